@@ -8,6 +8,7 @@ Secrets arrive unwrapped; the engine marks them again in the state file.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import traceback as tracebacks
@@ -131,7 +132,7 @@ class Provider:
         raise NotImplementedError(f"{resource.type}: update")
 
     def delete(self, resource: Resource, inputs: Values, outputs: Values) -> None:
-        raise NotImplementedError(f"{resource.type}: delete")
+        """Remove the resource; one that is gone already is no error. Nothing to do unless the cloud keeps it."""
 
     def invoke(self, token: str, args: Values) -> Values:
         raise ResourceFailed(f"{token} is not one of the functions that the local cloud answers")
@@ -336,8 +337,12 @@ def serve(provider: Provider, version: str) -> None:
     def stop(signum, frame) -> None:
         server.stop(grace=None)
 
+    # The engine keeps its plugins in groups of their own and interrupts them when it is done with them.
+    signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine decides: it cancels, then stops its plugins
-    server.wait_for_termination()
+    engine = os.getppid()
+    while server.wait_for_termination(timeout=2):  # True while nothing ended it
+        if os.getppid() != engine:  # a killed engine leaves no plugin behind
+            server.stop(grace=None)
     provider.close()
     sys.exit(0)

@@ -1,0 +1,66 @@
+# The two commands: `make up` and `make test`. Everything they need, they install.
+PYTHON ?= python3
+STACK ?= local
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python -m localcloud
+
+.PHONY: up preview down env doctor bench test check setup pins clean
+.DEFAULT_GOAL := help
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+up: $(VENV)/ready  ## Bring the whole platform up on the local cloud
+	@$(RUN) up --stack $(STACK)
+
+preview: $(VENV)/ready  ## What `up` would change, with the policies
+	@$(RUN) preview --stack $(STACK)
+
+down: $(VENV)/ready  ## Destroy the stack and stop every process
+	@$(RUN) down --stack $(STACK)
+
+env: $(VENV)/ready  ## Print the shell settings for plain pulumi and kubectl: eval "$$(make -s env)"
+	@$(RUN) env
+
+doctor: $(VENV)/ready  ## List what a broken run left behind
+	@$(RUN) doctor --stack $(STACK)
+
+bench: $(VENV)/ready  ## Times and memory, as ratios against an empty program
+	@$(RUN) bench
+
+setup: $(VENV)/ready-dev  ## Install everything, build the tools
+	@$(RUN) setup
+
+test: setup check  ## Every check and every test
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/ready-dev  ## Format, lint, types, the order of the house
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/basedpyright infra policies localcloud
+	@$(BIN)/lint-imports
+
+pins: $(VENV)/ready-dev  ## Resolve the requirements again
+	@$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+		requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+		requirements-dev.in -o requirements-dev.txt
+
+clean: down  ## Also remove the virtual environment; the built tools stay in the user's cache
+	@rm -rf $(VENV) .localcloud
+
+$(VENV)/ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, \
+	this is %d.%d: install it, or say make PYTHON=python3.12" % sys.version_info[:2])'
+	@echo "Python packages of the platform: about a minute, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt || \
+		{ echo "pip could not install the packages: is PyPI reachable from here?"; exit 1; }
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
+	@echo "Python packages of the tests (torch is large): a few minutes, once"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt || \
+		{ echo "pip could not install the packages: is PyPI reachable from here?"; exit 1; }
+	@touch $@

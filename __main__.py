@@ -1,0 +1,5 @@
+"""The Pulumi program: settings in, platform out."""
+
+from infra import program
+
+program.run()

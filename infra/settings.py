@@ -1,0 +1,358 @@
+"""What a stack may say: typed, with units, ranges and defaults.
+
+YAML is camelCase (`maxGpus`), Python is snake_case (`max_gpus`). `load` reads the configuration of the running stack at
+one place and refuses it before anything is created, with every mistake at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+import pulumi
+from pulumi.runtime import config as runtime_config
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic.alias_generators import to_camel
+
+from infra.settings_errors import NOTHING, Problem, SettingsError, nearest, problems_of, refuse
+from infra.settings_types import (
+    AwsRegion,
+    DnsLabel,
+    Email,
+    KubernetesVersion,
+    LogRetentionDays,
+    PrincipalArn,
+    PrivateCidr,
+    TagValue,
+)
+
+PERSONAL_CLASSES = ("personal", "sensitive", "payment")
+PERSONAL_RETENTION_DAYS = 365  # DPDP Rules 2025, rule 8(3): personal data and its logs are kept for at least a year
+
+Purchase = Literal["spot", "on-demand"]
+Fabric = Literal["none", "efa"]
+DataClass = Literal["personal", "sensitive", "payment", "internal", "public"]
+Environment = Literal["local", "dev", "prod"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class Budget(_Model):
+    """What the stack may cost a month, in rupees without tax."""
+
+    monthly_inr: int = Field(gt=0)
+
+
+class Currency(_Model):
+    """Rupees for a US dollar on a day, and the goods and services tax that AWS India adds, in percent."""
+
+    usd_inr: float = Field(gt=0)
+    as_of: date
+    gst_percent: float = Field(default=18, ge=0, le=50)
+
+
+class Network(_Model):
+    """The VPC: its addresses, one NAT gateway or one a zone, and how many days its flow logs are kept."""
+
+    cidr: PrivateCidr = "10.0.0.0/16"
+    nat_per_zone: bool = False
+    flow_log_days: LogRetentionDays = 365
+
+
+class SystemPool(_Model):
+    """The untainted nodes that run the operators."""
+
+    machine_type: str = "m6a.xlarge"
+    max_nodes: int = Field(default=4, ge=1)
+    min_nodes: int = Field(default=2, ge=1)
+
+    @field_validator("min_nodes")
+    @classmethod
+    def _min_fits_max(cls, least: int, info: ValidationInfo) -> int:
+        return _at_most(least, info.data.get("max_nodes"))
+
+
+class GpuPool(_Model):
+    """Nodes with one kind of GPU. The catalogue turns it into machine types and zones.
+
+    `max_nodes` or `max_gpus` is the most that the pool grows to: one of them, in whole nodes. A pool with a fabric or a
+    placement group stands in one zone. `on_demand_fallback` lets a spot pool buy on-demand when there is no spot.
+    """
+
+    name: DnsLabel
+    gpu: str = Field(min_length=1)
+    gpus_per_node: int = Field(default=1, ge=1)
+    purchase: Purchase = "spot"
+    fabric: Fabric = "none"
+    max_nodes: int | None = Field(default=None, ge=1)
+    max_gpus: int | None = Field(default=None, ge=1, validate_default=True)
+    min_nodes: int = Field(default=0, ge=0)
+    placement_group: bool = False
+    on_demand_fallback: bool = False
+
+    @property
+    def most_nodes(self) -> int:
+        """The pool's size limit in nodes."""
+        return self.max_nodes or (self.max_gpus or 0) // self.gpus_per_node
+
+    @property
+    def most_gpus(self) -> int:
+        """The pool's size limit in GPUs."""
+        return self.most_nodes * self.gpus_per_node
+
+    @field_validator("max_gpus")
+    @classmethod
+    def _one_limit_in_whole_nodes(cls, gpus: int | None, info: ValidationInfo) -> int | None:
+        if "max_nodes" not in info.data or "gpus_per_node" not in info.data:
+            return gpus
+        if (gpus is None) == (info.data["max_nodes"] is None):
+            raise refuse("maxNodes or maxGpus, one of the two")
+        per_node = info.data["gpus_per_node"]
+        if gpus is not None and gpus % per_node:
+            raise refuse(f"whole nodes of {per_node} GPUs", near=str(gpus + per_node - gpus % per_node))
+        return gpus
+
+    @field_validator("min_nodes")
+    @classmethod
+    def _min_fits_max(cls, least: int, info: ValidationInfo) -> int:
+        most, gpus, per_node = (info.data.get(key) for key in ("max_nodes", "max_gpus", "gpus_per_node"))
+        return _at_most(least, most or (gpus // per_node if gpus and per_node else None))
+
+    @field_validator("on_demand_fallback")
+    @classmethod
+    def _fallback_is_for_spot(cls, fallback: bool, info: ValidationInfo) -> bool:
+        if fallback and info.data.get("purchase") == "on-demand":
+            raise refuse("only with purchase: spot", near="false")
+        return fallback
+
+
+class Cluster(_Model):
+    """EKS: a Kubernetes minor version, the system pool and the GPU pools."""
+
+    version: KubernetesVersion = "1.35"
+    system: SystemPool = SystemPool()
+    pools: list[GpuPool] = []
+    deletion_protection: bool = False
+
+
+class Access(_Model):
+    """Who may assume which role: ARNs of IAM roles or users."""
+
+    data_engineers: list[PrincipalArn] = []
+    ml_engineers: list[PrincipalArn] = []
+    auditors: list[PrincipalArn] = []
+
+
+class Audit(_Model):
+    """Threat detection, and who is mailed about findings and spot notices."""
+
+    guardduty: bool = True
+    alert_emails: list[Email] = []
+
+
+class Aws(_Model):
+    """The platform on AWS, in one Indian region."""
+
+    region: AwsRegion
+    network: Network = Network()
+    cluster: Cluster = Cluster()
+    access: Access = Access()
+    audit: Audit = Audit()
+    protect_data: bool = True
+
+
+class Training(_Model):
+    """A distributed training job: `nodes` workers on a pool, each with `gpus_per_node` GPUs."""
+
+    name: DnsLabel = "train"
+    pool: DnsLabel
+    nodes: int = Field(default=1, ge=1)
+    gpus_per_node: int = Field(default=1, ge=1)
+
+
+class Serving(_Model):
+    """A model server: replicas of one model on a pool, each with `gpus` GPUs."""
+
+    name: DnsLabel = "serve"
+    pool: DnsLabel
+    model: str = Field(min_length=1)
+    replicas: int = Field(default=1, ge=1)
+    gpus: int = Field(default=1, ge=1)
+
+
+class Workloads(_Model):
+    """What runs on the GPU pools."""
+
+    training: Training | None = None
+    serving: Serving | None = None
+
+
+class Settings(_Model):
+    """All that a stack says. `retention_days` is for the data; personal data is kept for a year at least."""
+
+    owner: TagValue
+    environment: Environment
+    purpose: TagValue
+    budget: Budget
+    currency: Currency
+    data_class: DataClass = "personal"
+    retention_days: int = Field(default=PERSONAL_RETENTION_DAYS, ge=1)
+    aws: Aws | None = Field(default=None, validate_default=True)
+    workloads: Workloads = Workloads()
+
+    @field_validator("retention_days")
+    @classmethod
+    def _personal_data_is_kept_a_year(cls, days: int, info: ValidationInfo) -> int:
+        if info.data.get("data_class", "personal") in PERSONAL_CLASSES and days < PERSONAL_RETENTION_DAYS:
+            floor = str(PERSONAL_RETENTION_DAYS)
+            raise refuse(f"at least {floor} days for personal data (DPDP Rules, 8(3))", near=floor)
+        return days
+
+    @field_validator("aws")
+    @classmethod
+    def _some_cloud(cls, aws: Aws | None) -> Aws | None:
+        if aws is None:
+            raise refuse("a cloud to build on: aws with its region")
+        return aws
+
+
+def _at_most(least: int, most: int | None) -> int:
+    if most is not None and least > most:
+        raise refuse(f"no more than the {most} nodes of the limit", near=str(most))
+    return least
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a configuration that are right on their own.
+
+    Checks between parts run on these, so that one wrong setting does not hide another. `pools` are by their path;
+    `pool_names` holds every name that was written, of wrong pools too.
+    """
+
+    aws: Mapping[str, Any]
+    region: str | None
+    system: SystemPool | None
+    pools: Mapping[str, GpuPool]
+    pool_names: tuple[str, ...]
+    training: Training | None
+    serving: Serving | None
+
+
+Check = Callable[[Parts], list[Problem]]
+
+
+def load(config: pulumi.Config, *checks: Check) -> Settings:
+    """The settings of the running stack.
+
+    `checks` look at what settings alone can't know, such as the machines of a region (`catalog.check_offered`).
+
+    Raises:
+        SettingsError: with every problem at once.
+    """
+    # pulumi.Config can't list its keys, and a mistyped one must not pass unseen.
+    given = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
+    prefix = f"{config.name}:"
+    values = {key.removeprefix(prefix): _value(text) for key, text in given.items() if key.startswith(prefix)}
+    return parse(values, *checks)
+
+
+def parse(values: Mapping[str, Any], *checks: Check) -> Settings:
+    """Settings from plain values, as the YAML of a stack holds them; see `load`."""
+    problems: list[Problem] = []
+    settings = None
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        problems = problems_of(error, Settings)
+    parts = _parts(values)
+    for check in (_pools_are_told_apart, _workloads_fit_their_pools, *checks):
+        problems += check(parts)
+    if settings is None or problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _value(text: str) -> Any:
+    """The engine hands objects and lists over as JSON, and everything else as it was written."""
+    if not text.startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _parts(values: Mapping[str, Any]) -> Parts:
+    aws = _mapping(values.get("aws"))
+    cluster = _mapping(aws.get("cluster"))
+    workloads = _mapping(values.get("workloads"))
+    written = cluster.get("pools")
+    written = written if isinstance(written, list) else []
+    read = {f"aws.cluster.pools[{i}]": _read(GpuPool, pool) for i, pool in enumerate(written)}
+    region = aws.get("region")
+    return Parts(
+        aws=aws,
+        region=region if isinstance(region, str) else None,
+        system=_read(SystemPool, cluster.get("system", {})),
+        pools={path: pool for path, pool in read.items() if pool},
+        pool_names=tuple(str(_mapping(pool).get("name")) for pool in written),
+        training=_read(Training, workloads.get("training")),
+        serving=_read(Serving, workloads.get("serving")),
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _read[M: BaseModel](model: type[M], value: object) -> M | None:
+    try:
+        return model.model_validate(value)
+    except ValidationError:
+        return None  # already among the problems of the whole
+
+
+def _pools_are_told_apart(parts: Parts) -> list[Problem]:
+    first: dict[str, str] = {}
+    problems = []
+    for path, pool in parts.pools.items():
+        if pool.name in first:
+            allowed = f"a name of its own: {first[pool.name]} has this one"
+            problems.append(Problem(f"{path}.name", pool.name, allowed, f"{pool.name}-2"))
+        first.setdefault(pool.name, path)
+    return problems
+
+
+def _workloads_fit_their_pools(parts: Parts) -> list[Problem]:
+    pools = {pool.name: pool for pool in parts.pools.values()}
+    problems = []
+    if train := parts.training:
+        problems += _fit("workloads.training", train.pool, "gpusPerNode", train.gpus_per_node, pools, parts)
+        pool = pools.get(train.pool)
+        if pool and train.nodes > pool.most_nodes:
+            allowed = f"no more nodes than pool {pool.name} has"
+            problems.append(
+                Problem("workloads.training.nodes", str(train.nodes), allowed, str(pool.most_nodes))
+            )
+    if serve := parts.serving:
+        problems += _fit("workloads.serving", serve.pool, "gpus", serve.gpus, pools, parts)
+    return problems
+
+
+def _fit(
+    path: str, name: str, setting: str, gpus: int, pools: Mapping[str, GpuPool], parts: Parts
+) -> list[Problem]:
+    if name not in parts.pool_names:
+        allowed = ", ".join(parts.pool_names) or NOTHING
+        return [Problem(f"{path}.pool", name, f"a pool of aws.cluster.pools: {allowed}", nearest(name, parts.pool_names))]
+    pool = pools.get(name)
+    if pool and gpus > pool.gpus_per_node:
+        allowed = f"no more GPUs than a node of pool {name} has"
+        return [Problem(f"{path}.{setting}", str(gpus), allowed, str(pool.gpus_per_node))]
+    return []

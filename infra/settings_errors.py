@@ -1,0 +1,112 @@
+"""What is wrong in a stack's configuration, all of it at once, in words that name the setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One wrong setting: where the user wrote it, what was given, what is allowed, and the nearest valid value."""
+
+    path: str
+    given: str
+    allowed: str
+    nearest: str | None = None
+
+    def __str__(self) -> str:
+        lines = [f"  {self.path}: {self.given}", f"      allowed: {self.allowed}"]
+        if self.nearest:
+            lines.append(f"      nearest: {self.nearest}")
+        return "\n".join(lines)
+
+
+class SettingsError(ValueError):
+    """Every problem of a stack's configuration. Nothing was created."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = "1 setting is wrong" if len(self.problems) == 1 else f"{len(self.problems)} settings are wrong"
+        super().__init__("\n".join([f"{count}:", *map(str, self.problems)]))
+
+
+def nearest(given: object, valid: Iterable[str]) -> str | None:
+    """The valid value that reads most like what was given, letter case aside."""
+    by_folded = {name.casefold(): name for name in valid}
+    close = get_close_matches(str(given).casefold(), by_folded, n=1, cutoff=0.5)
+    return by_folded[close[0]] if close else None
+
+
+def refuse(allowed: str, *, near: str | None = None, at: str = "", given: object = None) -> PydanticCustomError:
+    """What a validator raises. `at` and `given` name a setting inside the one that is validated."""
+    return PydanticCustomError("setting", "{allowed}", {"allowed": allowed, "near": near, "at": at, "given": given})
+
+
+def path_of(location: Sequence[str | int]) -> str:
+    """`("aws", "cluster", "pools", 1, "gpu")` as `aws.cluster.pools[1].gpu`."""
+    path = ""
+    for step in location:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+    return path
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """Pydantic's findings about `model`, one problem each, in the order of the settings."""
+    return [_problem(details, model) for details in error.errors(include_url=False)]
+
+
+def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
+    context: dict[str, Any] = details.get("ctx", {})
+    path = path_of(details["loc"])
+    given = details["input"]
+    match details["type"]:
+        case "setting":
+            at = context.get("at")
+            shown = context["given"] if context.get("given") is not None else given
+            return Problem(f"{path}.{at}" if at else path, _shown(shown), context["allowed"], context.get("near"))
+        case "missing":
+            return Problem(path, NOTHING, "it must be given")
+        case "extra_forbidden":
+            known = _settings_at(model, details["loc"][:-1])
+            return Problem(path, "no such setting", ", ".join(known), nearest(details["loc"][-1], known))
+        case "literal_error":
+            valid = _choices(context["expected"])
+            return Problem(path, _shown(given), ", ".join(valid), nearest(given, valid))
+    return Problem(path, _shown(given), details["msg"].removeprefix("Input should be ").removeprefix("String should "))
+
+
+def _shown(value: object) -> str:
+    return NOTHING if value is None else str(value)
+
+
+def _choices(expected: str) -> list[str]:
+    """Pydantic says `'spot' or 'on-demand'`."""
+    return [word.strip(" '") for word in expected.replace(" or ", ", ").split(",")]
+
+
+def _settings_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """Names, as the user writes them, of the settings that the model at `location` has."""
+    for step in location:
+        if isinstance(step, int):
+            continue
+        field = next(f for name, f in model.model_fields.items() if (f.alias or name) == step)
+        inner = _model_in(field.annotation)
+        if inner is None:
+            return []
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model inside `Model`, `Model | None` or `list[Model]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)

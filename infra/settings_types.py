@@ -1,0 +1,94 @@
+"""The kinds of value that settings are made of, each with its own check and the nearest valid value in its refusal."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from bisect import bisect_left
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
+from infra import geography
+from infra.settings_errors import nearest, refuse
+
+# CloudWatch Logs takes only these; those below a year are left out because Rule 6(1)(e) of the DPDP Rules asks for one.
+LOG_RETENTION_DAYS = (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+
+PRIVATE_NETWORKS = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+LARGEST_PREFIX, SMALLEST_PREFIX = 16, 20  # AWS allows no VPC above /16; below /20 three zones have no room for pods
+
+
+def _dns_label(name: str) -> str:
+    if re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", name):
+        return name
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
+    raise refuse("lower-case letters, digits and dashes, 40 at most", near=slug or None)
+
+
+def _tag_value(text: str) -> str:
+    if re.fullmatch(r"[\w .:/=+@-]{1,256}", text) and text.strip() == text:
+        return text
+    raise refuse("1 to 256 letters, digits, spaces and . : / = + - @ _ (it becomes a tag)")
+
+
+def _aws_region(name: str) -> str:
+    indian = geography.regions_of("aws")
+    if name in indian:
+        return name
+    cities = ", ".join(f"{known} ({geography.region(known).city})" for known in indian)
+    raise refuse(f"{cities}: data stays in India", near=nearest(name, indian))
+
+
+def _private_cidr(text: str) -> str:
+    allowed = f"a private IPv4 network from /{LARGEST_PREFIX} to /{SMALLEST_PREFIX}"
+    try:
+        network = ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        raise refuse(allowed, near="10.0.0.0/16") from None
+    if not any(network.subnet_of(private) for private in PRIVATE_NETWORKS):
+        raise refuse(allowed, near=f"10.0.0.0/{min(max(network.prefixlen, LARGEST_PREFIX), SMALLEST_PREFIX)}")
+    if network.prefixlen > SMALLEST_PREFIX:
+        raise refuse(allowed, near=str(network.supernet(new_prefix=SMALLEST_PREFIX)))
+    if network.prefixlen < LARGEST_PREFIX:
+        raise refuse(allowed, near=f"{network.network_address}/{LARGEST_PREFIX}")
+    if str(network) != text:
+        raise refuse("a network whose host bits are zero", near=str(network))
+    return text
+
+
+def _log_retention(days: int) -> int:
+    if days in LOG_RETENTION_DAYS:
+        return days
+    at_or_above = bisect_left(LOG_RETENTION_DAYS, days)
+    near = LOG_RETENTION_DAYS[min(at_or_above, len(LOG_RETENTION_DAYS) - 1)]
+    raise refuse(f"days, at least a year: {', '.join(map(str, LOG_RETENTION_DAYS))}", near=str(near))
+
+
+def _principal_arn(arn: str) -> str:
+    if re.fullmatch(r"arn:aws:iam::\d{12}:(role|user)/[\w+=,.@/-]+", arn):
+        return arn
+    raise refuse("the ARN of an IAM role or user: arn:aws:iam::<account>:role/<name>")
+
+
+def _email(address: str) -> str:
+    if re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address):
+        return address
+    raise refuse("an e-mail address")
+
+
+def _quoted_version(given: object) -> object:
+    """YAML reads an unquoted 1.30 as the number 1.3, so a number can't be trusted."""
+    if isinstance(given, float):
+        raise refuse('a version in quotes, such as "1.35"', near=f'"{given}"')
+    return given
+
+
+DnsLabel = Annotated[str, AfterValidator(_dns_label)]
+TagValue = Annotated[str, AfterValidator(_tag_value)]
+AwsRegion = Annotated[str, AfterValidator(_aws_region)]
+PrivateCidr = Annotated[str, AfterValidator(_private_cidr)]
+LogRetentionDays = Annotated[int, AfterValidator(_log_retention)]
+PrincipalArn = Annotated[str, AfterValidator(_principal_arn)]
+Email = Annotated[str, AfterValidator(_email)]
+KubernetesVersion = Annotated[str, BeforeValidator(_quoted_version)]

@@ -1,0 +1,144 @@
+"""The commands behind the Makefile: `python -m localcloud up | preview | down | env | doctor | bench`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from . import bench as benchmark
+from . import cloud, doctor, summary, toolchain
+from .engine import EngineError, Outcome, Stack
+from .progress import console, step
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The local cloud of india-ai-infra.")
+StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]
+
+
+@app.command()
+def setup() -> None:
+    """Build what the local cloud runs, or find it in this user's cache."""
+    with step("Tools of the local cloud") as report:
+        built = toolchain.ensure(report)
+    note = toolchain.old_cli()
+    if note:
+        console.print(f"[yellow]{escape(note)}[/]")
+    if built:
+        console.print(f"built {', '.join(built)}; the next clone builds nothing")
+
+
+@app.command()
+def up(stack: StackName = "local") -> None:
+    """Bring the whole platform up on the local cloud and say what is there."""
+    setup()
+    opened = _open(stack)
+    preview = _run(opened.preview, "Preview, with the policy pack")
+    if not preview.unchanged:
+        _run(opened.up, "Update", sum(preview.changes.values()))
+    summary.show(opened, preview)
+
+
+@app.command()
+def preview(stack: StackName = "local") -> None:
+    """Show what `up` would change and what the policies say, changing nothing."""
+    setup()
+    outcome = _run(_open(stack).preview, "Preview, with the policy pack")
+    summary.show_changes(outcome)
+    summary.show_policies(outcome)
+
+
+@app.command()
+def down(stack: StackName = "local") -> None:
+    """Destroy the stack, then stop every process that the local cloud started."""
+    endpoint = cloud.aws_endpoint()
+    if endpoint is None or cloud.what_died():
+        ended = cloud.stop()
+        console.print(f"the local cloud was not running; cleared {', '.join(ended) or 'nothing'}")
+        return
+    opened = _open(stack)
+    _run(opened.destroy, "Destroy", len(opened.resources()))
+    left = doctor.leftovers(stack)
+    doctor.show(left)
+    console.print(f"stopped {', '.join(cloud.stop())}")
+    if left:
+        raise typer.Exit(1)
+
+
+@app.command()
+def env() -> None:
+    """Print the environment for plain `pulumi … -s local`: use it as eval "$(make -s env)"."""
+    toolchain.ensure(lambda done, total, what: print(f"building {what} {done}/{total}", file=sys.stderr))
+    started = cloud.start()
+    for name, value in cloud.environment(started.aws_endpoint).items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command(name="doctor")
+def examine(stack: StackName = "local") -> None:
+    """List what a broken run left behind: processes, cloud resources that the state does not know."""
+    left = doctor.leftovers(stack)
+    doctor.show(left)
+    if left:
+        raise typer.Exit(1)
+
+
+@app.command()
+def bench() -> None:
+    """Measure `up`, a no-change preview and `destroy` against an empty program, and each part of the local cloud."""
+    setup()
+    benchmark.run()
+
+
+def _open(stack: str) -> Stack:
+    """Start what does not run, recover what a killed run left, and open the stack."""
+    with step("Local cloud"):
+        started = cloud.start()
+        opened = Stack(stack, cloud.environment(started.aws_endpoint))
+        freed = opened.release_lock()
+        pending = opened.pending()
+        if pending:
+            # Nobody can know what a killed engine was told by the cloud: a local one is cheap to begin anew.
+            cloud.stop()
+            started = cloud.start()
+            opened = Stack(stack, cloud.environment(started.aws_endpoint))
+    if started.afresh:
+        console.print(f"[yellow]The local cloud begins anew: {started.afresh}.[/]")
+    if freed:
+        console.print(f"[yellow]Recovered: {freed}.[/]")
+    if pending:
+        console.print(f"[yellow]Begun anew: a killed run left {len(pending)} operations unfinished.[/]")
+    return opened
+
+
+def _run(operation: Callable[..., Outcome], title: str, total: int = 0) -> Outcome:
+    done = 0
+    with step(title) as report:
+
+        def on_step(kind: str, type_: str, name: str) -> None:
+            nonlocal done
+            done += kind.startswith("done")
+            report(min(done, total or done), total, f"{kind.split()[-1]} {type_} {name}")
+
+        outcome = operation(on_step=on_step)
+    if outcome.failed:
+        summary.show_policies(outcome)
+        for error in dict.fromkeys(outcome.errors):
+            console.print(f"[red]✗[/] {escape(error)}", soft_wrap=True)
+        raise typer.Exit(1)
+    return outcome
+
+
+def main() -> None:
+    try:
+        app(prog_name="make")
+    except (toolchain.ToolchainError, EngineError) as error:
+        console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

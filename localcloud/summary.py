@@ -1,0 +1,168 @@
+"""What a person reads after `make up`: resources, nodes, pods, rupees, policies, and what to try next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from infra import catalog
+from infra.catalog import monthly
+from infra.settings import Currency, Settings
+
+from . import clusters
+from .engine import Outcome, Stack
+from .progress import console
+
+SYSTEM = "system"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node as the summary shows it; `pool` is the platform's own label."""
+
+    name: str
+    pool: str
+    machine_type: str
+    zone: str
+    spot: bool
+    gpus: int
+    efa: int
+
+
+@dataclass(frozen=True)
+class Pods:
+    """Counts of pods by phase, of all of them and of those that ask for GPUs."""
+
+    phases: Counter[str]
+    gpu_phases: Counter[str]
+
+
+def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
+    """Print the whole summary of a stack that is up."""
+    resources = stack.resources()
+    console.print()
+    if preview.unchanged:
+        console.print(f"[green]Nothing changed[/]: {preview.changes['same']} resources are as the program asks.")
+    _show_resources(resources)
+    nodes: list[Node] = []
+    for cluster in clusters.recorded():
+        found, pods = look(cluster)
+        nodes += found
+        _show_nodes(cluster, found)
+        _show_pods(pods)
+    _show_price(resources, nodes, settings)
+    show_policies(preview)
+    _show_next()
+
+
+def look(cluster: str) -> tuple[list[Node], Pods]:
+    """Nodes and pods of a cluster, asked of its API server."""
+    core = clusters.core_api(cluster)
+    nodes = [_node(item) for item in core.list_node().items]
+    phases, gpu_phases = Counter[str](), Counter[str]()
+    for pod in core.list_pod_for_all_namespaces().items:
+        phases[pod.status.phase] += 1
+        if any("nvidia.com/gpu" in ((c.resources and c.resources.limits) or {}) for c in pod.spec.containers):
+            gpu_phases[pod.status.phase] += 1
+    return nodes, Pods(phases, gpu_phases)
+
+
+def _node(item: Any) -> Node:
+    labels, capacity = item.metadata.labels, item.status.capacity or {}
+    bought = labels.get("karpenter.sh/capacity-type", "").lower()
+    return Node(
+        item.metadata.name,
+        labels.get("india-ai-infra/pool", SYSTEM),
+        labels["node.kubernetes.io/instance-type"],
+        labels["topology.kubernetes.io/zone"],
+        bought == "spot",
+        int(capacity.get("nvidia.com/gpu", 0)),
+        int(capacity.get("vpc.amazonaws.com/efa", 0)),
+    )
+
+
+def show_changes(outcome: Outcome) -> None:
+    said = ", ".join(f"{count} to {kind}" for kind, count in outcome.changes.items() if kind != "same")
+    console.print(f"{said or 'no change'}, {outcome.changes['same']} unchanged")
+
+
+def show_policies(outcome: Outcome) -> None:
+    """The pack's findings, mandatory ones first, or that there are none."""
+    if not outcome.policies:
+        if not outcome.failed:
+            console.print("[green]✓[/] policies: no finding")
+        return
+    mandatory = [p for p in outcome.policies if p.enforcement_level == "mandatory"]
+    advisory = [p for p in outcome.policies if p.enforcement_level != "mandatory"]
+    console.print(f"policies: {len(mandatory)} violations, {len(advisory)} advisories")
+    for colour, found in (("red", mandatory), ("yellow", advisory)):
+        for finding in found:
+            name = (finding.resource_urn or "").split("::")[-1]
+            console.print(f"  [{colour}]{escape(name)}[/] {escape(finding.message.strip())}", soft_wrap=True)
+
+
+def _show_resources(resources: list[dict]) -> None:
+    kinds = Counter(_kind(r["type"]) for r in resources if r.get("custom") and "providers" not in r["type"])
+    said = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+    console.print(f"[bold]{sum(kinds.values())} resources[/]: {said}", soft_wrap=True)
+
+
+def _kind(type_: str) -> str:
+    package, module, _ = type_.split(":")
+    return f"{package} {module.split('/')[0]}" if package == "aws" else package
+
+
+def _show_nodes(cluster: str, nodes: list[Node]) -> None:
+    groups = Counter((n.pool, n.machine_type, n.zone, n.spot, n.gpus, n.efa) for n in nodes)
+    table = Table("pool", "nodes", "machine", "zone", "bought", "GPUs", "EFA", title=f"Cluster {cluster}")
+    table.title_justify = "left"
+    for (pool, machine, zone, spot, gpus, efa), count in sorted(groups.items()):
+        bought = "[green]spot[/]" if spot else "on-demand"
+        table.add_row(pool, str(count), machine, zone, bought, str(gpus * count or "–"), str(efa * count or "–"))
+    console.print(table)
+
+
+def _show_pods(pods: Pods) -> None:
+    gpu = ", ".join(f"{count} {phase.lower()}" for phase, count in pods.gpu_phases.items()) or "none"
+    every = ", ".join(f"{count} {phase.lower()}" for phase, count in pods.phases.items()) or "none"
+    console.print(f"pods: {every}; with GPUs: {gpu}")
+
+
+def _show_price(resources: list[dict], nodes: Iterable[Node], settings: Settings) -> None:
+    region, currency = settings.aws.region, settings.currency
+    items = monthly.machines((catalog.machine(region, n.machine_type), n.spot) for n in nodes)
+    items += monthly.services((r["type"], r.get("inputs", {})) for r in resources if r.get("custom"))
+    table = Table("a month", "count", "₹", "₹ all on demand", title="Price before traffic and storage")
+    table.title_justify = "left"
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for item in items:
+        table.add_row(
+            item.what, str(item.count), _inr(item.usd, currency), _inr(item.on_demand_usd, currency)
+        )
+    spot, plain = (sum(getattr(i, key) or 0 for i in items) for key in ("usd", "on_demand_usd"))
+    table.add_section()
+    table.add_row("[bold]total", "", f"[bold]{_inr(spot, currency)}", f"[bold]{_inr(plain, currency)}")
+    console.print(table)
+    console.print(
+        f"[dim]₹{currency.usd_inr} to the dollar on {currency.as_of}, with {currency.gst_percent:g} % GST; "
+        "machine prices and their dates: infra/catalog/data[/]"
+    )
+
+
+def _inr(usd: float | None, currency: Currency) -> str:
+    return "not known" if usd is None else catalog.format_inr(catalog.rupees(usd, currency))
+
+
+def _show_next() -> None:
+    console.print(
+        "\n[bold]Try next[/]\n"
+        '  eval "$(make -s env)"             then plain `pulumi preview -s local`, `kubectl get nodes`\n'
+        "  edit Pulumi.local.yaml, make up   another pool, more replicas\n"
+        "  make test                         every test          make down   remove everything"
+    )
