@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pulumi
 from pulumi.runtime import config as runtime_config
@@ -30,7 +30,10 @@ from infra.settings_types import (
 )
 
 PERSONAL_CLASSES = ("personal", "sensitive", "payment")
-PERSONAL_RETENTION_DAYS = 365  # DPDP Rules 2025, rule 8(3): personal data and its logs are kept for at least a year
+# DPDP Rules 2025, rule 8(3): personal data, and the logs of its processing, are kept for at least a year.
+PERSONAL_RETENTION_DAYS = 365
+
+SYSTEM_POOL = "system"
 
 Purchase = Literal["spot", "on-demand"]
 Fabric = Literal["none", "efa"]
@@ -80,8 +83,10 @@ class SystemPool(_Model):
 class GpuPool(_Model):
     """Nodes with one kind of GPU. The catalogue turns it into machine types and zones.
 
-    `max_nodes` or `max_gpus` is the most that the pool grows to: one of them, in whole nodes. A pool with a fabric or a
-    placement group stands in one zone. `on_demand_fallback` lets a spot pool buy on-demand when there is no spot.
+    `max_nodes` or `max_gpus` is the most that the pool grows to: one of them, in whole nodes. A pool is elastic (from
+    zero, by what is asked for) unless it has a fabric or a placement group: such a pool stands, in one zone, with
+    `min_nodes` nodes, all of them unless given. `on_demand_fallback` lets an elastic spot pool buy on-demand when there
+    is no spot.
     """
 
     name: DnsLabel
@@ -89,11 +94,16 @@ class GpuPool(_Model):
     gpus_per_node: int = Field(default=1, ge=1)
     purchase: Purchase = "spot"
     fabric: Fabric = "none"
+    placement_group: bool = False
     max_nodes: int | None = Field(default=None, ge=1)
     max_gpus: int | None = Field(default=None, ge=1, validate_default=True)
-    min_nodes: int = Field(default=0, ge=0)
-    placement_group: bool = False
+    min_nodes: int | None = Field(default=None, ge=0)
     on_demand_fallback: bool = False
+
+    @property
+    def stands(self) -> bool:
+        """Its nodes are there whether they are used or not: nothing scales a group that must stay together."""
+        return self.placement_group or self.fabric != "none"
 
     @property
     def most_nodes(self) -> int:
@@ -104,6 +114,13 @@ class GpuPool(_Model):
     def most_gpus(self) -> int:
         """The pool's size limit in GPUs."""
         return self.most_nodes * self.gpus_per_node
+
+    @property
+    def standing_nodes(self) -> int:
+        """Nodes that are always there."""
+        if not self.stands:
+            return 0
+        return self.most_nodes if self.min_nodes is None else self.min_nodes
 
     @field_validator("max_gpus")
     @classmethod
@@ -119,15 +136,20 @@ class GpuPool(_Model):
 
     @field_validator("min_nodes")
     @classmethod
-    def _min_fits_max(cls, least: int, info: ValidationInfo) -> int:
+    def _min_fits_max(cls, least: int | None, info: ValidationInfo) -> int | None:
+        if least is None:
+            return None
+        if least and info.data.get("fabric") == "none" and not info.data.get("placement_group"):
+            raise refuse("only with a fabric or placementGroup: other pools grow from zero", near="0")
         most, gpus, per_node = (info.data.get(key) for key in ("max_nodes", "max_gpus", "gpus_per_node"))
         return _at_most(least, most or (gpus // per_node if gpus and per_node else None))
 
     @field_validator("on_demand_fallback")
     @classmethod
-    def _fallback_is_for_spot(cls, fallback: bool, info: ValidationInfo) -> bool:
-        if fallback and info.data.get("purchase") == "on-demand":
-            raise refuse("only with purchase: spot", near="false")
+    def _fallback_is_for_elastic_spot(cls, fallback: bool, info: ValidationInfo) -> bool:
+        stands = info.data.get("placement_group") or info.data.get("fabric") == "efa"
+        if fallback and (stands or info.data.get("purchase") == "on-demand"):
+            raise refuse("only with purchase: spot, without a fabric or placementGroup", near="false")
         return fallback
 
 
@@ -235,8 +257,8 @@ class Parts:
     `pool_names` holds every name that was written, of wrong pools too.
     """
 
-    aws: Mapping[str, Any]
     region: str | None
+    version: str | None
     system: SystemPool | None
     pools: Mapping[str, GpuPool]
     pool_names: tuple[str, ...]
@@ -245,6 +267,7 @@ class Parts:
 
 
 Check = Callable[[Parts], list[Problem]]
+M = TypeVar("M", bound=BaseModel)
 
 
 def load(config: pulumi.Config, *checks: Check) -> Settings:
@@ -295,13 +318,13 @@ def _parts(values: Mapping[str, Any]) -> Parts:
     written = cluster.get("pools")
     written = written if isinstance(written, list) else []
     read = {f"aws.cluster.pools[{i}]": _read(GpuPool, pool) for i, pool in enumerate(written)}
-    region = aws.get("region")
+    region, version = aws.get("region"), cluster.get("version", Cluster().version)
     return Parts(
-        aws=aws,
         region=region if isinstance(region, str) else None,
+        version=version if isinstance(version, str) else None,
         system=_read(SystemPool, cluster.get("system", {})),
         pools={path: pool for path, pool in read.items() if pool},
-        pool_names=tuple(str(_mapping(pool).get("name")) for pool in written),
+        pool_names=tuple(name for pool in written if isinstance(name := _mapping(pool).get("name"), str)),
         training=_read(Training, workloads.get("training")),
         serving=_read(Serving, workloads.get("serving")),
     )
@@ -311,7 +334,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _read[M: BaseModel](model: type[M], value: object) -> M | None:
+def _read(model: type[M], value: object) -> M | None:
     try:
         return model.model_validate(value)
     except ValidationError:
@@ -319,7 +342,7 @@ def _read[M: BaseModel](model: type[M], value: object) -> M | None:
 
 
 def _pools_are_told_apart(parts: Parts) -> list[Problem]:
-    first: dict[str, str] = {}
+    first = {SYSTEM_POOL: "the system pool"}
     problems = []
     for path, pool in parts.pools.items():
         if pool.name in first:
@@ -333,26 +356,32 @@ def _workloads_fit_their_pools(parts: Parts) -> list[Problem]:
     pools = {pool.name: pool for pool in parts.pools.values()}
     problems = []
     if train := parts.training:
-        problems += _fit("workloads.training", train.pool, "gpusPerNode", train.gpus_per_node, pools, parts)
-        pool = pools.get(train.pool)
-        if pool and train.nodes > pool.most_nodes:
-            allowed = f"no more nodes than pool {pool.name} has"
-            problems.append(
-                Problem("workloads.training.nodes", str(train.nodes), allowed, str(pool.most_nodes))
-            )
+        problems += _fits("workloads.training", train.pool, "gpusPerNode", train.gpus_per_node, parts)
+        problems += _nodes_fit(train, pools.get(train.pool))
     if serve := parts.serving:
-        problems += _fit("workloads.serving", serve.pool, "gpus", serve.gpus, pools, parts)
+        problems += _fits("workloads.serving", serve.pool, "gpus", serve.gpus, parts)
     return problems
 
 
-def _fit(
-    path: str, name: str, setting: str, gpus: int, pools: Mapping[str, GpuPool], parts: Parts
-) -> list[Problem]:
+def _fits(path: str, name: str, setting: str, gpus: int, parts: Parts) -> list[Problem]:
     if name not in parts.pool_names:
         allowed = ", ".join(parts.pool_names) or NOTHING
-        return [Problem(f"{path}.pool", name, f"a pool of aws.cluster.pools: {allowed}", nearest(name, parts.pool_names))]
-    pool = pools.get(name)
+        near = nearest(name, parts.pool_names)
+        return [Problem(f"{path}.pool", name, f"a pool of aws.cluster.pools: {allowed}", near)]
+    pool = next((pool for pool in parts.pools.values() if pool.name == name), None)
     if pool and gpus > pool.gpus_per_node:
         allowed = f"no more GPUs than a node of pool {name} has"
         return [Problem(f"{path}.{setting}", str(gpus), allowed, str(pool.gpus_per_node))]
     return []
+
+
+def _nodes_fit(train: Training, pool: GpuPool | None) -> list[Problem]:
+    """A job that needs more nodes than there will ever be would wait for ever."""
+    if pool is None:
+        return []
+    most = pool.standing_nodes if pool.stands else pool.most_nodes
+    if train.nodes <= most:
+        return []
+    limit = "has standing (minNodes)" if pool.stands else "grows to"
+    allowed = f"no more nodes than pool {pool.name} {limit}"
+    return [Problem("workloads.training.nodes", str(train.nodes), allowed, str(most))]

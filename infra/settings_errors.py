@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 NOTHING = "nothing"
@@ -34,7 +35,8 @@ class SettingsError(ValueError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        count = "1 setting is wrong" if len(self.problems) == 1 else f"{len(self.problems)} settings are wrong"
+        verb = "setting is" if len(self.problems) == 1 else "settings are"
+        count = f"{len(self.problems)} {verb} wrong"
         super().__init__("\n".join([f"{count}:", *map(str, self.problems)]))
 
 
@@ -45,9 +47,9 @@ def nearest(given: object, valid: Iterable[str]) -> str | None:
     return by_folded[close[0]] if close else None
 
 
-def refuse(allowed: str, *, near: str | None = None, at: str = "", given: object = None) -> PydanticCustomError:
-    """What a validator raises. `at` and `given` name a setting inside the one that is validated."""
-    return PydanticCustomError("setting", "{allowed}", {"allowed": allowed, "near": near, "at": at, "given": given})
+def refuse(allowed: str, *, near: str | None = None) -> PydanticCustomError:
+    """What a validator raises: what is allowed, and the nearest valid value."""
+    return PydanticCustomError("setting", "{allowed}", {"allowed": allowed, "near": near})
 
 
 def path_of(location: Sequence[str | int]) -> str:
@@ -69,9 +71,9 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
     given = details["input"]
     match details["type"]:
         case "setting":
-            at = context.get("at")
-            shown = context["given"] if context.get("given") is not None else given
-            return Problem(f"{path}.{at}" if at else path, _shown(shown), context["allowed"], context.get("near"))
+            # Of a default that a validator refused, pydantic gives the Python name.
+            path = path_of([step if isinstance(step, int) else to_camel(step) for step in details["loc"]])
+            return Problem(path, _shown(given), context["allowed"], context["near"])
         case "missing":
             return Problem(path, NOTHING, "it must be given")
         case "extra_forbidden":
@@ -80,7 +82,10 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
         case "literal_error":
             valid = _choices(context["expected"])
             return Problem(path, _shown(given), ", ".join(valid), nearest(given, valid))
-    return Problem(path, _shown(given), details["msg"].removeprefix("Input should be ").removeprefix("String should "))
+        case "model_type":
+            return Problem(path, _shown(given), f"settings: {', '.join(_settings_at(model, details['loc']))}")
+    said = details["msg"].removeprefix("Input should be ").removeprefix("String should ")
+    return Problem(path, _shown(given), said)
 
 
 def _shown(value: object) -> str:

@@ -16,7 +16,8 @@ from infra.settings_errors import nearest, refuse
 LOG_RETENTION_DAYS = (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 
 PRIVATE_NETWORKS = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
-LARGEST_PREFIX, SMALLEST_PREFIX = 16, 20  # AWS allows no VPC above /16; below /20 three zones have no room for pods
+LARGEST_PREFIX = 16  # AWS allows no larger VPC
+SMALLEST_PREFIX = 20  # in less, three zones have no room for pods
 
 
 def _dns_label(name: str) -> str:

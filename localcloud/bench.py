@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 from rich.table import Table
 
-from . import cloud, clusters
+from . import cloud, clusters, karpenter
 from .engine import EngineError, Outcome, Stack
 from .paths import run_dir
 from .progress import console, step
@@ -26,19 +26,20 @@ kubernetes.Provider("kubernetes", kubeconfig="{}")
 random.RandomId("random", byte_length=4)
 """
 PREVIEWS = 5
+SCRATCH, REGION = "bench", "ap-south-1"
 
 
 def run() -> None:
     """Measure, print, and keep the numbers in `.localcloud/bench.json`."""
     cloud.stop()
-    began = time.monotonic()
-    endpoint = cloud.start().aws_endpoint
-    moto_seconds = time.monotonic() - began
-    env = cloud.environment(endpoint)
+    parts = _parts()
+    env = cloud.environment(cloud.start().aws_endpoint)
     empty = _measure("empty program", Stack("empty", env, _empty_project()))
-    local = _measure("local", Stack("local", env), at_top=lambda: _parts(moto_seconds))
+    local = _measure("local", Stack("local", env))
     _show(empty, local)
-    (run_dir() / "bench.json").write_text(json.dumps({"empty": empty, "local": local}, indent=1))
+    (run_dir() / "bench.json").write_text(
+        json.dumps({"empty": empty, "local": local, "parts": parts}, indent=1)
+    )
     cloud.stop()
 
 
@@ -50,7 +51,7 @@ def _empty_project() -> Path:
     return folder
 
 
-def _measure(title: str, stack: Stack, at_top: Callable[[], None] = lambda: None) -> dict[str, float]:
+def _measure(title: str, stack: Stack) -> dict[str, float]:
     with step(title) as report:
         seconds = {"up": _timed(stack.up)}
         times = []
@@ -58,7 +59,6 @@ def _measure(title: str, stack: Stack, at_top: Callable[[], None] = lambda: None
             report(number, PREVIEWS, "no-change preview")
             times.append(_timed(stack.preview))
         seconds["no-change preview"] = statistics.median(times)
-        at_top()
         seconds["destroy"] = _timed(stack.destroy)
     return seconds
 
@@ -70,19 +70,35 @@ def _timed(operation: Callable[[], Outcome]) -> float:
     return outcome.seconds
 
 
-def _parts(moto_seconds: float) -> None:
+def _parts() -> dict[str, dict[str, float]]:
+    """Seconds to start and MiB held, of each part alone."""
+    parts: dict[str, dict[str, float]] = {}
+
+    def part(name: str, start: Callable[[], object], pids: Callable[[], list[int]]) -> None:
+        began = time.monotonic()
+        start()
+        seconds = time.monotonic() - began
+        parts[name] = {"seconds": seconds, "MiB": sum(map(_mib, pids()))}
+
+    with step("parts of the local cloud"):
+        part("moto", cloud.start, lambda: [(cloud.store().get("process", "moto") or {})["pid"]])
+        part("control plane", lambda: clusters.start(SCRATCH, REGION), _cluster_pids)
+        part("Karpenter", lambda: karpenter.start(SCRATCH), lambda: _cluster_pids("karpenter"))
+        clusters.stop(SCRATCH)
     table = Table("part", "seconds to start", "MiB", title="Parts of the local cloud", title_justify="left")
-    moto = cloud.store().get("process", "moto") or {}
-    table.add_row("moto", f"{moto_seconds:.1f}", f"{_mib(moto['pid']):.0f}")
-    for name in clusters.recorded():
-        for part, seconds, pid in clusters.parts(name):
-            table.add_row(f"{name}: {part}", f"{seconds:.1f}", f"{_mib(pid):.0f}")
+    for name, numbers in parts.items():
+        table.add_row(name, f"{numbers['seconds']:.1f}", f"{numbers['MiB']:.0f}")
     console.print(table)
+    return parts
+
+
+def _cluster_pids(program: str = "") -> list[int]:
+    return [process.pid for process in clusters.processes_of(SCRATCH, program)]
 
 
 def _mib(pid: int) -> float:
     process = psutil.Process(pid)
-    return sum(p.memory_info().rss for p in [process, *process.children(recursive=True)]) / 2**20
+    return process.memory_info().rss / 2**20
 
 
 def _show(empty: dict[str, float], local: dict[str, float]) -> None:

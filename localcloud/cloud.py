@@ -35,7 +35,9 @@ def environment(aws_endpoint: str) -> dict[str, str]:
     return {
         "INDIA_AI_INFRA_RUN": str(run),
         "INDIA_AI_INFRA_AWS_ENDPOINT": aws_endpoint,
-        "PATH": os.pathsep.join([str(bin_dir()), str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PATH": os.pathsep.join(
+            [str(bin_dir()), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+        ),
         "PULUMI_HOME": str(run / "home"),
         "PULUMI_BACKEND_URL": f"file://{run / 'state'}",
         # The state of a local cloud holds no secret worth a passphrase; real stacks use KMS.

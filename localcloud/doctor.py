@@ -1,7 +1,7 @@
 """Finds what a broken run left behind: dead processes, and cloud resources that no state file knows.
 
-The same questions are put to a real account by `--real`: resources carry the stack's name as a tag, so what is
-tagged and not in the state is a leftover, and so are the interfaces and security groups that controllers made.
+Resources carry the names of the project and the stack as tags: what is tagged and not in the state is a leftover, and
+so are the network interfaces and security groups that controllers made. `in_account` asks any account the same.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from rich.table import Table
 from . import cloud
 from .engine import Stack
 from .progress import console
+
+PROJECT_NAME = "india-ai-infra"
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,15 @@ def in_account(
         return session.client(service, endpoint_url=endpoint)
 
     tags = client("resourcegroupstaggingapi").get_paginator("get_resources")
-    for page in tags.paginate(TagFilters=[{"Key": "pulumi:stack", "Values": [stack]}]):
+    ours = [{"Key": "project", "Values": [PROJECT_NAME]}, {"Key": "stack", "Values": [stack]}]
+    for page in tags.paginate(TagFilters=ours):
         for resource in page["ResourceTagMappingList"]:
             arn = resource["ResourceARN"]
-            if arn not in known and arn.rsplit("/", 1)[-1] not in known and arn.rsplit(":", 1)[-1] not in known:
+            if (
+                arn not in known
+                and arn.rsplit("/", 1)[-1] not in known
+                and arn.rsplit(":", 1)[-1] not in known
+            ):
                 yield Leftover("resource", arn, "delete it in the console, or import it into the stack")
     ec2 = client("ec2")
     owned = [{"Name": "tag-key", "Values": ["kubernetes.io/cluster/*", "eks:cluster-name"]}]
@@ -65,7 +72,9 @@ def in_account(
             yield Leftover("security group", group["GroupId"], "made by EKS or a controller: delete it")
     free = [{"Name": "status", "Values": ["available"]}]
     for card in ec2.describe_network_interfaces(Filters=free)["NetworkInterfaces"]:
-        yield Leftover("network interface", card["NetworkInterfaceId"], "unattached, holds its subnet: delete it")
+        yield Leftover(
+            "network interface", card["NetworkInterfaceId"], "unattached, holds its subnet: delete it"
+        )
 
 
 def show(left: list[Leftover]) -> None:

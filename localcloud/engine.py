@@ -18,7 +18,6 @@ from pulumi.automation.events import EngineEvent, PolicyEvent
 from .paths import PROJECT, run_dir
 
 POLICIES = PROJECT / "policies"
-CREATING = {"create", "create-replacement", "update", "delete", "replace"}
 
 
 @dataclass
@@ -47,8 +46,11 @@ OnStep = Callable[[str, str, str], None]
 class Stack:
     """A stack whose project is this one (or `project`), kept in the local cloud's own state."""
 
-    def __init__(self, name: str, env: dict[str, str], project: Path = PROJECT) -> None:
+    def __init__(
+        self, name: str, env: dict[str, str], project: Path = PROJECT, config_file: Path | None = None
+    ) -> None:
         self.name = name
+        self.config_file = config_file
         self._stack = automation.create_or_select_stack(
             name,
             work_dir=str(project),
@@ -98,6 +100,8 @@ class Stack:
         began = time.monotonic()
         if policies:
             options["policy_packs"] = [str(POLICIES)]
+        if self.config_file:
+            options["config_file"] = str(self.config_file)
         try:
             operation(on_event=lambda event: _note(event, outcome, on_step), color="never", **options)
         except automation.CommandError as error:

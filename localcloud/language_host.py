@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from concurrent import futures
+from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path
 from queue import SimpleQueue
@@ -36,7 +37,7 @@ class LanguageHost(LanguageServer):
     def Run(self, request, context):
         folder = request.info.program_directory or request.pwd
         os.chdir(request.pwd or folder)
-        self.program = lambda: runpy.run_path(str(Path(folder) / "__main__.py"), run_name="__main__")
+        self.program = partial(_run_folder, Path(folder))
         return super().Run(request, context)
 
     def RunPlugin(self, request, context):
@@ -70,6 +71,10 @@ class LanguageHost(LanguageServer):
 
     def Cancel(self, request, context):
         return empty_pb2.Empty()
+
+
+def _run_folder(folder: Path) -> None:
+    runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
 
 
 def _stream(child: subprocess.Popen[bytes]):

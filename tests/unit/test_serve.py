@@ -17,7 +17,7 @@ from pulumi.runtime.proto import provider_pb2_grpc
 
 from localcloud.providers.serve import UNKNOWN, changed_keys, to_python, to_struct
 
-PROVIDER = '''
+PROVIDER = """
 from localcloud.providers.serve import *
 
 class Shop(Provider):
@@ -40,7 +40,7 @@ class Shop(Provider):
         return {**old_outputs, **inputs}
 
 serve(Shop(), "1.2.3")
-'''
+"""
 URN = "urn:pulumi:local::shop::shop:index/box:Box::mine"
 
 

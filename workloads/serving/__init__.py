@@ -1,0 +1,1 @@
+"""Model serving: `component` deploys vLLM, which is the program."""

@@ -1,0 +1,1 @@
+"""Distributed training: `component` deploys it with Pulumi, `launch` and `program` run in its pods."""

@@ -1,0 +1,178 @@
+"""Access: a role for each kind of person and workload, and their way into the cluster. No static keys anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import interfaces
+from infra.aws import grants, iam
+from infra.aws.grants import Grant
+from infra.aws.iam import Account
+
+# The configuration of the account but none of its data; an auditor reads logs through grants.
+AUDIT_POLICY = "arn:aws:iam::aws:policy/SecurityAudit"
+
+# Kubernetes groups of the people's roles; platform's RBAC binds them.
+KUBERNETES_GROUPS: Mapping[str, str] = MappingProxyType(
+    {"data-engineer": "data-engineers", "ml-engineer": "ml-engineers", "auditor": "auditors"}
+)
+
+
+@dataclass(frozen=True)
+class ServiceAccount:
+    """A Kubernetes service account."""
+
+    namespace: str
+    name: str
+
+
+SERVICE_ACCOUNTS: Mapping[str, ServiceAccount] = MappingProxyType(
+    {"training": ServiceAccount("training", "training"), "serving": ServiceAccount("serving", "serving")}
+)
+
+
+@dataclass(frozen=True)
+class AccessArgs:
+    """`people` are the ARNs that may assume each role (`data-engineer`, `ml-engineer`, `auditor`).
+
+    A role without any is open to whoever the account's IAM policies let assume it, with a second factor.
+    `workloads` are the service accounts that `training` and `serving` run as, in the cluster of `cluster_name`.
+    """
+
+    account: Account
+    lake: interfaces.Lake
+    access_logs: interfaces.Bucket
+    cluster_name: str
+    people: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    workloads: Mapping[str, ServiceAccount] = field(default_factory=lambda: SERVICE_ACCOUNTS)
+
+
+class Access(pulumi.ComponentResource):
+    """IAM roles with the rights of `grants.HUMANS` and `grants.WORKLOADS`.
+
+    `human_roles` and `workload_roles` are their ARNs, by name.
+    """
+
+    human_roles: Mapping[str, pulumi.Output[str]]
+    workload_roles: Mapping[str, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("india-ai-infra:aws:Access", name, None, opts)
+        self._name, self._args = name, args
+        self._buckets = {**args.lake.buckets, "access-logs": args.access_logs}
+        self.human_roles = {person: self._human(person, given) for person, given in grants.HUMANS.items()}
+        self.workload_roles = {
+            workload: self._workload(workload, account) for workload, account in args.workloads.items()
+        }
+        self.register_outputs({"humanRoles": self.human_roles, "workloadRoles": self.workload_roles})
+
+    def _human(self, person: str, given: Sequence[Grant]) -> pulumi.Output[str]:
+        trusted = _people(self._args.account, self._args.people.get(person, ()))
+        find_cluster = iam.statement("FindCluster", ["eks:DescribeCluster"], self._cluster_arn)
+        role = self._role(person, f"People: {person}", trusted, given, [find_cluster])
+        if person == "auditor":
+            aws.iam.RolePolicyAttachment(
+                f"{self._name}-{person}",
+                role=role.name,
+                policy_arn=AUDIT_POLICY,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        return role.arn
+
+    def _workload(self, workload: str, service_account: ServiceAccount) -> pulumi.Output[str]:
+        trusted = iam.trust(
+            iam.service("pods.eks.amazonaws.com"),
+            ["sts:AssumeRole", "sts:TagSession"],
+            # The tags are those that EKS Pod Identity puts on the session: without them, any association that someone
+            # makes in the account would do.
+            {
+                "StringEquals": {
+                    "aws:SourceAccount": self._args.account.id,
+                    "aws:RequestTag/eks-cluster-arn": self._cluster_arn,
+                    "aws:RequestTag/kubernetes-namespace": service_account.namespace,
+                    "aws:RequestTag/kubernetes-service-account": service_account.name,
+                }
+            },
+        )
+        return self._role(workload, f"Pods: {workload}", trusted, grants.WORKLOADS[workload], []).arn
+
+    def _role(
+        self,
+        who: str,
+        description: str,
+        trusted: pulumi.Output[str],
+        given: Sequence[Grant],
+        more: Sequence[iam.Statement],
+    ) -> aws.iam.Role:
+        child = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(
+            f"{self._name}-{who}", description=description, assume_role_policy=trusted, opts=child
+        )
+        allowed = grants.statements(self._args.account, self._buckets, given)
+        aws.iam.RolePolicy(
+            f"{self._name}-{who}", role=role.id, policy=iam.document(*allowed, *more), opts=child
+        )
+        return role
+
+    @property
+    def _cluster_arn(self) -> pulumi.Output[str]:
+        return self._args.account.arn("eks", f"cluster/{self._args.cluster_name}")
+
+
+def _people(account: Account, arns: Sequence[str]) -> pulumi.Output[str]:
+    if arns:
+        # Named roles sign in elsewhere, so the second factor was asked there; STS does not pass it on.
+        return iam.trust(iam.principals(list(arns)))
+    return iam.trust(
+        iam.principals(account.root), conditions={"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    )
+
+
+@dataclass(frozen=True)
+class ClusterAccessArgs:
+    """Roles by name, as `Access` makes them.
+
+    `cluster_name` is an output of the cluster, so that this comes after it and goes before it.
+    """
+
+    cluster_name: pulumi.Input[str]
+    human_roles: Mapping[str, pulumi.Output[str]]
+    workload_roles: Mapping[str, pulumi.Output[str]]
+    workloads: Mapping[str, ServiceAccount] = field(default_factory=lambda: SERVICE_ACCOUNTS)
+
+
+class ClusterAccess(pulumi.ComponentResource):
+    """People's roles as Kubernetes groups (`KUBERNETES_GROUPS`), and service accounts as workload roles.
+
+    The groups have no rights of their own: RBAC gives them.
+    """
+
+    def __init__(
+        self, name: str, args: ClusterAccessArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("india-ai-infra:aws:ClusterAccess", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        for person, role in args.human_roles.items():
+            aws.eks.AccessEntry(
+                f"{name}-{person}",
+                cluster_name=args.cluster_name,
+                principal_arn=role,
+                kubernetes_groups=[KUBERNETES_GROUPS[person]],
+                type="STANDARD",
+                opts=child,
+            )
+        for workload, role in args.workload_roles.items():
+            aws.eks.PodIdentityAssociation(
+                f"{name}-{workload}",
+                cluster_name=args.cluster_name,
+                namespace=args.workloads[workload].namespace,
+                service_account=args.workloads[workload].name,
+                role_arn=role,
+                opts=child,
+            )
+        self.register_outputs({})

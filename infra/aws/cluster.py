@@ -1,0 +1,238 @@
+"""Cluster: EKS with a private endpoint, secrets under a customer key, all logs, add-ons and a system pool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from infra.aws import iam, nodes
+from infra.aws.addons import Installer
+from infra.aws.iam import Account
+from infra.aws.network import Network
+from infra.aws.tags import Handling
+from infra.catalog import kubernetes_versions
+from infra.settings import SYSTEM_POOL, SystemPool
+
+LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+
+
+@dataclass(frozen=True)
+class ClusterArgs:
+    """`name` is the cluster's name in AWS. `cluster_key_arn` encrypts secrets and disks, `logs_key_arn` the logs.
+
+    `deployer_arn` is the role or user that runs the program, and makes the cluster's objects. Nodes depend on the whole
+    network: without its routes they can't join, and at a destroy they need it to the last.
+    """
+
+    account: Account
+    handling: Handling
+    name: str
+    version: str
+    network: Network
+    deployer_arn: pulumi.Input[str]
+    cluster_key_arn: pulumi.Input[str]
+    logs_key_arn: pulumi.Input[str]
+    system: SystemPool
+    log_days: int = 365
+    deletion_protection: bool = False
+
+
+class Cluster(pulumi.ComponentResource):
+    """An EKS cluster that only its VPC reaches.
+
+    `args` is what it was made from. `provider` talks to it as whoever runs the program; `ready` is what pods wait for:
+    the system nodes and the add-ons. `resource` is the EKS cluster itself, for `deleted_with`.
+    """
+
+    name: pulumi.Output[str]
+    arn: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    security_group_id: pulumi.Output[str]
+    kubeconfig: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("india-ai-infra:aws:Cluster", name, None, opts)
+        self.args = args
+        self._child = pulumi.ResourceOptions(parent=self)
+
+        self.resource = self._control_plane(name)
+        self.name = self.resource.name
+        self.arn = self.resource.arn
+        self.endpoint = self.resource.endpoint
+        self.security_group_id = self.resource.vpc_config.apply(
+            lambda vpc: vpc.cluster_security_group_id or ""
+        )
+
+        addons = Installer(name, args.account, self.resource, args.name, self)
+        before = addons.before_nodes()
+        system = self._system_nodes(name, before)
+        self.ready: list[pulumi.Resource] = [system, *before, *addons.after_nodes(system)]
+
+        authority = self.resource.certificate_authority.apply(lambda authority: authority.data or "")
+        self.kubeconfig = pulumi.Output.all(self.endpoint, authority).apply(
+            lambda known: kubeconfig(args.name, args.account.region, *known)
+        )
+        self.provider = kubernetes.Provider(
+            name,
+            kubeconfig=self.kubeconfig,
+            # The address of a cluster may change without its objects being other ones.
+            cluster_identifier=self.arn,
+            enable_server_side_apply=True,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._deployer_is_admin(name)]),
+        )
+        self.register_outputs(
+            {"name": self.name, "arn": self.arn, "endpoint": self.endpoint, "kubeconfig": self.kubeconfig}
+        )
+
+    def _control_plane(self, name: str) -> aws.eks.Cluster:
+        args = self.args
+        logs = aws.cloudwatch.LogGroup(
+            name,
+            name=f"/aws/eks/{args.name}/cluster",  # where EKS writes; it would make one without a key or an end
+            retention_in_days=args.log_days,
+            kms_key_id=args.logs_key_arn,
+            tags=args.handling.tags(f"{args.name}-control-plane", args.log_days),
+            opts=self._child,
+        )
+        role, permissions = self._control_plane_role(name)
+        return aws.eks.Cluster(
+            name,
+            name=args.name,
+            version=args.version,
+            role_arn=role.arn,
+            vpc_config={
+                "subnet_ids": args.network.intra_subnet_ids,
+                "endpoint_private_access": True,
+                "endpoint_public_access": False,
+            },
+            access_config={
+                "authentication_mode": "API",
+                # The deployer's entry is a resource of its own, in sight of reviewers and of a later change.
+                "bootstrap_cluster_creator_admin_permissions": False,
+            },
+            encryption_config={"provider": {"key_arn": args.cluster_key_arn}, "resources": ["secrets"]},
+            enabled_cluster_log_types=list(LOG_TYPES),
+            bootstrap_self_managed_addons=False,
+            # Extended support costs six times as much; the cluster is upgraded instead.
+            upgrade_policy={"support_type": "STANDARD"},
+            zonal_shift_config={"enabled": True},
+            deletion_protection=args.deletion_protection,
+            tags=args.handling.tags(args.name),
+            # At a destroy EKS still writes, and would make the group again if it went first.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[logs, *permissions]),
+        )
+
+    def _control_plane_role(self, name: str) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
+        role = aws.iam.Role(
+            f"{name}-control-plane",
+            description=f"The control plane of {self.args.name}",
+            assume_role_policy=iam.trust(iam.service("eks.amazonaws.com")),
+            opts=self._child,
+        )
+        attachment = aws.iam.RolePolicyAttachment(
+            f"{name}-control-plane",
+            role=role.name,
+            policy_arn=nodes.managed_policy("AmazonEKSClusterPolicy"),
+            opts=self._child,
+        )
+        secrets = iam.statement(
+            "EncryptSecrets",
+            ("kms:Encrypt", "kms:Decrypt", "kms:ListGrants", "kms:DescribeKey"),
+            pulumi.Output.from_input(self.args.cluster_key_arn),
+        )
+        policy = aws.iam.RolePolicy(
+            f"{name}-secrets", role=role.id, policy=iam.document(secrets), opts=self._child
+        )
+        return role, [attachment, policy]
+
+    def _deployer_is_admin(self, name: str) -> aws.eks.AccessPolicyAssociation:
+        """An access entry for whoever runs the program, which makes Kubernetes objects."""
+        entry = aws.eks.AccessEntry(
+            f"{name}-deployer",
+            cluster_name=self.resource.name,
+            principal_arn=self.args.deployer_arn,
+            type="STANDARD",
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=self.resource),
+        )
+        return aws.eks.AccessPolicyAssociation(
+            f"{name}-deployer",
+            cluster_name=self.resource.name,
+            principal_arn=entry.principal_arn,
+            policy_arn=ADMIN_POLICY,
+            access_scope={"type": "cluster"},
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=self.resource),
+        )
+
+    def _system_nodes(self, name: str, after: Sequence[pulumi.Resource]) -> aws.eks.NodeGroup:
+        """Untainted nodes in every zone for the operators; bought on demand, as everything else hangs on them."""
+        args = self.args
+        role = nodes.node_role(f"{name}-nodes", f"Managed nodes of {args.name}", self._child)
+        self.node_role = role
+        template = nodes.launch_template(
+            f"{name}-{SYSTEM_POOL}",
+            nodes.TemplateArgs(
+                disk_gib=nodes.SYSTEM_DISK_GIB,
+                disk_key_arn=args.cluster_key_arn,
+                tags=args.handling.tags(f"{args.name}-{SYSTEM_POOL}"),
+            ),
+            self._child,
+        )
+        return aws.eks.NodeGroup(
+            f"{name}-{SYSTEM_POOL}",
+            cluster_name=self.resource.name,
+            node_group_name=SYSTEM_POOL,
+            node_role_arn=role.role.arn,
+            subnet_ids=args.network.private_subnet_ids,
+            version=args.version,
+            release_version=kubernetes_versions()[args.version].ami_release,
+            ami_type="AL2023_x86_64_STANDARD",
+            capacity_type="ON_DEMAND",
+            instance_types=[args.system.machine_type],
+            scaling_config={
+                "desired_size": args.system.min_nodes,
+                "min_size": args.system.min_nodes,
+                "max_size": args.system.max_nodes,
+            },
+            launch_template={"id": template.id, "version": template.latest_version.apply(str)},
+            update_config={"max_unavailable": 1},
+            node_repair_config={"enabled": True},
+            labels={nodes.POOL_LABEL: SYSTEM_POOL},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.network, *role.attachments, *after]),
+        )
+
+
+def kubeconfig(name: str, region: str, endpoint: str, certificate_authority: str) -> str:
+    """A kubeconfig, as JSON, that asks the AWS CLI for a token: it holds no secret."""
+    get_token = ["eks", "get-token", "--cluster-name", name, "--region", region, "--output", "json"]
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [
+            {
+                "name": name,
+                "cluster": {"server": endpoint, "certificate-authority-data": certificate_authority},
+            }
+        ],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "users": [
+            {
+                "name": name,
+                "user": {
+                    "exec": {
+                        "apiVersion": "client.authentication.k8s.io/v1beta1",
+                        "command": "aws",
+                        "args": get_token,
+                        "interactiveMode": "Never",
+                    }
+                },
+            }
+        ],
+    }
+    return json.dumps(config)

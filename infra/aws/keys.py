@@ -1,0 +1,161 @@
+"""Keys: a customer key each for the lake, for the cluster and for the logs, in the stack's own region."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.aws import iam
+from infra.aws.iam import Account, Statement
+from infra.aws.tags import Handling
+
+# What an administrator may do to a key: everything but use it. Each use has a statement that names the user.
+ADMINISTRATION = (
+    "kms:Create*",
+    "kms:Describe*",
+    "kms:Enable*",
+    "kms:List*",
+    "kms:Put*",
+    "kms:Update*",
+    "kms:Revoke*",
+    "kms:Disable*",
+    "kms:Get*",
+    "kms:Delete*",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:ScheduleKeyDeletion",
+    "kms:CancelKeyDeletion",
+    "kms:RotateKeyOnDemand",
+)
+USE = ("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey")
+DELETION_WINDOW_DAYS = 30  # the longest that KMS offers, to notice a mistake in
+
+
+@dataclass(frozen=True)
+class KeysArgs:
+    """`trail_name` is the CloudTrail trail that writes under the logs key; `alias` the prefix of the keys' aliases."""
+
+    account: Account
+    handling: Handling
+    alias: str
+    trail_name: str
+    protect: bool = True
+
+
+class Keys(pulumi.ComponentResource):
+    """Customer keys that rotate yearly and never leave their region.
+
+    `lake` encrypts the data, `cluster` Kubernetes secrets and node disks, `logs` log groups, the trail and alerts; each
+    is a key's ARN. The account's administrators manage the keys through IAM; who uses one is in its policy.
+    """
+
+    lake: pulumi.Output[str]
+    cluster: pulumi.Output[str]
+    logs: pulumi.Output[str]
+
+    def __init__(self, name: str, args: KeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("india-ai-infra:aws:Keys", name, None, opts)
+        self.lake = self._key(name, "lake", "The data lake", args, _lake_users(args.account))
+        self.cluster = self._key(
+            name, "cluster", "Kubernetes secrets and node disks", args, _cluster_users(args.account)
+        )
+        self.logs = self._key(name, "logs", "Logs, the trail and alerts", args, _log_users(args))
+        self.register_outputs({"lake": self.lake, "cluster": self.cluster, "logs": self.logs})
+
+    def _key(
+        self, name: str, use: str, description: str, args: KeysArgs, users: Sequence[Statement]
+    ) -> pulumi.Output[str]:
+        key = aws.kms.Key(
+            f"{name}-{use}",
+            description=description,
+            enable_key_rotation=True,
+            deletion_window_in_days=DELETION_WINDOW_DAYS,
+            multi_region=False,
+            policy=iam.document(_administration(args.account), *users),
+            tags=args.handling.tags(f"{args.alias}-{use}"),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        aws.kms.Alias(
+            f"{name}-{use}",
+            name=f"alias/{args.alias}-{use}",
+            target_key_id=key.key_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return key.arn
+
+
+def _administration(account: Account) -> Statement:
+    return iam.statement("AdministrationThroughIam", ADMINISTRATION, principal=iam.principals(account.root))
+
+
+def _lake_users(account: Account) -> list[Statement]:
+    """Roles whose IAM policy names the key, and only through S3."""
+    return [
+        iam.statement(
+            "LakeRolesThroughS3",
+            USE,
+            principal=iam.principals(account.root),
+            conditions=_through(account, "s3"),
+        )
+    ]
+
+
+def _cluster_users(account: Account) -> list[Statement]:
+    return [
+        # EKS encrypts secrets as the cluster's role, and GuardDuty scans disks as its own; their IAM policies say so.
+        iam.statement("RolesNamedInIam", USE, principal=iam.principals(account.root)),
+        # Node disks: the principal is whoever starts the instance (Auto Scaling, Karpenter, the EBS driver). It is the
+        # form of AWS's own aws/ebs key, because the service-linked roles may not exist yet in a new account.
+        iam.statement(
+            "DisksThroughEc2",
+            (*USE, "kms:CreateGrant"),
+            principal=iam.principals("*"),
+            conditions=_through(account, "ec2"),
+        ),
+    ]
+
+
+def _log_users(args: KeysArgs) -> list[Statement]:
+    account = args.account
+    trail = account.arn("cloudtrail", f"trail/{args.trail_name}")
+    return [
+        iam.statement(
+            "CloudWatchLogs",
+            USE,
+            principal=iam.service(f"logs.{account.region}.amazonaws.com"),
+            conditions={
+                "ArnLike": {"kms:EncryptionContext:aws:logs:arn": account.arn("logs", "log-group:*")},
+            },
+        ),
+        iam.statement(
+            "CloudTrail",
+            ("kms:GenerateDataKey*", "kms:DescribeKey"),
+            principal=iam.service("cloudtrail.amazonaws.com"),
+            conditions={"StringEquals": {"aws:SourceArn": trail}},
+        ),
+        # EventBridge names no source when it publishes to an encrypted topic; the topic is in the encryption context.
+        iam.statement(
+            "AlertsThroughEventBridge",
+            ("kms:Decrypt", "kms:GenerateDataKey*"),
+            principal=iam.service("events.amazonaws.com"),
+            conditions={"ArnLike": {"kms:EncryptionContext:aws:sns:topicArn": account.arn("sns", "*")}},
+        ),
+        iam.statement(
+            "AuditorsThroughS3",
+            ("kms:Decrypt", "kms:DescribeKey"),
+            principal=iam.principals(account.root),
+            conditions=_through(account, "s3"),
+        ),
+    ]
+
+
+def _through(account: Account, service_name: str) -> iam.Conditions:
+    return {
+        "StringEquals": {
+            "kms:ViaService": f"{service_name}.{account.region}.amazonaws.com",
+            "kms:CallerAccount": account.id,
+        }
+    }

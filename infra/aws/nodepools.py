@@ -1,0 +1,106 @@
+"""Elastic GPU pools as Karpenter objects: one EC2NodeClass for all of them, a NodePool each.
+
+Machines are named by type, from the catalogue; no `karpenter.k8s.aws/*` label is used, so the same NodePools work with
+every Karpenter provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+from infra.aws import nodes
+from infra.catalog import Choice
+from infra.settings import GpuPool
+
+NODE_CLASS = "gpu"
+NODE_CLASS_API, NODE_POOL_API = "karpenter.k8s.aws/v1", "karpenter.sh/v1"
+EMPTY_FOR = "5m"  # long enough for the next pod of a series, short enough for the price of a GPU
+LIFETIME = "720h"  # a node is replaced within a month, for the patches of its image
+
+
+def node_class(
+    *,
+    cluster_name: str,
+    ami_alias: str,
+    instance_profile: str,
+    disk_key_arn: pulumi.Input[str],
+    tags: Mapping[str, str],
+) -> dict[str, Any]:
+    """The spec of the EC2NodeClass: a pinned image, private subnets, the cluster's security group, encrypted disks."""
+    return {
+        "amiSelectorTerms": [{"alias": ami_alias}],
+        "instanceProfile": instance_profile,
+        "subnetSelectorTerms": [{"tags": {"karpenter.sh/discovery": cluster_name}}],
+        # EKS puts this tag on the cluster's own security group, and on no other.
+        "securityGroupSelectorTerms": [{"tags": {"aws:eks:cluster-name": cluster_name}}],
+        "associatePublicIPAddress": False,
+        "blockDeviceMappings": [
+            {
+                "deviceName": nodes.ROOT_DEVICE,
+                "ebs": {
+                    "volumeType": "gp3",
+                    "volumeSize": f"{nodes.GPU_DISK_GIB}Gi",
+                    "encrypted": True,
+                    "kmsKeyID": disk_key_arn,
+                    "deleteOnTermination": True,
+                },
+            }
+        ],
+        "metadataOptions": {
+            "httpEndpoint": "enabled",
+            "httpTokens": "required",
+            "httpPutResponseHopLimit": 1,
+        },
+        "instanceStorePolicy": "RAID0",
+        "tags": dict(tags),
+    }
+
+
+def node_pool(pool: GpuPool, choice: Choice, zone_names: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
+    """The spec of a pool's NodePool."""
+    machine_types = [machine.machine_type for machine in choice.machines]
+    bought = ["spot", "on-demand"] if pool.on_demand_fallback else [pool.purchase]
+    return {
+        "template": {
+            "metadata": {"labels": {nodes.POOL_LABEL: pool.name}},
+            "spec": {
+                "nodeClassRef": {
+                    "group": NODE_CLASS_API.partition("/")[0],
+                    "kind": "EC2NodeClass",
+                    "name": NODE_CLASS,
+                },
+                "requirements": [
+                    _one_of("node.kubernetes.io/instance-type", machine_types),
+                    _one_of("topology.kubernetes.io/zone", zone_names),
+                    _one_of("karpenter.sh/capacity-type", bought),
+                ],
+                "taints": [nodes.GPU_TAINT],
+                "expireAfter": LIFETIME,
+            },
+        },
+        "limits": {"nvidia.com/gpu": str(pool.most_gpus)},
+        "disruption": _disruption(pool),
+    }
+
+
+def _one_of(key: str, values: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
+    return {"key": key, "operator": "In", "values": list(values)}
+
+
+def _disruption(pool: GpuPool) -> dict[str, Any]:
+    """A node goes when nothing runs on it, never for being underused: an evicted model takes minutes to load again.
+
+    Nodes with several GPUs are for jobs that lose hours when a node goes, so a new image waits until they are empty.
+    """
+    drifted = "0" if pool.gpus_per_node > 1 else "1"
+    return {
+        "consolidationPolicy": "WhenEmpty",
+        "consolidateAfter": EMPTY_FOR,
+        "budgets": [
+            {"nodes": "100%", "reasons": ["Empty"]},
+            {"nodes": drifted, "reasons": ["Drifted"]},
+        ],
+    }

@@ -1,0 +1,257 @@
+"""Pools: GPU nodes from what the settings ask for.
+
+A pool with a fabric or a placement group is a managed node group in one zone; every other is a Karpenter NodePool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from infra import interfaces
+from infra.aws import fabric, nodepools, nodes
+from infra.aws.cluster import Cluster
+from infra.aws.iam import Account
+from infra.aws.network import Network
+from infra.aws.tags import Handling
+from infra.catalog import Choice, Machine, choose, kubernetes_versions
+from infra.settings import GpuPool
+
+GPU_RESOURCE = "nvidia.com/gpu"
+ALL_PROTOCOLS = "-1"
+
+
+@dataclass(frozen=True)
+class PoolsArgs:
+    """`karpenter` is what NodePools need and outlive: the chart's release. `instance_profile` is for its nodes."""
+
+    account: Account
+    handling: Handling
+    cluster: Cluster
+    network: Network
+    pools: Sequence[GpuPool]
+    disk_key_arn: pulumi.Input[str]
+    instance_profile: str
+    karpenter: Sequence[pulumi.Resource]
+
+
+class Pools(pulumi.ComponentResource):
+    """The GPU nodes of a cluster. `ready` is what pods that ask for GPUs wait for."""
+
+    def __init__(self, name: str, args: PoolsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("india-ai-infra:aws:Pools", name, None, opts)
+        self._args = args
+        self._name = args.cluster.args.name
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._image = kubernetes_versions()[args.cluster.args.version]
+        standing = [pool for pool in args.pools if pool.stands]
+        elastic = [pool for pool in args.pools if not pool.stands]
+        self.ready: list[pulumi.Resource] = [self._node_group(name, pool) for pool in standing]
+        if elastic:
+            node_class = self._node_class(name)
+            self.ready += [self._node_pool(name, pool, node_class) for pool in elastic]
+        self.register_outputs({"pools": [pool.name for pool in args.pools]})
+
+    def _node_group(self, name: str, pool: GpuPool) -> aws.eks.NodeGroup:
+        """Nodes that stand together in one zone, bought in one way."""
+        args = self._args
+        machines, zone = one_zone(_chosen(args.account.region, pool), args.network.private_subnets)
+        label = f"{self._name}-{pool.name}"
+        placement = aws.ec2.PlacementGroup(
+            f"{name}-{pool.name}",
+            name=label,
+            strategy="cluster",
+            tags=args.handling.tags(label),
+            opts=self._child,
+        )
+        template = nodes.launch_template(
+            f"{name}-{pool.name}",
+            nodes.TemplateArgs(
+                disk_gib=nodes.GPU_DISK_GIB,
+                disk_key_arn=args.disk_key_arn,
+                tags=args.handling.tags(label),
+                user_data=fabric.user_data(efa=pool.fabric == "efa", nvme=machines[0].nvme_gb > 0),
+                network_interfaces=self._interfaces(name, pool, machines[0]),
+                placement_group=placement.name,
+            ),
+            self._child,
+        )
+        return aws.eks.NodeGroup(
+            f"{name}-{pool.name}",
+            cluster_name=args.cluster.name,
+            node_group_name=pool.name,
+            node_role_arn=args.cluster.node_role.role.arn,
+            subnet_ids=[args.network.private_subnets[zone]],
+            version=self._image.version,
+            release_version=self._image.ami_release,
+            ami_type="AL2023_x86_64_NVIDIA",
+            capacity_type="SPOT" if pool.purchase == "spot" else "ON_DEMAND",
+            instance_types=[machine.machine_type for machine in machines],
+            scaling_config={
+                "desired_size": pool.standing_nodes,
+                "min_size": pool.standing_nodes,
+                "max_size": pool.most_nodes,
+            },
+            launch_template={"id": template.id, "version": template.latest_version.apply(str)},
+            update_config={"max_unavailable": 1},
+            node_repair_config={"enabled": True},
+            labels={nodes.POOL_LABEL: pool.name},
+            taints=[
+                {"key": nodes.GPU_TAINT["key"], "value": nodes.GPU_TAINT["value"], "effect": "NO_SCHEDULE"}
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=args.cluster.ready),
+        )
+
+    def _interfaces(
+        self, name: str, pool: GpuPool, machine: Machine
+    ) -> list[aws.ec2.LaunchTemplateNetworkInterfaceArgs]:
+        """None without a fabric: EKS then lays out one interface in the cluster's security group by itself."""
+        if pool.fabric == "none":
+            return []
+        groups = [self._args.cluster.security_group_id, self._fabric_group(name, pool).id]
+        return [
+            aws.ec2.LaunchTemplateNetworkInterfaceArgs(
+                network_card_index=interface.card,
+                device_index=interface.device,
+                interface_type=interface.kind,
+                associate_public_ip_address="false",
+                delete_on_termination="true",
+                security_groups=groups,
+            )
+            for interface in fabric.interfaces(machine)
+        ]
+
+    def _fabric_group(self, name: str, pool: GpuPool) -> aws.ec2.SecurityGroup:
+        """EFA passes only where a group lets its members both in and out by naming itself."""
+        label = f"{self._name}-{pool.name}-efa"
+        return aws.ec2.SecurityGroup(
+            f"{name}-{pool.name}-efa",
+            name=label,
+            description="EFA between the nodes of one pool",
+            vpc_id=self._args.network.vpc_id,
+            ingress=[
+                aws.ec2.SecurityGroupIngressArgs(
+                    protocol=ALL_PROTOCOLS, from_port=0, to_port=0, self=True, description="Node to node EFA"
+                )
+            ],
+            egress=[
+                aws.ec2.SecurityGroupEgressArgs(
+                    protocol=ALL_PROTOCOLS, from_port=0, to_port=0, self=True, description="Node to node EFA"
+                ),
+                aws.ec2.SecurityGroupEgressArgs(
+                    protocol=ALL_PROTOCOLS,
+                    from_port=0,
+                    to_port=0,
+                    cidr_blocks=["0.0.0.0/0"],
+                    description="Images and the AWS APIs",
+                ),
+            ],
+            tags=self._args.handling.tags(label),
+            opts=self._child,
+        )
+
+    def _node_class(self, name: str) -> kubernetes.apiextensions.CustomResource:
+        args = self._args
+        return kubernetes.apiextensions.CustomResource(
+            f"{name}-{nodepools.NODE_CLASS}",
+            api_version=nodepools.NODE_CLASS_API,
+            kind="EC2NodeClass",
+            metadata={"name": nodepools.NODE_CLASS},
+            spec=nodepools.node_class(
+                cluster_name=self._name,
+                ami_alias=self._image.ami_alias,
+                instance_profile=args.instance_profile,
+                disk_key_arn=args.disk_key_arn,
+                tags=args.handling.tags(f"{self._name}-{nodepools.NODE_CLASS}"),
+            ),
+            opts=self._of_karpenter(args.karpenter),
+        )
+
+    def _node_pool(
+        self, name: str, pool: GpuPool, node_class: pulumi.Resource
+    ) -> kubernetes.apiextensions.CustomResource:
+        args = self._args
+        choice = _chosen(args.account.region, pool)
+        offered = {zone for machine in choice.machines for zone in machine.zones}
+        zones = [zone_name for zone, zone_name in args.network.zone_names.items() if zone in offered]
+        return kubernetes.apiextensions.CustomResource(
+            f"{name}-{pool.name}",
+            api_version=nodepools.NODE_POOL_API,
+            kind="NodePool",
+            metadata={"name": pool.name},
+            spec=nodepools.node_pool(pool, choice, zones),
+            opts=self._of_karpenter([*args.karpenter, node_class]),
+        )
+
+    def _of_karpenter(self, needs: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+        """Not `deleted_with` the cluster, unlike other Kubernetes objects: Karpenter's machines are in no state but its
+        own, and end only when it sees the NodePool go. Left to the cluster's end they would run on, and be paid for.
+        """
+        return pulumi.ResourceOptions(
+            parent=self,
+            provider=self._args.cluster.provider,
+            depends_on=needs,
+            custom_timeouts=pulumi.CustomTimeouts(delete="30m"),
+        )
+
+
+def describe(region: str, pools: Sequence[GpuPool]) -> dict[str, interfaces.Pool]:
+    """The pools as pods see them, by name."""
+    return {pool.name: _described(pool, _chosen(region, pool)) for pool in pools}
+
+
+def one_zone(choice: Choice, zones: Mapping[str, object]) -> tuple[list[Machine], str]:
+    """Machines that can stand in one group, and its zone among `zones`: the first where the cheapest machine is.
+
+    Only machines with as many EFA interfaces as the cheapest: the launch template lays them out for all.
+
+    Raises:
+        LookupError: none of the zones offers the machine.
+    """
+    cheapest = choice.machines[0]
+    zone = next((zone for zone in cheapest.zones if zone in zones), None)
+    if zone is None:
+        raise LookupError(
+            f"{cheapest.machine_type} is in {', '.join(cheapest.zones)}; the network has {', '.join(zones)}"
+        )
+    alike = [
+        machine
+        for machine in choice.machines
+        if zone in machine.zones and machine.efa_interfaces == cheapest.efa_interfaces
+    ]
+    return alike, zone
+
+
+def _chosen(region: str, pool: GpuPool) -> Choice:
+    return choose(
+        region,
+        gpu=pool.gpu,
+        gpus_per_node=pool.gpus_per_node,
+        fabric=pool.fabric,
+        purchase=pool.purchase,
+    )
+
+
+def _described(pool: GpuPool, choice: Choice) -> interfaces.Pool:
+    limits = {GPU_RESOURCE: str(pool.gpus_per_node)}
+    if pool.fabric == "efa":
+        limits[fabric.EFA_RESOURCE] = str(choice.machines[0].efa_interfaces)
+        limits[fabric.HUGEPAGES_RESOURCE] = f"{fabric.HUGEPAGES_MIB}Mi"
+    return interfaces.Pool(
+        name=pool.name,
+        gpu=pool.gpu,
+        gpus_per_node=pool.gpus_per_node,
+        purchase=pool.purchase,
+        fabric=pool.fabric,
+        machine_types=tuple(machine.machine_type for machine in choice.machines),
+        max_nodes=pool.most_nodes,
+        node_selector={nodes.POOL_LABEL: pool.name},
+        tolerations=[
+            {"key": nodes.GPU_TAINT["key"], "operator": "Exists", "effect": nodes.GPU_TAINT["effect"]}
+        ],
+        limits=limits,
+    )

@@ -1,0 +1,56 @@
+"""Whether what a stack asks for exists in its region: a check for `settings.load`."""
+
+from __future__ import annotations
+
+from infra.catalog.choose import NoMachineError, choose
+from infra.catalog.kubernetes_versions import kubernetes_versions
+from infra.catalog.machines import machines
+from infra.geography import regions_of
+from infra.settings import GpuPool, Parts
+from infra.settings_errors import Problem, nearest
+
+_SETTING = {"gpu": "gpu", "gpus_per_node": "gpusPerNode", "fabric": "fabric", "purchase": "purchase"}
+
+
+def check_offered(parts: Parts) -> list[Problem]:
+    """Problems with the Kubernetes version, the system machines, and pools that no machine of the region serves."""
+    problems = _version(parts.version)
+    if parts.region not in regions_of("aws"):
+        return problems  # the settings say so; which machines there are can't be known
+    if parts.system:
+        problems += _system_machine(parts.region, parts.system.machine_type)
+    for path, pool in parts.pools.items():
+        problems += _pool(parts.region, path, pool)
+    return problems
+
+
+def _version(version: str | None) -> list[Problem]:
+    supported = kubernetes_versions()
+    if version is None or version in supported:
+        return []
+    allowed = ", ".join(
+        f"{known.version} (to {known.standard_support_until})" for known in supported.values()
+    )
+    return [Problem("aws.cluster.version", version, allowed, list(supported)[-1])]
+
+
+def _system_machine(region: str, machine_type: str) -> list[Problem]:
+    cpu_machines = [machine.machine_type for machine in machines(region) if not machine.gpu]
+    if machine_type in cpu_machines:
+        return []
+    near = nearest(machine_type, cpu_machines)
+    return [Problem("aws.cluster.system.machineType", machine_type, ", ".join(cpu_machines), near)]
+
+
+def _pool(region: str, path: str, pool: GpuPool) -> list[Problem]:
+    try:
+        choose(
+            region,
+            gpu=pool.gpu,
+            gpus_per_node=pool.gpus_per_node,
+            fabric=pool.fabric,
+            purchase=pool.purchase,
+        )
+    except NoMachineError as error:
+        return [Problem(f"{path}.{_SETTING[error.asked]}", error.given, error.allowed, error.near)]
+    return []

@@ -1,0 +1,74 @@
+"""What crosses the borders between modules: clusters, pools and data, with no cloud's names in their types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+if TYPE_CHECKING:
+    import pulumi_kubernetes as kubernetes
+
+
+@dataclass(frozen=True)
+class Pool:
+    """GPU nodes of one kind, as a pod sees them.
+
+    `node_selector` picks exactly this pool; `tolerations` are those its taints ask for. `limits` are for one whole
+    node (`nvidia.com/gpu`, the fabric's devices, `hugepages-2Mi`), as Kubernetes quantities. `max_nodes` is the limit
+    the pool scales to. `purchase` is spot or on-demand, `fabric` none or the name of the fast network.
+    """
+
+    name: str
+    gpu: str
+    gpus_per_node: int
+    purchase: str
+    fabric: str
+    machine_types: tuple[str, ...]
+    max_nodes: int
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: Sequence[Mapping[str, Any]] = ()
+    limits: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GpuCluster:
+    """A Kubernetes cluster with GPU pools.
+
+    Kubernetes resources carry `deleted_with=resource`, so that a destroy does not wait on a cluster that has gone, and
+    depend on `platform`, the operators they need. Pools are by name.
+    """
+
+    name: str
+    cloud: str
+    region: str
+    resource: pulumi.Resource
+    provider: kubernetes.Provider
+    pools: Mapping[str, Pool]
+    platform: Sequence[pulumi.Resource] = ()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Where objects are kept.
+
+    `uri` has the scheme (`s3://name`); `arn_or_id` is what policies name; `key` is the customer key that encrypts the
+    objects, None where the cloud can't use one.
+    """
+
+    name: pulumi.Output[str]
+    uri: pulumi.Output[str]
+    arn_or_id: pulumi.Output[str]
+    key: pulumi.Output[str] | None
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A team's data, by role: raw, curated, features, models, checkpoints, and audit for the logs about them."""
+
+    buckets: Mapping[str, Bucket]
+
+    def __getitem__(self, role: str) -> Bucket:
+        return self.buckets[role]

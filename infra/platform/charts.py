@@ -1,0 +1,57 @@
+"""The table of charts (charts.yaml) and the one way a chart is installed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
+
+# Operators pull images of some GB on fresh nodes; Helm's own default of 300 s is too short for that.
+TIMEOUT_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart at a pinned version: `chart` is an OCI reference, or a name in `repository`."""
+
+    name: str
+    chart: str
+    version: str
+    namespace: str
+    source: str
+    repository: str | None = None
+
+
+def charts() -> Mapping[str, Chart]:
+    """Every chart of charts.yaml by name, in the order of the file."""
+    table = yaml.safe_load(Path(__file__).with_name("charts.yaml").read_text())
+    return {name: Chart(name=name, **row) for name, row in table.items()}
+
+
+def install(
+    chart: Chart,
+    values: Mapping[str, Any],
+    opts: pulumi.ResourceOptions,
+    depends_on: Sequence[pulumi.Resource] = (),
+) -> Release:
+    """A Helm release of `chart` that is ready when its pods are, and leaves nothing behind if they never are."""
+    repository = RepositoryOptsArgs(repo=chart.repository) if chart.repository else None
+    return Release(
+        chart.name,
+        name=chart.name,
+        chart=chart.chart,
+        version=chart.version,
+        namespace=chart.namespace,
+        repository_opts=repository,
+        values=values,
+        atomic=True,
+        cleanup_on_fail=True,
+        skip_await=False,
+        wait_for_jobs=True,
+        timeout=TIMEOUT_SECONDS,
+        max_history=5,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(depends_on))),
+    )

@@ -1,0 +1,133 @@
+"""What is scraped beyond the charts' own monitors, and the alerts on GPUs, model servers and queues.
+
+Metric names: dcgm-exporter's default counters (4.8.2), vLLM 0.33.0, Kueue v0.19.2. Critical XIDs: NVIDIA's health
+validation page (46 and 48) and 79, a GPU that has fallen off the bus.
+"""
+
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+API_VERSION = "monitoring.coreos.com/v1"
+NAMESPACE = "monitoring"
+
+CRITICAL_XIDS = (46, 48, 79)
+
+
+def create_monitoring(opts: pulumi.ResourceOptions) -> list[CustomResource]:
+    """PodMonitors of the model servers and Karpenter, and the rules; `opts` must depend on kube-prometheus-stack."""
+    return [
+        _resource("PodMonitor", "model-servers", _pod_monitor("serving", "model-server", "http"), opts),
+        _resource("PodMonitor", "karpenter", _pod_monitor("kube-system", "karpenter", "http-metrics"), opts),
+        _resource("PrometheusRule", "gpu-platform", {"groups": [_gpus(), _serving(), _queues()]}, opts),
+    ]
+
+
+def _pod_monitor(namespace: str, app: str, port: str) -> dict[str, Any]:
+    return {
+        "namespaceSelector": {"matchNames": [namespace]},
+        "selector": {"matchLabels": {"app.kubernetes.io/name": app}},
+        "podMetricsEndpoints": [{"port": port, "path": "/metrics", "interval": "15s"}],
+    }
+
+
+def _gpus() -> dict[str, Any]:
+    xids = " or ".join(f"DCGM_FI_DEV_XID_ERRORS == {xid}" for xid in CRITICAL_XIDS)
+    return {
+        "name": "gpus",
+        "rules": [
+            _alert(
+                "GpuXidCritical",
+                xids,
+                "1m",
+                "critical",
+                "XID {{ $value }} on GPU {{ $labels.gpu }}: drain the node",
+            ),
+            _alert(
+                "GpuRowRemapFailed",
+                "DCGM_FI_DEV_ROW_REMAP_FAILURE > 0",
+                "1m",
+                "critical",
+                "GPU {{ $labels.gpu }} can remap no more rows of its memory: replace the node",
+            ),
+        ],
+    }
+
+
+def _serving() -> dict[str, Any]:
+    first_token = "sum by (le, model_name) (rate(vllm:time_to_first_token_seconds_bucket[5m]))"
+    between_tokens = "sum by (le, model_name) (rate(vllm:inter_token_latency_seconds_bucket[5m]))"
+    return {
+        "name": "model-servers",
+        "rules": [
+            _alert(
+                "TimeToFirstTokenHigh",
+                f"histogram_quantile(0.95, {first_token}) > 2",
+                "10m",
+                "warning",
+                "{{ $labels.model_name }}: one in twenty waits over 2 s for the first token",
+            ),
+            _alert(
+                "InterTokenLatencyHigh",
+                f"histogram_quantile(0.95, {between_tokens}) > 0.1",
+                "10m",
+                "warning",
+                "{{ $labels.model_name }}: one in twenty tokens takes over 100 ms",
+            ),
+            _alert(
+                "ModelServerSaturated",
+                'sum by (model_name) (vllm:num_requests_waiting_by_reason{reason="capacity"}) > 0',
+                "10m",
+                "warning",
+                "{{ $labels.model_name }}: requests wait for KV cache; add replicas",
+            ),
+            _alert(
+                "ModelServerRejects",
+                "sum by (model_name) (rate(vllm:admission_rejections_total[5m])) > 0",
+                "5m",
+                "critical",
+                "{{ $labels.model_name }}: requests are refused with 503",
+            ),
+        ],
+    }
+
+
+def _queues() -> dict[str, Any]:
+    evicted = (
+        'sum by (cluster_queue) (increase(kueue_evicted_workloads_total{reason="PodsReadyTimeout"}[1h]))'
+    )
+    return {
+        "name": "queues",
+        "rules": [
+            _alert(
+                "QueueCannotStartPods",
+                f"{evicted} > 2",
+                "5m",
+                "warning",
+                "Workloads of {{ $labels.cluster_queue }} were admitted and found no nodes: spot may be dry",
+            ),
+        ],
+    }
+
+
+def _alert(name: str, expression: str, lasting: str, severity: str, summary: str) -> dict[str, Any]:
+    return {
+        "alert": name,
+        "expr": expression,
+        "for": lasting,
+        "labels": {"severity": severity},
+        "annotations": {"summary": summary},
+    }
+
+
+def _resource(kind: str, name: str, spec: dict[str, Any], opts: pulumi.ResourceOptions) -> CustomResource:
+    return CustomResource(
+        f"{kind.lower()}-{name}",
+        api_version=API_VERSION,
+        kind=kind,
+        metadata=ObjectMetaArgs(name=name, namespace=NAMESPACE),
+        spec=spec,
+        opts=opts,
+    )

@@ -1,0 +1,121 @@
+"""Namespaces with Pod Security, and for those of workloads: quota, default requests and service account."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+from pulumi_kubernetes.core.v1 import (
+    LimitRange,
+    LimitRangeItemArgs,
+    LimitRangeSpecArgs,
+    Namespace,
+    ResourceQuota,
+    ResourceQuotaSpecArgs,
+    ServiceAccount,
+)
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from infra.interfaces import Pool
+
+PodSecurity = Literal["restricted", "baseline", "privileged"]
+
+# Kueue looks after Jobs in the namespaces that carry this label.
+QUEUED = {"india-ai-infra/queued": "true"}
+
+
+@dataclass(frozen=True)
+class NamespaceSpec:
+    """A namespace and the Pod Security Standard enforced in it; `workload` ones hold teams' pods."""
+
+    name: str
+    pod_security: PodSecurity
+    workload: bool = False
+
+
+# Workloads are restricted even with EFA: what EFA must lock in memory is granted by the node (containerd's
+# LimitMEMLOCK), for CAP_IPC_LOCK is neither allowed below `privileged` nor of any effect in a process that isn't root.
+NAMESPACES = (
+    NamespaceSpec("training", "restricted", workload=True),
+    NamespaceSpec("serving", "restricted", workload=True),
+    NamespaceSpec("monitoring", "privileged"),  # the node exporter reads the host
+    NamespaceSpec("gpu-operator", "privileged"),  # device plugin and DCGM mount the host's devices
+    NamespaceSpec("keda", "restricted"),
+    NamespaceSpec("kueue-system", "restricted"),
+)
+
+
+def create_namespaces(opts: pulumi.ResourceOptions) -> dict[str, Namespace]:
+    """Every namespace of the platform by name; `kube-system` is the cluster's own."""
+    return {spec.name: _namespace(spec, opts) for spec in NAMESPACES}
+
+
+def create_limits(
+    namespaces: Mapping[str, Namespace], pools: Mapping[str, Pool], opts: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
+    """For each workload namespace a ResourceQuota, a LimitRange, and the service account its pods run as."""
+    gpus = sum(pool.max_nodes * pool.gpus_per_node for pool in pools.values())
+    created: list[pulumi.Resource] = []
+    for spec in NAMESPACES:
+        if not spec.workload:
+            continue
+        within = pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(depends_on=[namespaces[spec.name]])
+        )
+        created += [
+            _quota(spec.name, gpus, within),
+            _limit_range(spec.name, within),
+            _account(spec.name, within),
+        ]
+    return created
+
+
+def _namespace(spec: NamespaceSpec, opts: pulumi.ResourceOptions) -> Namespace:
+    labels = {
+        "pod-security.kubernetes.io/enforce": spec.pod_security,
+        "pod-security.kubernetes.io/warn": spec.pod_security,
+        "pod-security.kubernetes.io/audit": "restricted",
+    }
+    if spec.workload:
+        labels |= QUEUED
+    return Namespace(
+        f"{spec.name}-namespace", metadata=ObjectMetaArgs(name=spec.name, labels=labels), opts=opts
+    )
+
+
+def _quota(namespace: str, gpus: int, opts: pulumi.ResourceOptions) -> ResourceQuota:
+    # Nothing in a workload namespace may open a way in from outside: no load balancers, no node ports.
+    hard = {
+        "requests.nvidia.com/gpu": str(gpus),
+        "services.loadbalancers": "0",
+        "services.nodeports": "0",
+        "count/jobs.batch": "200",
+        "pods": "1000",
+    }
+    return ResourceQuota(
+        f"{namespace}-quota",
+        metadata=ObjectMetaArgs(name="quota", namespace=namespace),
+        spec=ResourceQuotaSpecArgs(hard=hard),
+        opts=opts,
+    )
+
+
+def _limit_range(namespace: str, opts: pulumi.ResourceOptions) -> LimitRange:
+    # Requests only. A default memory limit would kill training pods, and a `max` would become everybody's default.
+    requests = LimitRangeItemArgs(type="Container", default_request={"cpu": "500m", "memory": "1Gi"})
+    return LimitRange(
+        f"{namespace}-limits",
+        metadata=ObjectMetaArgs(name="default-requests", namespace=namespace),
+        spec=LimitRangeSpecArgs(limits=[requests]),
+        opts=opts,
+    )
+
+
+def _account(namespace: str, opts: pulumi.ResourceOptions) -> ServiceAccount:
+    # Named as its namespace: the Pod Identity association of the cloud speaks of the same two names.
+    return ServiceAccount(
+        f"{namespace}-service-account",
+        metadata=ObjectMetaArgs(name=namespace, namespace=namespace),
+        automount_service_account_token=False,
+        opts=opts,
+    )

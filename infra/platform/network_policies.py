@@ -1,0 +1,110 @@
+"""Who a workload's pods may talk to: nobody, then their own namespace, DNS, the VPC, storage and their identity."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.networking.v1 import (
+    IPBlockArgs,
+    NetworkPolicy,
+    NetworkPolicyEgressRuleArgs,
+    NetworkPolicyIngressRuleArgs,
+    NetworkPolicyPeerArgs,
+    NetworkPolicyPortArgs,
+    NetworkPolicySpecArgs,
+)
+
+# Addresses of the node itself, the same in every VPC.
+POD_IDENTITY_AGENT = "169.254.170.23/32"
+LINK_LOCAL = "169.254.0.0/16"
+
+# A pod with this label may fetch over HTTPS from anywhere, such as a model from a hub: seen in review, found in audit.
+INTERNET_EGRESS = {"india-ai-infra/egress": "internet"}
+# A namespace with this label may call the model servers.
+SERVING_CLIENT = {"india-ai-infra/serving-client": "true"}
+
+
+def create_network_policies(
+    namespace: str, https_cidrs: pulumi.Input[Sequence[str]], opts: pulumi.ResourceOptions
+) -> list[NetworkPolicy]:
+    """The policies of one workload namespace.
+
+    `https_cidrs` may be reached on port 443: the VPC (interface endpoints, the API server) and the object store's
+    ranges, which a gateway endpoint does not move into the VPC.
+    """
+    egress = [_in_namespace_egress(), _dns(), _cidrs(https_cidrs), _identity()]
+    spec = {
+        "default-deny": _spec(["Ingress", "Egress"]),
+        "allow-egress": _spec(["Egress"], egress=egress),
+        "allow-ingress": _spec(["Ingress"], ingress=[_from_namespace_and_monitoring()]),
+    }
+    if namespace == "serving":
+        clients = NetworkPolicyPeerArgs(namespace_selector=LabelSelectorArgs(match_labels=SERVING_CLIENT))
+        spec["allow-clients"] = _spec(["Ingress"], ingress=[NetworkPolicyIngressRuleArgs(from_=[clients])])
+        spec["allow-internet"] = _spec(["Egress"], egress=[_internet()], pods=INTERNET_EGRESS)
+    return [
+        NetworkPolicy(
+            f"{namespace}-{name}",
+            metadata=ObjectMetaArgs(name=name, namespace=namespace),
+            spec=policy,
+            opts=opts,
+        )
+        for name, policy in spec.items()
+    ]
+
+
+def _spec(
+    types: list[str],
+    egress: pulumi.Input[Sequence[NetworkPolicyEgressRuleArgs]] | None = None,
+    ingress: Sequence[NetworkPolicyIngressRuleArgs] | None = None,
+    pods: dict[str, str] | None = None,
+) -> NetworkPolicySpecArgs:
+    return NetworkPolicySpecArgs(
+        pod_selector=LabelSelectorArgs(match_labels=pods) if pods else LabelSelectorArgs(),
+        policy_types=types,
+        egress=egress,
+        ingress=ingress,
+    )
+
+
+def _in_namespace_egress() -> NetworkPolicyEgressRuleArgs:
+    return NetworkPolicyEgressRuleArgs(to=[NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs())])
+
+
+def _from_namespace_and_monitoring() -> NetworkPolicyIngressRuleArgs:
+    monitoring = LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "monitoring"})
+    return NetworkPolicyIngressRuleArgs(
+        from_=[
+            NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs()),
+            NetworkPolicyPeerArgs(namespace_selector=monitoring),
+        ]
+    )
+
+
+def _dns() -> NetworkPolicyEgressRuleArgs:
+    peer = NetworkPolicyPeerArgs(
+        namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"}),
+        pod_selector=LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
+    )
+    return NetworkPolicyEgressRuleArgs(to=[peer], ports=[_port(53, "UDP"), _port(53)])
+
+
+def _cidrs(cidrs: pulumi.Input[Sequence[str]]) -> NetworkPolicyEgressRuleArgs:
+    peers = pulumi.Output.from_input(cidrs).apply(
+        lambda known: [NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=cidr)) for cidr in known]
+    )
+    return NetworkPolicyEgressRuleArgs(to=peers, ports=[_port(443)])
+
+
+def _identity() -> NetworkPolicyEgressRuleArgs:
+    peer = NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=POD_IDENTITY_AGENT))
+    return NetworkPolicyEgressRuleArgs(to=[peer], ports=[_port(80)])
+
+
+def _internet() -> NetworkPolicyEgressRuleArgs:
+    peer = NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr="0.0.0.0/0", except_=[LINK_LOCAL]))
+    return NetworkPolicyEgressRuleArgs(to=[peer], ports=[_port(443)])
+
+
+def _port(number: int, protocol: str = "TCP") -> NetworkPolicyPortArgs:
+    return NetworkPolicyPortArgs(port=number, protocol=protocol)

@@ -1,0 +1,110 @@
+"""Platform: all that a GPU cluster runs before its first workload."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+from pulumi_kubernetes.core.v1 import Namespace
+from pulumi_kubernetes.helm.v3 import Release
+
+from infra.interfaces import GpuCluster
+from infra.platform import values
+from infra.platform.charts import charts, install
+from infra.platform.monitoring import create_monitoring
+from infra.platform.namespaces import NAMESPACES, create_limits, create_namespaces
+from infra.platform.network_policies import create_network_policies
+from infra.platform.priorities import create_priorities
+from infra.platform.queues import create_queues
+from infra.platform.rbac import create_rbac
+
+
+@dataclass
+class PlatformArgs:
+    """What the platform is built from.
+
+    cluster: where it runs; its `platform` list is not read. cluster_name: as the cloud knows the cluster.
+    https_cidrs: what workloads may reach on port 443, the VPC and the object store's ranges.
+    interruption_queue: name of the queue that carries spot notices to Karpenter.
+    controller_replicas: of Karpenter; at most the number of system nodes.
+    controllers_depend_on: what the controllers need in the cloud, such as system nodes and Pod Identity associations.
+    """
+
+    cluster: GpuCluster
+    cluster_name: pulumi.Input[str]
+    https_cidrs: pulumi.Input[Sequence[str]]
+    interruption_queue: pulumi.Input[str]
+    controller_replicas: int = 2
+    controllers_depend_on: Sequence[pulumi.Resource] = field(default_factory=list)
+
+
+class Platform(pulumi.ComponentResource):
+    """Namespaces, limits, network policies, RBAC, priorities, charts, queues and alerts of one AWS cluster.
+
+    karpenter: its release; NodePools depend on it, so that they go before the controller that empties them.
+    ready: what a workload must wait for. namespaces: by name.
+    """
+
+    karpenter: Release
+    ready: list[pulumi.Resource]
+    namespaces: dict[str, Namespace]
+
+    def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        if args.cluster.cloud != "aws":
+            raise ValueError(f"Platform runs on cloud 'aws', not {args.cluster.cloud!r}")
+        super().__init__("india-ai-infra:platform:Platform", name, None, opts)
+        # What lives in a cluster dies with it: no need to ask a cluster that is being deleted.
+        child = pulumi.ResourceOptions(
+            parent=self, provider=args.cluster.provider, deleted_with=args.cluster.resource
+        )
+        workload_namespaces = [spec.name for spec in NAMESPACES if spec.workload]
+
+        self.namespaces = create_namespaces(child)
+        in_namespaces = _after(child, *self.namespaces.values())
+        limits = create_limits(self.namespaces, args.cluster.pools, child)
+        policies = [
+            policy
+            for namespace in workload_namespaces
+            for policy in create_network_policies(namespace, args.https_cidrs, in_namespaces)
+        ]
+        access = create_rbac(self.namespaces, child)
+        priorities = create_priorities(child)
+
+        releases = _install_charts(args, _after(in_namespaces, *args.controllers_depend_on))
+        self.karpenter = releases["karpenter"]
+        queues = create_queues(
+            args.cluster.pools, workload_namespaces, _after(in_namespaces, releases["kueue"])
+        )
+        alerts = create_monitoring(_after(in_namespaces, releases["kube-prometheus-stack"]))
+
+        self.ready = [*limits, *policies, *access, *priorities, *releases.values(), *queues, *alerts]
+        self.register_outputs(
+            {"karpenter": self.karpenter.id, "namespaces": sorted(self.namespaces)}
+        )
+
+
+def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[str, Release]:
+    """Karpenter by itself, since nodes must come even when monitoring is down; the rest brings ServiceMonitors,
+    and so follows the chart that defines them."""
+    table = charts()
+
+    def release(name: str, chart_values: values.Values, *after: Release) -> Release:
+        return install(table[name], chart_values, opts, after)
+
+    karpenter = values.karpenter(args.cluster_name, args.interruption_queue, args.controller_replicas)
+    prometheus = release("kube-prometheus-stack", values.kube_prometheus_stack())
+    releases = {
+        "kube-prometheus-stack": prometheus,
+        "karpenter": release("karpenter", karpenter),
+        "gpu-operator": release("gpu-operator", values.gpu_operator(), prometheus),
+        "keda": release("keda", values.keda(), prometheus),
+        "kueue": release("kueue", values.kueue(), prometheus),
+    }
+    fabric_pools = [pool.name for pool in args.cluster.pools.values() if pool.fabric == "efa"]
+    if fabric_pools:
+        plugin = values.efa_device_plugin(args.cluster.region, fabric_pools)
+        releases["aws-efa-k8s-device-plugin"] = release("aws-efa-k8s-device-plugin", plugin)
+    return releases
+
+
+def _after(opts: pulumi.ResourceOptions, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(resources)))

@@ -1,0 +1,138 @@
+"""What people may do in the cluster, by the Kubernetes groups that their access entries put them in.
+
+Nobody is given a `*`, nobody reads secrets, and nobody may exec into a pod: a shell in a pod has its cloud identity.
+"""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_kubernetes.core.v1 import Namespace
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+from pulumi_kubernetes.rbac.v1 import (
+    ClusterRole,
+    ClusterRoleBinding,
+    PolicyRuleArgs,
+    RoleBinding,
+    RoleRefArgs,
+    SubjectArgs,
+)
+
+DATA_ENGINEERS = "data-engineers"
+ML_ENGINEERS = "ml-engineers"
+AUDITORS = "auditors"
+
+READ = ["get", "list", "watch"]
+WRITE = [*READ, "create", "update", "patch", "delete"]
+
+
+def _rule(group: str, resources: Sequence[str], verbs: Sequence[str]) -> PolicyRuleArgs:
+    return PolicyRuleArgs(api_groups=[group], resources=list(resources), verbs=list(verbs))
+
+
+_VIEW = [
+    _rule("", ["pods", "pods/log", "services", "events", "resourcequotas", "limitranges"], READ),
+    _rule("apps", ["deployments", "replicasets", "statefulsets"], READ),
+    _rule("batch", ["jobs", "cronjobs"], READ),
+    _rule("policy", ["poddisruptionbudgets"], READ),
+    _rule("kueue.x-k8s.io", ["localqueues", "workloads"], READ),
+    _rule("keda.sh", ["scaledobjects"], READ),
+]
+_CAPACITY = [
+    _rule("", ["nodes", "namespaces"], READ),
+    _rule("karpenter.sh", ["nodepools", "nodeclaims"], READ),
+    _rule("kueue.x-k8s.io", ["clusterqueues", "resourceflavors"], READ),
+    _rule("scheduling.k8s.io", ["priorityclasses"], READ),
+]
+_TRAIN = [
+    _rule("batch", ["jobs"], WRITE),
+    _rule("", ["configmaps", "services"], WRITE),
+    _rule("", ["pods"], ["delete"]),
+]
+_SERVE = [
+    _rule("apps", ["deployments"], WRITE),
+    _rule("apps", ["deployments/scale"], ["get", "update", "patch"]),
+    _rule("", ["configmaps", "services"], WRITE),
+    _rule("", ["pods"], ["delete"]),
+    _rule("policy", ["poddisruptionbudgets"], WRITE),
+    _rule("keda.sh", ["scaledobjects"], WRITE),
+]
+_AUDIT = [
+    _rule("", ["serviceaccounts", "persistentvolumes", "persistentvolumeclaims"], READ),
+    _rule("networking.k8s.io", ["networkpolicies", "ingresses"], READ),
+    _rule(
+        "rbac.authorization.k8s.io", ["roles", "rolebindings", "clusterroles", "clusterrolebindings"], READ
+    ),
+    _rule(
+        "admissionregistration.k8s.io",
+        ["validatingwebhookconfigurations", "mutatingwebhookconfigurations", "validatingadmissionpolicies"],
+        READ,
+    ),
+    _rule("karpenter.k8s.aws", ["ec2nodeclasses"], READ),
+]
+
+ROLES = {
+    "view": _VIEW,
+    "capacity": _CAPACITY,
+    "train": _TRAIN,
+    "serve": _SERVE,
+    "audit": [*_VIEW, *_CAPACITY, *_AUDIT],
+}
+# (role, group): over the whole cluster.
+CLUSTER_BINDINGS = (
+    ("capacity", DATA_ENGINEERS),
+    ("capacity", ML_ENGINEERS),
+    ("audit", AUDITORS),
+)
+# (namespace, role, group).
+BINDINGS = (
+    ("training", "view", DATA_ENGINEERS),
+    ("training", "view", ML_ENGINEERS),
+    ("training", "train", ML_ENGINEERS),
+    ("serving", "view", ML_ENGINEERS),
+    ("serving", "serve", ML_ENGINEERS),
+)
+
+
+def create_rbac(namespaces: dict[str, Namespace], opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    """The roles as ClusterRoles, bound to the groups in a namespace or over the cluster."""
+    roles = {
+        role: ClusterRole(f"{role}-role", metadata=ObjectMetaArgs(name=_name(role)), rules=rules, opts=opts)
+        for role, rules in ROLES.items()
+    }
+    cluster_wide = [
+        ClusterRoleBinding(
+            f"{role}-{group}",
+            metadata=ObjectMetaArgs(name=f"{_name(role)}:{group}"),
+            role_ref=_role_ref(role),
+            subjects=[_group(group)],
+            opts=_after(opts, roles[role]),
+        )
+        for role, group in CLUSTER_BINDINGS
+    ]
+    namespaced = [
+        RoleBinding(
+            f"{namespace}-{role}-{group}",
+            metadata=ObjectMetaArgs(name=f"{role}-{group}", namespace=namespace),
+            role_ref=_role_ref(role),
+            subjects=[_group(group)],
+            opts=_after(opts, roles[role], namespaces[namespace]),
+        )
+        for namespace, role, group in BINDINGS
+    ]
+    return [*roles.values(), *cluster_wide, *namespaced]
+
+
+def _name(role: str) -> str:
+    return f"india-ai-infra:{role}"
+
+
+def _role_ref(role: str) -> RoleRefArgs:
+    return RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=_name(role))
+
+
+def _group(group: str) -> SubjectArgs:
+    return SubjectArgs(api_group="rbac.authorization.k8s.io", kind="Group", name=group)
+
+
+def _after(opts: pulumi.ResourceOptions, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(resources)))

@@ -1,0 +1,140 @@
+"""The values each chart must be given; what is not said here stays at the chart's own default.
+
+Sources: each chart's values.yaml at the version in charts.yaml; the AWS guides "EKS-optimized accelerated AMIs" and
+"Amazon container image registries for EKS add-ons" (read 2026-11-24).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+import yaml
+
+from infra.platform.namespaces import QUEUED
+
+Values = dict[str, Any]
+
+GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+
+# AWS's own public registries of EKS add-on images. The chart's default is in us-west-2: a pull across borders, and one
+# that a private VPC refuses.
+ADDON_REGISTRIES: Mapping[str, str] = {
+    "ap-south-1": "602401143452.dkr.ecr.ap-south-1.amazonaws.com",
+    "ap-south-2": "900889452093.dkr.ecr.ap-south-2.amazonaws.com",
+}
+
+
+def kube_prometheus_stack() -> Values:
+    """Finds every ServiceMonitor, PodMonitor and rule of the cluster, not only those of its own release."""
+    off = {"enabled": False}  # EKS runs these out of reach
+    return {
+        "kubeControllerManager": off,
+        "kubeScheduler": off,
+        "kubeEtcd": off,
+        "kubeProxy": off,  # listens on localhost only
+        "prometheus": {
+            "prometheusSpec": {
+                "retention": "15d",
+                "ruleSelectorNilUsesHelmValues": False,
+                "serviceMonitorSelectorNilUsesHelmValues": False,
+                "podMonitorSelectorNilUsesHelmValues": False,
+            }
+        },
+        "grafana": {"grafana.ini": {"analytics": {"reporting_enabled": False, "check_for_updates": False}}},
+    }
+
+
+def karpenter(
+    cluster_name: pulumi.Input[str], interruption_queue: pulumi.Input[str], replicas: int
+) -> Values:
+    """`replicas` may not exceed the system nodes: two controllers never share a node, nor run on one of their own."""
+    return {
+        "replicas": replicas,
+        "serviceAccount": {"name": "karpenter"},  # the name that its Pod Identity association speaks of
+        "settings": {
+            "clusterName": cluster_name,
+            "interruptionQueue": interruption_queue,
+            "eksControlPlane": True,
+        },
+        "controller": {
+            "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}},
+        },
+    }
+
+
+def gpu_operator() -> Values:
+    """For EKS's AL2023 NVIDIA image: driver and container toolkit are in the image, the device plugin is not."""
+    return {
+        "driver": {"enabled": False},
+        "toolkit": {"enabled": False},
+        "devicePlugin": {"enabled": True},
+        "daemonsets": {"tolerations": [GPU_TOLERATION]},
+        "node-feature-discovery": {"worker": {"tolerations": [GPU_TOLERATION]}},
+        "dcgmExporter": {"serviceMonitor": {"enabled": True}},
+    }
+
+
+def efa_device_plugin(region: str, pools: Sequence[str]) -> Values:
+    """Runs on the nodes of `pools` only: a machine type that can do EFA may also stand in a pool without it."""
+    if region not in ADDON_REGISTRIES:
+        raise ValueError(
+            f"no EKS add-on registry known for region {region!r}: one of {sorted(ADDON_REGISTRIES)}"
+        )
+    return {
+        "image": {"repository": f"{ADDON_REGISTRIES[region]}/eks/aws-efa-k8s-device-plugin"},
+        "supportedInstanceLabels": {"keys": ["india-ai-infra/pool"], "values": list(pools)},
+        "tolerations": [GPU_TOLERATION],
+    }
+
+
+def keda() -> Values:
+    """Metrics on, so that a scaler in error can be alerted on."""
+    return {"prometheus": {"operator": {"enabled": True, "serviceMonitor": {"enabled": True}}}}
+
+
+def kueue() -> Values:
+    """Quotas count GPUs only; a queued Job is all or nothing, and waits for spot capacity for ever."""
+    return {
+        "enablePrometheus": True,
+        "metrics": {"prometheusNamespace": "monitoring"},
+        "managerConfig": {
+            "controllerManagerConfigYaml": yaml.safe_dump(_kueue_configuration(), sort_keys=False)
+        },
+    }
+
+
+def _kueue_configuration() -> Values:
+    return {
+        "apiVersion": "config.kueue.x-k8s.io/v1beta2",
+        "kind": "Configuration",
+        "health": {"healthProbeBindAddress": ":8081"},
+        "metrics": {"bindAddress": ":8443", "enableClusterQueueResources": True},
+        "webhook": {"port": 9443},
+        "leaderElection": {"leaderElect": True, "resourceName": "c1f6bfd2.kueue.x-k8s.io"},
+        "controller": {"groupKindConcurrency": {"Job.batch": 5, "Workload.kueue.x-k8s.io": 10}},
+        "clientConnection": {"qps": 300, "burst": 500},
+        "managedJobsNamespaceSelector": {"matchLabels": QUEUED},
+        "waitForPodsReady": {
+            "timeout": "30m",  # a spot GPU node, its image and the rendezvous
+            # Longer than any restart: evicting in the middle of one has left quota reserved with no pod (kueue#14811).
+            "recoveryTimeout": "60m",
+            "blockAdmission": False,
+            # No backoffLimitCount: with one, a dry spot market deactivates a workload for good (kueue#15255).
+            "requeuingStrategy": {
+                "timestamp": "Eviction",
+                "backoffBaseSeconds": 60,
+                "backoffMaxSeconds": 900,
+            },
+        },
+        # GPUs are what is scarce, and whole nodes bring the rest with them. An undeclared resource blocks admission.
+        "resources": {
+            "excludeResourcePrefixes": [
+                "cpu",
+                "memory",
+                "ephemeral-storage",
+                "hugepages-",
+                "vpc.amazonaws.com/",
+            ]
+        },
+        "integrations": {"frameworks": ["batch/job"]},
+    }

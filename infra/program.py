@@ -1,0 +1,188 @@
+"""The platform of a stack, top to bottom: settings in, platform out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import catalog, geography, interfaces, settings
+from infra.aws import pools, tags
+from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
+from infra.aws.audit import Audit, AuditArgs
+from infra.aws.cluster import Cluster, ClusterArgs
+from infra.aws.iam import Account
+from infra.aws.karpenter import Karpenter, KarpenterArgs
+from infra.aws.keys import Keys, KeysArgs
+from infra.aws.lake import Lake, LakeArgs
+from infra.aws.network import Network, NetworkArgs
+from infra.aws.pools import Pools, PoolsArgs
+from infra.aws.tags import Handling
+from infra.platform.platform import Platform, PlatformArgs
+from infra.settings import Aws, Settings, Workloads
+from workloads.serving.component import ModelServer, ModelServerArgs
+from workloads.training.component import TrainingJob, TrainingJobArgs
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a stack has in one region: where workloads run, and where their data is."""
+
+    cluster: interfaces.GpuCluster
+    lake: interfaces.Lake
+
+
+def run() -> None:
+    """Read the running stack's settings, refuse what is wrong in them, and make everything they ask for."""
+    said = settings.load(pulumi.Config(), catalog.check_offered)
+    assert said.aws, "settings without a cloud are refused"
+    site = on_aws(said, said.aws)
+    run_workloads(said.workloads, site)
+
+
+def on_aws(said: Settings, cloud: Aws) -> Site:
+    """The platform in one AWS region: data and its keys, network, cluster, operators, GPU pools, audit."""
+    name = f"{pulumi.get_project()}-{pulumi.get_stack()}"
+    provider = aws.Provider(
+        "aws",
+        region=cloud.region,
+        default_tags={"tags": tags.defaults(pulumi.get_project(), pulumi.get_stack(), said.owner)},
+    )
+    opts = pulumi.ResourceOptions(provider=provider)
+    account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
+    handling = Handling(said.data_class, said.owner, said.purpose, said.retention_days)
+
+    keys = Keys("keys", KeysArgs(account, handling, name, trail_name=name, protect=cloud.protect_data), opts)
+    lake = Lake(
+        "lake",
+        LakeArgs(account, handling, keys.lake, keys.logs, trail_name=name, protect=cloud.protect_data),
+        opts,
+    )
+    audit = AuditArgs(
+        account, handling, lake.lake, keys.logs, name, cloud.audit.guardduty, cloud.audit.alert_emails
+    )
+    Audit("audit", audit, opts)
+    network = Network(
+        "network",
+        NetworkArgs(
+            account,
+            handling,
+            cluster_name=name,
+            cidr=cloud.network.cidr,
+            zones=geography.region(cloud.region).zones,
+            logs_key_arn=keys.logs,
+            flow_log_days=cloud.network.flow_log_days,
+            nat_per_zone=cloud.network.nat_per_zone,
+            endpoints_per_zone=cloud.network.nat_per_zone,
+        ),
+        opts,
+    )
+    # Nodes, machines and pods need their network until the last of them has gone.
+    within = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[network]))
+    cluster = Cluster(
+        "cluster",
+        ClusterArgs(
+            account,
+            handling,
+            name=name,
+            version=cloud.cluster.version,
+            control_plane_subnet_ids=network.intra_subnet_ids,
+            node_subnet_ids=network.private_subnet_ids,
+            cluster_key_arn=keys.cluster,
+            logs_key_arn=keys.logs,
+            system=cloud.cluster.system,
+            log_days=handling.log_days,
+            deletion_protection=cloud.cluster.deletion_protection,
+        ),
+        within,
+    )
+    return Site(_operate(name, cloud, account, handling, keys, lake, network, cluster, opts), lake.lake)
+
+
+def _operate(
+    name: str,
+    cloud: Aws,
+    account: Account,
+    handling: Handling,
+    keys: Keys,
+    lake: Lake,
+    network: Network,
+    cluster: Cluster,
+    opts: pulumi.ResourceOptions,
+) -> interfaces.GpuCluster:
+    """People's and pods' access to the cluster, its operators and its GPU pools."""
+    people = {
+        "data-engineer": cloud.access.data_engineers,
+        "ml-engineer": cloud.access.ml_engineers,
+        "auditor": cloud.access.auditors,
+    }
+    access = Access("access", AccessArgs(account, lake.lake, lake.access_logs, name, people), opts)
+    granted = ClusterAccess(
+        "cluster-access", ClusterAccessArgs(cluster.name, access.human_roles, access.workload_roles), opts
+    )
+    karpenter = Karpenter("karpenter", KarpenterArgs(account, handling, cluster.resource, name), opts)
+    gpus = interfaces.GpuCluster(
+        name=name,
+        cloud="aws",
+        region=cloud.region,
+        resource=cluster.resource,
+        provider=cluster.provider,
+        pools=pools.describe(cloud.region, cloud.cluster.pools),
+    )
+    platform = Platform(
+        "platform",
+        PlatformArgs(
+            cluster=gpus,
+            cluster_name=cluster.name,
+            https_cidrs=network.https_cidrs,
+            interruption_queue=karpenter.queue_name,
+            controller_replicas=min(2, cloud.cluster.system.min_nodes),
+            controllers_depend_on=[*cluster.ready, *karpenter.ready],
+        ),
+    )
+    nodes = Pools(
+        "pools",
+        PoolsArgs(
+            account,
+            handling,
+            cluster,
+            network,
+            cloud.cluster.pools,
+            disk_key_arn=keys.cluster,
+            instance_profile=karpenter.instance_profile,
+            karpenter=[platform.karpenter],
+        ),
+        opts,
+    )
+    return replace(gpus, platform=[*platform.ready, *nodes.ready, granted])
+
+
+def run_workloads(asked: Workloads, site: Site) -> None:
+    """The training job and the model server that the settings ask for."""
+    if train := asked.training:
+        TrainingJob(
+            train.name,
+            TrainingJobArgs(
+                cluster=site.cluster,
+                pool=train.pool,
+                nodes=train.nodes,
+                gpus_per_node=train.gpus_per_node,
+                image=train.image,
+                checkpoint_uri=pulumi.Output.concat(site.lake["checkpoints"].uri, "/", train.name),
+            ),
+        )
+    if serve := asked.serving:
+        server = ModelServer(
+            serve.name,
+            ModelServerArgs(
+                cluster=site.cluster,
+                pool=serve.pool,
+                model=serve.model,
+                replicas=serve.replicas,
+                gpus=serve.gpus,
+            ),
+        )
+        pulumi.export("modelServerUrl", server.url)
+    pulumi.export("cluster", site.cluster.name)
+    pulumi.export("buckets", {role: bucket.name for role, bucket in site.lake.buckets.items()})

@@ -1,0 +1,147 @@
+"""Real Karpenter, with its kwok provider, choosing machines from the catalogue: Indian zones, Indian prices.
+
+It runs on this machine beside the cluster's control plane, as the chart's controller would run inside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import clusters, nodes, processes
+from .kubernetes_crds import install
+
+if TYPE_CHECKING:
+    from infra.catalog import Machine
+
+NODE_CLASS = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
+READY_SECONDS = 60
+# Karpenter's kwok provider takes this off every instance type; we add it, for our numbers are what pods can ask for.
+OVERHEAD_CPU_MILLI = 100
+OVERHEAD_MEMORY_MIB = 10
+
+
+def start(cluster: str, zone_names: Mapping[str, str] | None = None) -> None:
+    """Start Karpenter on a cluster that has its chart's definitions, and wait until it is ready.
+
+    Nothing happens if it runs already.
+    `zone_names` maps zone ids (`aps1-az1`) to the account's names (`ap-south-1a`); EC2 is asked when it is not given.
+    """
+    access = clusters.named(cluster)
+    if access is None:
+        raise clusters.ClusterFailed(f"no cluster {cluster} for Karpenter: start it first")
+    if clusters.processes_of(cluster, "karpenter"):
+        return
+    api = access.api()
+    install(api, "karpenter-kwok")
+    api.apply(
+        {
+            "apiVersion": f"{NODE_CLASS['group']}/v1alpha1",
+            "kind": NODE_CLASS["kind"],
+            "metadata": {"name": NODE_CLASS["name"]},
+        }
+    )
+    offered = _instance_types(access.region, zone_names or zone_names_of(access.region))
+    _run(access, offered)
+
+
+def stop(cluster: str) -> None:
+    """End the cluster's Karpenter; its nodes stay, as they would if its Deployment were deleted."""
+    clusters.expect(cluster, "karpenter", False)
+    clusters.end(cluster, "karpenter")
+
+
+def _run(access: clusters.ClusterAccess, instance_types: list[dict[str, Any]]) -> None:
+    home = clusters.folder(access.name)
+    file = home / "instance-types.json"
+    file.write_text(json.dumps(instance_types, indent=1))
+    log = home / "logs" / "karpenter.log"
+    health = processes.free_port()
+    command = [
+        clusters.program(access.name, "karpenter"),
+        *("-instance-types-file-path", str(file)),
+        "-disable-leader-election",
+        *("-health-probe-port", str(health), "-metrics-port", str(processes.free_port())),
+        # Pods of one update arrive together; a second's wait for more would only slow the local cloud.
+        *("-batch-idle-duration", "300ms", "-batch-max-duration", "2s"),
+    ]
+    process = processes.start(command, log, {"KUBECONFIG": str(access.kubeconfig_path)})
+    clusters.expect(access.name, "karpenter", True)
+    _wait_until_ready(process, health, log)
+
+
+def _wait_until_ready(process: processes.Process, port: int, log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.find():
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            pass  # not yet
+        time.sleep(0.1)
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+    raise clusters.ClusterFailed(f"Karpenter did not become ready; the end of {log}:\n{tail}")
+
+
+def _instance_types(region: str, zone_names: Mapping[str, str]) -> list[dict[str, Any]]:
+    from infra.catalog import machines
+
+    types = [_instance_type(machine, zone_names) for machine in machines(region)]
+    return [offered for offered in types if offered["offerings"]]  # some have no known price
+
+
+def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str, Any]:
+    """A machine in the form of sigs.k8s.io/karpenter/kwok/cloudprovider/instance_types.json, at 1.14.1."""
+    prices = {"spot": machine.spot_usd, "on-demand": machine.on_demand_usd}
+    resources = nodes.allocatable(machine)
+    cpu = int(resources["cpu"].removesuffix("m")) + OVERHEAD_CPU_MILLI
+    memory = int(resources["memory"].removesuffix("Mi")) + OVERHEAD_MEMORY_MIB
+    return {
+        "name": machine.machine_type,
+        "architecture": "amd64",
+        "operatingSystems": ["linux"],
+        "resources": {**resources, "cpu": f"{cpu}m", "memory": f"{memory}Mi"},
+        "offerings": [
+            _offering(capacity_type, zone_names[zone], price)
+            for zone in machine.zones
+            for capacity_type, price in prices.items()
+            if price is not None and zone in zone_names
+        ],
+    }
+
+
+def _offering(capacity_type: str, zone: str, price: float) -> dict[str, Any]:
+    labels = {"karpenter.sh/capacity-type": capacity_type, "topology.kubernetes.io/zone": zone}
+    return {
+        "Price": price,
+        "Available": True,
+        "Requirements": [{"key": key, "operator": "In", "values": [value]} for key, value in labels.items()],
+    }
+
+
+def zone_names_of(region: str) -> dict[str, str]:
+    """Zone id → name, as EC2 has them for this account."""
+    import boto3
+
+    endpoint = os.environ.get("INDIA_AI_INFRA_AWS_ENDPOINT")
+    if not endpoint:
+        raise clusters.ClusterFailed(
+            "Karpenter needs the names of the zones and INDIA_AI_INFRA_AWS_ENDPOINT is not set: "
+            'run `eval "$(make env)"` in this shell'
+        )
+    ec2 = boto3.client(
+        "ec2",
+        region_name=region,
+        endpoint_url=endpoint,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+    zones = ec2.describe_availability_zones()["AvailabilityZones"]
+    return {zone["ZoneId"]: zone["ZoneName"] for zone in zones if "ZoneId" in zone and "ZoneName" in zone}

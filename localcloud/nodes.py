@@ -1,0 +1,141 @@
+"""Nodes of managed node groups, played by kwok: labels, taints and capacity as the catalogue gives the machine type."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from . import clusters
+from .kubernetes_api import MERGE, Api, ApiError, Object
+
+if TYPE_CHECKING:
+    from infra.catalog import Machine
+
+MAX_PODS = 110
+NODE_GROUP = "eks.amazonaws.com/nodegroup"
+EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
+ROOT_DISK_GIB = 100
+EFA_HUGEPAGES_MIB = 5120  # what AWS' EFA examples ask for on each node
+
+
+def add_nodes(
+    cluster: str,
+    node_group: str,
+    region: str,
+    machine_type: str,
+    zone_name: str,
+    count: int,
+    capacity_type: str,
+    labels: Mapping[str, str] | None = None,
+    taints: Iterable[Mapping[str, str]] = (),
+    instance_ids: Sequence[str] = (),
+) -> list[str]:
+    """Add `count` nodes in one zone to a node group and return their names.
+
+    `capacity_type` is `spot` or `on-demand`, in any of the spellings of EKS. `taints` have key, value and effect, in
+    Kubernetes' or EKS' spelling. `instance_ids` are those of EC2 where it knows the machines; made up otherwise.
+    """
+    from infra.catalog import machine
+
+    access = clusters.named(cluster)
+    if access is None:
+        raise clusters.ClusterFailed(f"no cluster {cluster} to add nodes to: start it first")
+    api = access.api()
+    shape = machine(region, machine_type)
+    names = []
+    for index in range(count):
+        instance = instance_ids[index] if index < len(instance_ids) else f"i-{secrets.token_hex(9)[:17]}"
+        node = _node(shape, instance, zone_name, capacity_type)
+        node["metadata"]["labels"] |= {NODE_GROUP: node_group, **(labels or {})}
+        node["spec"]["taints"] = [_taint(taint) for taint in taints]
+        api.request("POST", "/api/v1/nodes", node)
+        names.append(node["metadata"]["name"])
+    return names
+
+
+def remove_nodes(cluster: str, node_group: str) -> list[str]:
+    """Remove a node group's nodes and return their names: nothing new may come, then the pods go, then the nodes."""
+    access = clusters.named(cluster)
+    if access is None or not clusters.alive(cluster):
+        return []
+    api = access.api()
+    nodes = api.list("v1", "Node", labelSelector=f"{NODE_GROUP}={node_group}")
+    names = [node["metadata"]["name"] for node in nodes]
+    for name in names:
+        cordon = {"spec": {"unschedulable": True}}
+        api.request("PATCH", f"/api/v1/nodes/{name}", cordon, content=MERGE)
+    for name in names:
+        _drain(api, name)
+        api.request("DELETE", f"/api/v1/nodes/{name}")
+    return names
+
+
+def capacity(machine: Machine) -> dict[str, str]:
+    """What a node of this machine type has, as Kubernetes quantities."""
+    resources = {
+        "cpu": str(machine.vcpus),
+        "memory": f"{int(machine.memory_gib * 1024)}Mi",
+        "ephemeral-storage": f"{max(int(machine.nvme_gb or 0), ROOT_DISK_GIB)}Gi",
+        "pods": str(MAX_PODS),
+    }
+    if machine.gpu_count:
+        resources["nvidia.com/gpu"] = str(machine.gpu_count)
+    if machine.efa_interfaces:
+        resources["vpc.amazonaws.com/efa"] = str(machine.efa_interfaces)
+        resources["hugepages-2Mi"] = f"{EFA_HUGEPAGES_MIB}Mi"
+    return resources
+
+
+def allocatable(machine: Machine) -> dict[str, str]:
+    """What pods can ask for: less what EKS keeps for the system, by the formulas of its bootstrap and of Karpenter."""
+    huge_mib = EFA_HUGEPAGES_MIB if machine.efa_interfaces else 0
+    # Karpenter takes 7.5 % for the hypervisor; kubelet keeps 255 MiB, 11 MiB a pod, and evicts below 100 MiB.
+    memory_mib = int(machine.memory_gib * 1024 * 0.925) - 255 - 11 * MAX_PODS - 100 - huge_mib
+    cpu_milli = machine.vcpus * 1000 - _reserved_cpu_milli(machine.vcpus)
+    return {**capacity(machine), "cpu": f"{cpu_milli}m", "memory": f"{memory_mib}Mi"}
+
+
+def _reserved_cpu_milli(vcpus: int) -> int:
+    """6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % of the rest."""
+    shares = (60, 10, 5, 5)
+    return int(sum(shares[:vcpus]) + 2.5 * max(0, vcpus - len(shares)))
+
+
+def _node(machine: Machine, instance: str, zone: str, capacity_type: str) -> Object:
+    spot = capacity_type.lower() == "spot"
+    name = f"{instance}.{machine.region}.compute.internal"
+    labels = {
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/os": "linux",
+        "node.kubernetes.io/instance-type": machine.machine_type,
+        "topology.kubernetes.io/region": machine.region,
+        "topology.kubernetes.io/zone": zone,
+        "karpenter.sh/capacity-type": "spot" if spot else "on-demand",
+        "eks.amazonaws.com/capacityType": "SPOT" if spot else "ON_DEMAND",
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "spec": {"providerID": f"aws:///{zone}/{instance}"},
+        "status": {"capacity": capacity(machine), "allocatable": allocatable(machine)},
+    }
+
+
+def _taint(taint: Mapping[str, str]) -> dict[str, str]:
+    effect = EFFECTS.get(taint["effect"], taint["effect"])
+    return {"key": taint["key"], "value": taint.get("value") or "", "effect": effect}
+
+
+def _drain(api: Api, node: str) -> None:
+    """Delete the node's pods, so that their controllers replace them now and not minutes after the node is gone."""
+    for pod in api.list("v1", "Pod", fieldSelector=f"spec.nodeName={node}"):
+        metadata = pod["metadata"]
+        path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
+        try:
+            api.request("DELETE", path, query={"gracePeriodSeconds": "0"})
+        except ApiError as error:
+            if error.status != 404:
+                raise

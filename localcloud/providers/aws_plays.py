@@ -1,0 +1,111 @@
+"""What happens in the local cloud besides the API calls: an EKS cluster starts a control plane, a node group nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .aws_api import Api
+from .serve import ResourceFailed, Values
+
+NODE_GROUP = "eks.amazonaws.com/nodegroup"
+CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
+
+
+@dataclass(frozen=True)
+class Play:
+    """`created` returns what to remember of the resource; `deleting` comes before the API's own delete."""
+
+    created: Callable[[Api, Values], Values]
+    updated: Callable[[Api, Values], None]
+    deleting: Callable[[Api, Values], None]
+
+
+def _start_cluster(api: Api, scope: Values) -> Values:
+    from localcloud import clusters
+
+    try:
+        access = clusters.start(scope["inputs"]["name"], scope["region"])
+    except clusters.ClusterFailed as failed:
+        raise ResourceFailed(str(failed)) from failed
+    return {"endpoint": access.endpoint, "certificateAuthority": {"data": access.ca_data}}
+
+
+def _stop_cluster(api: Api, scope: Values) -> None:
+    from localcloud import clusters
+
+    clusters.stop(scope["inputs"]["name"])
+
+
+def _add_nodes(api: Api, scope: Values) -> Values:
+    _scale(api, scope)
+    return {}
+
+
+def _scale(api: Api, scope: Values) -> None:
+    """Bring the nodes of a group to its desired size: those it has go first, as in a replacement of all at once."""
+    from localcloud import clusters, nodes
+
+    inputs = scope["inputs"]
+    cluster, group = inputs["clusterName"], inputs["nodeGroupName"]
+    spot = inputs.get("capacityType") == "SPOT"
+    labels = {**(inputs.get("labels") or {}), NODE_GROUP: group, CAPACITY_TYPE: "SPOT" if spot else "ON_DEMAND"}
+    try:
+        nodes.remove_nodes(cluster, group)
+        for zone, count in _spread(inputs["scalingConfig"]["desiredSize"], _zones(api, scope)).items():
+            nodes.add_nodes(
+                cluster, group, scope["region"], _machine_type(api, scope), zone, count,
+                "spot" if spot else "on-demand", labels, inputs.get("taints") or [],
+            )  # fmt: skip
+    except clusters.ClusterFailed as failed:
+        raise ResourceFailed(str(failed)) from failed
+
+
+def _rescale(api: Api, scope: Values) -> None:
+    about_nodes = ("scalingConfig", "labels", "taints", "launchTemplate")
+    if any(scope["inputs"].get(name) != scope["old"].get(name) for name in about_nodes):
+        _scale(api, scope)
+
+
+def _remove_nodes(api: Api, scope: Values) -> None:
+    from localcloud import nodes
+
+    nodes.remove_nodes(scope["inputs"]["clusterName"], scope["inputs"]["nodeGroupName"])
+
+
+def _spread(count: int, zones: list[str]) -> dict[str, int]:
+    """Nodes by zone, as evenly as an Auto Scaling group places them."""
+    share, rest = divmod(count, len(zones))
+    counts = {zone: share + (index < rest) for index, zone in enumerate(zones)}
+    return {zone: count for zone, count in counts.items() if count}
+
+
+def _zones(api: Api, scope: Values) -> list[str]:
+    subnets = {"SubnetIds": scope["inputs"]["subnetIds"]}
+    answer = api.call("ec2", scope["region"], "DescribeSubnets", subnets)
+    return sorted({subnet["AvailabilityZone"] for subnet in answer["Subnets"]})
+
+
+def _machine_type(api: Api, scope: Values) -> str:
+    inputs = scope["inputs"]
+    if types := inputs.get("instanceTypes"):
+        return types[0]
+    template = inputs.get("launchTemplate") or {}
+    which: dict[str, Any] = {"Versions": [str(template.get("version", "$Default"))]}
+    key = "LaunchTemplateId" if template.get("id") else "LaunchTemplateName"
+    which[key] = template.get("id") or template.get("name")
+    answer = api.call("ec2", scope["region"], "DescribeLaunchTemplateVersions", which) if template else {}
+    versions = answer.get("LaunchTemplateVersions") or [{}]
+    machine_type = versions[0].get("LaunchTemplateData", {}).get("InstanceType")
+    if not machine_type:
+        raise ResourceFailed(
+            f"node group {inputs['nodeGroupName']}: neither instanceTypes nor its launch template name a machine type"
+        )
+    return machine_type
+
+
+PLAYS = {
+    "cluster": Play(_start_cluster, lambda api, scope: None, _stop_cluster),
+    "nodes": Play(_add_nodes, _rescale, _remove_nodes),
+}

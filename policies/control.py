@@ -1,0 +1,185 @@
+"""A control: what the law asks, and the small function that looks for it, turned into policies of `pulumi_policy`.
+
+Ids and policy names are API: people's configuration, exemptions and evidence refer to them. A control makes one
+resource policy (`dpdp-res-01-resource-location-in-india`), which runs before each resource is made, and where it has
+to join resources, a stack policy of that name with `-stack`, which runs at the end. Stack policies are few: the SDK
+deserialises the whole stack again for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyComplianceFramework,
+    PolicyConfigSchema,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    Severity,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.proxy import UnknownValueError
+
+from policies.law import Law
+from policies.resource import Resource, Settings, Stack, StackResource
+from policies.unknowns import Ledger, Unknown
+
+T = TypeVar("T")
+
+ANY_TYPE = ("",)  # every type starts with it
+_LONGEST_VALUE = 120
+_FRAMEWORK = PolicyComplianceFramework(
+    name="DPDP", version="2023", reference="Act 22 of 2023", specification="DPDP Rules 2025, G.S.R. 846(E)"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing wrong at one place. `law` and `fix` only where they differ from the control's own."""
+
+    what: str
+    where: str
+    value: Any
+    expected: str
+    fix: str = ""
+    law: Law | None = None
+
+
+Check = Callable[[Resource, Settings], Iterable[Finding | Unknown]]
+StackCheck = Callable[[Stack, Settings], Iterable[tuple[str, Finding]]]
+Settles = Callable[[Unknown, StackResource, Stack], bool]
+
+
+def _nothing_settles(_unknown: Unknown, _resource: StackResource, _stack: Stack) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Control:
+    """`types` are prefixes of resource types. `settles` says whether the stack makes up for an unknown value."""
+
+    id: str
+    title: str
+    law: Law
+    severity: Severity
+    level: EnforcementLevel
+    types: tuple[str, ...]
+    remedy: str
+    check: Check
+    stack_check: StackCheck | None = None
+    settles: Settles = _nothing_settles
+    settings: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def policy_name(self) -> str:
+        return f"{self.id}-{self.title}".lower().replace(" ", "-")
+
+    def policies(self, ledger: Ledger) -> list[Policy]:
+        """The policies that carry this control out."""
+        made: list[Policy] = [
+            ResourceValidationPolicy(
+                name=self.policy_name, validate=_resource_validation(self, ledger), **self._described()
+            )
+        ]
+        if self.stack_check:
+            made.append(
+                StackValidationPolicy(
+                    name=f"{self.policy_name}-stack",
+                    validate=_stack_validation(self, self.stack_check),
+                    **self._described(),
+                )
+            )
+        return made
+
+    def message(self, finding: Finding, settings: Settings) -> str:
+        """`[ID] what; where = value; expected; fix; basis`: one line, the same for every control, ending in the law."""
+        law = finding.law or self.law
+        return "; ".join(
+            (
+                f"[{self.id}] {finding.what}",
+                f"at {finding.where} = {_brief(finding.value)}",
+                f"expected: {finding.expected}",
+                f"fix: {finding.fix or self.remedy}",
+                f"basis: {law.since(settings.get('inForceFrom', '')) if law.in_force_from else law}",
+            )
+        )
+
+    def _described(self) -> dict[str, Any]:
+        properties = dict(self.settings)
+        if self.law.in_force_from:
+            properties["inForceFrom"] = {
+                "type": "string",
+                "format": "date",
+                "default": self.law.in_force_from,
+            }
+        return {
+            "description": f"{self.id}: {self.title}",
+            "display_name": self.title,
+            "enforcement_level": self.level,
+            "severity": self.severity,
+            "framework": _FRAMEWORK,
+            "tags": [self.id, self.law.basis],
+            "remediation_steps": self.remedy,
+            "config_schema": PolicyConfigSchema(properties) if properties else None,
+        }
+
+
+def _resource_validation(
+    control: Control, ledger: Ledger
+) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        if not args.resource_type.startswith(control.types):
+            args.not_applicable("other resource type")
+        settings = args.get_config()
+        unknowns: list[Unknown] = []
+        for found in _sure(lambda: control.check(Resource.shown(args), settings)):
+            if isinstance(found, Unknown):
+                unknowns.append(found)
+            else:
+                report(control.message(found, settings), None)
+        ledger.record(control.id, args.urn, unknowns)
+
+    return validate
+
+
+def _stack_validation(
+    control: Control, check: StackCheck
+) -> Callable[[StackValidationArgs, ReportViolation], None]:
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        settings = args.get_config()
+        for found in _sure(lambda: check(Stack(args.resources), settings)):
+            urn, finding = found if isinstance(found, tuple) else (None, found)
+            report(control.message(finding, settings), urn)
+
+    return validate
+
+
+def _sure(look: Callable[[], Iterable[T]]) -> Iterator[T | Finding]:
+    """What a check finds; breaking on odd input is a finding too, since an exception would end the whole preview."""
+    try:
+        yield from look()
+    except UnknownValueError as error:
+        yield _broken(f"read an unknown value unguarded: {error.message}")
+    except Exception as error:  # noqa: BLE001  whatever the shape of somebody's resource, the preview must live
+        yield _broken(f"{type(error).__name__}: {error}")
+
+
+def _broken(why: str) -> Finding:
+    return Finding(
+        what="this control could not be evaluated, so it does not pass",
+        where="the resource",
+        value=why,
+        expected="properties of the shape that the provider's schema gives",
+        fix="correct the property; if it is right, report a fault of this pack with the message above",
+    )
+
+
+def _brief(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

@@ -1,0 +1,45 @@
+"""References to KMS keys: which properties hold them, and when an unknown one is settled by a key of the stack."""
+
+from __future__ import annotations
+
+import re
+
+from policies.resource import Stack, StackResource
+from policies.unknowns import Unknown
+
+KEY_TYPES = (
+    "aws:kms/key:Key",
+    "aws:kms/alias:Alias",
+    "aws:kms/externalKey:ExternalKey",
+    "gcp:kms/cryptoKey:CryptoKey",
+)
+# These hand out values made elsewhere, a foreign key's ARN for one.
+_SOURCES_OF_ANYTHING = ("pulumi:", "aws:ssm/", "aws:secretsmanager/", "gcp:secretmanager/")
+
+_KEY_PROPERTY = re.compile(
+    r"kms(Master|Data|Encryption)?(Key)?(Id|Arn|Name|SelfLink|Identifier)?s?$|(encryption|customerManaged|customerMaster)Key(Id|Arn)?s?$"
+    r"|^(key|primaryKey|targetKey)Arn$",
+    re.IGNORECASE,
+)
+
+
+def is_key_property(name: str) -> bool:
+    """Whether a property of this name refers to a KMS key: `kmsKeyId`, `kmsMasterKeyId`, `defaultKmsKeyName`."""
+    return _KEY_PROPERTY.search(name) is not None
+
+
+def settled_by_key(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
+    """True when the unknown is a key reference made from a key of this stack; that key is judged on its own.
+
+    Other clouds' resources may take part in the same top-level property (a role beside the key); stores of arbitrary
+    values may not, since the reference could then come from them.
+    """
+    names = [part for part in unknown.path if isinstance(part, str)]
+    if not names or not is_key_property(names[-1]):
+        return False
+    types = [source.resource_type for source in resource.sources(names[0])]
+    return any(type_ in KEY_TYPES for type_ in types) and all(_is_cloud(type_) for type_ in types)
+
+
+def _is_cloud(type_: str) -> bool:
+    return type_.startswith(("aws:", "gcp:")) and not type_.startswith(_SOURCES_OF_ANYTHING)

@@ -1,0 +1,91 @@
+"""One resource, and one stack, as the checks see them: plain data, unknowns marked, nothing of the SDK's machinery."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pulumi_policy import PolicyProviderResource, PolicyResource, ResourceValidationArgs
+
+from policies.unknowns import plain
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """`props` are inputs, camelCase as in the cloud's schema; in a stack they are outputs, which repeat the inputs."""
+
+    type: str
+    urn: str
+    props: dict[str, Any]
+    provider_props: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def shown(cls, args: ResourceValidationArgs) -> Resource:
+        return cls(args.resource_type, args.urn, plain(args.props), _provider_props(args.provider))
+
+
+@dataclass(frozen=True)
+class StackResource:
+    """A resource among the others of its stack. `props` are read when first asked for: most are never asked for."""
+
+    shown: PolicyResource
+
+    @property
+    def type(self) -> str:
+        return self.shown.resource_type
+
+    @property
+    def urn(self) -> str:
+        return self.shown.urn
+
+    @cached_property
+    def props(self) -> dict[str, Any]:
+        return plain(self.shown.props)
+
+    def sources(self, prop: str) -> list[PolicyResource]:
+        """The resources that the value of a top-level property is made from, by the engine's own records."""
+        return self.shown.property_dependencies.get(prop, [])
+
+
+class Stack:
+    """All resources of a stack, by type and by URN."""
+
+    def __init__(self, resources: Sequence[PolicyResource]) -> None:
+        self._by_urn = {resource.urn: StackResource(resource) for resource in resources}
+
+    def of(self, *types: str) -> Iterator[StackResource]:
+        return (resource for resource in self._by_urn.values() if resource.type in types)
+
+    def get(self, urn: str) -> StackResource | None:
+        return self._by_urn.get(urn)
+
+    def attached(self, to: StackResource, prop: str, *types: str) -> list[StackResource]:
+        """The resources of `types` whose `prop` refers to `to`, by dependency or by a name written out in full.
+
+        A reference that can't be known yet counts when the engine knows what it is made from, and never otherwise.
+        """
+        return [
+            other
+            for other in self.of(*types)
+            if any(source.urn == to.urn for source in other.sources(prop))
+            or (isinstance(other.props.get(prop), str) and other.props[prop] == to.props.get(prop))
+        ]
+
+
+def _provider_props(provider: PolicyProviderResource | None) -> dict[str, Any]:
+    return plain(provider.props) if provider else {}
+
+
+def document(value: Any) -> Any:
+    """JSON given as text, as a tree; anything else is handed back as it came (also text that is no JSON)."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value

@@ -1,0 +1,64 @@
+"""What stayed unknown when the run ended: one policy, so that it has one level of its own.
+
+A resource policy sees a value before it is known (a key's ARN in the first preview) and can't tell where it comes
+from; the stack can, by `property_dependencies`. So each control says what settles its unknowns, and the rest is
+reported here, at the end of the preview. During the update itself values are known and the controls decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pulumi_policy import (
+    EnforcementLevel,
+    ReportViolation,
+    Severity,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+
+from policies.control import Control
+from policies.resource import Stack
+from policies.unknowns import Ledger, Unknown, dotted
+
+NAME = "dpdp-unresolved-values"
+
+
+def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPolicy:
+    """A policy that reports each value that some control needed, could not know, and nothing in the stack settles."""
+
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        stack = Stack(args.resources)
+        for control in controls:
+            for urn, unknown in _open(control, ledger, stack):
+                report(_message(control, unknown), urn)
+
+    return StackValidationPolicy(
+        name=NAME,
+        description="Values that a control needs and this preview can't know",
+        display_name="Unresolved values",
+        enforcement_level=EnforcementLevel.MANDATORY,
+        severity=Severity.HIGH,
+        tags=["unresolved"],
+        remediation_steps="give the value as plain text, or take it from a resource of this stack",
+        validate=validate,
+    )
+
+
+def _open(control: Control, ledger: Ledger, stack: Stack) -> Iterator[tuple[str, Unknown]]:
+    for urn, unknown in ledger.met(control.id):
+        resource = stack.get(urn)
+        if resource is None or not control.settles(unknown, resource, stack):
+            yield urn, unknown
+
+
+def _message(control: Control, unknown: Unknown) -> str:
+    return "; ".join(
+        (
+            f"[{control.id}] unresolved: a value that this control needs can't be known during preview",
+            f"at {dotted(unknown.path)} = unknown",
+            "expected: a value known in preview, or one that comes from a resource of this stack that settles it",
+            "fix: give the value as plain text, or take it from such a resource",
+            f"basis: {control.law.basis}: {control.law.citation}",
+        )
+    )

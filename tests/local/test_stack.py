@@ -1,0 +1,187 @@
+"""The stack `local` through the real engine: up, no change, a change, drift, a refused pod, destroy.
+
+One story in order: each test takes the stack as the one before left it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+
+from infra.geography import region
+from localcloud import cloud, clusters, doctor, summary
+from localcloud.engine import Stack
+from localcloud.paths import PROJECT
+
+pytestmark = pytest.mark.local
+
+PROGRAM = PROJECT / "Pulumi.local.yaml"
+
+
+@pytest.fixture(scope="module")
+def stack(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The stack with a configuration file of its own, so that a test may change it."""
+    config = tmp_path_factory.mktemp("config") / "Pulumi.local.yaml"
+    config.write_text(PROGRAM.read_text())
+    return Stack("local", cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"]), config_file=config)
+
+
+@pytest.fixture(scope="module")
+def config(stack: Stack) -> Path:
+    assert stack.config_file
+    return stack.config_file
+
+
+@pytest.fixture(scope="module")
+def aws(environment: dict[str, str]) -> Any:
+    session = boto3.Session("local", "local", region_name="ap-south-1")
+    return lambda service: session.client(service, endpoint_url=environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stand(stack: Stack) -> Iterator[None]:
+    outcome = stack.up()
+    assert not outcome.failed, outcome.errors
+    assert [p.message for p in outcome.policies if p.enforcement_level == "mandatory"] == []
+    yield
+
+
+def cluster_name() -> str:
+    (name,) = clusters.recorded()
+    return name
+
+
+def test_gpu_pods_run_on_spot_nodes_that_karpenter_chose() -> None:
+    nodes, pods = summary.look(cluster_name())
+    spot = [node for node in nodes if node.spot and node.gpus]
+    zones = {node.zone for node in nodes}
+    assert {node.pool for node in spot} >= {"serve", "train"}
+    assert pods.gpu_phases["Running"] >= 2
+    assert pods.gpu_phases["Pending"] == 0
+    assert all(zone.startswith(region("ap-south-1").name) for zone in zones)
+
+
+def test_efa_nodes_offer_their_interfaces() -> None:
+    nodes, _ = summary.look(cluster_name())
+    efa = {node.machine_type: (node.gpus, node.efa) for node in nodes if node.efa}
+    assert efa == {"p5.48xlarge": (8, 32)}
+
+
+def test_a_preview_without_a_change_finds_none(stack: Stack) -> None:
+    outcome = stack.preview()
+    assert outcome.unchanged, (outcome.changes, outcome.errors)
+
+
+def test_a_change_touches_what_it_means(stack: Stack, config: Path) -> None:
+    values = yaml.safe_load(config.read_text())
+    values["config"]["india-ai-infra:workloads"]["serving"]["replicas"] += 1
+    config.write_text(yaml.safe_dump(values))
+    outcome = stack.up()
+    assert not outcome.failed, outcome.errors
+    assert outcome.changes["update"] >= 1
+    assert not outcome.changes["create"]
+    assert not outcome.changes["delete"]
+    _, pods = summary.look(cluster_name())
+    assert pods.gpu_phases["Pending"] == 0
+
+
+def test_refresh_finds_what_was_deleted_behind_its_back(stack: Stack, aws: Any) -> None:
+    ids = {r["type"]: r["id"] for r in stack.resources() if r.get("custom")}
+    aws("sqs").delete_queue(QueueUrl=ids["aws:sqs/queue:Queue"])
+    api = clusters.running()[0].api()
+    (deployment,) = [d for d in api.list("apps/v1", "Deployment") if d["metadata"]["namespace"] == "serving"]
+    api.delete({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": deployment["metadata"]})
+    assert stack.refresh().changes["delete"] == 2
+    healed = stack.up()
+    assert not healed.failed, healed.errors
+    assert healed.changes["create"] + healed.changes["update"] >= 2
+    assert stack.preview().unchanged
+
+
+def test_plain_pulumi_works_in_a_shell_set_up_by_env(environment: dict[str, str], config: Path) -> None:
+    done = subprocess.run(
+        ["pulumi", "preview", "--stack", "local", "--config-file", str(config), "--expect-no-changes"],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+POD = """
+import pulumi, pulumi_kubernetes as k8s
+provider = k8s.Provider("cluster", kubeconfig=pulumi.Config().require("kubeconfig"))
+k8s.apps.v1.Deployment("greedy", opts=pulumi.ResourceOptions(provider=provider), spec={
+    "selector": {"matchLabels": {"app": "greedy"}},
+    "template": {
+        "metadata": {"labels": {"app": "greedy"}},
+        "spec": {"containers": [{"name": "greedy", "image": "greedy",
+            "resources": {"limits": {"nvidia.com/gpu": "64"}}}]},
+    },
+})
+"""
+
+
+def test_a_pod_that_fits_no_pool_fails_with_the_schedulers_words(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: greedy\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text(POD)
+    kubeconfig = (clusters.folder(cluster_name()) / "kubeconfig.yaml").read_text()
+    config = {"config": {"greedy:kubeconfig": kubeconfig}}
+    (tmp_path / "Pulumi.greedy.yaml").write_text(yaml.safe_dump(config))
+    env = cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
+    greedy = Stack("greedy", env, tmp_path)
+    outcome = greedy.up(policies=False)
+    greedy.destroy()
+    assert outcome.failed
+    said = "\n".join(outcome.errors)
+    assert "nvidia.com/gpu" in said
+    assert "greedy" in said
+
+
+def test_destroy_leaves_nothing(stack: Stack, aws: Any) -> None:
+    outcome = stack.destroy()
+    assert not outcome.failed, outcome.errors
+    assert [r for r in stack.resources() if r.get("custom")] == []
+    assert clusters.recorded() == []
+    ec2 = aws("ec2")
+    assert [vpc for vpc in ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"]] == []
+    assert aws("s3").list_buckets()["Buckets"] == []
+    assert aws("eks").list_clusters()["clusters"] == []
+    assert aws("sqs").list_queues().get("QueueUrls", []) == []
+    assert aws("logs").describe_log_groups()["logGroups"] == []
+    roles = aws("iam").list_roles()["Roles"]
+    assert [r["RoleName"] for r in roles if not r["Path"].startswith("/aws-service-role/")] == []
+    assert list(doctor.leftovers("local")) == []
+
+
+def test_a_wrong_setting_creates_nothing(environment: dict[str, str], tmp_path: Path) -> None:
+    wrong = tmp_path / "Pulumi.wrong.yaml"
+    values = yaml.safe_load(PROGRAM.read_text())
+    pools = values["config"]["india-ai-infra:aws"]["cluster"]["pools"]
+    pools[0]["gpu"], pools[1]["purchase"] = "H1000", "spott"
+    wrong.write_text(yaml.safe_dump(values))
+    env = cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
+    stack = Stack("wrong", env, config_file=wrong)
+    outcome = stack.up()
+    said = "\n".join(outcome.errors)
+    assert outcome.failed
+    assert "aws.cluster.pools[0].gpu" in said
+    assert "aws.cluster.pools[1].purchase" in said
+    assert "H100" in said
+    assert [r for r in stack.resources() if r.get("custom")] == []
+
+
+def test_python_of_the_plugins_is_this_one(run_dir: Path) -> None:
+    script = next((run_dir / "home" / "plugins").glob("resource-aws-*/pulumi-resource-aws"))
+    assert sys.executable in script.read_text()

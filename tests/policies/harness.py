@@ -1,0 +1,135 @@
+"""Runs resources through the real `pulumi_policy` servicer, in process, as the engine would over gRPC."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf import struct_pb2
+from pulumi.runtime.proto import analyzer_pb2 as proto
+from pulumi_policy import EnforcementLevel
+from pulumi_policy.policy import _PolicyAnalyzerServicer
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
+
+from policies.pack import NAME, policies
+from policies.unresolved import NAME as UNRESOLVED
+
+Path = Sequence[str | int]
+
+
+@dataclass
+class Shown:
+    """One resource, as the engine shows it. `sources` are the URNs that each property is made from."""
+
+    type: str
+    props: dict[str, Any]
+    name: str = "it"
+    provider: dict[str, Any] | None = None
+    sources: Mapping[str, list[str]] = field(default_factory=dict)
+    outputs: dict[str, Any] | None = None
+
+    @property
+    def urn(self) -> str:
+        return f"urn:pulumi:test::project::{self.type}::{self.name}"
+
+
+def run(*resources: Shown, config: Mapping[str, Mapping[str, Any]] | None = None) -> list[proto.AnalyzeDiagnostic]:
+    """Analyse each resource, then the stack, as one preview does; every diagnostic, with the URN filled in."""
+    pack = _PolicyAnalyzerServicer(NAME, "0.0.1", policies(), EnforcementLevel.ADVISORY)
+    if config:
+        pack.Configure(_configuration(config), None)
+    diagnostics = []
+    for resource in resources:
+        for diagnostic in pack.Analyze(_request(resource), None).diagnostics:
+            diagnostic.urn = resource.urn
+            diagnostics.append(diagnostic)
+    return diagnostics + list(pack.AnalyzeStack(_stack(resources), None).diagnostics)
+
+
+def of(diagnostics: Sequence[proto.AnalyzeDiagnostic], control_id: str) -> list[str]:
+    """The messages of one control: failures and unresolved values alike."""
+    return [line for one in diagnostics for line in one.message.splitlines() if line.startswith(f"[{control_id}]")]
+
+
+def failures(diagnostics: Sequence[proto.AnalyzeDiagnostic], control_id: str) -> list[str]:
+    return [line for line in of([one for one in diagnostics if one.policyName != UNRESOLVED], control_id)]
+
+
+def unresolved(diagnostics: Sequence[proto.AnalyzeDiagnostic], control_id: str) -> list[str]:
+    return [line for line in of([one for one in diagnostics if one.policyName == UNRESOLVED], control_id)]
+
+
+def put(props: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    """A copy of `props` with `value` at `path`; levels that are missing are made."""
+    changed = copy.deepcopy(props)
+    holder: Any = changed
+    for part, following in zip(path, path[1:], strict=False):
+        empty = [] if isinstance(following, int) else {}
+        if isinstance(part, int):
+            holder.extend(copy.deepcopy(empty) for _ in range(part + 1 - len(holder)))
+            holder = holder[part]
+        else:
+            holder = holder.setdefault(part, empty)
+    if isinstance(path[-1], int):
+        holder.extend(None for _ in range(path[-1] + 1 - len(holder)))
+    holder[path[-1]] = value
+    return changed
+
+
+def _struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
+    struct = struct_pb2.Struct()
+    struct.update(values)
+    return struct
+
+
+def _provider(resource: Shown) -> proto.AnalyzerProviderResource | None:
+    if resource.provider is None:
+        return None
+    type_ = f"pulumi:providers:{resource.type.split(':')[0]}"
+    return proto.AnalyzerProviderResource(
+        type=type_, urn=f"urn:pulumi:test::project::{type_}::p", name="p", properties=_struct(resource.provider)
+    )
+
+
+def _request(resource: Shown) -> proto.AnalyzeRequest:
+    return proto.AnalyzeRequest(
+        type=resource.type,
+        urn=resource.urn,
+        name=resource.name,
+        properties=_struct(resource.props),
+        provider=_provider(resource),
+    )
+
+
+def _stack(resources: Sequence[Shown]) -> proto.AnalyzeStackRequest:
+    return proto.AnalyzeStackRequest(
+        resources=[
+            proto.AnalyzerResource(
+                type=one.type,
+                urn=one.urn,
+                name=one.name,
+                properties=_struct(one.props | (one.outputs or {})),
+                provider=_provider(one),
+                propertyDependencies={
+                    prop: proto.AnalyzerPropertyDependencies(urns=urns) for prop, urns in one.sources.items()
+                },
+            )
+            for one in resources
+        ]
+    )
+
+
+def _configuration(config: Mapping[str, Mapping[str, Any]]) -> proto.ConfigureAnalyzerRequest:
+    request = proto.ConfigureAnalyzerRequest()
+    for policy, settings in config.items():
+        level = settings.get("enforcementLevel", "MANDATORY")
+        request.policyConfig[policy].enforcementLevel = proto.EnforcementLevel.Value(level)
+        request.policyConfig[policy].properties.update(
+            {key: value for key, value in settings.items() if key != "enforcementLevel"}
+        )
+    return request
+
+
+__all__ = ["UNKNOWN", "UNRESOLVED", "Shown", "failures", "of", "put", "run", "unresolved"]

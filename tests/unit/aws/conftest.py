@@ -1,0 +1,23 @@
+"""What the components on AWS are told in these tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.aws.iam import Account
+from infra.aws.tags import Handling
+
+
+@pytest.fixture(scope="session")
+def account(account_id: str) -> Account:
+    return Account(account_id, "ap-south-1")
+
+
+@pytest.fixture(scope="session")
+def personal() -> Handling:
+    return Handling("personal", owner="ml-platform", purpose="credit scoring", retention_days=730)
+
+
+@pytest.fixture(scope="session")
+def internal() -> Handling:
+    return Handling("internal", owner="ml-platform", purpose="benchmarks", retention_days=90)

@@ -1,0 +1,209 @@
+"""Programs run against a mocked engine, which records all that they register."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks, rpc
+
+ACCOUNT = "111122223333"
+REGION = "ap-south-1"
+ZONES = {"aps1-az1": "ap-south-1c", "aps1-az2": "ap-south-1a", "aps1-az3": "ap-south-1b"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # pulumi_aws warns of its own old classes whenever a module of it is first imported; a deprecated argument is ours.
+    config.addinivalue_line("filterwarnings", "ignore:.* has been deprecated in favor of:DeprecationWarning")
+    config.addinivalue_line("filterwarnings", "error:.* is deprecated:DeprecationWarning:pulumi_aws")
+
+
+Outputs = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A resource as it was given to the engine. `inputs` have their names of the wire, in camelCase."""
+
+    type: str
+    name: str
+    urn: str
+    inputs: dict[str, Any]
+    parent: str
+    depends_on: frozenset[str]
+    provider: str
+    protect: bool
+    deleted_with: str
+
+    def policy(self, key: str = "policy") -> dict[str, dict[str, Any]]:
+        """The statements of a policy document, by Sid."""
+        statements = json.loads(self.inputs[key])["Statement"]
+        by_sid = {statement["Sid"]: statement for statement in statements}
+        assert len(by_sid) == len(statements), "two statements share a Sid"
+        return by_sid
+
+
+@dataclass
+class Recorder(mocks.Mocks):
+    """What a program registered, asked and returned. `outputs` adds to what mocked resources answer, by type."""
+
+    outputs: Mapping[str, Outputs] = field(default_factory=dict)
+    resources: list[Registered] = field(default_factory=list)
+    invokes: list[mocks.MockCallArgs] = field(default_factory=list)
+    result: Any = None
+
+    def of(self, type_: str) -> dict[str, Registered]:
+        """Resources whose type ends in `type_` (`ec2/vpc:Vpc`), by logical name."""
+        return {found.name: found for found in self.resources if found.type.endswith(type_)}
+
+    def one(self, type_: str, name: str | None = None) -> Registered:
+        """The only resource of a type, or the one called `name`."""
+        found = self.of(type_)
+        if name is None:
+            assert len(found) == 1, f"{type_}: {sorted(found)}"
+            return next(iter(found.values()))
+        assert name in found, f"{type_}: {sorted(found)}"
+        return found[name]
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        made = _made(args)
+        extra = self.outputs.get(args.typ, {})
+        made |= extra(args.inputs) if callable(extra) else extra
+        return made["id"], made
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
+        self.invokes.append(args)
+        return _ANSWERS[args.token](args.args)
+
+
+class _Monitor(mocks.MockMonitor):
+    """Keeps what `MockResourceArgs` leaves out: parents, dependencies, options."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(recorder)
+        self.recorder = recorder
+
+    def RegisterResource(self, request: Any) -> Any:
+        answer = super().RegisterResource(request)
+        if request.type != "pulumi:pulumi:Stack":
+            self.recorder.resources.append(
+                Registered(
+                    type=request.type,
+                    name=request.name,
+                    urn=answer.urn,
+                    inputs=rpc.deserialize_properties(request.object),
+                    parent=request.parent,
+                    depends_on=frozenset(request.dependencies),
+                    provider=request.provider,
+                    protect=request.protect,
+                    deleted_with=request.deletedWith,
+                )
+            )
+        return answer
+
+
+Deploy = Callable[..., Recorder]
+
+
+@pytest.fixture(scope="session")
+def deploy() -> Deploy:
+    """Runs a program against mocks: `deploy(program).of("s3/bucket:Bucket")`.
+
+    What the program returns, with its outputs resolved, is `result`.
+    """
+
+    def run(
+        program: Callable[[], Any], *, outputs: Mapping[str, Outputs] | None = None, preview: bool = False
+    ) -> Recorder:
+        recorder = Recorder(outputs or {})
+        mocks.set_mocks(
+            recorder, project="india-ai-infra", stack="unit", preview=preview, monitor=_Monitor(recorder)
+        )
+
+        def keep(value: Any) -> None:
+            recorder.result = value
+
+        pulumi.runtime.test(lambda: pulumi.Output.from_input(program()).apply(keep, run_with_unknowns=True))()
+        return recorder
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def account_id() -> str:
+    """The account that mocked resources are in."""
+    return ACCOUNT
+
+
+def _hex(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def _made(args: mocks.MockResourceArgs) -> dict[str, Any]:
+    """Outputs in the form that AWS gives them, as far as programs look at them."""
+    name = args.inputs.get("name") or f"{args.name}-{_hex(args.name, 7)}"
+    service, kind = args.typ.split(":")[1].split("/") if args.typ.startswith("aws:") else ("", "")
+    arn = f"arn:aws:{service}:{REGION}:{ACCOUNT}:{kind}/{name}"
+    made = {"name": name, "id": f"{kind}-{_hex(args.name, 17)}", "arn": arn, **args.inputs}
+    return made | _PARTICULARS.get(args.typ, lambda _name, _inputs: {})(name, args.inputs)
+
+
+def _bucket(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    bucket = inputs.get("bucket") or name
+    return {"id": bucket, "bucket": bucket, "arn": f"arn:aws:s3:::{bucket}"}
+
+
+def _key(name: str, _inputs: dict[str, Any]) -> dict[str, Any]:
+    key = f"{_hex(name, 8)}-0000-4000-8000-{_hex(name, 12)}"
+    return {"id": key, "keyId": key, "arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{key}"}
+
+
+_PARTICULARS: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
+    "aws:s3/bucket:Bucket": _bucket,
+    "aws:kms/key:Key": _key,
+    "aws:iam/role:Role": lambda name, _: {"id": name, "arn": f"arn:aws:iam::{ACCOUNT}:role/{name}"},
+    "aws:ec2/eip:Eip": lambda name, _: {"allocationId": f"eipalloc-{_hex(name, 17)}"},
+    "aws:ec2/subnet:Subnet": lambda name, given: {
+        "id": f"subnet-{_hex(name, 17)}",
+        "availabilityZone": ZONES.get(given.get("availabilityZoneId", ""), ""),
+    },
+    "aws:sns/topic:Topic": lambda name, _: {"arn": f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}"},
+    "aws:cloudwatch/logGroup:LogGroup": lambda name, _: {
+        "id": name,
+        "arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}",
+    },
+    "aws:cloudwatch/eventRule:EventRule": lambda name, _: {
+        "arn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{name}"
+    },
+}
+
+
+def _zones(asked: dict[str, Any]) -> dict[str, Any]:
+    wanted = [value for narrowed in asked.get("filters") or [] for value in narrowed["values"]]
+    found = {zone: name for zone, name in ZONES.items() if not wanted or zone in wanted}
+    # AWS sorts by name, so the two lists are not in the order of the zone IDs.
+    ids = sorted(found, key=found.__getitem__)
+    return {"id": REGION, "zoneIds": ids, "names": [found[zone] for zone in ids], "groupNames": [REGION]}
+
+
+_ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
+    "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
+        "id": ACCOUNT,
+        "accountId": ACCOUNT,
+        "arn": f"arn:aws:iam::{ACCOUNT}:user/unit",
+        "userId": "AIDAUNIT",
+    },
+    "aws:index/getRegion:getRegion": lambda _: {"id": REGION, "name": REGION, "region": REGION},
+    "aws:index/getPartition:getPartition": lambda _: {
+        "id": "aws",
+        "partition": "aws",
+        "dnsSuffix": "amazonaws.com",
+        "reverseDnsPrefix": "com.amazonaws",
+    },
+}

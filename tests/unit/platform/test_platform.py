@@ -1,0 +1,262 @@
+"""The platform as the engine sees it: order, and the guards around workloads."""
+
+import pulumi
+import pytest
+import yaml
+from gpu_cluster import SERVE, TRAIN, CloudThing, gpu_cluster
+
+from infra.aws.access import KUBERNETES_GROUPS, SERVICE_ACCOUNTS
+from infra.platform import Platform, PlatformArgs
+from infra.platform.charts import charts
+from tests.schemas import validate
+
+WORKLOADS = ("training", "serving")
+
+
+def platform(*pools, **changes):
+    args = {
+        "cluster": gpu_cluster(*pools, **changes),
+        "cluster_name": pulumi.Output.from_input("mumbai-eks"),
+        "https_cidrs": pulumi.Output.from_input(["10.0.0.0/16", "52.219.62.0/23"]),
+        "interruption_queue": pulumi.Output.from_input("mumbai-interruptions"),
+        "controllers_depend_on": [CloudThing("system-nodes")],
+    }
+    return Platform("platform", PlatformArgs(**args))
+
+
+@pytest.fixture(scope="module")
+def made(deploy):
+    return deploy(lambda: platform(SERVE, TRAIN).ready)
+
+
+def release(made, name):
+    return made.one("helm.sh/v3:Release", name).inputs
+
+
+def test_everything_in_the_cluster_is_the_platforms_and_dies_with_the_cluster(made):
+    cluster = made.one("cloud:Thing", "mumbai").urn
+    component = made.one("platform:Platform")
+    inside = [found for found in made.resources if found.type.startswith("kubernetes:")]
+    assert len(inside) > 40
+    for found in inside:
+        assert found.deleted_with == cluster, found.name
+        assert found.parent == component.urn, found.name
+        assert "pulumi:providers:kubernetes::mumbai" in found.provider, found.name
+
+
+def test_custom_resources_match_their_upstream_schemas(made):
+    kinds = set()
+    for found in made.resources:
+        if found.type.startswith(("kubernetes:kueue", "kubernetes:monitoring")):
+            validate(found.inputs)
+            kinds.add(found.inputs["kind"])
+    assert kinds == {"ResourceFlavor", "ClusterQueue", "LocalQueue", "PodMonitor", "PrometheusRule"}
+
+
+def test_custom_resources_go_before_the_chart_that_controls_them(made):
+    controllers = {"kueue.x-k8s.io": "kueue", "monitoring.coreos.com": "kube-prometheus-stack"}
+    for found in made.resources:
+        group = found.inputs.get("apiVersion", "").partition("/")[0]
+        if group in controllers:
+            assert made.one("Release", controllers[group]).urn in found.depends_on, found.name
+
+
+def test_charts_are_pinned_awaited_and_leave_nothing_half_installed(made):
+    table = charts()
+    releases = made.of("helm.sh/v3:Release")
+    assert set(releases) == set(table)
+    for name, found in releases.items():
+        assert found.inputs["version"] == table[name].version
+        assert found.inputs["namespace"] == table[name].namespace
+        assert found.inputs["atomic"] and found.inputs["cleanupOnFail"] and not found.inputs["skipAwait"]
+        assert made.one("cloud:Thing", "system-nodes").urn in found.depends_on
+
+
+def test_a_release_waits_for_its_namespace(made):
+    for name, found in made.of("helm.sh/v3:Release").items():
+        namespace = charts()[name].namespace
+        if namespace != "kube-system":
+            assert made.one("v1:Namespace", f"{namespace}-namespace").urn in found.depends_on
+
+
+def test_karpenter_hears_of_interruptions_and_waits_for_no_other_chart(made):
+    values = release(made, "karpenter")["values"]
+    assert values["settings"]["clusterName"] == "mumbai-eks"
+    assert values["settings"]["interruptionQueue"] == "mumbai-interruptions"
+    assert values["serviceAccount"]["name"] == "karpenter"
+    others = {found.urn for name, found in made.of("Release").items() if name != "karpenter"}
+    assert not others & made.one("Release", "karpenter").depends_on
+
+
+def test_gpu_operator_leaves_to_the_image_what_the_image_has(made):
+    values = release(made, "gpu-operator")["values"]
+    assert values["driver"] == {"enabled": False}
+    assert values["toolkit"] == {"enabled": False}
+    assert values["devicePlugin"] == {"enabled": True}
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in values["daemonsets"][
+        "tolerations"
+    ]
+    # Its ServiceMonitors need Prometheus's definitions first.
+    assert made.one("Release", "kube-prometheus-stack").urn in made.one("Release", "gpu-operator").depends_on
+
+
+@pytest.mark.parametrize(
+    ("region", "registry"),
+    [
+        ("ap-south-1", "602401143452.dkr.ecr.ap-south-1.amazonaws.com"),
+        ("ap-south-2", "900889452093.dkr.ecr.ap-south-2.amazonaws.com"),
+    ],
+)
+def test_efa_plugin_pulls_from_its_own_region_and_runs_on_efa_pools_only(deploy, region, registry):
+    made = deploy(lambda: platform(SERVE, TRAIN, region=region).ready)
+    values = release(made, "aws-efa-k8s-device-plugin")["values"]
+    assert values["image"]["repository"] == f"{registry}/eks/aws-efa-k8s-device-plugin"
+    assert values["supportedInstanceLabels"] == {"keys": ["india-ai-infra/pool"], "values": ["train"]}
+
+
+def test_no_efa_pool_no_efa_plugin(deploy):
+    made = deploy(lambda: platform(SERVE).ready)
+    assert "aws-efa-k8s-device-plugin" not in made.of("Release")
+
+
+def test_kueue_never_gives_up_on_spot_and_counts_gpus_only(made):
+    values = release(made, "kueue")["values"]
+    configuration = yaml.safe_load(values["managerConfig"]["controllerManagerConfigYaml"])
+    assert "backoffLimitCount" not in configuration["waitForPodsReady"]["requeuingStrategy"]
+    assert "enable" not in configuration["waitForPodsReady"]
+    excluded = tuple(configuration["resources"]["excludeResourcePrefixes"])
+    for pool in (SERVE, TRAIN):
+        counted = [name for name in ("cpu", "memory", *pool.limits) if not name.startswith(excluded)]
+        assert counted == ["nvidia.com/gpu"]
+    selector = configuration["managedJobsNamespaceSelector"]["matchLabels"]
+    managed = {
+        name
+        for name, found in made.of("v1:Namespace").items()
+        if selector.items() <= found.inputs["metadata"]["labels"].items()
+    }
+    assert managed == {"training-namespace", "serving-namespace"}
+
+
+def test_queue_has_the_gpus_of_every_pool(made):
+    queue = made.one("ClusterQueue", "clusterqueue-gpus").inputs["spec"]
+    (group,) = queue["resourceGroups"]
+    quotas = {flavor["name"]: flavor["resources"][0]["nominalQuota"] for flavor in group["flavors"]}
+    assert quotas == {"serve": 4, "train": 16}
+    flavor = made.one("ResourceFlavor", "resourceflavor-train").inputs["spec"]
+    assert flavor["nodeLabels"] == {"india-ai-infra/pool": "train"}
+    assert {found.inputs["metadata"]["namespace"] for found in made.of("LocalQueue").values()} == set(
+        WORKLOADS
+    )
+
+
+def test_no_pools_no_queues(deploy):
+    made = deploy(lambda: platform().ready)
+    assert not made.of("ClusterQueue") and not made.of("LocalQueue")
+    assert (
+        made.one("v1:ResourceQuota", "training-quota").inputs["spec"]["hard"]["requests.nvidia.com/gpu"]
+        == "0"
+    )
+
+
+def test_pod_security_is_enforced_everywhere_and_restricted_for_workloads(made):
+    levels = {
+        found.inputs["metadata"]["name"]: found.inputs["metadata"]["labels"][
+            "pod-security.kubernetes.io/enforce"
+        ]
+        for found in made.of("v1:Namespace").values()
+    }
+    assert {name: levels[name] for name in WORKLOADS} == dict.fromkeys(WORKLOADS, "restricted")
+    assert levels["gpu-operator"] == "privileged"
+
+
+def test_workload_namespaces_open_nothing_to_the_outside(made):
+    for name in WORKLOADS:
+        hard = made.one("v1:ResourceQuota", f"{name}-quota").inputs["spec"]["hard"]
+        assert hard["services.loadbalancers"] == hard["services.nodeports"] == "0"
+        assert hard["requests.nvidia.com/gpu"] == "20"
+        limits = made.one("v1:LimitRange", f"{name}-limits").inputs["spec"]["limits"]
+        assert all(set(limit) == {"type", "defaultRequest"} for limit in limits)
+
+
+def test_service_accounts_are_those_of_the_pod_identity_associations(made):
+    accounts = {
+        (found.inputs["metadata"]["namespace"], found.inputs["metadata"]["name"])
+        for found in made.of("v1:ServiceAccount").values()
+    }
+    assert accounts == {(account.namespace, account.name) for account in SERVICE_ACCOUNTS.values()}
+
+
+@pytest.mark.parametrize("namespace", WORKLOADS)
+def test_traffic_is_denied_unless_named(made, namespace):
+    deny = made.one("v1:NetworkPolicy", f"{namespace}-default-deny").inputs["spec"]
+    assert deny == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    egress = made.one("v1:NetworkPolicy", f"{namespace}-allow-egress").inputs["spec"]["egress"]
+    blocks = {
+        peer["ipBlock"]["cidr"]: [port["port"] for port in rule["ports"]]
+        for rule in egress
+        for peer in rule["to"]
+        if "ipBlock" in peer
+    }
+    assert blocks == {"10.0.0.0/16": [443], "52.219.62.0/23": [443], "169.254.170.23/32": [80]}
+    dns = next(rule for rule in egress if any(port["port"] == 53 for port in rule.get("ports", [])))
+    assert {port["protocol"] for port in dns["ports"]} == {"UDP", "TCP"}
+
+
+def test_the_internet_is_open_only_to_serving_pods_that_say_so(made):
+    open_to_all = {
+        found.name: found.inputs["spec"]["podSelector"].get("matchLabels")
+        for found in made.of("v1:NetworkPolicy").values()
+        if "0.0.0.0/0" in str(found.inputs["spec"])
+    }
+    assert open_to_all == {"serving-allow-internet": {"india-ai-infra/egress": "internet"}}
+
+
+def test_nobody_gets_everything_secrets_or_a_shell(made):
+    for found in made.of("v1:ClusterRole").values():
+        for rule in found.inputs["rules"]:
+            given = {*rule["verbs"], *rule["resources"], *rule["apiGroups"]}
+            assert not given & {"*", "secrets", "pods/exec", "pods/attach", "escalate", "bind", "impersonate"}
+
+
+def test_auditors_read_and_never_write(made):
+    rules = made.one("v1:ClusterRole", "audit-role").inputs["rules"]
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch"}
+    covered = {resource for rule in rules for resource in rule["resources"]}
+    assert covered >= {"networkpolicies", "clusterrolebindings", "nodes", "pods"}
+
+
+def test_every_group_of_the_access_entries_has_rights_and_every_right_a_group(made):
+    bindings = [*made.of("v1:ClusterRoleBinding").values(), *made.of("v1:RoleBinding").values()]
+    groups = {subject["name"] for found in bindings for subject in found.inputs["subjects"]}
+    assert groups == set(KUBERNETES_GROUPS.values())
+    roles = {found.inputs["metadata"]["name"] for found in made.of("v1:ClusterRole").values()}
+    assert {found.inputs["roleRef"]["name"] for found in bindings} == roles
+
+
+def test_serving_outranks_training_which_evicts_nobody(made):
+    serving = made.one("PriorityClass", "serving-priority").inputs
+    training = made.one("PriorityClass", "training-priority").inputs
+    assert serving["value"] > training["value"]
+    assert training["preemptionPolicy"] == "Never"
+
+
+def test_alerts_name_metrics_that_exist(made):
+    rules = made.one("PrometheusRule", "prometheusrule-gpu-platform").inputs["spec"]["groups"]
+    expressions = " ".join(rule["expr"] for group in rules for rule in group["rules"])
+    for metric in (
+        "DCGM_FI_DEV_XID_ERRORS",
+        "vllm:time_to_first_token_seconds_bucket",
+        "vllm:num_requests_waiting_by_reason",
+        "kueue_evicted_workloads_total",
+    ):
+        assert metric in expressions
+    for removed in ("gpu_cache_usage_perc", "time_per_output_token"):
+        assert removed not in expressions
+
+
+def test_another_cloud_is_refused_before_anything_is_made(deploy):
+    def program():
+        with pytest.raises(ValueError, match="aws"):
+            platform(SERVE, cloud="gcp")
+
+    assert not deploy(program).of("platform:Platform")

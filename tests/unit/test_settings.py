@@ -1,0 +1,332 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pulumi.runtime import config as runtime_config
+
+from infra import settings
+from infra.catalog import check_offered
+from infra.settings import GpuPool, Settings
+from infra.settings_errors import Problem, SettingsError
+
+PROJECT = Path(__file__).parents[2]
+STACKS = ("local", "dev", "prod")
+
+
+def minimal(**over: Any) -> dict[str, Any]:
+    return {
+        "owner": "ml-platform",
+        "environment": "dev",
+        "purpose": "tests",
+        "budget": {"monthlyInr": 100},
+        "currency": {"usdInr": 80.5, "asOf": "2026-11-24"},
+        "aws": {"region": "ap-south-1"},
+        **over,
+    }
+
+
+def with_pools(*pools: dict[str, Any], region: str = "ap-south-1", **over: Any) -> dict[str, Any]:
+    return minimal(aws={"region": region, "cluster": {"pools": list(pools)}}, **over)
+
+
+def problems(values: dict[str, Any]) -> dict[str, Problem]:
+    with pytest.raises(SettingsError) as refused:
+        settings.parse(values, check_offered)
+    found = {problem.path: problem for problem in refused.value.problems}
+    assert len(found) == len(refused.value.problems), "a setting is reported once"
+    return found
+
+
+def of_stack(stack: str) -> dict[str, Any]:
+    config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    prefix = "india-ai-infra:"
+    return {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_stacks_of_the_project_are_right(stack: str) -> None:
+    read = settings.parse(of_stack(stack), check_offered)
+    assert read.environment == stack
+    assert read.aws
+    assert read.aws.region == "ap-south-1"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_stack_uses_a_default_provider(stack: str) -> None:
+    config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    assert config["pulumi:disable-default-providers"] == ["aws", "kubernetes"]
+
+
+def test_the_schema_of_the_project_names_every_setting() -> None:
+    schema = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    assert set(schema) == {field.alias for field in Settings.model_fields.values()}
+    assert all(entry["description"] for entry in schema.values())
+
+
+def test_little_is_enough() -> None:
+    read = settings.parse(minimal())
+    assert read.data_class == "personal"
+    assert read.retention_days == 365
+    assert read.aws
+    assert read.aws.cluster.pools == []
+    assert read.aws.protect_data
+
+
+def test_every_mistake_at_once_each_where_it_was_written() -> None:
+    found = problems(
+        {
+            **with_pools(
+                {"name": "a", "gpu": "H100", "gpusPerNode": 8, "maxNodes": 1, "fabrc": "efa"},
+                {"name": "b", "gpu": "H200", "gpusPerNode": 8, "maxNodes": 1},
+                region="ap-south-2",
+            ),
+            "environment": "production",
+            "retentionDays": 30,
+            "budget": {"monthlyInr": 0},
+            "currency": {"usdInr": -80, "asOf": "soon"},
+            "workloads": {"training": {"pool": "c"}},
+        }
+    )
+    assert set(found) == {
+        "environment",
+        "retentionDays",
+        "budget.monthlyInr",
+        "currency.usdInr",
+        "currency.asOf",
+        "aws.cluster.pools[0].fabrc",
+        "aws.cluster.pools[1].gpu",
+        "workloads.training.pool",
+    }
+    assert found["environment"].nearest == "prod"
+    assert found["retentionDays"].nearest == "365"
+    assert found["aws.cluster.pools[0].fabrc"].nearest == "fabric"
+
+
+def test_the_error_reads_as_a_list() -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings.parse(minimal(environment="prd"))
+    assert str(refused.value) == (
+        "1 setting is wrong:\n  environment: prd\n      allowed: local, dev, prod\n      nearest: prod"
+    )
+
+
+def test_a_gpu_that_is_elsewhere_says_where() -> None:
+    values = with_pools({"name": "a", "gpu": "H200", "gpusPerNode": 8, "maxNodes": 1}, region="ap-south-2")
+    problem = problems(values)["aws.cluster.pools[0].gpu"]
+    assert problem.nearest == "H200 is in ap-south-1 (aps1-az1, aps1-az3)"
+    assert problem.allowed == "in ap-south-2: L40S"
+
+
+def test_a_region_outside_india_is_about_residency() -> None:
+    problem = problems(minimal(aws={"region": "us-east-1"}))["aws.region"]
+    assert problem.allowed == "ap-south-1 (Mumbai), ap-south-2 (Hyderabad): data stays in India"
+
+
+@pytest.mark.parametrize(
+    ("pool", "setting", "nearest"),
+    [
+        ({"gpu": "l4", "maxNodes": 1}, "gpu", "L4"),
+        ({"gpu": "H100", "gpusPerNode": 6, "maxNodes": 1}, "gpusPerNode", "8"),
+        (
+            {"gpu": "L4", "fabric": "efa", "gpusPerNode": 1, "maxNodes": 1, "purchase": "sport"},
+            "purchase",
+            "spot",
+        ),
+        ({"gpu": "A10G", "maxNodes": 1, "maxGpus": 1}, "maxGpus", None),
+        ({"gpu": "A10G"}, "maxGpus", None),
+        ({"gpu": "L4", "gpusPerNode": 4, "maxGpus": 6}, "maxGpus", "8"),
+        ({"gpu": "L4", "maxNodes": 2, "minNodes": 1}, "minNodes", "0"),
+        ({"gpu": "L4", "placementGroup": True, "maxNodes": 2, "minNodes": 3}, "minNodes", "2"),
+        (
+            {"gpu": "L4", "maxNodes": 2, "purchase": "on-demand", "onDemandFallback": True},
+            "onDemandFallback",
+            "false",
+        ),
+        ({"gpu": "RTX PRO 6000", "maxNodes": 2}, "purchase", None),
+        ({"gpu": "L4", "maxNodes": 0}, "maxNodes", None),
+        ({"gpu": "L4", "maxNodes": 1, "name": "My Pool"}, "name", "my-pool"),
+        ({"gpu": "L4", "maxNodes": 1, "name": "system"}, "name", "system-2"),
+    ],
+)
+def test_a_wrong_pool(pool: dict[str, Any], setting: str, nearest: str | None) -> None:
+    found = problems(with_pools({"name": "pool", **pool}))
+    assert list(found) == [f"aws.cluster.pools[0].{setting}"]
+    assert found[f"aws.cluster.pools[0].{setting}"].nearest == nearest
+
+
+def test_pools_have_names_of_their_own() -> None:
+    pool = {"name": "a", "gpu": "L4", "maxNodes": 1}
+    assert list(problems(with_pools(pool, pool))) == ["aws.cluster.pools[1].name"]
+
+
+@pytest.mark.parametrize(
+    ("workloads", "path", "nearest"),
+    [
+        ({"training": {"pool": "trian"}}, "training.pool", "train"),
+        ({"training": {"pool": "train", "gpusPerNode": 8}}, "training.gpusPerNode", "4"),
+        ({"training": {"pool": "train", "nodes": 3}}, "training.nodes", "2"),
+        ({"training": {"pool": "fast", "nodes": 4, "gpusPerNode": 8}}, "training.nodes", "1"),
+        ({"serving": {"pool": "train", "model": "m", "gpus": 5}}, "serving.gpus", "4"),
+        ({"serving": {"pool": "train"}}, "serving.model", None),
+    ],
+)
+def test_workloads_fit_their_pools(workloads: dict[str, Any], path: str, nearest: str | None) -> None:
+    train = {"name": "train", "gpu": "L4", "gpusPerNode": 4, "maxGpus": 8}
+    fast = {"name": "fast", "gpu": "H100", "gpusPerNode": 8, "fabric": "efa", "maxNodes": 4, "minNodes": 1}
+    found = problems(with_pools(train, fast, workloads=workloads))
+    assert list(found) == [f"workloads.{path}"]
+    assert found[f"workloads.{path}"].nearest == nearest
+
+
+def test_a_wrong_pool_is_not_said_to_be_missing() -> None:
+    values = with_pools({"name": "train", "gpu": "L4"}, workloads={"training": {"pool": "train"}})
+    assert list(problems(values)) == ["aws.cluster.pools[0].maxGpus"]
+
+
+@pytest.mark.parametrize(
+    ("cidr", "nearest"),
+    [
+        ("8.8.0.0/16", "10.0.0.0/16"),
+        ("10.0.0.0/24", "10.0.0.0/20"),
+        ("10.0.0.0/8", "10.0.0.0/16"),
+        ("10.1.2.0/16", "10.1.0.0/16"),
+        ("ten", "10.0.0.0/16"),
+    ],
+)
+def test_a_wrong_network_has_a_right_one_near(cidr: str, nearest: str) -> None:
+    found = problems(minimal(aws={"region": "ap-south-1", "network": {"cidr": cidr}}))
+    assert found["aws.network.cidr"].nearest == nearest
+    settings.parse(minimal(aws={"region": "ap-south-1", "network": {"cidr": nearest}}))
+
+
+@pytest.mark.parametrize(
+    ("aws", "path", "nearest"),
+    [
+        ({"cluster": {"version": "1.29"}}, "cluster.version", "1.35"),
+        ({"cluster": {"version": 1.35}}, "cluster.version", '"1.35"'),
+        ({"cluster": {"system": {"machineType": "m6a.xlage"}}}, "cluster.system.machineType", "m6a.xlarge"),
+        ({"cluster": {"system": {"machineType": "g6.xlarge"}}}, "cluster.system.machineType", None),
+        ({"cluster": {"system": {"minNodes": 5, "maxNodes": 3}}}, "cluster.system.minNodes", "3"),
+        ({"network": {"flowLogDays": 90}}, "network.flowLogDays", "365"),
+        ({"network": {"flowLogDays": 500}}, "network.flowLogDays", "545"),
+        ({"access": {"auditors": ["arn:aws:iam::12:role/a"]}}, "access.auditors[0]", None),
+        ({"audit": {"alertEmails": ["nobody"]}}, "audit.alertEmails[0]", None),
+    ],
+)
+def test_a_wrong_setting_of_aws(aws: dict[str, Any], path: str, nearest: str | None) -> None:
+    found = problems(minimal(aws={"region": "ap-south-1", **aws}))
+    assert list(found) == [f"aws.{path}"]
+    if nearest:
+        assert found[f"aws.{path}"].nearest == nearest
+
+
+def test_a_stack_has_a_cloud() -> None:
+    values = minimal()
+    del values["aws"]
+    assert list(problems(values)) == ["aws"]
+
+
+def test_public_data_need_not_be_kept_a_year() -> None:
+    assert settings.parse(minimal(dataClass="public", retentionDays=7)).retention_days == 7
+
+
+def test_a_pool_with_a_fabric_stands() -> None:
+    efa = {"name": "a", "gpu": "H100", "gpus_per_node": 8, "fabric": "efa"}
+    assert GpuPool(**efa, max_nodes=4).standing_nodes == 4
+    assert GpuPool(**efa, max_gpus=32, min_nodes=1).standing_nodes == 1
+    assert GpuPool(name="a", gpu="L4", max_nodes=4).standing_nodes == 0
+
+
+DNS_LABELS = st.from_regex(r"\A[a-z][a-z0-9-]{0,10}[a-z0-9]\Z").filter(lambda name: name != "system")
+
+
+@st.composite
+def right_pools(draw: st.DrawFn) -> list[dict[str, Any]]:
+    machines = [("L4", 1), ("L4", 4), ("L40S", 4), ("H100", 8), ("A10G", 1)]
+    pools = []
+    for name in draw(st.lists(DNS_LABELS, unique=True, max_size=4)):
+        gpu, count = draw(st.sampled_from(machines))
+        most = draw(st.integers(1, 50))
+        pool = {"name": name, "gpu": gpu, "gpusPerNode": count, "purchase": "spot"}
+        pools.append(pool | draw(st.sampled_from([{"maxNodes": most}, {"maxGpus": most * count}])))
+    return pools
+
+
+@given(right_pools(), st.integers(365, 10_000), st.floats(0.01, 1000))
+def test_what_is_right_survives_the_round_trip(pools: list[dict[str, Any]], days: int, rate: float) -> None:
+    values = with_pools(*pools, retentionDays=days, currency={"usdInr": rate, "asOf": "2026-11-24"})
+    read = settings.parse(values, check_offered)
+    written = json.loads(read.model_dump_json(by_alias=True))
+    assert settings.parse(written, check_offered) == read
+    assert read.aws
+    for pool, given_pool in zip(read.aws.cluster.pools, pools, strict=True):
+        assert pool.most_nodes == given_pool.get(
+            "maxNodes", given_pool.get("maxGpus", 0) // pool.gpus_per_node
+        )
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+PLACES = (
+    ("owner",),
+    ("budget",),
+    ("budget", "monthlyInr"),
+    ("currency", "asOf"),
+    ("aws",),
+    ("aws", "region"),
+    ("aws", "network"),
+    ("aws", "cluster"),
+    ("aws", "cluster", "version"),
+    ("aws", "cluster", "system"),
+    ("aws", "cluster", "pools"),
+    ("workloads",),
+    ("workloads", "training"),
+)
+
+
+@given(st.sampled_from(PLACES), JSON)
+def test_whatever_is_written_is_read_or_refused_by_its_path(place: tuple[str, ...], junk: Any) -> None:
+    values: dict[str, Any] = minimal(
+        aws={"region": "ap-south-1", "network": {}, "cluster": {"system": {}}}, workloads={}
+    )
+    inner = values
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = junk
+    try:
+        settings.parse(values, check_offered)
+    except SettingsError as refused:
+        assert refused.problems
+        for problem in refused.problems:
+            assert problem.path.startswith(".".join(place))
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def configure(**values: Any) -> pulumi.Config:
+        wire = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+        given = {f"india-ai-infra:{key}": text for key, text in wire.items()} | {"aws:region": "us-east-1"}
+        monkeypatch.setenv("PULUMI_CONFIG", json.dumps(given))
+        runtime_config.set_all_config({})
+        return pulumi.Config("india-ai-infra")
+
+    return configure
+
+
+def test_load_reads_what_the_engine_hands_over(configured: Any) -> None:
+    assert settings.load(configured(**minimal(retentionDays=400)), check_offered).retention_days == 400
+
+
+def test_load_sees_a_mistyped_name(configured: Any) -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings.load(configured(**minimal(), ownr="x", budgt={"monthlyInr": 1}))
+    near = {problem.path: problem.nearest for problem in refused.value.problems}
+    assert near == {"ownr": "owner", "budgt": "budget"}

@@ -1,0 +1,190 @@
+"""TrainingJob as the engine sees it."""
+
+from pathlib import Path
+
+import pulumi
+import pytest
+from gpu_cluster import SERVE, TRAIN, gpu_cluster
+
+from infra.platform import priorities, queues
+from workloads.training import component
+from workloads.training.component import TrainingJob, TrainingJobArgs
+
+CHECKPOINTS = "s3://mumbai-checkpoints/llama"
+
+
+def job(**changes):
+    args = {
+        "cluster": gpu_cluster(SERVE, TRAIN),
+        "pool": "train",
+        "nodes": 2,
+        "gpus_per_node": 8,
+        "image": "registry.example/training:1",
+        "checkpoint_uri": pulumi.Output.from_input(CHECKPOINTS),
+    }
+    return TrainingJob("llama", TrainingJobArgs(**args | changes))
+
+
+@pytest.fixture(scope="module")
+def made(deploy):
+    return deploy(lambda: job().job.id)
+
+
+@pytest.fixture(scope="module")
+def spec(made):
+    return made.one("v1:Job").inputs["spec"]
+
+
+@pytest.fixture(scope="module")
+def pod(spec):
+    return spec["template"]["spec"]
+
+
+@pytest.fixture(scope="module")
+def container(pod):
+    (only,) = pod["containers"]
+    return only
+
+
+def test_an_indexed_job_with_a_pod_a_node(spec):
+    assert spec["completionMode"] == "Indexed"
+    assert spec["completions"] == spec["parallelism"] == 2
+
+
+def test_interruptions_are_not_counted_as_failures(spec):
+    conditions, codes = spec["podFailurePolicy"]["rules"]
+    assert conditions == {
+        "action": "Ignore",
+        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+    }
+    assert codes["action"] == "Ignore"
+    assert codes["onExitCodes"] == {"containerName": "trainer", "operator": "In", "values": [75]}
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"  # a pod failure policy asks for it
+
+
+def test_the_exit_code_is_the_one_that_the_programs_leave_with():
+    # They run without this module, and so have it written again.
+    for file in ("launch.py", "program.py"):
+        source = Path(component.__file__).with_name(file).read_text()
+        assert f"\nSTOPPED = {component.STOPPED_EXIT_CODE}\n" in source
+
+
+def test_up_waits_until_every_rank_is_ready_and_no_longer(made):
+    annotations = made.one("v1:Job").inputs["metadata"]["annotations"]
+    assert annotations["pulumi.com/waitFor"] == "jsonpath={.status.ready}=2"
+    assert component.HEALTHY_SECONDS > component.RENDEZVOUS_SECONDS
+
+
+def test_ranks_meet_at_the_pod_of_index_0_by_its_name(made, pod, container):
+    service = made.one("v1:Service").inputs
+    assert service["spec"]["clusterIP"] == "None" and service["spec"]["publishNotReadyAddresses"]
+    template = made.one("v1:Job").inputs["spec"]["template"]["metadata"]
+    assert service["spec"]["selector"].items() <= template["labels"].items()
+    assert pod["subdomain"] == service["metadata"]["name"] == "llama"
+    assert "--rdzv-endpoint=llama-0.llama.training.svc:29400" in container["command"]
+    assert "--rdzv-backend=c10d" in container["command"]
+    assert made.one("v1:Service").urn in made.one("v1:Job").depends_on
+
+
+def test_torchrun_starts_a_rank_a_gpu_and_gives_them_time_to_save(pod, container):
+    command = container["command"]
+    assert command[:2] == ["python", "/opt/training/launch.py"]
+    assert command[-1] == "/opt/training/program.py"
+    assert {"--nnodes=2", "--nproc-per-node=8", "--shutdown-timeout=90"} <= set(command)
+    assert 90 < pod["terminationGracePeriodSeconds"] < 120  # of a spot notice
+
+
+def test_it_stands_on_its_pools_nodes_with_all_that_they_have(pod, container):
+    assert pod["nodeSelector"] == {"india-ai-infra/pool": "train"}
+    assert pod["tolerations"] == [dict(TRAIN.tolerations[0])]
+    assert container["resources"]["limits"] == {
+        "nvidia.com/gpu": "8",
+        "vpc.amazonaws.com/efa": "32",
+        "hugepages-2Mi": "5120Mi",
+    }
+    assert "memory" not in container["resources"]["limits"]
+
+
+def test_half_a_node_gets_half_its_devices(deploy):
+    made = deploy(lambda: job(gpus_per_node=4).job.id)
+    limits = made.one("v1:Job").inputs["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+    assert limits == {"nvidia.com/gpu": "4", "vpc.amazonaws.com/efa": "16", "hugepages-2Mi": "2560Mi"}
+
+
+def environment(container):
+    return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+def test_nccl_is_set_for_the_fabric(deploy, container):
+    with_efa = environment(container)
+    assert with_efa["FI_EFA_USE_HUGE_PAGE"] == "0"
+    assert not {"FI_PROVIDER", "NCCL_PROTO", "FI_EFA_USE_DEVICE_RDMA"} & set(with_efa)
+    plain = deploy(lambda: job(pool="serve", nodes=4, gpus_per_node=1).job.id)
+    without = environment(plain.one("v1:Job").inputs["spec"]["template"]["spec"]["containers"][0])
+    assert not {name for name in without if name.startswith("FI_")}
+    assert without["NCCL_SHM_USE_CUDA_MEMCPY"] == "1"
+
+
+def test_it_passes_pod_security_restricted(pod, container):
+    assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    security = container["securityContext"]
+    assert security["allowPrivilegeEscalation"] is False and security["readOnlyRootFilesystem"]
+    assert security["capabilities"] == {"drop": ["ALL"]}
+    assert not any("hostPath" in volume for volume in pod["volumes"])
+
+
+def test_it_can_write_where_it_must(pod, container):
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes[mounts["/dev/shm"]]["emptyDir"] == {"medium": "Memory", "sizeLimit": "16Gi"}
+    assert {"/tmp", "/scratch", "/opt/training"} <= set(mounts)
+    assert set(mounts.values()) == set(volumes)
+
+
+def test_queue_priority_and_peace_from_consolidation(made, pod):
+    metadata = made.one("v1:Job").inputs["metadata"]
+    assert metadata["labels"]["kueue.x-k8s.io/queue-name"] == queues.QUEUE
+    assert pod["priorityClassName"] == priorities.TRAINING
+    template = made.one("v1:Job").inputs["spec"]["template"]["metadata"]
+    assert template["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
+
+
+def test_the_program_travels_as_it_is_and_renames_its_config_map(made, pod):
+    program = made.one("v1:ConfigMap").inputs
+    source = Path(component.__file__).with_name("program.py").read_text()
+    assert program["data"]["program.py"] == source
+    assert set(program["data"]) == {"launch.py", "program.py", "checkpoints.py"}
+    assert program["immutable"] is True
+    (volume,) = [volume for volume in pod["volumes"] if "configMap" in volume]
+    assert volume["configMap"]["name"] == program["metadata"]["name"]
+
+
+def test_it_goes_before_the_nodes_it_runs_on(made):
+    nodes, cluster = made.one("cloud:Thing", "node-pool").urn, made.one("cloud:Thing", "mumbai").urn
+    found = made.one("v1:Job")
+    assert nodes in found.depends_on
+    assert not found.deleted_with  # else its pods would stay, and Karpenter may not drain them
+    assert made.one("v1:Service").deleted_with == made.one("v1:ConfigMap").deleted_with == cluster
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"pool": "serve", "gpus_per_node": 8}, ["'serve'", "8 GPUs", "1 x L4", "g6.xlarge"]),
+        ({"nodes": 3}, ["'train'", "3 pods", "2 nodes", "hold 2"]),
+        ({"pool": "trian"}, ["'mumbai'", "'trian'", "did you mean 'train'"]),
+        ({"nodes": 0}, ["'train'", "0 pods"]),
+    ],
+)
+def test_a_job_that_fits_no_node_is_refused_before_anything_is_registered(deploy, changes, words):
+    refusal = []
+
+    def program():
+        with pytest.raises(ValueError) as caught:
+            job(**changes)
+        refusal.append(str(caught.value))
+
+    made = deploy(program)
+    assert all(word in refusal[0] for word in words), refusal[0]
+    assert not [found for found in made.resources if "TrainingJob" in found.type or "batch" in found.type]

@@ -1,0 +1,93 @@
+"""What a pod must say to stand on a node of a GPU pool, and the refusal when no node of the pool could hold it."""
+
+import difflib
+from collections.abc import Mapping
+from fractions import Fraction
+
+import pulumi_kubernetes as k8s
+
+from infra.interfaces import GpuCluster, Pool
+
+GPU = "nvidia.com/gpu"
+
+# What a pod asks of CPU and memory for each GPU. A floor, not a limit: small enough for the leanest GPU machine in
+# India (g4dn.xlarge: 4 vCPUs and 16 GiB for one T4) with the node's own daemons beside it.
+CPU_PER_GPU = 2
+MEMORY_GIB_PER_GPU = 8
+
+
+def pool_for(cluster: GpuCluster, pool: str, *, gpus: int, pods: int) -> Pool:
+    """The pool called `pool`, able to hold `pods` pods of `gpus` GPUs each at once.
+
+    Raises ValueError, which names the pool, what was asked and what there is.
+    """
+    if pool not in cluster.pools:
+        nearest = difflib.get_close_matches(pool, cluster.pools, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(f"cluster {cluster.name!r} has no pool {pool!r}, only {sorted(cluster.pools)}{hint}")
+    found = cluster.pools[pool]
+    if gpus < 1 or pods < 1:
+        raise ValueError(f"pool {pool!r}: asked for {pods} pods of {gpus} GPUs; both must be at least 1")
+    if gpus > found.gpus_per_node:
+        raise ValueError(
+            f"pool {pool!r}: {gpus} GPUs asked for one pod, but a node ({', '.join(found.machine_types)}) has "
+            f"{found.gpus_per_node} x {found.gpu}; ask for {found.gpus_per_node} or fewer, or use another pool"
+        )
+    if pods > capacity(found, gpus):
+        raise ValueError(
+            f"pool {pool!r}: {pods} pods of {gpus} GPUs asked, but it grows to {found.max_nodes} nodes of "
+            f"{found.gpus_per_node} x {found.gpu}, which hold {capacity(found, gpus)}; "
+            "raise the pool's maxNodes or maxGpus"
+        )
+    return found
+
+
+def capacity(pool: Pool, gpus: int) -> int:
+    """How many pods of `gpus` GPUs the pool holds when fully grown."""
+    return pool.max_nodes * (pool.gpus_per_node // gpus)
+
+
+def resources(pool: Pool, gpus: int) -> k8s.core.v1.ResourceRequirementsArgs:
+    """Requests and limits of a pod with `gpus` GPUs: it gets the same share of the node's other devices."""
+    share = Fraction(gpus, pool.gpus_per_node)
+    limits = {GPU: str(gpus)} | {
+        name: _part(amount, share) for name, amount in pool.limits.items() if name != GPU
+    }
+    requests = {"cpu": str(CPU_PER_GPU * gpus), "memory": f"{MEMORY_GIB_PER_GPU * gpus}Gi"}
+    return k8s.core.v1.ResourceRequirementsArgs(requests=requests, limits=limits)
+
+
+def tolerations(pool: Pool) -> list[k8s.core.v1.TolerationArgs]:
+    """The pool's tolerations as Pulumi's arguments."""
+    return [
+        k8s.core.v1.TolerationArgs(
+            key=toleration.get("key"),
+            operator=toleration.get("operator"),
+            value=toleration.get("value"),
+            effect=toleration.get("effect"),
+            toleration_seconds=toleration.get("tolerationSeconds"),
+        )
+        for toleration in pool.tolerations
+    ]
+
+
+def nccl_environment(pool: Pool) -> Mapping[str, str]:
+    """NCCL's settings for the pool's fabric and GPU.
+
+    Source: awsome-distributed-training, efa-cheatsheet.md. With libfabric 1.18 and aws-ofi-nccl 1.7 or newer, EFA is
+    found by itself: FI_PROVIDER, FI_EFA_USE_DEVICE_RDMA, NCCL_PROTO and NCCL_BUFFSIZE must stay unset.
+    """
+    environment = {"NCCL_SOCKET_IFNAME": "^docker,lo,veth"}
+    if pool.fabric == "efa":
+        environment["FI_EFA_USE_HUGE_PAGE"] = "0"  # else fork() in a data loader fails
+    if pool.gpu in {"A10G", "L4"}:
+        environment["NCCL_SHM_USE_CUDA_MEMCPY"] = (
+            "1"  # no peer-to-peer on g5 and g6: twice as fast through memory
+        )
+    return environment
+
+
+def _part(quantity: str, share: Fraction) -> str:
+    """`share` of a Kubernetes quantity, rounded down to a whole number of its unit: half of 5120Mi is 2560Mi."""
+    digits = quantity.rstrip("KMGTPEi")
+    return f"{int(int(digits) * share)}{quantity[len(digits) :]}"

@@ -1,0 +1,60 @@
+"""Checkpoints of one training job in one folder, on a disk or in an object store.
+
+`step-00000042/` is a torch.distributed.checkpoint (DCP): each rank writes its shards, and `.metadata` is written last.
+A folder without `.metadata` was interrupted: it is never loaded, and is removed before its step is written again, for
+DCP does not survive two writers of one folder.
+"""
+
+import re
+from typing import Any
+
+import fsspec
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.fsspec_filesystem import FsspecReader, FsspecWriter
+
+_STEP = re.compile(r"step-(\d{8})$")
+
+
+class Checkpoints:
+    """Checkpoints under `uri` (a path, or `s3://bucket/prefix`), the newest `keep` of them. Every rank makes one and
+    calls each method together with the others."""
+
+    def __init__(self, uri: str, keep: int = 2) -> None:
+        self._uri = uri.rstrip("/")
+        self._files, self._root = fsspec.core.url_to_fs(self._uri)
+        self._keep = keep
+
+    def newest(self) -> int | None:
+        """The step of the newest complete checkpoint, None if there is none; removes interrupted ones."""
+        if dist.get_rank() == 0:
+            complete = self._steps(complete=True)
+            for step in self._steps(complete=False):
+                self._files.rm(self._folder(step), recursive=True)
+            found = [max(complete, default=None)]
+        else:
+            found = [None]
+        dist.broadcast_object_list(found)
+        return found[0]
+
+    def save(self, step: int, state: dict[str, Any]) -> None:
+        """Writes `state` as of `step`, and then removes what is older than the newest `keep`."""
+        dcp.save(state, storage_writer=FsspecWriter(f"{self._uri}/step-{step:08d}"))
+        if dist.get_rank() == 0:
+            for old in self._steps(complete=True)[: -self._keep]:
+                self._files.rm(self._folder(old), recursive=True)
+
+    def load(self, step: int, state: dict[str, Any]) -> None:
+        """Fills the tensors of `state` in place, whatever the number of ranks that wrote them."""
+        dcp.load(state, storage_reader=FsspecReader(f"{self._uri}/step-{step:08d}"))
+
+    def _folder(self, step: int) -> str:
+        return f"{self._root}/step-{step:08d}"
+
+    def _steps(self, *, complete: bool) -> list[int]:
+        self._files.invalidate_cache()
+        if not self._files.exists(self._root):
+            return []
+        names = (_STEP.search(path.rstrip("/")) for path in self._files.ls(self._root, detail=False))
+        steps = sorted(int(name[1]) for name in names if name)
+        return [step for step in steps if self._files.exists(f"{self._folder(step)}/.metadata") is complete]

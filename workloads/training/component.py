@@ -1,0 +1,252 @@
+"""TrainingJob: torchrun over the nodes of a GPU pool, as an Indexed Job with a headless Service to meet at."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+
+from infra.interfaces import GpuCluster, Pool
+from workloads import pods
+from workloads.placement import nccl_environment, pool_for, resources, tolerations
+
+PROGRAMS = ("launch.py", "program.py", "checkpoints.py")
+PROGRAM_DIRECTORY = "/opt/training"
+READY_FILE = f"{pods.SCRATCH}/ready"
+
+RENDEZVOUS_PORT = 29400  # torchrun's own default
+RENDEZVOUS_SECONDS = (
+    1800  # ranks wait this long for each other: a spot GPU node and its image may take minutes
+)
+HEALTHY_SECONDS = (
+    2400  # `pulumi up` waits this long for all ranks, a little more than they wait for each other
+)
+
+# A spot notice leaves 120 s. The ranks get 90 of them to end their step and save; torchrun's default is 30.
+SAVE_SECONDS = 90
+GRACE_SECONDS = 110
+STOPPED_EXIT_CODE = 75  # launch.py: asked to stop, progress saved
+
+SHARED_MEMORY_GIB_PER_GPU = 2
+
+
+@dataclass
+class TrainingJobArgs:
+    """A job of `nodes` pods with `gpus_per_node` GPUs each, on the nodes of `pool`.
+
+    image: has Python with requirements.txt (see the Dockerfile beside it); a stock PyTorch image is enough for a
+    `checkpoint_uri` that is a mounted path. checkpoint_uri: a folder, `s3://…` or a path, for this job alone.
+    queue: Kueue's LocalQueue; None starts at once. program_args: see `program.py --help`.
+    """
+
+    cluster: GpuCluster
+    pool: str
+    nodes: int
+    gpus_per_node: int
+    image: pulumi.Input[str]
+    checkpoint_uri: pulumi.Input[str]
+    namespace: str = "training"
+    service_account: str = "training"
+    queue: str | None = "gpus"
+    priority_class: str | None = "india-ai-infra-training"
+    program_args: Sequence[pulumi.Input[str]] = field(default_factory=list)
+
+
+class TrainingJob(pulumi.ComponentResource):
+    """The Job, its Service and its program. Ready when all ranks have met; the training then goes on by itself.
+
+    job: the Kubernetes Job. Raises ValueError, before anything is registered, if the pool can't hold the job.
+    """
+
+    job: k8s.batch.v1.Job
+
+    def __init__(self, name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        pool = pool_for(args.cluster, args.pool, gpus=args.gpus_per_node, pods=args.nodes)
+        super().__init__("india-ai-infra:workloads:TrainingJob", name, None, opts)
+        child = pulumi.ResourceOptions(
+            parent=self, provider=args.cluster.provider, depends_on=list(args.cluster.platform)
+        )
+        in_cluster = pulumi.ResourceOptions(deleted_with=args.cluster.resource)
+        service = _service(name, args, pulumi.ResourceOptions.merge(child, in_cluster))
+        program = _program(name, args, pulumi.ResourceOptions.merge(child, in_cluster))
+        # Not `deleted_with` the cluster: its pods forbid Karpenter to drain their nodes, and so must go first.
+        self.job = _job(name, args, pool, program, _after(child, service))
+        self.register_outputs({"job": self.job.id})
+
+
+def _labels(name: str) -> dict[str, str]:
+    return {"app.kubernetes.io/name": "training-job", "app.kubernetes.io/instance": name}
+
+
+def _service(name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
+    return k8s.core.v1.Service(
+        f"{name}-rendezvous",
+        metadata=ObjectMetaArgs(
+            name=name,
+            namespace=args.namespace,
+            labels=_labels(name),
+            # It has endpoints only once the Job has pods, which come after it.
+            annotations={"pulumi.com/skipAwait": "true"},
+        ),
+        spec=k8s.core.v1.ServiceSpecArgs(
+            cluster_ip="None",
+            selector=_labels(name),
+            publish_not_ready_addresses=True,  # ranks are ready once they have met, and meet by these names
+            ports=[k8s.core.v1.ServicePortArgs(name="rendezvous", port=RENDEZVOUS_PORT)],
+        ),
+        opts=opts,
+    )
+
+
+def _program(name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions) -> k8s.core.v1.ConfigMap:
+    """The program beside this file, named by its digest: a Job's pods can't change, so a new program is a new Job."""
+    files = {file: Path(__file__).with_name(file).read_text() for file in PROGRAMS}
+    digest = hashlib.sha256("".join(files.values()).encode()).hexdigest()[:8]
+    return k8s.core.v1.ConfigMap(
+        f"{name}-program",
+        metadata=ObjectMetaArgs(name=f"{name}-{digest}", namespace=args.namespace, labels=_labels(name)),
+        immutable=True,
+        data=files,
+        opts=opts,
+    )
+
+
+def _job(
+    name: str,
+    args: TrainingJobArgs,
+    pool: Pool,
+    program: k8s.core.v1.ConfigMap,
+    opts: pulumi.ResourceOptions,
+) -> k8s.batch.v1.Job:
+    labels = _labels(name)
+    queue = {"kueue.x-k8s.io/queue-name": args.queue} if args.queue else {}
+    # Training takes days; `pulumi up` is done when every rank runs.
+    waiting = {"pulumi.com/waitFor": f"jsonpath={{.status.ready}}={args.nodes}"}
+    timeouts = pulumi.CustomTimeouts(create=f"{HEALTHY_SECONDS}s", update=f"{HEALTHY_SECONDS}s")
+    return k8s.batch.v1.Job(
+        name,
+        metadata=ObjectMetaArgs(
+            name=name, namespace=args.namespace, labels=labels | queue, annotations=waiting
+        ),
+        spec=k8s.batch.v1.JobSpecArgs(
+            completion_mode="Indexed",
+            completions=args.nodes,
+            parallelism=args.nodes,
+            # One crash fails every pod of the job, so this allows three. Interruptions are not counted.
+            backoff_limit=3 * args.nodes,
+            pod_failure_policy=_interruptions_do_not_count(),
+            template=k8s.core.v1.PodTemplateSpecArgs(
+                # Karpenter's consolidation must not stop a job to save on its node.
+                metadata=ObjectMetaArgs(labels=labels, annotations={"karpenter.sh/do-not-disrupt": "true"}),
+                spec=_pod(name, args, pool, program),
+            ),
+        ),
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(custom_timeouts=timeouts, delete_before_replace=True)
+        ),
+    )
+
+
+def _interruptions_do_not_count() -> k8s.batch.v1.PodFailurePolicyArgs:
+    """A pod that was evicted, or one that saved and left because another was, is replaced at no charge."""
+    evicted = k8s.batch.v1.PodFailurePolicyOnPodConditionsPatternArgs(type="DisruptionTarget", status="True")
+    stopped = k8s.batch.v1.PodFailurePolicyOnExitCodesRequirementArgs(
+        container_name="trainer", operator="In", values=[STOPPED_EXIT_CODE]
+    )
+    return k8s.batch.v1.PodFailurePolicyArgs(
+        rules=[
+            k8s.batch.v1.PodFailurePolicyRuleArgs(action="Ignore", on_pod_conditions=[evicted]),
+            k8s.batch.v1.PodFailurePolicyRuleArgs(action="Ignore", on_exit_codes=stopped),
+        ]
+    )
+
+
+def _pod(
+    name: str, args: TrainingJobArgs, pool: Pool, program: k8s.core.v1.ConfigMap
+) -> k8s.core.v1.PodSpecArgs:
+    code = k8s.core.v1.ConfigMapVolumeSourceArgs(name=program.metadata.apply(lambda metadata: metadata.name))
+    return k8s.core.v1.PodSpecArgs(
+        subdomain=name,
+        restart_policy="Never",
+        service_account_name=args.service_account,
+        automount_service_account_token=False,
+        enable_service_links=False,
+        priority_class_name=args.priority_class,
+        termination_grace_period_seconds=GRACE_SECONDS,
+        node_selector=dict(pool.node_selector),
+        tolerations=tolerations(pool),
+        affinity=_same_zone(name) if args.nodes > 1 else None,
+        security_context=pods.pod_security(),
+        containers=[_container(name, args, pool)],
+        volumes=[
+            k8s.core.v1.VolumeArgs(name="program", config_map=code),
+            *pods.scratch_volumes(SHARED_MEMORY_GIB_PER_GPU * args.gpus_per_node),
+        ],
+    )
+
+
+def _container(name: str, args: TrainingJobArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
+    environment = {
+        "AWS_REGION": args.cluster.region,
+        "PYTHONUNBUFFERED": "1",
+        "TORCH_FR_BUFFER_SIZE": "2000",  # the flight recorder: says which collective hung
+        **pods.scratch_environment(),
+        **nccl_environment(pool),
+    }
+    return k8s.core.v1.ContainerArgs(
+        name="trainer",
+        image=args.image,
+        command=["python", f"{PROGRAM_DIRECTORY}/launch.py", *_torchrun(name, args)],
+        args=["--checkpoint-uri", args.checkpoint_uri, "--ready-file", READY_FILE, *args.program_args],
+        env=pods.environment(environment),
+        resources=resources(pool, args.gpus_per_node),
+        security_context=pods.container_security(),
+        # Ready is when the rank has met all others, which is also what Kueue waits for.
+        readiness_probe=k8s.core.v1.ProbeArgs(
+            exec_=k8s.core.v1.ExecActionArgs(command=["test", "-f", READY_FILE]), period_seconds=5
+        ),
+        ports=[k8s.core.v1.ContainerPortArgs(name="rendezvous", container_port=RENDEZVOUS_PORT)],
+        volume_mounts=[
+            k8s.core.v1.VolumeMountArgs(name="program", mount_path=PROGRAM_DIRECTORY, read_only=True),
+            *pods.scratch_mounts(),
+        ],
+    )
+
+
+def _torchrun(name: str, args: TrainingJobArgs) -> list[str]:
+    return [
+        f"--nnodes={args.nodes}",
+        f"--nproc-per-node={args.gpus_per_node}",
+        # A lost rank ends the job's pods and Kubernetes starts them afresh: the pod of index 0 holds the rendezvous, so
+        # survivors could not go on without it anyway.
+        "--max-restarts=0",
+        f"--rdzv-id={name}",
+        "--rdzv-backend=c10d",
+        f"--rdzv-endpoint={name}-0.{name}.{args.namespace}.svc:{RENDEZVOUS_PORT}",
+        f"--rdzv-conf=join_timeout={RENDEZVOUS_SECONDS},read_timeout={RENDEZVOUS_SECONDS}",
+        f"--shutdown-timeout={SAVE_SECONDS}",
+        f"{PROGRAM_DIRECTORY}/program.py",
+    ]
+
+
+def _same_zone(name: str) -> k8s.core.v1.AffinityArgs:
+    # Gradients between zones are slow and are charged for. A preference: half a job's nodes elsewhere beat none.
+    together = k8s.core.v1.WeightedPodAffinityTermArgs(
+        weight=100,
+        pod_affinity_term=k8s.core.v1.PodAffinityTermArgs(
+            topology_key="topology.kubernetes.io/zone",
+            label_selector=LabelSelectorArgs(match_labels=_labels(name)),
+        ),
+    )
+    return k8s.core.v1.AffinityArgs(
+        pod_affinity=k8s.core.v1.PodAffinityArgs(
+            preferred_during_scheduling_ignored_during_execution=[together]
+        )
+    )
+
+
+def _after(opts: pulumi.ResourceOptions, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(resources)))
