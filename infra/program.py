@@ -12,6 +12,7 @@ from infra.aws import pools, tags
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
 from infra.aws.audit import Audit, AuditArgs
 from infra.aws.cluster import Cluster, ClusterArgs
+from infra.aws.deployer import deployer_arn
 from infra.aws.iam import Account
 from infra.aws.karpenter import Karpenter, KarpenterArgs
 from infra.aws.keys import Keys, KeysArgs
@@ -78,8 +79,6 @@ def on_aws(said: Settings, cloud: Aws) -> Site:
         ),
         opts,
     )
-    # Nodes, machines and pods need their network until the last of them has gone.
-    within = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[network]))
     cluster = Cluster(
         "cluster",
         ClusterArgs(
@@ -87,15 +86,15 @@ def on_aws(said: Settings, cloud: Aws) -> Site:
             handling,
             name=name,
             version=cloud.cluster.version,
-            control_plane_subnet_ids=network.intra_subnet_ids,
-            node_subnet_ids=network.private_subnet_ids,
+            network=network,
+            deployer_arn=deployer_arn(pulumi.InvokeOptions(provider=provider)),
             cluster_key_arn=keys.cluster,
             logs_key_arn=keys.logs,
             system=cloud.cluster.system,
             log_days=handling.log_days,
             deletion_protection=cloud.cluster.deletion_protection,
         ),
-        within,
+        opts,
     )
     return Site(_operate(name, cloud, account, handling, keys, lake, network, cluster, opts), lake.lake)
 
@@ -135,7 +134,7 @@ def _operate(
         PlatformArgs(
             cluster=gpus,
             cluster_name=cluster.name,
-            https_cidrs=network.https_cidrs,
+            https_cidrs=_reachable(network),
             interruption_queue=karpenter.queue_name,
             controller_replicas=min(2, cloud.cluster.system.min_nodes),
             controllers_depend_on=[*cluster.ready, *karpenter.ready],
@@ -158,6 +157,11 @@ def _operate(
     return replace(gpus, platform=[*platform.ready, *nodes.ready, granted])
 
 
+def _reachable(network: Network) -> pulumi.Output[list[str]]:
+    """What workloads may reach over HTTPS: the VPC with its endpoints, and S3, whose gateway keeps public addresses."""
+    return network.endpoints.s3.cidr_blocks.apply(lambda s3: [network.cidr, *(s3 or ())])
+
+
 def run_workloads(asked: Workloads, site: Site) -> None:
     """The training job and the model server that the settings ask for."""
     if train := asked.training:
@@ -169,7 +173,7 @@ def run_workloads(asked: Workloads, site: Site) -> None:
                 nodes=train.nodes,
                 gpus_per_node=train.gpus_per_node,
                 image=train.image,
-                checkpoint_uri=pulumi.Output.concat(site.lake["checkpoints"].uri, "/", train.name),
+                checkpoint_uri=pulumi.Output.concat(site.lake["checkpoints"].uri, "/jobs/", train.name),
             ),
         )
     if serve := asked.serving:

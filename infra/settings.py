@@ -189,10 +189,14 @@ class Aws(_Model):
 
 
 class Training(_Model):
-    """A distributed training job: `nodes` workers on a pool, each with `gpus_per_node` GPUs."""
+    """A distributed training job: `nodes` workers on a pool, each with `gpus_per_node` GPUs.
+
+    `image` is built from workloads/training/Dockerfile, in a registry that the cluster reaches.
+    """
 
     name: DnsLabel = "train"
     pool: DnsLabel
+    image: str = Field(min_length=1)
     nodes: int = Field(default=1, ge=1)
     gpus_per_node: int = Field(default=1, ge=1)
 

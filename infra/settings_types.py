@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from bisect import bisect_left
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
@@ -58,11 +57,15 @@ def _private_cidr(text: str) -> str:
     return text
 
 
+def log_retention(days: int) -> int:
+    """The retention that CloudWatch Logs takes for at least `days` days; 0, which is for ever, beyond its longest."""
+    return next((allowed for allowed in LOG_RETENTION_DAYS if allowed >= days), 0)
+
+
 def _log_retention(days: int) -> int:
     if days in LOG_RETENTION_DAYS:
         return days
-    at_or_above = bisect_left(LOG_RETENTION_DAYS, days)
-    near = LOG_RETENTION_DAYS[min(at_or_above, len(LOG_RETENTION_DAYS) - 1)]
+    near = log_retention(days) or LOG_RETENTION_DAYS[-1]
     raise refuse(f"days, at least a year: {', '.join(map(str, LOG_RETENTION_DAYS))}", near=str(near))
 
 

@@ -8,11 +8,16 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+import yaml
 from rich.markup import escape
+
+from infra.catalog import check_offered
+from infra.settings import Settings, parse
 
 from . import bench as benchmark
 from . import cloud, doctor, summary, toolchain
 from .engine import EngineError, Outcome, Stack
+from .paths import PROJECT
 from .progress import console, step
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The local cloud of india-ai-infra.")
@@ -39,7 +44,7 @@ def up(stack: StackName = "local") -> None:
     preview = _run(opened.preview, "Preview, with the policy pack")
     if not preview.unchanged:
         _run(opened.up, "Update", sum(preview.changes.values()))
-    summary.show(opened, preview)
+    summary.show(opened, _settings(stack), preview)
 
 
 @app.command()
@@ -93,6 +98,21 @@ def bench() -> None:
     benchmark.run()
 
 
+class Failed(Exception):
+    """An operation of the engine that ended in errors, which its outcome holds."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__("; ".join(outcome.errors))
+        self.outcome = outcome
+
+
+def _settings(stack: str) -> Settings:
+    """The settings of a stack, read from its file as the program reads them."""
+    values = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    ours = {k.partition(":")[2]: v for k, v in values.items() if k.startswith("india-ai-infra:")}
+    return parse(ours, check_offered)
+
+
 def _open(stack: str) -> Stack:
     """Start what does not run, recover what a killed run left, and open the stack."""
     with step("Local cloud"):
@@ -116,19 +136,22 @@ def _open(stack: str) -> Stack:
 
 def _run(operation: Callable[..., Outcome], title: str, total: int = 0) -> Outcome:
     done = 0
-    with step(title) as report:
+    try:
+        with step(title) as report:
 
-        def on_step(kind: str, type_: str, name: str) -> None:
-            nonlocal done
-            done += kind.startswith("done")
-            report(min(done, total or done), total, f"{kind.split()[-1]} {type_} {name}")
+            def on_step(kind: str, type_: str, name: str) -> None:
+                nonlocal done
+                done += kind.startswith("done")
+                report(min(done, total or done), total, f"{kind.split()[-1]} {type_} {name}")
 
-        outcome = operation(on_step=on_step)
-    if outcome.failed:
-        summary.show_policies(outcome)
-        for error in dict.fromkeys(outcome.errors):
+            outcome = operation(on_step=on_step)
+            if outcome.failed:
+                raise Failed(outcome)
+    except Failed as failed:
+        summary.show_policies(failed.outcome)
+        for error in dict.fromkeys(failed.outcome.errors):
             console.print(f"[red]✗[/] {escape(error)}", soft_wrap=True)
-        raise typer.Exit(1)
+        raise typer.Exit(1) from None
     return outcome
 
 

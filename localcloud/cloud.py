@@ -30,9 +30,11 @@ def store() -> Store:
 
 
 def environment(aws_endpoint: str) -> dict[str, str]:
-    """What a shell needs so that plain `pulumi … -s local` runs against this cloud and no other."""
+    """What a shell needs so that plain `pulumi … -s local` and `kubectl` speak to this cloud and no other."""
     run = run_dir()
+    kubeconfigs = [str(cluster.kubeconfig_path) for cluster in clusters.running()]
     return {
+        **({"KUBECONFIG": os.pathsep.join(kubeconfigs)} if kubeconfigs else {}),
         "INDIA_AI_INFRA_RUN": str(run),
         "INDIA_AI_INFRA_AWS_ENDPOINT": aws_endpoint,
         "PATH": os.pathsep.join(

@@ -211,8 +211,15 @@ def _kwokctl(name: str) -> str:
     # kwokctl downloads a kubectl when PATH has none; the machine may have no network.
     path = os.pathsep.join([str(links["kubectl"].parent), os.environ.get("PATH", "")])
     env = {**os.environ, "KWOK_WORKDIR": str(run_dir().resolve()), "PATH": path}
+    # In a session of its own: Ctrl-C in the user's terminal must not reach a control plane.
     done = subprocess.run(
-        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
     )
     return (done.stdout + done.stderr).strip()
 

@@ -28,9 +28,13 @@ EVERY = 10.0  # seconds between lines when nobody watches a bar
 def step(title: str) -> Iterator[Report]:
     """Show one long step; the caller reports how far it is."""
     began = time.monotonic()
-    with _bar(title) if console.is_terminal else _lines(title) as report:
-        yield report
-    console.print(f"[green]✓[/] {title} [dim]{time.monotonic() - began:.0f} s[/]")
+    mark = "[red]✗[/]"
+    try:
+        with _bar(title) if console.is_terminal else _lines(title) as report:
+            yield report
+        mark = "[green]✓[/]"
+    finally:
+        console.print(f"{mark} {title} [dim]{time.monotonic() - began:.0f} s[/]")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from infra import catalog
 from infra.catalog import monthly
+from infra.catalog.rupees import format_inr
 from infra.settings import Currency, Settings
 
 from . import clusters
@@ -142,6 +143,7 @@ def _show_pods(pods: Pods) -> None:
 
 
 def _show_price(resources: list[dict], nodes: Iterable[Node], settings: Settings) -> None:
+    assert settings.aws, "settings without a cloud are refused"
     region, currency = settings.aws.region, settings.currency
     items = monthly.machines((catalog.machine(region, n.machine_type), n.spot) for n in nodes)
     items += monthly.services((r["type"], r.get("inputs", {})) for r in resources if r.get("custom"))
@@ -164,7 +166,7 @@ def _show_price(resources: list[dict], nodes: Iterable[Node], settings: Settings
 
 
 def _inr(usd: float | None, currency: Currency) -> str:
-    return "not known" if usd is None else catalog.format_inr(catalog.rupees(usd, currency))
+    return "not known" if usd is None else format_inr(catalog.rupees(usd, currency))
 
 
 def _show_next() -> None:

@@ -114,7 +114,14 @@ def _make(missing: list[Tool], crds: Path, report: Report) -> None:
         _build(tool, go, report)
     if not crds.exists():
         report(0, 0, "custom resource definitions")
-        _into(crds, lambda folder: kubernetes_crds.collect(go, folder))
+        _into(crds, lambda folder: _collect_crds(go, folder))
+
+
+def _collect_crds(go: str, folder: Path) -> None:
+    try:
+        kubernetes_crds.collect(go, folder)
+    except kubernetes_crds.CrdsUnavailable as error:
+        raise _go_failed("the custom resource definitions", str(error)) from None
 
 
 def old_cli() -> str | None:

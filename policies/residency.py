@@ -16,7 +16,7 @@ from policies.keys import is_key_property, settled_by_key
 from policies.law import KEY_RESIDENCY, RESIDENCY
 from policies.locations import Place
 from policies.resource import Resource, Settings
-from policies.unknowns import Leaf, Unknown, dotted, leaves
+from policies.unknowns import Leaf, Unknown, block_names, dotted, leaves
 
 PROVIDER_TYPES = {
     "pulumi:providers:aws": "aws",
@@ -33,6 +33,9 @@ GLOBAL_CONTROL_PLANES = ("gcp:certificatemanager/", "gcp:dns/", "gcp:gkehub/", "
 # location is only judged when its value looks like a place.
 _GCP_NOT_PLACES = frozenset({"timezone", "managedzone", "dnszone", "dnspeeringzone"})
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+# An unknown block hides whatever it holds, so one of these names counts as an unknown place or key itself.
+BLOCKS_OF_PLACES = block_names("blocks_of_places.txt")
+BLOCKS_OF_KEYS = block_names("blocks_of_keys.txt")
 _SUFFIXES = ("id", "ids", "name", "names")
 _REGION_WORDS = ("region", "regions")
 _ZONE_WORDS = ("zone", "zones")
@@ -45,9 +48,11 @@ def resource_location(resource: Resource, _settings: Settings) -> Iterator[Findi
         return  # RES-02 judges providers
     judge = _judge_of(resource.type)
     for leaf in leaves(resource.props):
-        word = _place_word(leaf.name)
+        word = place_word(leaf.name)
         if word and not isinstance(leaf.value, bool):
             yield from judge(resource.type, leaf, word)
+        elif isinstance(leaf.value, Unknown) and _hides(leaf, resource, BLOCKS_OF_PLACES):
+            yield leaf.value
 
 
 def provider_region(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
@@ -77,10 +82,20 @@ def key_location(resource: Resource, _settings: Settings) -> Iterator[Finding | 
     yield from _own_key(resource)
     for leaf in leaves(resource.props):
         if isinstance(leaf.value, Unknown):
-            if is_key_property(leaf.name):
+            if is_key_property(leaf.name) or _hides(leaf, resource, BLOCKS_OF_KEYS):
                 yield leaf.value
         elif isinstance(leaf.value, str):
             yield from _key_reference(leaf)
+
+
+def is_always_a_place(name: str) -> bool:
+    """Whether an AWS property of this name can only be a region or an availability zone."""
+    word = place_word(name)
+    return word == "region" or (word == "zone" and "availability" in name.lower())
+
+
+def _hides(leaf: Leaf, resource: Resource, blocks: frozenset[str]) -> bool:
+    return leaf.name in blocks and resource.type.startswith("aws:")
 
 
 def _own_key(resource: Resource) -> Iterator[Finding | Unknown]:
@@ -117,7 +132,7 @@ def _key_reference(leaf: Leaf) -> Iterator[Finding]:
             )
 
 
-def _place_word(name: str) -> str:
+def place_word(name: str) -> str:
     """`availabilityZoneIds` -> "zone": the kind of place a property speaks of, or "" when of none."""
     words = [word.lower() for word in _WORD.findall(name.rsplit("/", 1)[-1])]
     if words and words[-1] in _SUFFIXES:
@@ -139,8 +154,7 @@ def _judge_of(type_: str) -> Callable[[str, Leaf, str], Iterator[Finding | Unkno
 
 
 def _judge_aws(type_: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]:
-    availability = "availability" in leaf.name.lower()
-    if word != "region" and not availability:
+    if not is_always_a_place(leaf.name):
         yield from _judge_by_shape(type_, leaf, word)
     elif isinstance(leaf.value, Unknown):
         yield leaf.value

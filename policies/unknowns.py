@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from threading import Lock
 from typing import Any
 
@@ -28,7 +29,7 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A scalar or an `Unknown` inside a tree. `name` is the nearest property name above it."""
+    """A scalar, an `Unknown` or an empty block inside a tree. `name` is the nearest property name above it."""
 
     path: Path
     name: str
@@ -76,11 +77,11 @@ def each(value: Any) -> list[Any]:
 
 
 def leaves(tree: Any) -> Iterator[Leaf]:
-    """Every scalar and `Unknown` in a tree, without recursion, so that depth is no way to break a check."""
+    """Every scalar, `Unknown` and empty block in a tree, without recursion: depth is no way to break a check."""
     todo: list[tuple[Path, str, Any]] = [((), "", tree)]
     while todo:
         path, name, value = todo.pop()
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             todo.extend(((*path, key), str(key), inner) for key, inner in value.items())
         elif isinstance(value, list):
             todo.extend(((*path, index), name, inner) for index, inner in enumerate(value))
@@ -92,6 +93,12 @@ def dotted(path: Path) -> str:
     """`rules[0].destination.bucket`, as people write it."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
+
+
+def block_names(file: str) -> frozenset[str]:
+    """Names of nested properties from `data/`: what an unknown one may hide. Lines that start with # are comments."""
+    lines = (FilePath(__file__).parent / "data" / file).read_text().splitlines()
+    return frozenset(line for line in lines if not line.startswith("#"))
 
 
 class Ledger:

@@ -17,6 +17,7 @@ from infra.aws.network import Network
 from infra.aws.tags import Handling
 from infra.catalog import kubernetes_versions
 from infra.settings import SYSTEM_POOL, SystemPool
+from infra.settings_types import log_retention
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
@@ -24,7 +25,8 @@ ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPoli
 
 @dataclass(frozen=True)
 class ClusterArgs:
-    """`name` is the cluster's name in AWS. `cluster_key_arn` encrypts secrets and disks, `logs_key_arn` the logs.
+    """`name` is the cluster's name in AWS. `cluster_key_arn` encrypts secrets and disks, `logs_key_arn` the logs,
+    which are kept at least `log_days`.
 
     `deployer_arn` is the role or user that runs the program, and makes the cluster's objects. Nodes depend on the whole
     network: without its routes they can't join, and at a destroy they need it to the last.
@@ -95,7 +97,7 @@ class Cluster(pulumi.ComponentResource):
         logs = aws.cloudwatch.LogGroup(
             name,
             name=f"/aws/eks/{args.name}/cluster",  # where EKS writes; it would make one without a key or an end
-            retention_in_days=args.log_days,
+            retention_in_days=log_retention(args.log_days),
             kms_key_id=args.logs_key_arn,
             tags=args.handling.tags(f"{args.name}-control-plane", args.log_days),
             opts=self._child,

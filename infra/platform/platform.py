@@ -77,9 +77,7 @@ class Platform(pulumi.ComponentResource):
         alerts = create_monitoring(_after(in_namespaces, releases["kube-prometheus-stack"]))
 
         self.ready = [*limits, *policies, *access, *priorities, *releases.values(), *queues, *alerts]
-        self.register_outputs(
-            {"karpenter": self.karpenter.id, "namespaces": sorted(self.namespaces)}
-        )
+        self.register_outputs({"karpenter": self.karpenter.id, "namespaces": sorted(self.namespaces)})
 
 
 def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[str, Release]:

@@ -100,9 +100,7 @@ class Aws(Provider):
         scope["inputs"] = observed = _observed(found, inputs, scope)
         return observed, self._outputs(found, scope)
 
-    def update(
-        self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values
-    ) -> Values:
+    def update(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Values:
         found = _row(resource)
         if resource.preview:
             return _planned_update(found, old_outputs, inputs)
@@ -129,7 +127,9 @@ class Aws(Provider):
         except UnknownType as unknown:
             raise ResourceFailed(str(unknown)) from unknown
         if unused := set(args) - set(function.get("args", ())) - {"region"}:
-            raise ResourceFailed(f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}")
+            raise ResourceFailed(
+                f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
+            )
         scope = self._scope(args, "")
         if operation := function.get("call"):
             params = {key: evaluate(part, scope) for key, part in function.get("params", {}).items()}
@@ -151,7 +151,9 @@ class Aws(Provider):
         try:
             account = self._calls.api.account(region)
         except Refused as refused:
-            raise ResourceFailed(f"the local AWS does not answer: {refused}; run `make up` again") from refused
+            raise ResourceFailed(
+                f"the local AWS does not answer: {refused}; run `make up` again"
+            ) from refused
         return {
             "inputs": inputs, "old": old or {}, "outputs": outputs or {}, "id": resource_id, "found": {},
             "made": {}, "removed": [], "region": region, "account": account, "partition": "aws",

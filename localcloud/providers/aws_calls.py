@@ -99,7 +99,9 @@ class Calls:
             shapes.put(params, shape, path, shapes.fit(_target(row, call, shape, path), value, place))
         for name, expression in call.params.items():
             value = evaluate(expression, scope)
-            if value is not None:
+            if expression is None:
+                params.pop(name, None)
+            elif value is not None:
                 fitted = shapes.fit(_target(row, call, shape, name), value, shapes.Place(name, {}, misfits))
                 shapes.put(params, shape, name, fitted)
         return params, taken

@@ -1,7 +1,8 @@
 """The expressions of the table: JMESPath, in which what is not known yet stays unknown.
 
 Beside JMESPath's own functions: `format('{region}/{id}', @)`, `split(':', x)`, `digest(x)` (17 hex digits),
-`only(list, {Name: x})` (the elements with these members) and `without(list, other)` (what other lacks).
+`only(list, {Name: x})` (the elements with these members), `without(list, other)` (what other lacks) and
+`spread(list, {Name: x})` (the elements with these members added).
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ class _Functions(Functions):
     @signature({"types": ["array", "null"]}, {"types": ["array", "null"]})
     def _func_without(self, elements, others):
         return [e for e in elements or [] if e not in (others or [])]
+
+    @signature({"types": ["array", "null"]}, {"types": ["object"]})
+    def _func_spread(self, elements, members):
+        return [{**e, **members} for e in elements or []] or None
 
 
 class _Interpreter(TreeInterpreter):

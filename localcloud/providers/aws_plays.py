@@ -50,7 +50,11 @@ def _scale(api: Api, scope: Values) -> None:
     inputs = scope["inputs"]
     cluster, group = inputs["clusterName"], inputs["nodeGroupName"]
     spot = inputs.get("capacityType") == "SPOT"
-    labels = {**(inputs.get("labels") or {}), NODE_GROUP: group, CAPACITY_TYPE: "SPOT" if spot else "ON_DEMAND"}
+    labels = {
+        **(inputs.get("labels") or {}),
+        NODE_GROUP: group,
+        CAPACITY_TYPE: "SPOT" if spot else "ON_DEMAND",
+    }
     try:
         nodes.remove_nodes(cluster, group)
         for zone, count in _spread(inputs["scalingConfig"]["desiredSize"], _zones(api, scope)).items():

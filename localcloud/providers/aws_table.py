@@ -38,7 +38,9 @@ class Call:
     inside: str = ""  # the member that holds the inputs for which the top level has none
     on: tuple[str, ...] = ()  # the inputs whose change calls it
     when: str | None = None
-    each: Mapping[str, Any] | None = None  # a call to list with, and `items`: this call is made for each `item`
+    each: Mapping[str, Any] | None = (
+        None  # a call to list with, and `items`: this call is made for each `item`
+    )
     where: str = "answer"
     as_name: str = ""
     kept: bool = False  # moto has no such operation: the call is checked, its parameters are kept
@@ -105,7 +107,7 @@ class Row:
         return [name for name in changed if name not in stays]
 
 
-_CALL_KEYS = {"service", "call", "params", "takes", "inside", "on", "when", "each", "where", "as", "kept"}
+_CALL_KEYS = {"service", "call", "params", "takes", "inside", "for", "when", "each", "where", "as", "kept"}
 _STEPS = {"create", "put", "set", "read", "update", "delete", "needs"}
 _ROW_KEYS = _STEPS | {
     "service", "id", "names", "outputs", "observe", "remember", "local", "replace", "moves", "autoname",
@@ -223,7 +225,7 @@ def _call(token: str, written: Any, service: str, kept: bool) -> Call:
         return Call(service, written, kept=kept)
     if unknown := set(written) - _CALL_KEYS:
         raise TableError(f"{FILE.name}: {token}: {written.get('call')}: no such key: {', '.join(unknown)}")
-    on = written.get("on", ())
+    on = written.get("for", ())
     return Call(
         service=written.get("service", service),
         operation=written["call"],

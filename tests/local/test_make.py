@@ -55,7 +55,7 @@ def test_up_twice_then_everything_else_then_down(env: dict[str, str]) -> None:
     assert "no change" in make("preview", env)
     assert "nothing is left behind" in make("doctor", env)
     shell = subprocess.run(
-        ["bash", "-c", 'eval "$(make -s env)" && pulumi stack ls --json && kubectl version --client'],
+        ["bash", "-c", 'eval "$(make -s env)" && pulumi stack ls --json && kubectl get nodes'],
         cwd=PROJECT,
         env=env,
         capture_output=True,
@@ -64,6 +64,7 @@ def test_up_twice_then_everything_else_then_down(env: dict[str, str]) -> None:
     )
     assert shell.returncode == 0, shell.stderr
     assert '"name": "local"' in shell.stdout
+    assert "Ready" in shell.stdout
     said = make("down", env)
     assert "nothing is left behind" in said
     assert "moto" in said

@@ -35,7 +35,9 @@ class Shown:
         return f"urn:pulumi:test::project::{self.type}::{self.name}"
 
 
-def run(*resources: Shown, config: Mapping[str, Mapping[str, Any]] | None = None) -> list[proto.AnalyzeDiagnostic]:
+def run(
+    *resources: Shown, config: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[proto.AnalyzeDiagnostic]:
     """Analyse each resource, then the stack, as one preview does; every diagnostic, with the URN filled in."""
     pack = _PolicyAnalyzerServicer(NAME, "0.0.1", policies(), EnforcementLevel.ADVISORY)
     if config:
@@ -50,7 +52,9 @@ def run(*resources: Shown, config: Mapping[str, Mapping[str, Any]] | None = None
 
 def of(diagnostics: Sequence[proto.AnalyzeDiagnostic], control_id: str) -> list[str]:
     """The messages of one control: failures and unresolved values alike."""
-    return [line for one in diagnostics for line in one.message.splitlines() if line.startswith(f"[{control_id}]")]
+    return [
+        line for one in diagnostics for line in one.message.splitlines() if line.startswith(f"[{control_id}]")
+    ]
 
 
 def failures(diagnostics: Sequence[proto.AnalyzeDiagnostic], control_id: str) -> list[str]:
@@ -89,7 +93,10 @@ def _provider(resource: Shown) -> proto.AnalyzerProviderResource | None:
         return None
     type_ = f"pulumi:providers:{resource.type.split(':')[0]}"
     return proto.AnalyzerProviderResource(
-        type=type_, urn=f"urn:pulumi:test::project::{type_}::p", name="p", properties=_struct(resource.provider)
+        type=type_,
+        urn=f"urn:pulumi:test::project::{type_}::p",
+        name="p",
+        properties=_struct(resource.provider),
     )
 
 

@@ -16,6 +16,7 @@ from infra.settings_errors import Problem, SettingsError
 
 PROJECT = Path(__file__).parents[2]
 STACKS = ("local", "dev", "prod")
+IMAGE = "registry.in/training:1"
 
 
 def minimal(**over: Any) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def test_every_mistake_at_once_each_where_it_was_written() -> None:
             "retentionDays": 30,
             "budget": {"monthlyInr": 0},
             "currency": {"usdInr": -80, "asOf": "soon"},
-            "workloads": {"training": {"pool": "c"}},
+            "workloads": {"training": {"pool": "c", "image": IMAGE}},
         }
     )
     assert set(found) == {
@@ -167,10 +168,10 @@ def test_pools_have_names_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("workloads", "path", "nearest"),
     [
-        ({"training": {"pool": "trian"}}, "training.pool", "train"),
-        ({"training": {"pool": "train", "gpusPerNode": 8}}, "training.gpusPerNode", "4"),
-        ({"training": {"pool": "train", "nodes": 3}}, "training.nodes", "2"),
-        ({"training": {"pool": "fast", "nodes": 4, "gpusPerNode": 8}}, "training.nodes", "1"),
+        ({"training": {"pool": "trian", "image": IMAGE}}, "training.pool", "train"),
+        ({"training": {"pool": "train", "image": IMAGE, "gpusPerNode": 8}}, "training.gpusPerNode", "4"),
+        ({"training": {"pool": "train", "image": IMAGE, "nodes": 3}}, "training.nodes", "2"),
+        ({"training": {"pool": "fast", "image": IMAGE, "nodes": 4, "gpusPerNode": 8}}, "training.nodes", "1"),
         ({"serving": {"pool": "train", "model": "m", "gpus": 5}}, "serving.gpus", "4"),
         ({"serving": {"pool": "train"}}, "serving.model", None),
     ],
@@ -184,7 +185,9 @@ def test_workloads_fit_their_pools(workloads: dict[str, Any], path: str, nearest
 
 
 def test_a_wrong_pool_is_not_said_to_be_missing() -> None:
-    values = with_pools({"name": "train", "gpu": "L4"}, workloads={"training": {"pool": "train"}})
+    values = with_pools(
+        {"name": "train", "gpu": "L4"}, workloads={"training": {"pool": "train", "image": IMAGE}}
+    )
     assert list(problems(values)) == ["aws.cluster.pools[0].maxGpus"]
 
 

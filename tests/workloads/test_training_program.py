@@ -122,9 +122,12 @@ def test_a_notice_to_one_node_saves_and_stops_both(tmp_path):
     nodes = [start(torchrun, checkpoints, *endless, f"--ready-file={file}") for file in ready]
     try:
         wait_for(ready)
-        nodes[1].send_signal(signal.SIGTERM)
-    finally:
-        runs = [finish(node) for node in nodes]
+    except AssertionError:
+        for node in nodes:
+            node.kill()
+        raise
+    nodes[1].send_signal(signal.SIGTERM)
+    runs = [finish(node) for node in nodes]
 
     assert [run.exit_code for run in runs] == [STOPPED, STOPPED], runs
     first_rank = next(run for run in runs if run.lines)

@@ -76,6 +76,12 @@ def test_all_logs_go_to_a_group_that_is_there_first(made):
     assert logs.urn in cluster.depends_on
 
 
+@pytest.mark.parametrize(("asked", "kept"), [(365, 365), (730, 731), (3653, 3653), (5000, 0)])
+def test_logs_are_kept_as_long_as_cloudwatch_can_and_never_shorter(made, asked, kept):
+    logs = made(log_days=asked).one("logGroup:LogGroup", "cluster")
+    assert logs.inputs["retentionInDays"] == kept
+
+
 def test_access_is_by_entries_alone_and_the_deployer_has_one(made):
     recorded = made()
     cluster = recorded.one("eks/cluster:Cluster").inputs

@@ -1,0 +1,268 @@
+"""Pools: which nodes are made how, and that what is made is what EC2 and Karpenter take."""
+
+import base64
+import json
+from pathlib import Path
+
+import jsonschema
+import pulumi_kubernetes as kubernetes
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.aws import nodepools, pools
+from infra.aws.cluster import Cluster, ClusterArgs
+from infra.aws.network import Network, NetworkArgs
+from infra.aws.pools import Pools, PoolsArgs, describe, one_zone
+from infra.catalog import choose, machine
+from infra.settings import GpuPool, SystemPool
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+NAME = "india-ai-infra-unit"
+KEY = "arn:aws:kms:ap-south-1:111122223333:key/cluster"
+ZONES = ("aps1-az1", "aps1-az2", "aps1-az3")
+EKS_OUTPUTS = {
+    "aws:eks/cluster:Cluster": lambda given: {
+        "endpoint": "https://eks.local",
+        "certificateAuthority": {"data": "Q0E="},
+        "vpcConfig": {**given["vpcConfig"], "clusterSecurityGroupId": "sg-cluster"},
+    },
+    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 3},
+}
+SERVE = GpuPool(name="serve", gpu="L4", max_gpus=8)
+TRAIN = GpuPool(name="train", gpu="L4", gpus_per_node=4, max_nodes=2, on_demand_fallback=True)
+EFA = GpuPool(name="fabric", gpu="H100", gpus_per_node=8, fabric="efa", max_nodes=2, min_nodes=1)
+CLOSE = GpuPool(
+    name="close", gpu="A100", gpus_per_node=8, placement_group=True, max_nodes=2, purchase="on-demand"
+)
+
+
+@pytest.fixture
+def made(deploy, account, personal):
+    def run(*asked):
+        def program():
+            network = Network("net", NetworkArgs(account, personal, NAME, "10.0.0.0/16", ZONES, KEY))
+            cluster = Cluster(
+                "cluster",
+                ClusterArgs(account, personal, NAME, "1.35", network, "arn:deployer", KEY, KEY, SystemPool()),
+            )
+            release = kubernetes.helm.v3.Release("karpenter", chart="karpenter")
+            return Pools(
+                "pools",
+                PoolsArgs(
+                    account=account,
+                    handling=personal,
+                    cluster=cluster,
+                    network=network,
+                    pools=asked,
+                    disk_key_arn=KEY,
+                    instance_profile=f"{NAME}-karpenter",
+                    karpenter=[release],
+                ),
+            ).urn
+
+        return deploy(program, outputs=EKS_OUTPUTS)
+
+    return run
+
+
+def strict(schema):
+    """The schema with unknown fields refused, as an API server with field validation refuses them."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {key: strict(part) for key, part in schema.items()}
+    if "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        schema.setdefault("additionalProperties", False)
+    return schema
+
+
+def valid(resource):
+    group, version = resource["apiVersion"].split("/")
+    held = json.loads((SCHEMAS / group / f"{resource['kind']}_{version}.json").read_text())
+    spec = strict(held["schema"]["properties"]["spec"])
+    jsonschema.validate(resource["spec"], spec)
+    return resource["spec"]
+
+
+def requirements(spec):
+    return {need["key"]: need["values"] for need in spec["template"]["spec"]["requirements"]}
+
+
+def test_a_pool_without_a_fabric_is_a_node_pool(made):
+    recorded = made(SERVE)
+    spec = valid(recorded.one("karpenter.sh/v1:NodePool").inputs)
+    assert list(recorded.of("eks/nodeGroup:NodeGroup")) == ["cluster-system"]
+    assert requirements(spec) == {
+        "node.kubernetes.io/instance-type": [
+            found.machine_type
+            for found in choose(
+                "ap-south-1", gpu="L4", gpus_per_node=1, fabric="none", purchase="spot"
+            ).machines
+        ],
+        "topology.kubernetes.io/zone": ["ap-south-1c", "ap-south-1b"],
+        "karpenter.sh/capacity-type": ["spot"],
+    }
+    assert spec["limits"] == {"nvidia.com/gpu": "8"}
+    assert spec["template"]["metadata"]["labels"] == {"india-ai-infra/pool": "serve"}
+    assert spec["template"]["spec"]["taints"] == [
+        {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
+    ]
+
+
+def test_node_pools_use_only_labels_that_every_karpenter_knows(made):
+    recorded = made(SERVE, TRAIN)
+    for found in recorded.of("karpenter.sh/v1:NodePool").values():
+        assert not any("karpenter.k8s.aws/" in key for key in requirements(found.inputs["spec"]))
+
+
+def test_spot_falls_back_only_where_asked(made):
+    recorded = made(SERVE, TRAIN)
+    serve = recorded.one("karpenter.sh/v1:NodePool", "pools-serve").inputs["spec"]
+    train = recorded.one("karpenter.sh/v1:NodePool", "pools-train").inputs["spec"]
+    assert requirements(serve)["karpenter.sh/capacity-type"] == ["spot"]
+    assert requirements(train)["karpenter.sh/capacity-type"] == ["spot", "on-demand"]
+
+
+def test_nodes_of_jobs_are_not_replaced_under_them(made):
+    recorded = made(SERVE, TRAIN)
+    for name, drifted in {"pools-serve": "1", "pools-train": "0"}.items():
+        disruption = recorded.one("karpenter.sh/v1:NodePool", name).inputs["spec"]["disruption"]
+        assert disruption["consolidationPolicy"] == "WhenEmpty"
+        budgets = {budget["reasons"][0]: budget["nodes"] for budget in disruption["budgets"]}
+        assert budgets == {"Empty": "100%", "Drifted": drifted}
+
+
+def test_the_node_class(made):
+    spec = valid(made(SERVE, TRAIN).one("EC2NodeClass").inputs)
+    assert spec["amiSelectorTerms"] == [{"alias": "al2023@v20260903"}]
+    assert spec["instanceProfile"] == f"{NAME}-karpenter"
+    assert "role" not in spec
+    assert spec["subnetSelectorTerms"] == [{"tags": {"karpenter.sh/discovery": NAME}}]
+    (disk,) = spec["blockDeviceMappings"]
+    assert (disk["ebs"]["encrypted"], disk["ebs"]["kmsKeyID"]) == (True, KEY)
+    assert spec["metadataOptions"]["httpTokens"] == "required"
+    assert spec["metadataOptions"]["httpPutResponseHopLimit"] == 1
+    assert spec["instanceStorePolicy"] == "RAID0"
+    assert spec["tags"]["dpdp:data-class"] == "personal"
+
+
+def test_node_pools_go_before_karpenter_and_really_go(made):
+    recorded = made(SERVE)
+    release, node_class = recorded.one("Release"), recorded.one("EC2NodeClass")
+    node_pool = recorded.one("karpenter.sh/v1:NodePool")
+    assert {release.urn, node_class.urn} <= node_pool.depends_on
+    assert release.urn in node_class.depends_on
+    for found in (node_class, node_pool):
+        assert found.deleted_with == "", "its machines would run on without it"
+        assert found.provider
+
+
+def test_an_efa_pool_is_a_node_group_in_one_zone(made):
+    recorded = made(EFA)
+    group = recorded.one("eks/nodeGroup:NodeGroup", "pools-fabric").inputs
+    assert recorded.of("karpenter.sh/v1:NodePool") == {}
+    assert recorded.of("EC2NodeClass") == {}
+    assert group["instanceTypes"] == ["p5.48xlarge"]
+    assert group["capacityType"] == "SPOT"
+    assert group["amiType"] == "AL2023_x86_64_NVIDIA"
+    assert group["releaseVersion"] == "1.35.7-20260903"
+    assert group["scalingConfig"] == {"desiredSize": 1, "minSize": 1, "maxSize": 2}
+    assert group["taints"] == [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}]
+    assert group["labels"] == {"india-ai-infra/pool": "fabric"}
+    assert len(group["subnetIds"]) == 1
+    assert group["launchTemplate"]["version"] == "3"
+
+
+def test_its_launch_template(made):
+    recorded = made(EFA)
+    template = recorded.one("launchTemplate:LaunchTemplate", "pools-fabric").inputs
+    group = recorded.one("securityGroup:SecurityGroup", "pools-fabric-efa")
+    placement = recorded.one("placementGroup:PlacementGroup")
+    cards = template["networkInterfaces"]
+    assert len(cards) == 33
+    assert [card["interfaceType"] for card in cards].count("efa-only") == 32
+    assert all(card["associatePublicIpAddress"] == "false" for card in cards)
+    assert all(len(card["securityGroups"]) == 2 and "sg-cluster" in card["securityGroups"] for card in cards)
+    assert "vpcSecurityGroupIds" not in template, "EC2 refuses both"
+    assert template["placement"] == {"groupName": placement.inputs["name"]}
+    assert placement.inputs["strategy"] == "cluster"
+    user_data = base64.b64decode(template["userData"]).decode()
+    assert "RAID0" in user_data
+    assert "nr_hugepages" in user_data
+    assert template["blockDeviceMappings"][0]["ebs"]["kmsKeyId"] == KEY
+    assert template["metadataOptions"]["httpTokens"] == "required"
+    assert group.inputs["vpcId"]
+
+
+def test_efa_passes_both_ways_between_the_nodes(made):
+    group = made(EFA).one("securityGroup:SecurityGroup", "pools-fabric-efa").inputs
+    (ingress,) = group["ingress"]
+    to_itself, out = group["egress"]
+    assert (ingress["protocol"], ingress["self"]) == ("-1", True)
+    assert (to_itself["protocol"], to_itself["self"]) == ("-1", True)
+    assert out["cidrBlocks"] == ["0.0.0.0/0"]
+
+
+def test_a_placement_group_without_a_fabric(made):
+    recorded = made(CLOSE)
+    template = recorded.one("launchTemplate:LaunchTemplate", "pools-close").inputs
+    group = recorded.one("eks/nodeGroup:NodeGroup", "pools-close").inputs
+    assert "networkInterfaces" not in template
+    assert template["placement"] == {"groupName": f"{NAME}-close"}
+    assert recorded.of("securityGroup:SecurityGroup").keys().isdisjoint({"pools-close-efa"})
+    assert group["capacityType"] == "ON_DEMAND"
+    assert group["scalingConfig"]["desiredSize"] == 2
+
+
+def test_node_groups_wait_for_the_network_plug_in(made):
+    recorded = made(EFA)
+    group = recorded.one("eks/nodeGroup:NodeGroup", "pools-fabric")
+    assert recorded.one("eks/addon:Addon", "cluster-vpc-cni").urn in group.depends_on
+
+
+def test_pools_as_pods_see_them():
+    seen = describe("ap-south-1", [SERVE, EFA])
+    assert seen["serve"].limits == {"nvidia.com/gpu": "1"}
+    assert seen["serve"].max_nodes == 8
+    assert seen["fabric"].limits == {
+        "nvidia.com/gpu": "8",
+        "vpc.amazonaws.com/efa": "32",
+        "hugepages-2Mi": "5120Mi",
+    }
+    assert seen["fabric"].node_selector == {"india-ai-infra/pool": "fabric"}
+    assert seen["fabric"].tolerations == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    ]
+
+
+def test_machines_of_one_group_have_the_same_number_of_interfaces():
+    # g6e.24xlarge has 2 EFA interfaces, g6e.12xlarge 1: one launch template can't fit both.
+    choice = choose("ap-south-1", gpu="L40S", gpus_per_node=4, fabric="efa", purchase="spot")
+    machines, zone = one_zone(choice, {"aps1-az3": "", "aps1-az2": ""})
+    assert len(choice.machines) == 2
+    assert [found.machine_type for found in machines] == ["g6e.12xlarge"]
+    assert zone == "aps1-az3"
+
+
+def test_a_network_without_the_machines_zone_is_told():
+    choice = choose("ap-south-1", gpu="B200", gpus_per_node=8, fabric="efa", purchase="spot")
+    with pytest.raises(LookupError, match=r"p6-b200\.48xlarge is in aps1-az2; the network has aps1-az1"):
+        one_zone(choice, {"aps1-az1": ""})
+
+
+@given(
+    st.sampled_from([("L4", 1), ("L4", 4), ("L40S", 8), ("H100", 8), ("T4", 1), ("A10G", 4)]),
+    st.sampled_from(["spot", "on-demand"]),
+    st.integers(1, 500),
+)
+def test_every_node_pool_is_one_that_karpenter_takes(shape, purchase, most):
+    gpu, count = shape
+    pool = GpuPool(name="any", gpu=gpu, gpus_per_node=count, purchase=purchase, max_nodes=most)
+    choice = choose("ap-south-1", gpu=gpu, gpus_per_node=count, fabric="none", purchase=purchase)
+    spec = nodepools.node_pool(pool, choice, ["ap-south-1a"])
+    valid({"apiVersion": nodepools.NODE_POOL_API, "kind": "NodePool", "spec": spec})
+    assert spec["limits"] == {pools.GPU_RESOURCE: str(most * count)}
+    for machine_type in requirements(spec)["node.kubernetes.io/instance-type"]:
+        assert machine("ap-south-1", machine_type).gpu_count == count
