@@ -106,11 +106,9 @@ def _acls(props: dict[str, Any]) -> Iterator[Finding | Unknown]:
     elif acl in _PUBLIC_ACLS:
         yield Finding("the ACL is public", "acl", acl, "private, or no ACL at all")
     for leaf in leaves({name: props.get(name) for name in ("accessControlPolicy", "grants")}):
-        if leaf.name != "uri":
-            continue
         if isinstance(leaf.value, Unknown):
             yield leaf.value
-        elif isinstance(leaf.value, str) and leaf.value.endswith(_PUBLIC_GROUPS):
+        elif leaf.name == "uri" and str(leaf.value).endswith(_PUBLIC_GROUPS):
             yield Finding(
                 "the ACL grants to everybody", dotted(leaf.path), leaf.value, "no grant to a global group"
             )

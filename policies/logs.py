@@ -51,7 +51,10 @@ def log_retention(resource: Resource, settings: Settings) -> Iterator[Finding | 
     ):
         what = "the cloud's default keeps logs too briefly" if value is None else "logs are kept too briefly"
         yield Finding(what, retention.prop, value, expected)
-    if resource.props.get("logGroupClass") == _DELIVERY:
+    group_class = resource.props.get("logGroupClass")
+    if isinstance(group_class, Unknown):
+        yield group_class
+    elif group_class == _DELIVERY:
         yield Finding(
             "this class of log group keeps two days",
             "logGroupClass",

@@ -50,7 +50,7 @@ class _Functions(Functions):
 
     @signature({"types": ["array", "null"]}, {"types": ["object"]})
     def _func_spread(self, elements, members):
-        return [{**e, **members} for e in elements or []] or None
+        return [e if e is UNKNOWN else {**e, **members} for e in elements or []] or None
 
 
 class _Interpreter(TreeInterpreter):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from google.protobuf import struct_pb2
@@ -58,18 +59,18 @@ def of(diagnostics: Sequence[proto.AnalyzeDiagnostic], control_id: str) -> list[
 
 
 def failures(diagnostics: Sequence[proto.AnalyzeDiagnostic], control_id: str) -> list[str]:
-    return [line for line in of([one for one in diagnostics if one.policyName != UNRESOLVED], control_id)]
+    return of([one for one in diagnostics if one.policyName != UNRESOLVED], control_id)
 
 
 def unresolved(diagnostics: Sequence[proto.AnalyzeDiagnostic], control_id: str) -> list[str]:
-    return [line for line in of([one for one in diagnostics if one.policyName == UNRESOLVED], control_id)]
+    return of([one for one in diagnostics if one.policyName == UNRESOLVED], control_id)
 
 
 def put(props: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
     """A copy of `props` with `value` at `path`; levels that are missing are made."""
     changed = copy.deepcopy(props)
     holder: Any = changed
-    for part, following in zip(path, path[1:], strict=False):
+    for part, following in pairwise(path):
         empty = [] if isinstance(following, int) else {}
         if isinstance(part, int):
             holder.extend(copy.deepcopy(empty) for _ in range(part + 1 - len(holder)))

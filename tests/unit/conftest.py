@@ -199,6 +199,14 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "arn": f"arn:aws:iam::{ACCOUNT}:user/unit",
         "userId": "AIDAUNIT",
     },
+    "aws:iam/getSessionContext:getSessionContext": lambda asked: {
+        "id": asked["arn"],
+        "arn": asked["arn"],
+        "issuerArn": asked["arn"],
+        "issuerId": "",
+        "issuerName": "",
+        "sessionName": "",
+    },
     "aws:index/getRegion:getRegion": lambda _: {"id": REGION, "name": REGION, "region": REGION},
     "aws:index/getPartition:getPartition": lambda _: {
         "id": "aws",

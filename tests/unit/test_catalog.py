@@ -115,6 +115,7 @@ def test_what_is_chosen_is_what_was_asked_for(wanted: catalog.Machine, fabric: s
         ("ap-south-2", {"gpu": "H200"}, "gpu", r"ap-south-1 \(aps1-az1, aps1-az3\)"),
         ("ap-south-1", {"gpu": "l40"}, "gpu", "L40S"),
         ("ap-south-1", {"gpu": "H100", "gpus_per_node": 4}, "gpus_per_node", "1, 8 a node"),
+        ("ap-south-1", {"gpu": "L4", "gpus_per_node": 3}, "gpus_per_node", "ap-south-1: 1, 4, 8 a node; 4"),
         ("ap-south-1", {"gpu": "T4", "gpus_per_node": 1, "fabric": "efa"}, None, ""),
         ("ap-south-2", {"gpu": "L40S", "purchase": "on-demand"}, "purchase", "spot"),
     ],

@@ -1,0 +1,75 @@
+"""Right about the law: no message and no page says that the DPDP Act wants data kept in India."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from harness import Shown, of, put, run
+
+from policies.pack import CONTROLS
+
+PROJECT = Path(__file__).parents[2]
+SAYS = re.compile(
+    r"DPDP[^.;]{0,120}?\b(requires?|mandates?|demands?|obliges?|prescribes?|must|needs?|insists)\b[^.;]{0,120}?"
+    r"\b(in|inside|within)\s+India",
+    re.IGNORECASE,
+)
+DENIES = re.compile(r"\b(not|no|never|neither)\b", re.IGNORECASE)
+TEXTS = [*PROJECT.glob("policies/**/*.*"), *PROJECT.glob("docs/**/*.md"), PROJECT / "README.md"]
+
+
+def claims(text: str) -> list[str]:
+    return [found[0] for found in SAYS.finditer(" ".join(text.split())) if not DENIES.search(found[0])]
+
+
+def messages() -> list[str]:
+    rows = yaml.safe_load((Path(__file__).parent / "fixtures" / "controls.yaml").read_text())
+    return [
+        message
+        for control, of_control in rows.items()
+        for row in of_control
+        for message in of(
+            run(Shown(row["type"], put(row.get("props", {}), row["path"], row["bad"][0]))), control
+        )
+    ]
+
+
+def test_the_detector_detects() -> None:
+    assert claims("The DPDP Act requires storage in India.")
+    assert claims("DPDP requires that all personal data must stay within India")
+    assert not claims("The DPDP Act does not require that data stay in India.")
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in TEXTS if path.suffix in {".py", ".md", ".yaml", ".json", ".txt"}], ids=str
+)
+def test_no_text_claims_it(path: Path) -> None:
+    if path.exists():
+        assert not claims(path.read_text())
+
+
+def test_no_message_claims_it_and_each_names_its_law() -> None:
+    said = messages()
+    assert len(said) > len(CONTROLS)
+    for message in said:
+        assert not claims(message)
+        assert re.search(r"; basis: (statutory|conditional|posture): .*(s\.\d+|r\.\d+)", message), message
+
+
+def test_residency_is_a_rule_of_the_house_and_binding_where_a_regulator_says_so() -> None:
+    for control in CONTROLS:
+        if control.id.startswith("DPDP-RES-"):
+            assert control.law.basis == "posture"
+            assert "SEBI" in control.law.citation
+
+
+def test_dates_in_force_are_configuration() -> None:
+    control = next(one for one in CONTROLS if one.id == "DPDP-LOG-03")
+    shown = Shown("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 30})
+    (before,) = of(run(shown), control.id)
+    assert "in force from 2027-05-13" in before
+    (after,) = of(run(shown, config={control.policy_name: {"inForceFrom": "2026-11-13"}}), control.id)
+    assert "in force from 2026-11-13" in after

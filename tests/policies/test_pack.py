@@ -1,0 +1,173 @@
+"""The pack as a whole: names, levels, configuration, tables against the installed SDK, and the process the engine starts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import grpc
+import provider_blocks
+import pytest
+import yaml
+from google.protobuf import empty_pb2
+from harness import Shown, failures, of, run
+from pulumi.runtime.proto import analyzer_pb2 as proto
+from pulumi.runtime.proto import analyzer_pb2_grpc
+
+from policies.encryption import STORES
+from policies.governance import AWS_STORES
+from policies.pack import CONTROLS, NAME, policies
+from policies.residency import BLOCKS_OF_KEYS, BLOCKS_OF_PLACES
+
+PROJECT = Path(__file__).parents[2]
+PACK = PROJECT / "policies"
+
+# Ids and names are API: exemptions, configuration and evidence of other people refer to them.
+POLICY_NAMES = [
+    "dpdp-res-01-resource-location-in-india",
+    "dpdp-res-02-provider-pinned-to-india",
+    "dpdp-res-08-keys-stay-in-india",
+    "dpdp-enc-01-storage-under-a-customer-key",
+    "dpdp-enc-01-storage-under-a-customer-key-stack",
+    "dpdp-enc-04-kubernetes-secrets-enveloped",
+    "dpdp-acc-01-no-public-object-storage",
+    "dpdp-acc-01-no-public-object-storage-stack",
+    "dpdp-log-03-logs-kept-for-a-year",
+    "dpdp-gov-01-data-stores-carry-a-data-class",
+    "dpdp-unresolved-values",
+]
+
+
+def test_names_are_stable() -> None:
+    assert [policy.name for policy in policies()] == POLICY_NAMES
+
+
+def test_every_control_is_described() -> None:
+    for control in CONTROLS:
+        assert control.remedy
+        assert control.types
+        assert control.id in (PROJECT / "docs" / "policies.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("shown", "policy", "settings", "passes"),
+    [
+        (Shown("aws:ebs/volume:Volume", {"encrypted": True}), "DPDP-ENC-01", {"customerKey": False}, True),
+        (Shown("aws:ebs/volume:Volume", {"encrypted": False}), "DPDP-ENC-01", {"customerKey": False}, False),
+        (
+            Shown("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 180}),
+            "DPDP-LOG-03",
+            {"minimumDays": 180},
+            True,
+        ),
+        (
+            Shown("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 90}),
+            "DPDP-LOG-03",
+            {"minimumDays": 30},
+            False,
+        ),
+        (
+            Shown("aws:sqs/queue:Queue", {"tags": {"dpdp:data-class": "health"}}),
+            "DPDP-GOV-01",
+            {"classes": ["health"]},
+            True,
+        ),
+        (Shown("aws:sqs/queue:Queue", {}), "DPDP-GOV-01", {"enforcementLevel": "DISABLED"}, True),
+    ],
+)
+def test_settings(shown: Shown, policy: str, settings: dict, passes: bool) -> None:
+    control = next(one for one in CONTROLS if one.id == policy)
+    assert (not failures(run(shown, config={control.policy_name: settings}), policy)) == passes
+
+
+def test_the_data_class_may_come_from_the_providers_default_tags() -> None:
+    """The engine shows a provider's nested inputs as JSON text."""
+    default = {"region": "ap-south-1", "defaultTags": '{"tags": {"dpdp:data-class": "personal"}}'}
+    assert not run(Shown("aws:sqs/queue:Queue", {}, provider=default))
+    assert of(run(Shown("aws:sqs/queue:Queue", {}, provider={"defaultTags": "{"})), "DPDP-GOV-01")
+
+
+def test_us_east_1_only_for_what_can_live_nowhere_else() -> None:
+    assert not run(Shown("aws:acm/certificate:Certificate", {"region": "us-east-1"}))
+    assert failures(run(Shown("aws:acm/certificate:Certificate", {"region": "eu-west-1"})), "DPDP-RES-01")
+    assert not run(Shown("gcp:gkehub/membership:Membership", {"location": "global"}))
+
+
+def test_tables_name_types_that_the_installed_provider_has() -> None:
+    spec = find_spec("pulumi_aws")
+    assert spec and spec.origin
+    known = set(re.findall(r'"(aws:[\w/]+:\w+)": "', Path(spec.origin).read_text()))
+    named = {*AWS_STORES, *STORES, *(type_ for control in CONTROLS for type_ in control.types)}
+    ours = {type_ for type_ in named if re.fullmatch(r"aws:[\w/]+:\w+", type_)}
+    assert len(ours) > 30
+    assert ours <= known
+
+
+def test_blocks_are_those_of_the_installed_provider() -> None:
+    """A new version may nest a region or a key in a new property; `python tests/policies/provider_blocks.py` adds it."""
+    assert set(provider_blocks.blocks_of_places()) == BLOCKS_OF_PLACES
+    assert set(provider_blocks.blocks_of_keys()) == BLOCKS_OF_KEYS
+
+
+def test_one_version_of_the_sdk() -> None:
+    pin = re.search(r"^pulumi-policy==\S+", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)
+    assert pin
+    assert pin[0].rstrip(" \\") in (PACK / "requirements.txt").read_text()
+    assert yaml.safe_load((PACK / "PulumiPolicy.yaml").read_text())["runtime"]["name"] == "python"
+
+
+def test_it_loads_fast() -> None:
+    """The engine starts the pack in every preview: what it adds to importing the SDK must not be felt."""
+    code = "import pulumi_policy, time; t = time.perf_counter(); import policies.pack; print(time.perf_counter() - t)"
+    took = min(
+        float(
+            subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, check=True).stdout
+        )
+        for _ in range(3)
+    )
+    assert took < 0.2
+
+
+def test_it_runs_as_the_engine_runs_it(tmp_path: Path) -> None:
+    """`python -m pulumi.policy ENGINE PACK`, from another folder, prints a port and serves the pack there."""
+    command = [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(PACK)]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as pack:
+        try:
+            assert pack.stdout
+            port = int(pack.stdout.readline())
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                stub = analyzer_pb2_grpc.AnalyzerStub(channel)
+                info = stub.GetAnalyzerInfo(empty_pb2.Empty(), timeout=10)
+                request = proto.AnalyzeRequest(
+                    type="aws:sqs/queue:Queue", urn="urn:pulumi:s::p::aws:sqs/queue:Queue::q"
+                )
+                request.properties.update({"region": "us-east-1"})
+                answer = stub.Analyze(request, timeout=10)
+        finally:
+            pack.terminate()
+    assert info.name == NAME
+    assert [policy.name for policy in info.policies] == POLICY_NAMES
+    assert any(one.message.splitlines()[1].startswith("[DPDP-RES-01]") for one in answer.diagnostics)
+
+
+def test_cost_grows_with_resources_and_stays_small() -> None:
+    """Bounds far above what is measured (about 2 ms a resource), to catch a walk that turns quadratic."""
+
+    def seconds(count: int) -> float:
+        many = [
+            Shown("aws:sqs/queue:Queue", {"tags": {"dpdp:data-class": "internal"}}, f"q{n}")
+            for n in range(count)
+        ]
+        start = time.perf_counter()
+        run(*many)
+        return time.perf_counter() - start
+
+    seconds(10)
+    small, large = seconds(50), seconds(500)
+    assert large < 30 * small
