@@ -106,7 +106,8 @@ def _start_moto() -> str:
     port = processes.free_port()
     log = run_dir() / "logs" / "moto.log"
     command = [Path(sys.executable).parent / "moto_server", "--host", "127.0.0.1", "--port", str(port)]
-    moto = processes.start(command, log)
+    # AWS's own policies exist in every account, and the program attaches them.
+    moto = processes.start(command, log, {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"})
     store().put("process", "moto", {**asdict(moto), "port": port})
     processes.wait_until_listening(port, moto, log)
     return f"http://127.0.0.1:{port}"

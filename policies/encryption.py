@@ -19,6 +19,7 @@ BUCKET_ENCRYPTION = (
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
     "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
 )
+BUCKET_LOGGING = ("aws:s3/bucketLogging:BucketLogging", "aws:s3/bucketLoggingV2:BucketLoggingV2")
 _KMS_ALGORITHMS = ("aws:kms", "aws:kms:dsse")
 
 
@@ -63,8 +64,10 @@ def storage(resource: Resource, settings: Settings) -> Iterator[Finding | Unknow
             yield from _store(where, block, store, settings)
 
 
-def buckets(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
+def buckets(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
     """ENC-01 over the stack: each bucket has an encryption resource, or the same inline."""
+    if _wants_customer_key(settings):
+        yield from _under_amazons_key(stack)
     for bucket in stack.of(*BUCKETS):
         inline = dig(
             bucket.props, "serverSideEncryptionConfiguration", "rule", "applyServerSideEncryptionByDefault"
@@ -83,6 +86,27 @@ def buckets(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
                 "a BucketServerSideEncryptionConfiguration with aws:kms, a key and a bucket key",
             ),
         )
+
+
+def _under_amazons_key(stack: Stack) -> Iterator[tuple[str, Finding]]:
+    """Buckets under S3's own key, but for those that receive access logs: S3 delivers none under a default of SSE-KMS
+    ("Enabling server access logging", S3 User Guide, read 2026-11)."""
+    receivers = {urn for log in stack.of(*BUCKET_LOGGING) for urn in stack.behind(log, "targetBucket")}
+    names = {log.props.get("targetBucket") for log in stack.of(*BUCKET_LOGGING)} - {None}
+    for configuration in stack.of(*BUCKET_ENCRYPTION):
+        bucket = configuration.props.get("bucket")
+        named = isinstance(bucket, str) and bucket in names
+        if named or receivers & stack.behind(configuration, "bucket"):
+            continue
+        for index, rule in enumerate(each(configuration.props.get("rules"))):
+            if dig(rule, "applyServerSideEncryptionByDefault", "sseAlgorithm") == "AES256":
+                where = f"rules[{index}].applyServerSideEncryptionByDefault.sseAlgorithm"
+                yield configuration.urn, _not_kms(where, "AES256")
+
+
+def _not_kms(where: str, algorithm: Any) -> Finding:
+    law = CUSTOMER_KEY if algorithm == "AES256" else None
+    return Finding("the bucket is not encrypted under a KMS key", where, algorithm, "aws:kms", law=law)
 
 
 def cluster_secrets(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
@@ -107,12 +131,8 @@ def _bucket_rules(resource: Resource, settings: Settings) -> Iterator[Finding | 
         if isinstance(algorithm, Unknown):
             yield algorithm
         elif algorithm not in _KMS_ALGORITHMS:
-            law = CUSTOMER_KEY if algorithm == "AES256" else None
-            where = f"{at}.applyServerSideEncryptionByDefault.sseAlgorithm"
-            if law is None or _wants_customer_key(settings):
-                yield Finding(
-                    "the bucket is not encrypted under a KMS key", where, algorithm, "aws:kms", law=law
-                )
+            if algorithm != "AES256":  # whether S3's own key will do, only the whole stack shows
+                yield _not_kms(f"{at}.applyServerSideEncryptionByDefault.sseAlgorithm", algorithm)
             continue
         key = f"{at}.applyServerSideEncryptionByDefault.kmsMasterKeyId"
         yield from _customer_key(key, dig(default, "kmsMasterKeyId"), settings)

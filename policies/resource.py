@@ -76,6 +76,15 @@ class Stack:
             or (isinstance(other.props.get(prop), str) and other.props[prop] == to.props.get(prop))
         ]
 
+    def behind(self, of: StackResource, prop: str) -> set[str]:
+        """URNs of what a property's value comes from, directly or through the `bucket` of another resource.
+
+        A bucket's name is often taken from its policy, so that what uses it waits for the policy.
+        """
+        direct = {source.urn for source in of.sources(prop)}
+        between = [found for urn in direct if (found := self.get(urn)) and urn != of.urn]
+        return direct | {source.urn for found in between for source in found.sources("bucket")}
+
 
 def _provider_props(provider: PolicyProviderResource | None) -> dict[str, Any]:
     return plain(provider.props) if provider else {}

@@ -48,10 +48,10 @@ ALERTS: Mapping[str, Alert] = MappingProxyType(
                 "title": "$.detail.title",
                 "type": "$.detail.type",
                 "at": "$.time",
-                "region": "$.region",
+                "place": "$.region",
                 "id": "$.detail.id",
             },
-            "GuardDuty, severity <severity>: <title> (<type>) at <at> in <region>. Finding <id>. "
+            "GuardDuty, severity <severity>: <title> (<type>) at <at> in <place>. Finding <id>. "
             "CERT-In must hear of a listed incident within 6 hours of its being noticed.",
         ),
         "spot": Alert(

@@ -73,7 +73,7 @@ def put(params: dict[str, Any], shape: Shape, path: str, value: Any) -> None:
             params = params.setdefault(part, [{}])[0]
         else:
             params = params.setdefault(part, {})
-    params[last] = value
+    params[last] = _as_text(value) if shape.type_name == "map" else value
 
 
 def fit(shape: Shape, value: Any, place: Place) -> Any:

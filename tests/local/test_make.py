@@ -37,9 +37,10 @@ def processes(env: dict[str, str]) -> list[str]:
     found = []
     for process in psutil.process_iter(["cmdline", "environ"]):
         words = process.info["cmdline"] or []
-        if any(folder in word for word in words) or (process.info["environ"] or {}).get(
-            "INDIA_AI_INFRA_RUN"
-        ) == folder:
+        if (
+            any(folder in word for word in words)
+            or (process.info["environ"] or {}).get("INDIA_AI_INFRA_RUN") == folder
+        ):
             found.append(" ".join(words))
     return found
 

@@ -84,6 +84,40 @@ def test_encryption_written_inside_the_bucket_counts_only_with_kms() -> None:
     assert failures(run(inline("AES256")), "DPDP-ENC-01")
 
 
+def _under_s3s_own_key(sources: dict[str, list[str]] | None = None, bucket: Any = "lake") -> Shown:
+    rules = [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]
+    return Shown(
+        encryption("lake").type, {"bucket": bucket, "rules": rules}, "encryption", sources=sources or {}
+    )
+
+
+def _logging(target: Any, sources: dict[str, list[str]] | None = None) -> Shown:
+    return Shown(
+        "aws:s3/bucketLogging:BucketLogging",
+        {"bucket": "data", "targetBucket": target, "targetPrefix": "data/"},
+        "logging",
+        sources=sources or {},
+    )
+
+
+def test_s3s_own_key_will_do_only_where_access_logs_are_delivered() -> None:
+    plain = _under_s3s_own_key()
+    assert failures(run(BUCKET, block("lake"), plain), "DPDP-ENC-01")
+    assert failures(run(BUCKET, block("lake"), plain, _logging("another")), "DPDP-ENC-01")
+    assert not failures(run(BUCKET, block("lake"), plain, _logging("lake")), "DPDP-ENC-01")
+
+
+def test_a_receiver_of_access_logs_is_known_by_what_its_name_comes_from() -> None:
+    through_policy = Shown(
+        "aws:s3/bucketPolicy:BucketPolicy", {"bucket": UNKNOWN}, "policy", sources=FROM_BUCKET
+    )
+    logs = _logging(UNKNOWN, {"targetBucket": [through_policy.urn]})
+    unknown = _under_s3s_own_key(FROM_BUCKET, UNKNOWN)
+    found = run(BUCKET, block("lake"), unknown, through_policy, logs)
+    assert not failures(found, "DPDP-ENC-01")
+    assert failures(run(BUCKET, block("lake"), unknown, through_policy), "DPDP-ENC-01")
+
+
 def test_a_block_of_the_account_covers_every_bucket() -> None:
     account = Shown("aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock", dict(ALL_ON), "account")
     assert not failures(run(BUCKET, account), "DPDP-ACC-01")

@@ -228,7 +228,12 @@ STEPS: list[Step] = [
             "blockDeviceMappings": [
                 {
                     "deviceName": "/dev/xvda",
-                    "ebs": {"volumeSize": 200, "volumeType": "gp3", "encrypted": "true", "kmsKeyId": made["key"].arn},
+                    "ebs": {
+                        "volumeSize": 200,
+                        "volumeType": "gp3",
+                        "encrypted": "true",
+                        "kmsKeyId": made["key"].arn,
+                    },
                 }
             ],
             "networkInterfaces": [
@@ -253,7 +258,12 @@ STEPS: list[Step] = [
         {"forceDestroy": True, "objectLockEnabled": True, "tags": {"dpdp:data-class": "personal"}},
         {"tags": {"dpdp:data-class": "internal"}},
     ),
-    ("aws:s3/bucket:Bucket", "raw", {"bucket": "raw-of-a-team", "forceDestroy": True}, {"forceDestroy": False}),
+    (
+        "aws:s3/bucket:Bucket",
+        "raw",
+        {"bucket": "raw-of-a-team", "forceDestroy": True},
+        {"forceDestroy": False},
+    ),
     (
         "aws:s3/bucketVersioning:BucketVersioning",
         "versioning",
@@ -319,7 +329,11 @@ STEPS: list[Step] = [
                 }
             ],
         },
-        {"rules": [{"id": "later", "status": "Enabled", "filter": {"prefix": "a"}, "expiration": {"days": 730}}]},
+        {
+            "rules": [
+                {"id": "later", "status": "Enabled", "filter": {"prefix": "a"}, "expiration": {"days": 730}}
+            ]
+        },
     ),
     (
         "aws:s3/bucketLogging:BucketLogging",
@@ -344,7 +358,12 @@ STEPS: list[Step] = [
     (
         "aws:iam/role:Role",
         "role",
-        {"assumeRolePolicy": TRUST, "description": "of the cluster", "maxSessionDuration": 7200, "path": "/eks/"},
+        {
+            "assumeRolePolicy": TRUST,
+            "description": "of the cluster",
+            "maxSessionDuration": 7200,
+            "path": "/eks/",
+        },
         {"description": "of the control plane", "tags": {"of": "cluster"}},
     ),
     (
@@ -500,7 +519,9 @@ STEPS: list[Step] = [
         "queue-policy",
         lambda made: {
             "queueUrl": made["queue"].outputs["url"],
-            "policy": allow("sqs:SendMessage", made["queue"].arn, Principal={"Service": "events.amazonaws.com"}),
+            "policy": allow(
+                "sqs:SendMessage", made["queue"].arn, Principal={"Service": "events.amazonaws.com"}
+            ),
         },
         None,
     ),
@@ -838,7 +859,9 @@ def test_drift_shows_in_the_inputs(full: World) -> None:
     assert again[0] == vpc.inputs
 
 
-@pytest.mark.parametrize("name", ["runtime", "cni", "to-queue", "secret", "trail", "flow", "lifecycle", "https"])
+@pytest.mark.parametrize(
+    "name", ["runtime", "cni", "to-queue", "secret", "trail", "flow", "lifecycle", "https"]
+)
 def test_what_was_deleted_behind_our_back_is_gone_and_can_be_deleted_again(full: World, name: str) -> None:
     made = full.made[name]
     step = next(step for step in STEPS if step[1] == name)
@@ -886,7 +909,12 @@ def test_a_preview_of_a_cluster_knows_its_configuration_but_not_its_security_gro
     [
         ("aws:ec2/vpc:Vpc", {"cidrBlok": "10.0.0.0/16"}, "cidrBlok", "would lose this"),
         ("aws:ec2/vpc:Vpc", {"cidrBlock": 5}, "", "Invalid type for parameter CidrBlock"),
-        ("aws:ec2/subnet:Subnet", {"cidrBlock": "10.0.0.0/24"}, "", 'Missing required parameter in input: "VpcId"'),
+        (
+            "aws:ec2/subnet:Subnet",
+            {"cidrBlock": "10.0.0.0/24"},
+            "",
+            'Missing required parameter in input: "VpcId"',
+        ),
         (
             "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
             {"bucket": "b", "rules": [{"status": "Enabled", "expiration": {"dais": 3}}]},
@@ -899,7 +927,12 @@ def test_a_preview_of_a_cluster_knows_its_configuration_but_not_its_security_gro
             "rules[0].applyServerSideEncryptionByDefault.sseAlgorithm",
             "did you mean aws:kms",
         ),
-        ("aws:eks/addon:Addon", {"addonName": "vpc-cni"}, "", 'Missing required parameter in input: "clusterName"'),
+        (
+            "aws:eks/addon:Addon",
+            {"addonName": "vpc-cni"},
+            "",
+            'Missing required parameter in input: "clusterName"',
+        ),
         ("aws:ec2/routeTable:RouteTable", {"vpcId": "vpc-1", "routes": [{}]}, "routes", "complete the row"),
     ],
 )
@@ -925,7 +958,9 @@ def test_an_unknown_type_names_the_table(world: World) -> None:
 def test_a_refusal_says_of_what_and_why(world: World) -> None:
     with pytest.raises(ResourceFailed) as failed:
         world.make("aws:ec2/subnet:Subnet", "lost", {"vpcId": "vpc-0", "cidrBlock": "10.0.0.0/24"})
-    assert str(failed.value).startswith("aws:ec2/subnet:Subnet lost: CreateSubnet was refused: InvalidVpcID.NotFound")
+    assert str(failed.value).startswith(
+        "aws:ec2/subnet:Subnet lost: CreateSubnet was refused: InvalidVpcID.NotFound"
+    )
 
 
 def test_what_is_kept_needs_its_cluster(world: World) -> None:
@@ -1041,6 +1076,9 @@ def sdk(token: str) -> tuple[set[str], set[str]]:
     source = (SDK / path.split("/")[0] / f"{file}.py").read_text()
     assert f"'{token}'" in source
     getter = re.compile(r'@pulumi\.getter(?:\(name="(\w+)"\))?\n    def (\w+)\(self\)')
-    arguments, state = source.split(f"\nclass _{name}State")[0], source[source.rindex("def get(resource_name") :]
+    arguments, state = (
+        source.split(f"\nclass _{name}State")[0],
+        source[source.rindex("def get(resource_name") :],
+    )
     found = [{renamed or plain for renamed, plain in getter.findall(part)} for part in (arguments, state)]
     return found[0], found[1]

@@ -17,7 +17,10 @@ def test_services_are_counted_by_what_is_paid_for() -> None:
     items = monthly.services(
         [
             ("aws:ec2/natGateway:NatGateway", {}),
-            ("aws:ec2/vpcEndpoint:VpcEndpoint", {"vpcEndpointType": "Interface", "subnetIds": ["a", "b", "c"]}),
+            (
+                "aws:ec2/vpcEndpoint:VpcEndpoint",
+                {"vpcEndpointType": "Interface", "subnetIds": ["a", "b", "c"]},
+            ),
             ("aws:ec2/vpcEndpoint:VpcEndpoint", {"vpcEndpointType": "Gateway", "routeTableIds": ["a"]}),
             ("aws:iam/role:Role", {}),
         ]

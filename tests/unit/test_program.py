@@ -113,7 +113,12 @@ def test_the_network_goes_last(local: Any) -> None:
     routes = {r.urn for r in local.of("ec2/routeTableAssociation:RouteTableAssociation").values()}
     for group in local.of("eks/nodeGroup:NodeGroup").values():
         assert {vpc, *routes} <= order.needs(group), f"{group.name} would lose its way out before it has gone"
-    in_vpc = ("subnet:Subnet", "vpcEndpoint:VpcEndpoint", "securityGroup:SecurityGroup", "natGateway:NatGateway")
+    in_vpc = (
+        "subnet:Subnet",
+        "vpcEndpoint:VpcEndpoint",
+        "securityGroup:SecurityGroup",
+        "natGateway:NatGateway",
+    )
     for ending in in_vpc:
         for resource in local.of(ending).values():
             assert vpc in order.needs(resource), resource.name
