@@ -7,7 +7,7 @@ so are the network interfaces and security groups that controllers made. `in_acc
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,27 +54,44 @@ def in_account(
     def client(service: str) -> Any:
         return session.client(service, endpoint_url=endpoint)
 
-    tags = client("resourcegroupstaggingapi").get_paginator("get_resources")
-    ours = [{"Key": "project", "Values": [PROJECT_NAME]}, {"Key": "stack", "Values": [stack]}]
-    for page in tags.paginate(TagFilters=ours):
+    ours = {"project": PROJECT_NAME, "stack": stack}
+    pages = client("resourcegroupstaggingapi").get_paginator("get_resources")
+    for page in pages.paginate(TagFilters=[{"Key": k, "Values": [v]} for k, v in ours.items()]):
         for resource in page["ResourceTagMappingList"]:
             arn = resource["ResourceARN"]
-            if (
-                arn not in known
-                and arn.rsplit("/", 1)[-1] not in known
-                and arn.rsplit(":", 1)[-1] not in known
-            ):
+            if not known & {arn, arn.rsplit("/", 1)[-1], arn.rsplit(":", 1)[-1]} and not _ending(client, arn):
                 yield Leftover("resource", arn, "delete it in the console, or import it into the stack")
-    ec2 = client("ec2")
-    owned = [{"Name": "tag-key", "Values": ["kubernetes.io/cluster/*", "eks:cluster-name"]}]
-    for group in ec2.describe_security_groups(Filters=owned)["SecurityGroups"]:
+    yield from _in_networks(client("ec2"), ours, known)
+
+
+def _in_networks(ec2: Any, tags: dict[str, str], known: set[str]) -> Iterator[Leftover]:
+    """What controllers and endpoints left in the stack's networks, which then can't be deleted."""
+    tagged = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+    networks = [vpc["VpcId"] for vpc in ec2.describe_vpcs(Filters=tagged)["Vpcs"]]
+    if not networks:
+        return
+    inside = {"Name": "vpc-id", "Values": networks}
+    by_controllers = {"Name": "tag-key", "Values": ["kubernetes.io/cluster/*", "elbv2.k8s.aws/cluster"]}
+    for group in ec2.describe_security_groups(Filters=[inside, by_controllers])["SecurityGroups"]:
         if group["GroupId"] not in known:
-            yield Leftover("security group", group["GroupId"], "made by EKS or a controller: delete it")
-    free = [{"Name": "status", "Values": ["available"]}]
-    for card in ec2.describe_network_interfaces(Filters=free)["NetworkInterfaces"]:
-        yield Leftover(
-            "network interface", card["NetworkInterfaceId"], "unattached, holds its subnet: delete it"
-        )
+            yield Leftover("security group", group["GroupId"], "made by a controller: delete it")
+    of_endpoints = set()
+    for found in ec2.describe_vpc_endpoints(Filters=[inside])["VpcEndpoints"]:
+        if found["VpcEndpointId"] in known:
+            of_endpoints.update(found.get("NetworkInterfaceIds", ()))
+        else:
+            yield Leftover("endpoint", found["VpcEndpointId"], "not of this program (GuardDuty?): delete it")
+    unattached = {"Name": "status", "Values": ["available"]}
+    for card in ec2.describe_network_interfaces(Filters=[inside, unattached])["NetworkInterfaces"]:
+        if card["NetworkInterfaceId"] not in of_endpoints:
+            yield Leftover("network interface", card["NetworkInterfaceId"], "it holds its subnet: delete it")
+
+
+def _ending(client: Callable[[str], Any], arn: str) -> bool:
+    """Whether something tagged is on its way out already: a KMS key waits thirty days for its deletion."""
+    if ":kms:" not in arn:
+        return False
+    return client("kms").describe_key(KeyId=arn)["KeyMetadata"]["KeyState"] == "PendingDeletion"
 
 
 def show(left: list[Leftover]) -> None:

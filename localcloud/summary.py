@@ -160,7 +160,7 @@ def _show_price(resources: list[dict], nodes: Iterable[Node], settings: Settings
     table.add_row("[bold]total", "", f"[bold]{_inr(spot, currency)}", f"[bold]{_inr(plain, currency)}")
     console.print(table)
     console.print(
-        f"[dim]₹{currency.usd_inr} to the dollar on {currency.as_of}, with {currency.gst_percent:g} % GST; "
+        f"[dim]₹{currency.usd_inr} to the dollar (setting of {currency.as_of}), before {currency.gst_percent:g} % GST; "
         "machine prices and their dates: infra/catalog/data[/]"
     )
 

@@ -14,7 +14,7 @@ Principal = str | Mapping[str, Any]
 Conditions = Mapping[str, Mapping[str, Any]]
 Statement = dict[str, Any]
 
-EVERYONE: Principal = "*"
+EVERYONE: Principal = {"AWS": "*"}
 
 
 def service(*names: str) -> Principal:
