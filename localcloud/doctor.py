@@ -75,30 +75,43 @@ def _in_networks(ec2: Any, tags: dict[str, str], known: set[str]) -> Iterator[Le
     for group in ec2.describe_security_groups(Filters=[inside, by_controllers])["SecurityGroups"]:
         if group["GroupId"] not in known:
             yield Leftover("security group", group["GroupId"], "made by a controller: delete it")
-    of_endpoints = set()
+    ours = {
+        address["NetworkInterfaceId"]
+        for nat in ec2.describe_nat_gateways(Filters=[inside])["NatGateways"]
+        for address in nat["NatGatewayAddresses"]
+    }
     for found in ec2.describe_vpc_endpoints(Filters=[inside])["VpcEndpoints"]:
         if found["VpcEndpointId"] in known:
-            of_endpoints.update(found.get("NetworkInterfaceIds", ()))
+            ours.update(found.get("NetworkInterfaceIds", ()))
         else:
             yield Leftover("endpoint", found["VpcEndpointId"], "not of this program (GuardDuty?): delete it")
     unattached = {"Name": "status", "Values": ["available"]}
     for card in ec2.describe_network_interfaces(Filters=[inside, unattached])["NetworkInterfaces"]:
-        if card["NetworkInterfaceId"] not in of_endpoints:
+        if card["NetworkInterfaceId"] not in ours:
             yield Leftover("network interface", card["NetworkInterfaceId"], "it holds its subnet: delete it")
 
 
 def _ending(client: Callable[[str], Any], arn: str) -> bool:
-    """Whether something tagged is on its way out already: a KMS key waits thirty days for its deletion."""
-    if ":kms:" not in arn:
-        return False
-    return client("kms").describe_key(KeyId=arn)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    """Whether something tagged has gone, or is on its way: the tagging API remembers what was deleted for a while."""
+    if ":kms:" in arn:  # waits thirty days for its deletion
+        return client("kms").describe_key(KeyId=arn)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    if ":natgateway/" in arn:
+        nats = client("ec2").describe_nat_gateways(NatGatewayIds=[arn.rsplit("/", 1)[-1]])["NatGateways"]
+        return all(nat["State"] in ("deleting", "deleted") for nat in nats)
+    if ":log-group:" in arn:
+        name = arn.split(":log-group:")[-1].removesuffix(":*")
+        groups = client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        return all(group["logGroupName"] != name for group in groups)
+    return False
 
 
 def show(left: list[Leftover]) -> None:
     if not left:
         console.print("[green]✓[/] nothing is left behind")
         return
-    table = Table("what", "name", "what to do", title="Left behind", title_justify="left")
+    table = Table("what", title="Left behind", title_justify="left")
+    table.add_column("name", overflow="fold")
+    table.add_column("what to do")
     for item in left:
         table.add_row(item.kind, escape(item.name), escape(item.remedy))
     console.print(table)

@@ -95,8 +95,21 @@ def test_every_listed_place_looks_like_one(name: str) -> None:
     assert locations.looks_like_a_place(name)
 
 
-@pytest.mark.parametrize("name", ["us-east-1", "eu-west-3b", "us-west-2-lax-1a", "use1-az1", "us-gov-west-1", "cn-north-1",
-                                  "us-central1", "europe-west4-a", "AP-SOUTHEAST-1 ", "mx-central-1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "us-east-1",
+            "eu-west-3b",
+            "us-west-2-lax-1a",
+            "use1-az1",
+            "us-gov-west-1",
+            "cn-north-1",
+            "mx-central-1",
+        ),
+        *("us-central1", "europe-west4-a", "AP-SOUTHEAST-1 "),
+    ],
+)
 def test_foreign_places_look_like_places(name: str) -> None:
     assert locations.looks_like_a_place(name)
 

@@ -1,4 +1,4 @@
-"""The pack as a whole: names, levels, configuration, tables against the installed SDK, and the process the engine starts."""
+"""The pack as a whole: names, settings, tables against the installed SDK, and the process that the engine starts."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_tables_name_types_that_the_installed_provider_has() -> None:
 
 
 def test_blocks_are_those_of_the_installed_provider() -> None:
-    """A new version may nest a region or a key in a new property; `python tests/policies/provider_blocks.py` adds it."""
+    """A new version may nest a region or a key elsewhere; `python tests/policies/provider_blocks.py` takes it in."""
     assert set(provider_blocks.blocks_of_places()) == BLOCKS_OF_PLACES
     assert set(provider_blocks.blocks_of_keys()) == BLOCKS_OF_KEYS
 

@@ -10,10 +10,9 @@ from harness import UNKNOWN, UNRESOLVED, Shown, failures, run, unresolved
 
 KEY = Shown("aws:kms/key:Key", {"multiRegion": False}, "key")
 BUCKET = Shown("aws:s3/bucket:Bucket", {"bucket": "lake", "tags": {"dpdp:data-class": "personal"}}, "bucket")
-ALL_ON = {
-    name: True
-    for name in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-}
+ALL_ON = dict.fromkeys(
+    ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"), True
+)
 PUBLIC = json.dumps({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]})
 
 
