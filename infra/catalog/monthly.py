@@ -31,7 +31,7 @@ class _Service:
 
 @cache
 def _services() -> Mapping[str, _Service]:
-    text = (files(__package__) / "data" / "services_aws.csv").read_text(encoding="utf-8")
+    text = (files("infra.catalog") / "data" / "services_aws.csv").read_text(encoding="utf-8")
     hours = {"hour": MONTH_HOURS, "month": 1}
     return {
         row["type"]: _Service(row["what"], float(row["usd"]) * hours[row["per"]])

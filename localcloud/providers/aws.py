@@ -133,7 +133,7 @@ class Aws(Provider):
         scope = self._scope(args, "")
         if operation := function.get("call"):
             params = {key: evaluate(part, scope) for key, part in function.get("params", {}).items()}
-            shape = self._calls.api.model(function["service"], operation).input_shape
+            shape: Any = self._calls.api.model(function["service"], operation).input_shape
             fitted = shapes.fit(shape, params, shapes.Place(""))
             try:
                 scope["found"] = self._calls.api.call(function["service"], scope["region"], operation, fitted)
@@ -163,7 +163,7 @@ class Aws(Provider):
         """Default tags become inputs, as the real provider does, so that policies and diffs see them."""
         if not found.taggable:
             return inputs
-        own = inputs.get("tags") or ({} if inputs.get("tags") is not UNKNOWN else UNKNOWN)
+        own: Any = UNKNOWN if inputs.get("tags") is UNKNOWN else inputs.get("tags") or {}
         tags = UNKNOWN if UNKNOWN in (own, self._default_tags) else {**self._default_tags, **own}
         rest = {name: value for name, value in inputs.items() if name not in ("tags", "tagsAll")}
         return rest if tags == {} else {**rest, "tags": tags}

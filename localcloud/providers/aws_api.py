@@ -51,7 +51,7 @@ class Api:
         if shape is None:
             return []
         report = ParamValidator().validate(params, shape)
-        return report.generate_report().splitlines() if report.has_errors() else []
+        return list(report.generate_report().splitlines()) if report.has_errors() else []
 
     def call(self, service: str, region: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         """Carry out one call; every page of it when the operation has pages."""
@@ -72,9 +72,10 @@ class Api:
         return _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"})
 
     def account(self, region: str) -> str:
-        if self._account is None:
-            self._account = self.call("sts", region, "GetCallerIdentity", {})["Account"]
-        return self._account
+        known = self._account
+        if known is None:
+            known = self._account = str(self.call("sts", region, "GetCallerIdentity", {})["Account"])
+        return known
 
     def _client(self, service: str, region: str) -> Any:
         with self._lock:

@@ -87,7 +87,7 @@ class Calls:
         self, row: Row, call: Call, scope: Values, misfits: Misfits
     ) -> tuple[dict[str, Any], set[str]]:
         """The parameters of a call, and the inputs that found a place of their own in them."""
-        shape = self.api.model(call.service, call.operation).input_shape
+        shape: Any = self.api.model(call.service, call.operation).input_shape
         params: dict[str, Any] = {}
         taken: set[str] = set()
         for name, value in _present(scope["inputs"]).items() if call.takes else ():

@@ -67,7 +67,7 @@ class _Interpreter(TreeInterpreter):
 
 
 @cache
-def _parsed(expression: str) -> dict[str, Any]:
+def _parsed(expression: str) -> Any:
     return jmespath.compile(expression).parsed
 
 

@@ -148,23 +148,14 @@ def _as_text(value: Any) -> Any:
 
 def _stand_in(shape: Any) -> Any:
     """A value that passes the checks of its shape, for one that only `up` will know."""
-    least = shape.metadata.get("min", 1)
-    match shape.type_name:
-        case "structure":
-            return {name: _stand_in(shape.members[name]) for name in shape.required_members}
-        case "list":
-            return [_stand_in(shape.member)] * max(least, 1)
-        case "map":
-            return {}
-        case "integer" | "long" | "float" | "double":
-            return least
-        case "boolean":
-            return True
-        case "timestamp":
-            return "2026-01-01"
-        case "blob":
-            return b"x"
-    return "x" * max(least, 1)
+    least = max(shape.metadata.get("min", 1), 1)
+    if shape.type_name == "structure":
+        return {name: _stand_in(shape.members[name]) for name in shape.required_members}
+    if shape.type_name == "list":
+        return [_stand_in(shape.member)] * least
+    simple = {"map": {}, "boolean": True, "timestamp": "2026-01-01", "blob": b"x"}
+    numbers = dict.fromkeys(("integer", "long", "float", "double"), shape.metadata.get("min", 1))
+    return {**simple, **numbers}.get(shape.type_name, "x" * least)
 
 
 def observed(value: Any, found: Any, place: Place) -> Any:

@@ -834,7 +834,7 @@ def test_a_cluster_and_its_nodes_are_played(full: World, played: Played) -> None
         (REGION, "p5.48xlarge", f"{REGION}c", 1),
     ] or len({call[5] for call in added[:2]}) == 2
     assert sum(call[6] for call in added[:2]) == 3
-    command, cluster, name, region, machine_type, _, _, capacity, labels, taints = added[0]
+    _, cluster, name, region, machine_type, _, _, capacity, labels, taints = added[0]
     assert (cluster, name, region, machine_type, capacity) == ("mumbai", group, REGION, "p5.48xlarge", "spot")
     assert labels[aws_plays.NODE_GROUP] == group
     assert labels["india-ai-infra/pool"] == "train"
