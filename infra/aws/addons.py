@@ -1,6 +1,6 @@
 """The EKS add-ons of every cluster: a table, and what makes them.
 
-The GuardDuty agent is not here: GuardDuty puts it into the cluster itself.
+GuardDuty's agent is one of them: let GuardDuty manage it, and it makes an endpoint of its own that blocks the VPC's end.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ ADDONS = (
     Addon("coredns"),
     Addon("metrics-server"),
     Addon("eks-node-monitoring-agent"),
+    Addon("aws-guardduty-agent"),
     Addon(
         "aws-ebs-csi-driver",
         service_account="ebs-csi-controller-sa",

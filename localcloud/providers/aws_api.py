@@ -16,7 +16,7 @@ from botocore.session import Session
 from botocore.validate import ParamValidator
 
 ENDPOINT = "INDIA_AI_INFRA_AWS_ENDPOINT"
-_GONE = re.compile(r"NotFound|NoSuch|NonExist|DoesNotExist|^404$", re.IGNORECASE)
+_GONE = re.compile(r"NotFound|NotAttached|NoSuch|NonExist|DoesNotExist|^404$", re.IGNORECASE)
 
 
 class Refused(Exception):

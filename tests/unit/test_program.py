@@ -15,6 +15,17 @@ from localcloud.paths import PROJECT
 
 STACKS = ("local", "dev", "prod")
 
+# What AWS answers and the program looks at.
+ANSWERED = {
+    "aws:eks/cluster:Cluster": {
+        "endpoint": "https://127.0.0.1:1",
+        "certificateAuthority": {"data": "Y2E="},
+        "vpcConfig": {"clusterSecurityGroupId": "sg-1"},
+    },
+    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
+    "aws:ec2/vpcEndpoint:VpcEndpoint": {"cidrBlocks": []},
+}
+
 # Objects that must be gone before their nodes are: left to the cluster's end they would hold up Karpenter's drain.
 FIRST_TO_GO = {"Job", "Deployment", "PodDisruptionBudget", "NodePool", "EC2NodeClass"}
 
@@ -35,7 +46,7 @@ def _deployed(deploy: Callable[..., Any], stack: str) -> Any:
     before = dict(pulumi.runtime.config.CONFIG.get())
     pulumi.runtime.set_all_config(texts)
     try:
-        return deploy(program.run)
+        return deploy(program.run, outputs=ANSWERED)
     finally:
         pulumi.runtime.set_all_config(before)
 

@@ -84,7 +84,7 @@ def test_plain_http_and_other_accounts_are_refused(made, account_id, role):
     said = policy.policy()
     for refusal in ("NoPlainHttp", "NoOldTls", "NoOtherAccount"):
         assert said[refusal]["Effect"] == "Deny"
-        assert said[refusal]["Principal"] == "*"
+        assert said[refusal]["Principal"] == {"AWS": "*"}
         assert said[refusal]["Action"] == ["s3:*"]
         assert [resource.endswith("/*") for resource in said[refusal]["Resource"]] == [False, True]
     assert said["NoPlainHttp"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
