@@ -297,6 +297,14 @@ def _link(crds: Path, pulumi: str | None) -> None:
             _relink(bin_dir() / program, tool.cached / program)
     if pulumi:
         _relink(bin_dir() / "pulumi", Path(pulumi))
+        return
+    # The engine looks for its language host beside its own file, past any symbolic link, and warns of one on PATH.
+    engine = next(tool for tool in TOOLS if tool.name == "pulumi").cached / "pulumi"
+    (bin_dir() / "pulumi").unlink(missing_ok=True)
+    try:
+        os.link(engine, bin_dir() / "pulumi")
+    except OSError:
+        shutil.copy2(engine, bin_dir() / "pulumi")
 
 
 def _relink(link: Path, target: Path) -> None:

@@ -25,7 +25,13 @@ class Calls:
         """All that the service models have against creating this, as (property, reason); nothing is asked of AWS."""
         scope = plan_scope(inputs, region)
         misfits: Misfits = []
-        placed = {"region", f"{row.autoname[0]}Prefix", *row.mentioned, *row.local, *(["tags"] if row.taggable else [])}
+        placed = {
+            "region",
+            f"{row.autoname[0]}Prefix",
+            *row.mentioned,
+            *row.local,
+            *(["tags"] if row.taggable else []),
+        }
         for call in (*row.create, *(c for c in row.set if given(c, inputs))):
             if not holds(call.when, scope):
                 continue

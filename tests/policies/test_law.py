@@ -12,9 +12,10 @@ from harness import Shown, of, put, run
 from policies.pack import CONTROLS
 
 PROJECT = Path(__file__).parents[2]
+_WITHIN_A_SENTENCE = r"(?:[^.;]|\.(?=\S)){0,120}?"  # a dot inside `s.16(1)` ends none
 SAYS = re.compile(
-    r"DPDP[^.;]{0,120}?\b(requires?|mandates?|demands?|obliges?|prescribes?|must|needs?|insists)\b[^.;]{0,120}?"
-    r"\b(in|inside|within)\s+India",
+    rf"DPDP{_WITHIN_A_SENTENCE}\b(requires?|mandates?|demands?|obliges?|prescribes?|must|needs?|insists)\b"
+    rf"{_WITHIN_A_SENTENCE}\b(in|inside|within)\s+India",
     re.IGNORECASE,
 )
 DENIES = re.compile(r"\b(not|no|never|neither)\b", re.IGNORECASE)
@@ -39,6 +40,7 @@ def messages() -> list[str]:
 
 def test_the_detector_detects() -> None:
     assert claims("The DPDP Act requires storage in India.")
+    assert claims("DPDP Act s.16(1) requires storage in India")
     assert claims("DPDP requires that all personal data must stay within India")
     assert not claims("The DPDP Act does not require that data stay in India.")
 

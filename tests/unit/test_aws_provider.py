@@ -258,6 +258,8 @@ STEPS: list[Step] = [
         {"forceDestroy": True, "objectLockEnabled": True, "tags": {"dpdp:data-class": "personal"}},
         {"tags": {"dpdp:data-class": "internal"}},
     ),
+    # Apart from `audit`, which moto really delivers logs to: a lock is refused on a bucket that holds something.
+    ("aws:s3/bucket:Bucket", "locked", {"forceDestroy": True, "objectLockEnabled": True}, None),
     (
         "aws:s3/bucket:Bucket",
         "raw",
@@ -350,7 +352,7 @@ STEPS: list[Step] = [
         "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
         "lock",
         lambda made: {
-            "bucket": made["audit"].id,
+            "bucket": made["locked"].id,
             "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 365}},
         },
         {"rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 400}}},
