@@ -1,6 +1,6 @@
 """The EKS add-ons of every cluster: a table, and what makes them.
 
-GuardDuty's agent is one of them: let GuardDuty manage it, and it makes an endpoint of its own that blocks the VPC's end.
+GuardDuty's agent is one of them: managed by GuardDuty, it would bring an endpoint that outlives the VPC's destroy.
 """
 
 from __future__ import annotations
