@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from .kubernetes_api import Api, Object
+from .kubernetes_api import Api, NoSuchKind, Object
 from .paths import crds_dir
 
 MODULES = Path(__file__).parent / "toolchain" / "crds"
@@ -111,10 +111,22 @@ def _wait_until_established(api: Api, definition: Object, deadline: float) -> No
     while time.monotonic() < deadline:
         live = api.get(definition) or {}
         conditions = live.get("status", {}).get("conditions") or ()
-        if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+        established = any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+        if established and _served(api, definition["spec"]):
             return
         time.sleep(0.05)
     raise CrdsUnavailable(f"{definition['metadata']['name']} was not established in {ESTABLISHED_SECONDS} s")
+
+
+def _served(api: Api, spec: Object) -> bool:
+    """An established definition is served a moment later, when the API server has made its handler."""
+    versions = [version["name"] for version in spec["versions"] if version.get("served")]
+    try:
+        for version in versions:
+            api.kind(f"{spec['group']}/{version}", spec["names"]["kind"])
+    except NoSuchKind:
+        return False
+    return True
 
 
 def _download(go: str, modules: list[str]) -> dict[str, Path]:
