@@ -1,0 +1,109 @@
+"""`make advise`: which GPUs a model needs, and what they cost."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from infra.advice.config_json import read_config
+from infra.advice.fit import Ask, Purchase, Task, best_plans
+from infra.advice.memory import Dtype, Method
+from infra.advice.model import Shape, known_or_scaled
+from infra.advice.show import show
+from infra.settings_errors import Problem, SettingsError, problems_of, refuse
+
+LOCAL_STACK = Path(__file__).parents[2] / "Pulumi.local.yaml"
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    task: Task
+    dtype: Dtype
+    method: Method | None = Field(default=None, validate_default=True)
+    context: int = Field(ge=16, le=10_000_000)
+    users: int = Field(ge=1, le=1_000_000)
+    purchase: Purchase
+    usd_inr: float = Field(gt=0)
+
+    @field_validator("dtype")
+    @classmethod
+    def _whole_weights_in_pretraining(cls, dtype: str, info: ValidationInfo) -> str:
+        if info.data.get("task") == "pretrain" and dtype != "bf16":
+            raise refuse(
+                "bf16: weights that are trained can't be quantised; TASK=finetune takes int8 and int4",
+                near="bf16",
+            )
+        return dtype
+
+    @field_validator("method")
+    @classmethod
+    def _method_of_task(cls, given: Method | None, info: ValidationInfo) -> Method:
+        task, dtype = info.data.get("task"), info.data.get("dtype", "bf16")
+        if given == "lora" and task != "finetune":
+            raise refuse("none: only TASK=finetune has a choice of method")
+        if given == "full" and dtype != "bf16":
+            raise refuse(
+                "lora: weights that are trained can't be quantised; full takes DTYPE=bf16", near="lora"
+            )
+        return given or ("lora" if task == "finetune" and dtype != "bf16" else "full")
+
+
+def advise(
+    model: Annotated[str, typer.Option(help="a size (8b), a known name, or a path to a config.json")] = "8b",
+    task: Annotated[str, typer.Option(help="finetune, pretrain or serve")] = "serve",
+    dtype: Annotated[str, typer.Option(help="of the weights: bf16, int8 or int4")] = "bf16",
+    context: Annotated[str, typer.Option(help="tokens of a sequence")] = "8192",
+    users: Annotated[str, typer.Option(help="at the same time (serve)")] = "50",
+    method: Annotated[str, typer.Option(help="full or lora (finetune)")] = "",
+    purchase: Annotated[str, typer.Option(help="spot or on-demand")] = "spot",
+    usd_inr: Annotated[str, typer.Option(help="rupees for a dollar; else that of Pulumi.local.yaml")] = "",
+) -> None:
+    """Which GPUs a model needs, how many, laid out how, and what they cost in rupees."""
+    given = {"task": task, "dtype": dtype, "context": context, "users": users, "purchase": purchase}
+    given |= {"method": method} if method else {}
+    try:
+        ask, rate = read_ask(model, {**given, "usd_inr": usd_inr or stack_rate()})
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    show(ask, best_plans(ask), rate)
+
+
+def read_ask(model: str, given: dict[str, Any]) -> tuple[Ask, float]:
+    """What is asked, and rupees for a dollar.
+
+    Raises:
+        SettingsError: every wrong option at once: which, what was given, what is allowed, the nearest.
+    """
+    problems: list[Problem] = []
+    shape = options = None
+    try:
+        shape = _shape(model)
+    except SettingsError as error:
+        problems += error.problems
+    try:
+        options = _Options.model_validate(given)
+    except ValidationError as error:
+        problems += problems_of(error, _Options)
+    if shape is None or options is None:
+        raise SettingsError(problems)
+    said = options.model_dump(exclude={"usd_inr"})
+    return Ask(shape=shape, **said), options.usd_inr
+
+
+def _shape(model: str) -> Shape:
+    if "/" in model or model.endswith(".json"):
+        return read_config(Path(model))
+    return known_or_scaled(model)
+
+
+def stack_rate() -> float:
+    """The rate that the stack `local` shows prices at."""
+    stack = yaml.safe_load(LOCAL_STACK.read_text(encoding="utf-8"))
+    return stack["config"]["india-ai-infra:currency"]["usdInr"]

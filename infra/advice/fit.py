@@ -1,0 +1,136 @@
+"""For each GPU of the catalogue: the cheapest machines that hold the model and its work, and how it lies on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Literal
+
+from infra.advice import memory, speed
+from infra.advice.layout import Host, Layout, hosts
+from infra.advice.model import Shape
+
+Task = Literal["finetune", "pretrain", "serve"]
+Purchase = Literal["spot", "on-demand"]
+
+# How many machines are tried, where a fabric joins them.
+TRAINING_MACHINES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+PIPELINES = (1, 2, 3, 4, 6, 8)
+TENSORS = (1, 2, 4, 8)
+MICRO_BATCH = 8192  # tokens that a GPU trains on at a time, where they fit and the context is no longer
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is to be done. In serving every one of `users` holds a whole context in the cache; training ignores them."""
+
+    task: Task
+    shape: Shape
+    dtype: memory.Dtype
+    method: memory.Method
+    context: int
+    users: int
+    purchase: Purchase
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A layout on machines: bytes it needs on each GPU, and tokens a second of all (generated ones, in serving)."""
+
+    host: Host
+    layout: Layout
+    need: float
+    tokens_s: float
+
+    @property
+    def fits(self) -> bool:
+        """It does in memory, and on a desk stands one computer."""
+        return self.need <= self.host.usable and (self.host.machine is not None or self.layout.machines == 1)
+
+    def usd_hour(self, purchase: str) -> float | None:
+        """USD an hour of all machines; None on a desk, and where no price is known."""
+        one = self.host.usd_hour(purchase)
+        return None if one is None else one * self.layout.machines
+
+    def usd_million(self, purchase: str) -> float | None:
+        """USD for a million tokens."""
+        hour = self.usd_hour(purchase)
+        return None if hour is None else hour / (self.tokens_s * 3600) * 1e6
+
+
+def best_plans(ask: Ask) -> list[Plan]:
+    """One plan for each GPU, the cheapest by the hour, in order of price: by the hour in serving, else by the token.
+
+    Desks come first. A plan that does not fit stands for a GPU on which nothing does: the one that needs the least.
+    """
+    plan_on = _serving_plan if ask.task == "serve" else _training_plan
+    best: dict[str, Plan] = {}
+    for plan in (plan_on(ask, host) for host in hosts()):
+        rivals = (best.get(plan.host.gpu.name, plan), plan)
+        best[plan.host.gpu.name] = min(rivals, key=lambda each: _rank(each, each.usd_hour(ask.purchase)))
+    price = Plan.usd_hour if ask.task == "serve" else Plan.usd_million
+    return sorted(best.values(), key=lambda plan: _rank(plan, price(plan, ask.purchase)))
+
+
+def _rank(plan: Plan, cost: float | None) -> tuple[float, ...]:
+    if not plan.fits:
+        return (3, plan.need / plan.host.usable)
+    if cost is None:
+        return (0 if plan.host.machine is None else 2, plan.layout.machines * plan.host.gpus, -plan.tokens_s)
+    return (1, cost, -plan.tokens_s)
+
+
+def _training_plan(ask: Ask, host: Host) -> Plan:
+    """The first layout that fits: the fewest machines, then the least tensor parallel, then no recomputation."""
+    shape, method, dtype, context = ask.shape, ask.method, ask.dtype, ask.context
+    needs = {
+        layout: memory.training(shape, method, dtype, context, layout)
+        for layout in _training_layouts(ask, host)
+    }
+    least = min(needs, key=lambda layout: needs[layout])
+    layout = next((layout for layout in needs if needs[layout] <= host.usable), least)
+    return Plan(host, layout, needs[layout], speed.training(shape, method, dtype, context, host, layout))
+
+
+def _training_layouts(ask: Ask, host: Host) -> Iterator[Layout]:
+    most = max(1, MICRO_BATCH // ask.context)
+    for machines in TRAINING_MACHINES if host.fabric_gbs else (1,):
+        for tensor in _tensors(ask.shape, host):
+            fsdp = machines * host.gpus // tensor
+            for recompute in (False, True):
+                for sequences in sorted({most, max(1, most // 4), 1}, reverse=True):
+                    yield Layout(machines, tensor, fsdp=fsdp, sequences=sequences, recompute=recompute)
+
+
+def _serving_plan(ask: Ask, host: Host) -> Plan:
+    """The fewest machines, then the most tokens; a pipeline over several only where none holds the model alone."""
+    tried: list[Plan] = []
+    for pipeline in PIPELINES if host.fabric_gbs else (1,):
+        tensors = [tensor for tensor in _tensors(ask.shape, host) if pipeline == 1 or tensor == host.gpus]
+        tried += [_replicas(ask, host, Layout(pipeline, tensor, pipeline)) for tensor in tensors]
+        if fitting := [plan for plan in tried if plan.fits]:
+            return min(fitting, key=lambda plan: (plan.layout.machines, -plan.tokens_s))
+    return min(tried, key=lambda plan: plan.need)
+
+
+def _replicas(ask: Ask, host: Host, one: Layout) -> Plan:
+    """As many replicas as hold every user's context, and those that the last machine has room for."""
+    shape, dtype = ask.shape, ask.dtype
+    room = host.usable - memory.serving_fixed(shape, dtype, one)
+    each = min(memory.MAX_SEQUENCES, int(room / (memory.kv_share(shape, one) * ask.context)))
+    if each < 1:
+        return Plan(host, one, memory.serving(shape, dtype, ask.context, one), 0)
+    on_machine = host.gpus // one.tensor  # with a pipeline this is 1: a replica takes whole machines
+    machines = ceil(ceil(ask.users / each) / on_machine) * one.pipeline
+    replicas = min(machines // one.pipeline * on_machine, ask.users)
+    layout = replace(one, machines=machines, replicas=replicas)
+    users = ask.users / replicas
+    need = memory.serving(shape, dtype, ceil(users) * ask.context, layout)
+    tokens_s = replicas * speed.serving(shape, dtype, ask.context, users, host.gpu, layout)
+    return Plan(host, layout, need, tokens_s)
+
+
+def _tensors(shape: Shape, host: Host) -> list[int]:
+    """Tensor parallel stays in a machine, in counts that divide its GPUs and the heads."""
+    return [count for count in TENSORS if host.gpus % count == 0 and shape.heads % count == 0]

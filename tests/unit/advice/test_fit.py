@@ -1,0 +1,143 @@
+"""What is said to fit does fit, counted again by hand; and how prices go with users."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infra.advice.fit import Ask, Plan, best_plans
+from infra.advice.layout import GIB, hosts
+from infra.advice.memory import Dtype, Method
+from infra.advice.model import known_or_scaled
+from infra.catalog.gpus import gpus
+from infra.catalog.machines import machine
+
+models = st.sampled_from(("0.6b", "8b", "32b", "70b", "Qwen3-30B-A3B"))
+dtypes = st.sampled_from(("bf16", "int8", "int4"))
+contexts = st.sampled_from((512, 2048, 8192, 32768))
+
+
+def _serve(model: str, dtype: Dtype = "bf16", context: int = 8192, users: int = 50) -> Ask:
+    return Ask("serve", known_or_scaled(model), dtype, "full", context, users, "spot")
+
+
+def _train(model: str, method: Method = "full", dtype: Dtype = "bf16", context: int = 8192) -> Ask:
+    return Ask("finetune", known_or_scaled(model), dtype, method, context, 1, "spot")
+
+
+def _plan(ask: Ask, gpu: str) -> Plan:
+    return next(plan for plan in best_plans(ask) if plan.host.gpu.name == gpu)
+
+
+def _fitting(ask: Ask) -> list[Plan]:
+    return [plan for plan in best_plans(ask) if plan.fits]
+
+
+def test_every_gpu_gets_a_plan() -> None:
+    assert {plan.host.gpu.name for plan in best_plans(_serve("8b"))} == set(gpus())
+
+
+@settings(max_examples=40, deadline=None)
+@given(models, dtypes, contexts, st.integers(1, 3000))
+def test_serving_fits_by_hand(model: str, dtype: Dtype, context: int, users: int) -> None:
+    """Bytes of the whole cluster: a copy of the weights in each replica, and every user's whole context."""
+    ask = _serve(model, dtype, context, users)
+    for plan in _fitting(ask):
+        shape, layout, gpu = ask.shape, plan.layout, plan.host.gpu
+        gpus_each = layout.tensor * layout.pipeline
+        assert layout.replicas * gpus_each <= layout.machines * plan.host.gpus
+        embeddings = 2 * shape.vocab * shape.hidden * (1 if shape.tied else 2)
+        rest = shape.parameters - embeddings / 2
+        copy = embeddings + rest * {"bf16": 2, "int8": 1, "int4": 0.5625}[dtype]
+        # Beyond the KV heads, tensor parallel repeats the cache.
+        repeats = max(1, layout.tensor // shape.kv_heads)
+        cache = users * context * shape.layers * shape.kv_heads * shape.head_dim * 4 * repeats
+        assert layout.replicas * copy + cache <= layout.replicas * gpus_each * gpu.memory_gib * GIB * 0.9
+
+
+@settings(max_examples=40, deadline=None)
+@given(models, st.sampled_from((("full", "bf16"), ("lora", "bf16"), ("lora", "int4"))), contexts)
+def test_training_fits_by_hand(model: str, how: tuple[Method, Dtype], context: int) -> None:
+    """Sixteen bytes a parameter over all GPUs and, for each group, what its layers keep of its tokens."""
+    ask = _train(model, *how, context)
+    for plan in _fitting(ask):
+        shape, layout = ask.shape, plan.layout
+        assert layout.fsdp * layout.tensor == layout.machines * plan.host.gpus
+        states = shape.parameters * {"bf16": 16 if how[0] == "full" else 2, "int4": 0.5}[how[1]]
+        a_token = 2 * shape.hidden * shape.layers + 4 * shape.vocab
+        if not layout.recompute:
+            a_token += shape.layers * (6 * shape.hidden + 4 * shape.kv_heads * shape.head_dim)
+        kept = layout.fsdp * layout.sequences * context * a_token
+        assert states + kept <= layout.fsdp * layout.tensor * plan.host.gpu.memory_gib * GIB * 0.9
+
+
+@settings(max_examples=30, deadline=None)
+@given(models, dtypes, contexts, st.integers(1, 2000), st.integers(1, 2000))
+def test_more_users_are_never_cheaper_by_the_hour(
+    model: str, dtype: Dtype, context: int, users: int, more: int
+) -> None:
+    few, many = (best_plans(_serve(model, dtype, context, count)) for count in (users, users + more))
+    prices = {plan.host.gpu.name: plan.usd_hour("spot") for plan in many if plan.fits}
+    for plan in few:
+        dearer = prices.get(plan.host.gpu.name)
+        if plan.fits and dearer is not None:
+            assert (plan.usd_hour("spot") or 0) <= dearer
+
+
+@settings(max_examples=20, deadline=None)
+@given(models, contexts)
+def test_more_context_never_fits_on_less(model: str, context: int) -> None:
+    for plan in _fitting(_serve(model, context=context * 2, users=1)):
+        assert _plan(_serve(model, context=context, users=1), plan.host.gpu.name).fits
+
+
+def test_one_gpu_where_one_is_enough() -> None:
+    plan = _plan(_serve("8b", users=1), "L4")
+    assert (plan.host.gpus, plan.layout.machines, plan.layout.tensor) == (1, 1, 1)
+    assert plan.host.machine == machine("asia-south1", "g2-standard-4")  # the cheapest of them
+
+
+def test_16_bit_weights_of_70b_take_several_h100() -> None:
+    """141 GB of weights: not one 80 GB card, nor two with any room for users."""
+    plan = _plan(_serve("70b"), "H100")
+    assert plan.layout.tensor * plan.layout.pipeline >= 4
+    assert plan.need > known_or_scaled("70b").parameters * 2 / plan.layout.tensor
+
+
+def test_a_pipeline_over_machines_needs_a_fabric() -> None:
+    for plan in _fitting(_serve("405b")):
+        if plan.layout.pipeline > 1:
+            assert plan.host.fabric_gbs > 0
+            assert plan.layout.machines % plan.layout.pipeline == 0
+            assert plan.layout.tensor == plan.host.gpus
+
+
+def test_a_desk_has_no_price_and_one_computer() -> None:
+    plan = _plan(_serve("8b", "int4", users=2), "RTX 4090")
+    assert plan.fits
+    assert plan.usd_hour("spot") is None
+    assert not _plan(_serve("8b", users=1000), "RTX 4090").fits
+
+
+def test_fine_tuning_70b_does_not_fit_on_a_desk_and_qlora_8b_does() -> None:
+    assert not _plan(_train("70b"), "RTX 4090").fits
+    assert _plan(_train("8b", "lora", "int4", 2048), "RTX 3090").fits
+
+
+@pytest.mark.parametrize("gpu", ["L40S", "H100", "H200", "B200"])
+def test_fine_tuning_70b_fits_on_clusters(gpu: str) -> None:
+    assert _plan(_train("70b"), gpu).fits
+
+
+def test_prices_are_those_of_the_catalogue() -> None:
+    plan = _plan(_train("70b"), "H100")
+    assert plan.host.machine
+    hour = plan.layout.machines * (plan.host.machine.spot_usd or 0)
+    assert plan.usd_hour("spot") == hour
+    assert plan.usd_million("spot") == pytest.approx(hour / plan.tokens_s / 3600 * 1e6)
+
+
+def test_fabrics_have_a_speed() -> None:
+    """The network column is for people; every machine with a fabric must still be understood."""
+    for host in hosts():
+        if host.machine:
+            assert bool(host.machine.fabrics) == bool(host.fabric_gbs), host.machine.machine_type
