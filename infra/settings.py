@@ -20,6 +20,7 @@ from pydantic.alias_generators import to_camel
 from infra.settings_errors import NOTHING, Problem, SettingsError, nearest, problems_of, refuse
 from infra.settings_types import (
     AwsRegion,
+    CapacityReservation,
     DnsLabel,
     Email,
     KubernetesVersion,
@@ -35,7 +36,7 @@ PERSONAL_RETENTION_DAYS = 365
 
 SYSTEM_POOL = "system"
 
-Purchase = Literal["spot", "on-demand"]
+Purchase = Literal["spot", "on-demand", "capacity-block"]
 Fabric = Literal["none", "efa"]
 DataClass = Literal["personal", "sensitive", "payment", "internal", "public"]
 Environment = Literal["local", "dev", "prod"]
@@ -57,6 +58,21 @@ class Currency(_Model):
     usd_inr: float = Field(gt=0)
     as_of: date
     gst_percent: float = Field(default=18, ge=0, le=50)
+
+
+class Usage(_Model):
+    """What a month is assumed to carry, for the price: GiB stored and moved, millions of requests and events.
+
+    Nothing enforces it. `lake_gib` is all that the lake holds; `log_gib` what is written to logs in a month.
+    """
+
+    lake_gib: float = Field(default=2000, ge=0)
+    lake_requests_millions: float = Field(default=10, ge=0)
+    log_gib: float = Field(default=50, ge=0)
+    nat_gib: float = Field(default=200, ge=0)
+    endpoint_gib: float = Field(default=200, ge=0)
+    internet_gib: float = Field(default=50, ge=0)
+    audit_events_millions: float = Field(default=20, ge=0)
 
 
 class Network(_Model):
@@ -83,6 +99,12 @@ class SystemPool(_Model):
 class GpuPool(_Model):
     """Nodes with one kind of GPU. The catalogue turns it into machine types and zones.
 
+    `gpu` names the kind, or `min_gpu_memory_gib` asks for the cheapest with that much memory. Spot is weighed by
+    `hours_lost_per_reclaim`, and refused where it saves less than the share `min_spot_saving`. A
+    `capacity_reservation` is the id of a capacity block that was bought, in its `zone` (an ID: aps1-az1), which other
+    pools that stand may name too. `expected_nodes` is what the price of the stack counts on: without it, what the
+    stack's own workloads ask for.
+
     `max_nodes` or `max_gpus` is the most that the pool grows to: one of them, in whole nodes. A pool is elastic (from
     zero, by what is asked for) unless it has a fabric or a placement group: such a pool stands, in one zone, with
     `min_nodes` nodes, all of them unless given. `on_demand_fallback` lets an elastic spot pool buy on-demand when there
@@ -90,20 +112,26 @@ class GpuPool(_Model):
     """
 
     name: DnsLabel
-    gpu: str = Field(min_length=1)
+    gpu: str | None = Field(default=None, min_length=1)
+    min_gpu_memory_gib: float | None = Field(default=None, gt=0, validate_default=True)
     gpus_per_node: int = Field(default=1, ge=1)
     purchase: Purchase = "spot"
+    zone: str | None = None
+    capacity_reservation: CapacityReservation | None = Field(default=None, validate_default=True)
+    min_spot_saving: float = Field(default=0.1, ge=0, lt=1)
+    hours_lost_per_reclaim: float = Field(default=1, ge=0)
     fabric: Fabric = "none"
     placement_group: bool = False
     max_nodes: int | None = Field(default=None, ge=1)
     max_gpus: int | None = Field(default=None, ge=1, validate_default=True)
     min_nodes: int | None = Field(default=None, ge=0)
     on_demand_fallback: bool = False
+    expected_nodes: float | None = Field(default=None, ge=0)
 
     @property
     def stands(self) -> bool:
         """Its nodes are there whether they are used or not: nothing scales a group that must stay together."""
-        return self.placement_group or self.fabric != "none"
+        return self.placement_group or self.fabric != "none" or self.capacity_reservation is not None
 
     @property
     def most_nodes(self) -> int:
@@ -122,6 +150,23 @@ class GpuPool(_Model):
             return 0
         return self.most_nodes if self.min_nodes is None else self.min_nodes
 
+    @field_validator("min_gpu_memory_gib")
+    @classmethod
+    def _a_gpu_or_its_memory(cls, gib: float | None, info: ValidationInfo) -> float | None:
+        if "gpu" in info.data and (gib is None) == (info.data["gpu"] is None):
+            raise refuse("gpu or minGpuMemoryGib, one of the two")
+        return gib
+
+    @field_validator("capacity_reservation")
+    @classmethod
+    def _blocks_are_no_spot(cls, reservation: str | None, info: ValidationInfo) -> str | None:
+        block = info.data.get("purchase") == "capacity-block"
+        if reservation and not block:
+            raise refuse("only with purchase: capacity-block; a block is paid for whole, before it begins")
+        if block and not reservation:
+            raise refuse("the id of the block that you bought (cr-…), with purchase: capacity-block")
+        return reservation
+
     @field_validator("max_gpus")
     @classmethod
     def _one_limit_in_whole_nodes(cls, gpus: int | None, info: ValidationInfo) -> int | None:
@@ -139,7 +184,8 @@ class GpuPool(_Model):
     def _min_fits_max(cls, least: int | None, info: ValidationInfo) -> int | None:
         if least is None:
             return None
-        if least and info.data.get("fabric") == "none" and not info.data.get("placement_group"):
+        together = info.data.get("placement_group") or info.data.get("purchase") == "capacity-block"
+        if least and info.data.get("fabric") == "none" and not together:
             raise refuse("only with a fabric or placementGroup: other pools grow from zero", near="0")
         most, gpus, per_node = (info.data.get(key) for key in ("max_nodes", "max_gpus", "gpus_per_node"))
         return _at_most(least, most or (gpus // per_node if gpus and per_node else None))
@@ -148,9 +194,17 @@ class GpuPool(_Model):
     @classmethod
     def _fallback_is_for_elastic_spot(cls, fallback: bool, info: ValidationInfo) -> bool:
         stands = info.data.get("placement_group") or info.data.get("fabric") == "efa"
-        if fallback and (stands or info.data.get("purchase") == "on-demand"):
+        if fallback and (stands or info.data.get("purchase") != "spot"):
             raise refuse("only with purchase: spot, without a fabric or placementGroup", near="false")
         return fallback
+
+    @field_validator("expected_nodes")
+    @classmethod
+    def _standing_nodes_are_expected(cls, nodes: float | None, info: ValidationInfo) -> float | None:
+        stands = any(info.data.get(key) for key in ("placement_group", "capacity_reservation"))
+        if nodes is not None and (stands or info.data.get("fabric", "none") != "none"):
+            raise refuse("only for a pool that grows from zero: the nodes of this one stand")
+        return nodes
 
 
 class Cluster(_Model):
@@ -226,6 +280,7 @@ class Settings(_Model):
     purpose: TagValue
     budget: Budget
     currency: Currency
+    usage: Usage = Usage()
     data_class: DataClass = "personal"
     retention_days: int = Field(default=PERSONAL_RETENTION_DAYS, ge=1)
     aws: Aws | None = Field(default=None, validate_default=True)

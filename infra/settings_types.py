@@ -81,6 +81,12 @@ def _email(address: str) -> str:
     raise refuse("an e-mail address")
 
 
+def _capacity_reservation(name: str) -> str:
+    if re.fullmatch(r"cr-[0-9a-f]{8,17}", name):
+        return name
+    raise refuse("the id of a capacity reservation: cr- and hexadecimal digits")
+
+
 def _quoted_version(given: object) -> object:
     """YAML reads an unquoted 1.30 as the number 1.3, so a number can't be trusted."""
     if isinstance(given, float):
@@ -94,5 +100,6 @@ AwsRegion = Annotated[str, AfterValidator(_aws_region)]
 PrivateCidr = Annotated[str, AfterValidator(_private_cidr)]
 LogRetentionDays = Annotated[int, AfterValidator(_log_retention)]
 PrincipalArn = Annotated[str, AfterValidator(_principal_arn)]
+CapacityReservation = Annotated[str, AfterValidator(_capacity_reservation)]
 Email = Annotated[str, AfterValidator(_email)]
 KubernetesVersion = Annotated[str, BeforeValidator(_quoted_version)]

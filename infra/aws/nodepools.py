@@ -13,6 +13,7 @@ import pulumi
 
 from infra.aws import nodes
 from infra.catalog import Choice
+from infra.catalog.node_bill import EXPECTED_NODES
 from infra.settings import GpuPool
 
 NODE_CLASS = "gpu"
@@ -84,6 +85,13 @@ def node_pool(pool: GpuPool, choice: Choice, zone_names: Sequence[pulumi.Input[s
         "limits": {"nvidia.com/gpu": str(pool.most_gpus)},
         "disruption": _disruption(pool),
     }
+
+
+def expected(pool: GpuPool) -> dict[str, dict[str, str]]:
+    """The annotation that tells the bill how many nodes people count on, where they said so."""
+    if pool.expected_nodes is None:
+        return {}
+    return {"annotations": {EXPECTED_NODES: f"{pool.expected_nodes:g}"}}
 
 
 def _one_of(key: str, values: Sequence[pulumi.Input[str]]) -> dict[str, Any]:

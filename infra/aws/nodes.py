@@ -56,7 +56,10 @@ def node_role(name: str, description: str, opts: pulumi.ResourceOptions) -> Node
 
 @dataclass(frozen=True)
 class TemplateArgs:
-    """`network_interfaces` with their security groups replace the ones that EKS would give; `user_data` is MIME."""
+    """`network_interfaces` with their security groups replace the ones that EKS would give; `user_data` is MIME.
+
+    `block_machine` in `capacity_block` (a reservation's id): EKS takes the machine type from here then, not from the
+    group."""
 
     disk_gib: int
     disk_key_arn: pulumi.Input[str]
@@ -64,6 +67,8 @@ class TemplateArgs:
     user_data: str = ""
     network_interfaces: Sequence[aws.ec2.LaunchTemplateNetworkInterfaceArgs] = ()
     placement_group: pulumi.Input[str] | None = None
+    capacity_block: str | None = None
+    block_machine: str | None = None
 
 
 def launch_template(name: str, args: TemplateArgs, opts: pulumi.ResourceOptions) -> aws.ec2.LaunchTemplate:
@@ -94,6 +99,15 @@ def launch_template(name: str, args: TemplateArgs, opts: pulumi.ResourceOptions)
         network_interfaces=list(args.network_interfaces) or None,
         placement=aws.ec2.LaunchTemplatePlacementArgs(group_name=placement)
         if placement is not None
+        else None,
+        instance_type=args.block_machine,
+        instance_market_options=aws.ec2.LaunchTemplateInstanceMarketOptionsArgs(market_type="capacity-block")
+        if args.capacity_block
+        else None,
+        capacity_reservation_specification={
+            "capacity_reservation_target": {"capacity_reservation_id": args.capacity_block}
+        }
+        if args.capacity_block
         else None,
         user_data=base64.b64encode(args.user_data.encode()).decode() if args.user_data else None,
         # The provider's default tags reach the template, not what is started from it.

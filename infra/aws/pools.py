@@ -18,7 +18,7 @@ from infra.aws.cluster import Cluster
 from infra.aws.iam import Account
 from infra.aws.network import Network
 from infra.aws.tags import Handling
-from infra.catalog import Choice, Machine, choose, kubernetes_versions
+from infra.catalog import Asked, Choice, Machine, choose, kubernetes_versions
 from infra.settings import GpuPool
 
 GPU_RESOURCE = "nvidia.com/gpu"
@@ -59,7 +59,7 @@ class Pools(pulumi.ComponentResource):
     def _node_group(self, name: str, pool: GpuPool) -> aws.eks.NodeGroup:
         """Nodes that stand together in one zone, bought in one way."""
         args = self._args
-        machines, zone = one_zone(_chosen(args.account.region, pool), args.network.private_subnets)
+        machines, zone = one_zone(chosen(args.account.region, pool), args.network.private_subnets, pool.zone)
         label = f"{self._name}-{pool.name}"
         placement = aws.ec2.PlacementGroup(
             f"{name}-{pool.name}",
@@ -77,6 +77,8 @@ class Pools(pulumi.ComponentResource):
                 user_data=fabric.user_data(efa=pool.fabric == "efa", nvme=machines[0].nvme_gb > 0),
                 network_interfaces=self._interfaces(name, pool, machines[0]),
                 placement_group=placement.name,
+                capacity_block=pool.capacity_reservation,
+                block_machine=machines[0].machine_type if pool.capacity_reservation else None,
             ),
             self._child,
         )
@@ -89,8 +91,10 @@ class Pools(pulumi.ComponentResource):
             version=self._image.version,
             release_version=self._image.ami_release,
             ami_type="AL2023_x86_64_NVIDIA",
-            capacity_type="SPOT" if pool.purchase == "spot" else "ON_DEMAND",
-            instance_types=[machine.machine_type for machine in machines],
+            capacity_type=pool.purchase.upper().replace("-", "_"),
+            instance_types=None
+            if pool.capacity_reservation
+            else [machine.machine_type for machine in machines],
             scaling_config={
                 "desired_size": pool.standing_nodes,
                 "min_size": pool.standing_nodes,
@@ -175,14 +179,14 @@ class Pools(pulumi.ComponentResource):
         self, name: str, pool: GpuPool, node_class: pulumi.Resource
     ) -> kubernetes.apiextensions.CustomResource:
         args = self._args
-        choice = _chosen(args.account.region, pool)
+        choice = chosen(args.account.region, pool)
         offered = {zone for machine in choice.machines for zone in machine.zones}
         zones = [zone_name for zone, zone_name in args.network.zone_names.items() if zone in offered]
         return kubernetes.apiextensions.CustomResource(
             f"{name}-{pool.name}",
             api_version=nodepools.NODE_POOL_API,
             kind="NodePool",
-            metadata={"name": pool.name},
+            metadata={"name": pool.name, **nodepools.expected(pool)},
             spec=nodepools.node_pool(pool, choice, zones),
             opts=self._of_karpenter([*args.karpenter, node_class]),
         )
@@ -201,11 +205,15 @@ class Pools(pulumi.ComponentResource):
 
 def describe(region: str, pools: Sequence[GpuPool]) -> dict[str, interfaces.Pool]:
     """The pools as pods see them, by name."""
-    return {pool.name: _described(pool, _chosen(region, pool)) for pool in pools}
+    return {pool.name: _described(pool, chosen(region, pool)) for pool in pools}
 
 
-def one_zone(choice: Choice, zones: Mapping[str, object]) -> tuple[list[Machine], str]:
-    """Machines that can stand in one group, and its zone among `zones`: the first where the cheapest machine is.
+def one_zone(
+    choice: Choice, zones: Mapping[str, object], wanted: str | None = None
+) -> tuple[list[Machine], str]:
+    """Machines that can stand in one group, and its zone among `zones`: the `wanted` one, else the first where the
+    cheapest
+    machine is.
 
     Only machines with as many EFA interfaces as the cheapest: the launch template lays them out for all.
 
@@ -213,7 +221,7 @@ def one_zone(choice: Choice, zones: Mapping[str, object]) -> tuple[list[Machine]
         LookupError: none of the zones offers the machine.
     """
     cheapest = choice.machines[0]
-    zone = next((zone for zone in cheapest.zones if zone in zones), None)
+    zone = next((zone for zone in cheapest.zones if zone in zones and wanted in (None, zone)), None)
     if zone is None:
         raise LookupError(
             f"{cheapest.machine_type} is in {', '.join(cheapest.zones)}; the network has {', '.join(zones)}"
@@ -226,14 +234,9 @@ def one_zone(choice: Choice, zones: Mapping[str, object]) -> tuple[list[Machine]
     return alike, zone
 
 
-def _chosen(region: str, pool: GpuPool) -> Choice:
-    return choose(
-        region,
-        gpu=pool.gpu,
-        gpus_per_node=pool.gpus_per_node,
-        fabric=pool.fabric,
-        purchase=pool.purchase,
-    )
+def chosen(region: str, pool: GpuPool) -> Choice:
+    """The machines that serve a pool in its region."""
+    return choose([region], Asked.by(pool))
 
 
 def _described(pool: GpuPool, choice: Choice) -> interfaces.Pool:
@@ -243,7 +246,7 @@ def _described(pool: GpuPool, choice: Choice) -> interfaces.Pool:
         limits[fabric.HUGEPAGES_RESOURCE] = f"{fabric.HUGEPAGES_MIB}Mi"
     return interfaces.Pool(
         name=pool.name,
-        gpu=pool.gpu,
+        gpu=choice.machines[0].gpu,
         gpus_per_node=pool.gpus_per_node,
         purchase=pool.purchase,
         fabric=pool.fabric,

@@ -1,94 +1,246 @@
-"""From what people ask for (a GPU, how many a node, a fabric, how it is bought) to machine types and zones."""
+"""The chooser: from what people ask for (GPUs, a fabric, how it is bought) to machine types and zones, cheapest
+first."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from infra.catalog.machines import CatalogError, Machine, machines, offered_in
+from infra.catalog import risk
+from infra.catalog.machines import Machine, machines, offered_in
+from infra.catalog.tables import CatalogError
+from infra.settings import GpuPool
 from infra.settings_errors import nearest
+
+ANY = "any"
+PURCHASES = ("spot", "on-demand")
+FABRICS = ("none", "efa", "rdma", "tcpx")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a pool asks of the catalogue: one kind of GPU, or any with enough memory; and how many of them in a node.
+
+    `fabric` is none, efa, rdma or tcpx. `purchase` is spot, on-demand, capacity-block or any. `nodes` of a pool with a
+    fabric are lost together when one is taken back, and `lost_hours` of work with them. Spot is refused where it saves
+    less than `min_spot_saving` of the on-demand price.
+    """
+
+    gpu: str | None = None
+    min_gpu_memory_gib: float | None = None
+    gpus_per_node: int = 1
+    fabric: str = "none"
+    purchase: str = "spot"
+    nodes: int = 1
+    lost_hours: float = 1.0
+    min_spot_saving: float = 0.1
+
+    @classmethod
+    def by(cls, pool: GpuPool) -> Asked:
+        """What a pool of the settings asks."""
+        return cls(
+            gpu=pool.gpu,
+            min_gpu_memory_gib=pool.min_gpu_memory_gib,
+            gpus_per_node=pool.gpus_per_node,
+            fabric=pool.fabric,
+            purchase=pool.purchase,
+            nodes=pool.most_nodes,
+            lost_hours=pool.hours_lost_per_reclaim,
+            min_spot_saving=pool.min_spot_saving,
+        )
+
+    @property
+    def purchases(self) -> tuple[str, ...]:
+        return PURCHASES if self.purchase == ANY else (self.purchase,)
+
+    @property
+    def what(self) -> str:
+        """The GPU, as people would say it."""
+        return self.gpu or f"a GPU with {self.min_gpu_memory_gib:g} GiB"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A machine bought in one way: USD an hour, and an hour's useful work once the risk of spot is paid for."""
+
+    machine: Machine
+    purchase: str
+    usd: float
+    useful_usd: float
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A machine that does not serve (bought as `purchase`, or at all), the request that it fails, and why."""
+
+    machine: Machine
+    purchase: str
+    asked: str
+    why: str
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Machines that serve a pool, the cheapest first, the zones of that first one, and why every other fell out."""
+    """Offers that serve a pool, the cheapest useful hour first, and why every other machine fell out."""
 
-    machines: tuple[Machine, ...]
-    zones: tuple[str, ...]
-    rejected: tuple[tuple[Machine, str], ...]
+    offers: tuple[Offer, ...]
+    rejected: tuple[Rejected, ...]
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """Machine types of one kind of GPU, that of the cheapest: a pool's pods must not meet another."""
+        gpu = self.offers[0].machine.gpu
+        return tuple(dict.fromkeys(offer.machine for offer in self.offers if offer.machine.gpu == gpu))
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """Zones of the cheapest."""
+        return self.machines[0].zones
 
 
 class NoMachineError(CatalogError):
-    """No machine serves the pool. `asked` names the request that left none: gpu, gpus_per_node, fabric or purchase."""
+    """No machine serves. `asked` names the request that left none (gpu, min_gpu_memory_gib, gpus_per_node, fabric,
+    zones or
+    purchase), `rejected` has every machine with its reason."""
+
+    rejected: Sequence[Rejected] = ()
 
     def __init__(self, asked: str, given: str, allowed: str, near: str | None) -> None:
         self.asked, self.given, self.allowed, self.near = asked, given, allowed, near
         super().__init__(f"{asked} {given}: allowed is {allowed}" + (f"; {near}" if near else ""))
 
 
-def choose(region: str, *, gpu: str, gpus_per_node: int, fabric: str, purchase: str) -> Choice:
-    """The machines of a region with exactly this GPU and count, this fabric, and a known price.
+def choose(regions: Sequence[str], asked: Asked) -> Choice:
+    """Machines of the regions that serve, at price × risk.
 
     Raises:
-        NoMachineError: none; says what is offered there, and where in India the GPU is.
-        geography.UnknownRegionError: the region is not in India.
+        NoMachineError: none; says what there is, and where in India the GPU is.
+        geography.UnknownRegionError: a region is not in India.
     """
-    offered = [machine for machine in machines(region) if machine.gpu]
-    with_gpu = [machine for machine in offered if machine.gpu == gpu and machine.gpu_count]
-    if not with_gpu:
-        raise NoMachineError(
-            "gpu", gpu, f"in {region}: {', '.join(_gpus(offered))}", _elsewhere(gpu, offered)
-        )
-    counted = [machine for machine in with_gpu if machine.gpu_count == gpus_per_node]
-    if not counted:
-        counts = sorted({machine.gpu_count for machine in with_gpu})
-        allowed = f"of {gpu} in {region}: {', '.join(map(str, counts))} a node"
-        closest = str(min(counts, key=lambda count: abs(count - gpus_per_node)))
-        raise NoMachineError("gpus_per_node", str(gpus_per_node), allowed, closest)
-    connected = [machine for machine in counted if fabric == "none" or machine.efa_interfaces]
-    if not connected:
-        types = ", ".join(machine.machine_type for machine in counted)
-        allowed = f"none: {types} has no EFA"
-        raise NoMachineError("fabric", fabric, allowed, _with_efa(with_gpu))
-    priced = [machine for machine in connected if machine.price(purchase) is not None]
-    if not priced:
-        other = "on-demand" if purchase == "spot" else "spot"
-        known = other if any(machine.price(other) is not None for machine in connected) else None
-        raise NoMachineError(
-            "purchase", purchase, f"a way to buy {gpu} in {region} whose price is known", known
-        )
-    cheapest_first = sorted(priced, key=lambda machine: (machine.price(purchase), machine.machine_type))
-    rejected = tuple(
-        (machine, _why_not(machine, gpu, gpus_per_node, fabric, purchase))
-        for machine in machines(region)
-        if machine not in priced
+    judged = [verdict for region in regions for found in machines(region) for verdict in _judge(found, asked)]
+    rejected = [verdict for verdict in judged if isinstance(verdict, Rejected)]
+    offers = [verdict for verdict in judged if isinstance(verdict, Offer)]
+    if not offers:
+        refusal = _refusal(regions, asked, rejected)
+        refusal.rejected = rejected
+        raise refusal
+    offers.sort(key=lambda offer: (offer.useful_usd, offer.machine.machine_type, offer.machine.region))
+    return Choice(tuple(offers), tuple(rejected))
+
+
+def _judge(machine: Machine, asked: Asked) -> Iterator[Offer | Rejected]:
+    fault = _fault(machine, asked)
+    if fault:
+        yield Rejected(machine, "", *fault)
+        return
+    for purchase in asked.purchases:
+        usd = machine.price(purchase)
+        why = _not_bought(machine, purchase, usd, asked)
+        if why or usd is None:
+            yield Rejected(machine, purchase, "purchase", why)
+            continue
+        together = asked.nodes if asked.fabric != "none" else 1
+        yield Offer(machine, purchase, usd, usd * risk.factor(machine, purchase, together, asked.lost_hours))
+
+
+def _fault(machine: Machine, asked: Asked) -> tuple[str, str] | None:
+    """The first request that the machine fails, however it is bought, and why."""
+    has = " or ".join(machine.fabrics) or "no fabric"
+    gib = f"{machine.gpu_memory_gib:g} GiB"
+    faults = (
+        ("gpu", asked.gpu and machine.gpu != asked.gpu, f"has {machine.gpu or 'no GPU'}, not {asked.what}"),
+        ("gpu", not machine.gpu, "has no GPU"),
+        (
+            "min_gpu_memory_gib",
+            machine.gpu_memory_gib < (asked.min_gpu_memory_gib or 0),
+            f"{machine.gpu} has {gib}",
+        ),
+        ("gpus_per_node", not machine.gpu_count, f"has a fraction of a GPU ({gib})"),
+        (
+            "gpus_per_node",
+            machine.gpu_count != asked.gpus_per_node,
+            f"has {machine.gpu_count} GPUs, not {asked.gpus_per_node}",
+        ),
+        ("fabric", asked.fabric not in ("none", *machine.fabrics), f"has {has}, not {asked.fabric}"),
+        ("zones", not machine.zones, "which zones offer it is not known"),
     )
-    return Choice(tuple(cheapest_first), cheapest_first[0].zones, rejected)
+    return next(((setting, why) for setting, fails, why in faults if fails), None)
 
 
-def _why_not(machine: Machine, gpu: str, gpus_per_node: int, fabric: str, purchase: str) -> str:
-    if machine.gpu != gpu:
-        return f"has {machine.gpu or 'no GPU'}, not {gpu}"
-    if not machine.gpu_count:
-        return f"has a fraction of a GPU ({machine.gpu_memory_gib:g} GiB)"
-    if machine.gpu_count != gpus_per_node:
-        return f"has {machine.gpu_count} GPUs, not {gpus_per_node}"
-    if fabric == "efa" and not machine.efa_interfaces:
-        return "has no EFA"
-    return f"no {purchase} price is known"
+def _not_bought(machine: Machine, purchase: str, usd: float | None, asked: Asked) -> str:
+    """Why it can't, or should not, be bought that way; empty where it can."""
+    if purchase == "capacity-block" and not machine.capacity_blocks:
+        return "is not sold in capacity blocks"
+    if usd is None:
+        return f"no {purchase} price is known"
+    saving = machine.spot_saving
+    if purchase == "spot" and saving is not None and saving < asked.min_spot_saving:
+        return f"spot saves {saving:.0%}, less than {asked.min_spot_saving:.0%}"
+    return ""
 
 
-def _gpus(offered: list[Machine]) -> list[str]:
-    return sorted({machine.gpu for machine in offered if machine.gpu_count})
+_ORDER = ("gpu", "min_gpu_memory_gib", "gpus_per_node", "fabric", "zones", "purchase")
 
 
-def _elsewhere(gpu: str, offered: list[Machine]) -> str | None:
+def _refusal(regions: Sequence[str], asked: Asked, rejected: Sequence[Rejected]) -> NoMachineError:
+    """What the machines that came furthest failed, what they would allow, and the nearest that works."""
+    failed = max((one.asked for one in rejected), key=_ORDER.index)
+    last = [one for one in rejected if one.asked == failed]
+    here = ", ".join(regions)
+    match failed:
+        case "gpu":
+            gpus = sorted({m.gpu for region in regions for m in machines(region) if m.gpu_count})
+            return NoMachineError(
+                "gpu", asked.what, f"in {here}: {', '.join(gpus)}", _elsewhere(asked.gpu, gpus)
+            )
+        case "min_gpu_memory_gib":
+            most = max(one.machine.gpu_memory_gib for one in last)
+            return NoMachineError(
+                failed, f"{asked.min_gpu_memory_gib:g}", f"in {here}: {most:g} GiB a GPU at most", f"{most:g}"
+            )
+        case "gpus_per_node":
+            counts = sorted({one.machine.gpu_count for one in last if one.machine.gpu_count})
+            allowed = f"of {asked.what} in {here}: {', '.join(map(str, counts)) or 'fractions only'} a node"
+            closest = min(counts, key=lambda count: abs(count - asked.gpus_per_node), default=None)
+            return NoMachineError(
+                failed, str(asked.gpus_per_node), allowed, str(closest) if closest else None
+            )
+        case "fabric":
+            allowed = "; ".join(dict.fromkeys(f"{one.machine.machine_type} {one.why}" for one in last))
+            return NoMachineError(failed, asked.fabric, allowed, _with_fabric(regions, asked))
+    allowed = "; ".join(dict.fromkeys(f"{one.machine.machine_type}: {one.why}" for one in last))
+    return NoMachineError(failed, asked.purchase, allowed, _bought_otherwise(asked, last))
+
+
+def _elsewhere(gpu: str | None, gpus: Sequence[str]) -> str | None:
     """Where in India the GPU is, or the GPU that was probably meant."""
-    places = offered_in(gpu)
+    places = offered_in(gpu) if gpu else {}
     if not places:
-        return nearest(gpu, _gpus(offered))
+        return nearest(gpu, gpus)
     return f"{gpu} is in " + "; ".join(f"{region} ({', '.join(zones)})" for region, zones in places.items())
 
 
-def _with_efa(machines_of_gpu: list[Machine]) -> str | None:
-    counts = sorted({machine.gpu_count for machine in machines_of_gpu if machine.efa_interfaces})
-    return f"EFA comes with {', '.join(map(str, counts))} a node" if counts else None
+def _with_fabric(regions: Sequence[str], asked: Asked) -> str | None:
+    """The GPU's fabrics here by their counts, else the machines of these regions that have the fabric."""
+    here = [found for region in regions for found in machines(region) if found.gpu_count and found.fabrics]
+    same = {
+        f"{' or '.join(found.fabrics)} with {found.gpu_count} a node"
+        for found in here
+        if found.gpu == asked.gpu
+    }
+    if same:
+        return f"{asked.gpu} has {', '.join(sorted(same))}"
+    others = sorted({f"{found.gpu_count} × {found.gpu}" for found in here if asked.fabric in found.fabrics})
+    return f"{asked.fabric} comes with {', '.join(others)}" if others else None
+
+
+def _bought_otherwise(asked: Asked, last: Sequence[Rejected]) -> str | None:
+    return next(
+        (
+            purchase
+            for purchase in PURCHASES
+            if purchase not in asked.purchases
+            and any(one.machine.price(purchase) is not None for one in last)
+        ),
+        None,
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 
-from infra.catalog.machines import DATA
+from infra.catalog.tables import DATA
 
 
 @dataclass(frozen=True)

@@ -2,55 +2,90 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
-from pathlib import Path
 
 from infra import geography
+from infra.catalog.tables import (
+    DATA,
+    CatalogError,
+    InterruptionRow,
+    MachineRow,
+    OfferingRow,
+    PriceRow,
+    read,
+)
 from infra.settings_errors import nearest
 
-DATA = Path(__file__).parent / "data"
 MONTH_HOURS = 730  # what clouds bill as a month: 365 days × 24 h ÷ 12
+STALE_DAYS = 90
 
 
-class CatalogError(LookupError):
-    """The catalogue has no such thing. The message names the nearest that it has."""
+@dataclass(frozen=True)
+class Price:
+    """USD an hour, Linux, without tax. `basis` says how it was had: observed, derived or derived-weak."""
+
+    usd: float
+    basis: str
+    as_of: date
+    source: str
 
 
 @dataclass(frozen=True)
 class Machine:
     """One machine type in one region.
 
-    `gpu` is the GPU's short name, "" for a CPU machine; `gpu_count` 0 beside a name is a fraction of that GPU.
-    `zones` are zone IDs. Prices are USD an hour, Linux, without tax; None where no figure was found. `basis` says how
-    the on-demand price was had: observed, derived or derived-weak.
-    """
+    `gpu` is the GPU's short name, "" for a CPU machine; `gpu_count` 0 beside a name is a fraction of that GPU
+    (`gpu_fraction`). `gpu_link` joins the GPUs of one machine. `fabrics` are the fast networks that it can have: efa,
+    rdma (memory to memory, past the CPU), tcpx; `extra_networks` are those that Google's need beside the first.
+    `capacity_blocks`: AWS sells it by the block, reserved for days. `zones` are zone IDs, none where they were not
+    found. Prices are None where no figure was found."""
 
     cloud: geography.Cloud
     region: str
     machine_type: str
     gpu: str
     gpu_count: int
+    gpu_fraction: float
     gpu_memory_gib: float
+    gpu_link: str
     vcpus: int
     memory_gib: float
     nvme_gb: int
     network: str
     network_cards: int
     efa_interfaces: int
+    fabrics: tuple[str, ...]
+    extra_networks: int
+    capacity_blocks: bool
     zones: tuple[str, ...]
-    on_demand_usd: float | None
-    spot_usd: float | None
+    on_demand: Price | None
+    spot: Price | None
     interruption_band: str
-    basis: str
-    as_of: str
+    as_of: date
     source: str
 
+    @property
+    def on_demand_usd(self) -> float | None:
+        return self.on_demand.usd if self.on_demand else None
+
+    @property
+    def spot_usd(self) -> float | None:
+        return self.spot.usd if self.spot else None
+
     def price(self, purchase: str) -> float | None:
-        """USD an hour when bought as `spot` or `on-demand`."""
+        """USD an hour when bought as `spot` or `on-demand`. A capacity block is priced when it is bought, below
+        on-demand."""
         return self.spot_usd if purchase == "spot" else self.on_demand_usd
+
+    @property
+    def spot_saving(self) -> float | None:
+        """The share of the on-demand price that spot saves; None where one of the two is not known."""
+        if self.spot is None or self.on_demand is None:
+            return None
+        return 1 - self.spot.usd / self.on_demand.usd
 
 
 def machines(region: str) -> tuple[Machine, ...]:
@@ -59,8 +94,7 @@ def machines(region: str) -> tuple[Machine, ...]:
     Raises:
         geography.UnknownRegionError: the region is not in India.
     """
-    place = geography.region(region)
-    return tuple(machine for machine in _all_machines() if machine.region == place.name)
+    return _by_region().get(geography.region(region).name, ())
 
 
 def machine(region: str, machine_type: str) -> Machine:
@@ -72,54 +106,75 @@ def machine(region: str, machine_type: str) -> Machine:
     here = {found.machine_type: found for found in machines(region)}
     if machine_type in here:
         return here[machine_type]
-    elsewhere = [found.region for found in _all_machines() if found.machine_type == machine_type]
+    elsewhere = [found.region for found in everywhere() if found.machine_type == machine_type]
     near = nearest(machine_type, here)
     hint = f"; it is in {', '.join(elsewhere)}" if elsewhere else f"; the nearest is {near}" if near else ""
     raise CatalogError(f"{machine_type} is not offered in {region}{hint}")
 
 
+def everywhere() -> tuple[Machine, ...]:
+    """Every machine type of every region in India."""
+    return tuple(found for offered in _by_region().values() for found in offered)
+
+
 def offered_in(gpu: str, gpus_per_node: int | None = None) -> Mapping[str, tuple[str, ...]]:
     """Regions of India, with their zones, that have whole GPUs of this kind (`gpus_per_node` of them, if given)."""
     zones: dict[str, set[str]] = {}
-    for found in _all_machines():
+    for found in everywhere():
         if found.gpu == gpu and found.gpu_count and gpus_per_node in (None, found.gpu_count):
             zones.setdefault(found.region, set()).update(found.zones)
     return {region: tuple(sorted(ids)) for region, ids in zones.items()}
 
 
-@cache
-def _all_machines() -> tuple[Machine, ...]:
-    return tuple(machine for table in sorted(DATA.glob("*_machines.csv")) for machine in _read(table))
-
-
-def _read(table: Path) -> list[Machine]:
-    with table.open(encoding="utf-8", newline="") as rows:
-        return [_machine(row) for row in csv.DictReader(rows)]
-
-
-def _machine(row: Mapping[str, str]) -> Machine:
-    return Machine(
-        cloud=geography.region(row["region"]).cloud,
-        region=row["region"],
-        machine_type=row["machine_type"],
-        gpu=row["gpu"],
-        gpu_count=int(row["gpu_count"]),
-        gpu_memory_gib=float(row["gpu_memory_gib"]),
-        vcpus=int(row["vcpus"]),
-        memory_gib=float(row["memory_gib"]),
-        nvme_gb=int(row["nvme_gb"]),
-        network=row["network"],
-        network_cards=int(row["network_cards"]),
-        efa_interfaces=int(row["efa_interfaces"]),
-        zones=tuple(row["zones"].split("|")),
-        on_demand_usd=_usd(row["on_demand_usd"]),
-        spot_usd=_usd(row["spot_usd"]),
-        interruption_band=row["interruption_band"],
-        basis=row["basis"],
-        as_of=row["as_of"],
-        source=row["source"],
+def stale(today: date) -> str | None:
+    """A sentence about prices older than 90 days, with their age, or None."""
+    prices = [price for found in everywhere() for price in (found.on_demand, found.spot) if price]
+    oldest = min(price.as_of for price in prices)
+    old = sum((today - price.as_of).days > STALE_DAYS for price in prices)
+    if not old:
+        return None
+    age = (today - oldest).days
+    return (
+        f"{old} of {len(prices)} prices are older than {STALE_DAYS} days (the oldest {age}, of {oldest}): "
+        "`make catalog` refreshes them from the clouds where you have credentials"
     )
 
 
-def _usd(cell: str) -> float | None:
-    return float(cell) if cell else None
+@cache
+def _by_region() -> Mapping[str, tuple[Machine, ...]]:
+    types = {row.machine_type: row for row in read(DATA / "machines.csv", MachineRow)}
+    prices = {
+        (row.region, row.machine_type, row.purchase): Price(row.usd_hour, row.basis, row.as_of, row.source)
+        for row in read(DATA / "prices.csv", PriceRow)
+    }
+    bands = {
+        (row.region, row.machine_type): row.band for row in read(DATA / "interruptions.csv", InterruptionRow)
+    }
+    found: dict[str, list[Machine]] = {region: [] for region in geography.REGIONS}
+    for offering in read(DATA / "offerings.csv", OfferingRow):
+        if offering.machine_type not in types:
+            raise CatalogError(f"offerings.csv: {offering.machine_type} has no row in machines.csv")
+        at = (offering.region, offering.machine_type)
+        made = _machine(
+            types[offering.machine_type],
+            offering,
+            prices.get((*at, "on-demand")),
+            prices.get((*at, "spot")),
+            bands.get(at, ""),
+        )
+        found[geography.region(offering.region).name].append(made)
+    return {region: tuple(offered) for region, offered in found.items()}
+
+
+def _machine(
+    kind: MachineRow, offering: OfferingRow, on_demand: Price | None, spot: Price | None, band: str
+) -> Machine:
+    facts = kind.model_dump()
+    return Machine(
+        **facts,
+        region=offering.region,
+        zones=offering.zones,
+        on_demand=on_demand,
+        spot=spot,
+        interruption_band=band,
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from infra.catalog.choose import NoMachineError, choose
+from pydantic.alias_generators import to_camel
+
+from infra.catalog.choose import Asked, Choice, NoMachineError, choose
 from infra.catalog.kubernetes_versions import kubernetes_versions
 from infra.catalog.machines import machines
 from infra.geography import regions_of
 from infra.settings import GpuPool, Parts
-from infra.settings_errors import Problem, nearest
-
-_SETTING = {"gpu": "gpu", "gpus_per_node": "gpusPerNode", "fabric": "fabric", "purchase": "purchase"}
+from infra.settings_errors import NOTHING, Problem, nearest
 
 
 def check_offered(parts: Parts) -> list[Problem]:
@@ -44,13 +44,21 @@ def _system_machine(region: str, machine_type: str) -> list[Problem]:
 
 def _pool(region: str, path: str, pool: GpuPool) -> list[Problem]:
     try:
-        choose(
-            region,
-            gpu=pool.gpu,
-            gpus_per_node=pool.gpus_per_node,
-            fabric=pool.fabric,
-            purchase=pool.purchase,
-        )
+        choice = choose([region], Asked.by(pool))
     except NoMachineError as error:
-        return [Problem(f"{path}.{_SETTING[error.asked]}", error.given, error.allowed, error.near)]
+        setting = to_camel("purchase" if error.asked == "zones" else error.asked)
+        return [Problem(f"{path}.{setting}", error.given, error.allowed, error.near)]
+    return _zone(path, pool, choice)
+
+
+def _zone(path: str, pool: GpuPool, choice: Choice) -> list[Problem]:
+    if pool.zone is None and pool.capacity_reservation:
+        return [Problem(f"{path}.zone", NOTHING, "the zone of the capacity block", choice.zones[0])]
+    if pool.zone and not pool.stands:
+        return [
+            Problem(f"{path}.zone", pool.zone, "only with a fabric, placementGroup or capacityReservation")
+        ]
+    if pool.zone and pool.zone not in choice.zones:
+        offered = f"where {choice.machines[0].machine_type} is: {', '.join(choice.zones)}"
+        return [Problem(f"{path}.zone", pool.zone, offered, nearest(pool.zone, choice.zones))]
     return []

@@ -11,6 +11,11 @@ def rupees(usd: float, currency: Currency, *, with_gst: bool = False) -> float:
     return usd * currency.usd_inr * tax
 
 
+def format_price(rupees: float) -> str:
+    """A price an hour or a million: with paise below ₹1,000."""
+    return format_inr(rupees) if rupees >= 1000 else f"₹{rupees:.2f}"
+
+
 def format_inr(rupees: float) -> str:
     """Whole rupees with Indian grouping: ₹12,34,567."""
     digits = f"{abs(rupees):.0f}"

@@ -119,8 +119,10 @@ def test_the_error_reads_as_a_list() -> None:
 def test_a_gpu_that_is_elsewhere_says_where() -> None:
     values = with_pools({"name": "a", "gpu": "H200", "gpusPerNode": 8, "maxNodes": 1}, region="ap-south-2")
     problem = problems(values)["aws.cluster.pools[0].gpu"]
-    assert problem.nearest == "H200 is in ap-south-1 (aps1-az1, aps1-az3)"
-    assert problem.allowed == "in ap-south-2: L40S"
+    assert problem.nearest == (
+        "H200 is in ap-south-1 (aps1-az1, aps1-az3); asia-south1 (asia-south1-b); asia-south2 (asia-south2-c)"
+    )
+    assert problem.allowed == "in ap-south-2: B200, B300, L4, L40S"
 
 
 def test_a_region_outside_india_is_about_residency() -> None:
@@ -333,3 +335,60 @@ def test_load_sees_a_mistyped_name(configured: Any) -> None:
         settings.load(configured(**minimal(), ownr="x", budgt={"monthlyInr": 1}))
     near = {problem.path: problem.nearest for problem in refused.value.problems}
     assert near == {"ownr": "owner", "budgt": "budget"}
+
+
+BLOCK = "cr-0123456789abcdef0"
+
+
+@pytest.mark.parametrize(
+    ("pool", "setting", "says"),
+    [
+        (
+            {"purchase": "spot", "capacityReservation": BLOCK},
+            "capacityReservation",
+            "only with purchase: capacity-block",
+        ),
+        ({"purchase": "capacity-block"}, "capacityReservation", "the id of the block"),
+        (
+            {"purchase": "capacity-block", "capacityReservation": "block"},
+            "capacityReservation",
+            "cr- and hex",
+        ),
+        (
+            {"purchase": "capacity-block", "capacityReservation": BLOCK},
+            "zone",
+            "the zone of the capacity block",
+        ),
+        (
+            {"purchase": "capacity-block", "capacityReservation": BLOCK, "zone": "aps1-az9"},
+            "zone",
+            "where p5.48xlarge is: aps1-az1, aps1-az2, aps1-az3",
+        ),
+        ({"zone": "aps1-az1"}, "zone", "only with a fabric"),
+        ({"minGpuMemoryGib": 80}, "minGpuMemoryGib", "gpu or minGpuMemoryGib, one of the two"),
+        ({"gpu": None}, "minGpuMemoryGib", "gpu or minGpuMemoryGib, one of the two"),
+        ({"gpu": "A100"}, "purchase", "spot saves 7%, less than 10%"),
+        ({"minSpotSaving": 1}, "minSpotSaving", "less than 1"),
+        ({"hoursLostPerReclaim": -1}, "hoursLostPerReclaim", "0"),
+        ({"expectedNodes": -1}, "expectedNodes", "0"),
+    ],
+)
+def test_a_pool_that_cannot_be_bought_so(pool: dict[str, Any], setting: str, says: str) -> None:
+    whole = {"name": "a", "gpu": "H100", "gpusPerNode": 8, "maxNodes": 1, **pool}
+    found = problems(with_pools({key: value for key, value in whole.items() if value is not None}))
+    assert set(found) == {f"aws.cluster.pools[0].{setting}"}
+    assert says in found[f"aws.cluster.pools[0].{setting}"].allowed
+
+
+def test_pools_that_are_bought_in_unusual_ways() -> None:
+    bought = {"purchase": "capacity-block", "capacityReservation": BLOCK, "zone": "aps1-az2"}
+    read = settings.parse(
+        with_pools(
+            {"name": "block", "gpu": "H100", "gpusPerNode": 8, "maxNodes": 1, **bought},
+            {"name": "thrifty", "gpu": "A100", "gpusPerNode": 8, "maxNodes": 1, "minSpotSaving": 0.05},
+            {"name": "any", "minGpuMemoryGib": 40, "maxNodes": 1, "expectedNodes": 0.5},
+        ),
+        check_offered,
+    )
+    assert read.aws
+    assert [pool.stands for pool in read.aws.cluster.pools] == [True, False, False]

@@ -14,7 +14,7 @@ from infra.aws import nodepools, pools
 from infra.aws.cluster import Cluster, ClusterArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.pools import Pools, PoolsArgs, describe, one_zone
-from infra.catalog import choose, machine
+from infra.catalog import Asked, choose, machine
 from infra.settings import GpuPool, SystemPool
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -96,10 +96,7 @@ def test_a_pool_without_a_fabric_is_a_node_pool(made):
     assert list(recorded.of("eks/nodeGroup:NodeGroup")) == ["cluster-system"]
     assert requirements(spec) == {
         "node.kubernetes.io/instance-type": [
-            found.machine_type
-            for found in choose(
-                "ap-south-1", gpu="L4", gpus_per_node=1, fabric="none", purchase="spot"
-            ).machines
+            found.machine_type for found in choose(["ap-south-1"], Asked("L4")).machines
         ],
         "topology.kubernetes.io/zone": ["ap-south-1c", "ap-south-1b"],
         "karpenter.sh/capacity-type": ["spot"],
@@ -239,7 +236,7 @@ def test_pools_as_pods_see_them():
 
 def test_machines_of_one_group_have_the_same_number_of_interfaces():
     # g6e.24xlarge has 2 EFA interfaces, g6e.12xlarge 1: one launch template can't fit both.
-    choice = choose("ap-south-1", gpu="L40S", gpus_per_node=4, fabric="efa", purchase="spot")
+    choice = choose(["ap-south-1"], Asked("L40S", gpus_per_node=4, fabric="efa", min_spot_saving=0))
     machines, zone = one_zone(choice, {"aps1-az3": "", "aps1-az2": ""})
     assert len(choice.machines) == 2
     assert [found.machine_type for found in machines] == ["g6e.12xlarge"]
@@ -247,7 +244,7 @@ def test_machines_of_one_group_have_the_same_number_of_interfaces():
 
 
 def test_a_network_without_the_machines_zone_is_told():
-    choice = choose("ap-south-1", gpu="B200", gpus_per_node=8, fabric="efa", purchase="spot")
+    choice = choose(["ap-south-1"], Asked("B200", gpus_per_node=8, fabric="efa"))
     with pytest.raises(LookupError, match=r"p6-b200\.48xlarge is in aps1-az2; the network has aps1-az1"):
         one_zone(choice, {"aps1-az1": ""})
 
@@ -260,9 +257,36 @@ def test_a_network_without_the_machines_zone_is_told():
 def test_every_node_pool_is_one_that_karpenter_takes(shape, purchase, most):
     gpu, count = shape
     pool = GpuPool(name="any", gpu=gpu, gpus_per_node=count, purchase=purchase, max_nodes=most)
-    choice = choose("ap-south-1", gpu=gpu, gpus_per_node=count, fabric="none", purchase=purchase)
+    choice = choose(["ap-south-1"], Asked(gpu, gpus_per_node=count, purchase=purchase, min_spot_saving=0))
     spec = nodepools.node_pool(pool, choice, ["ap-south-1a"])
     valid({"apiVersion": nodepools.NODE_POOL_API, "kind": "NodePool", "spec": spec})
     assert spec["limits"] == {pools.GPU_RESOURCE: str(most * count)}
     for machine_type in requirements(spec)["node.kubernetes.io/instance-type"]:
         assert machine("ap-south-1", machine_type).gpu_count == count
+
+
+def test_a_capacity_block_is_taken_through_the_launch_template(made):
+    block = "cr-0123456789abcdef0"
+    recorded = made(
+        GpuPool(
+            name="block",
+            gpu="H100",
+            gpus_per_node=8,
+            fabric="efa",
+            max_nodes=2,
+            purchase="capacity-block",
+            capacity_reservation=block,
+            zone="aps1-az2",
+        ),
+        EFA,
+    )
+    group = recorded.one("eks/nodeGroup:NodeGroup", "pools-block").inputs
+    assert group["capacityType"] == "CAPACITY_BLOCK"
+    assert "instanceTypes" not in group  # EKS refuses it on both
+    assert group["subnetIds"] != recorded.one("eks/nodeGroup:NodeGroup", "pools-fabric").inputs["subnetIds"]
+    template = recorded.one("ec2/launchTemplate:LaunchTemplate", "pools-block").inputs
+    assert template["instanceType"] == "p5.48xlarge"
+    assert template["instanceMarketOptions"] == {"marketType": "capacity-block"}
+    assert template["capacityReservationSpecification"] == {
+        "capacityReservationTarget": {"capacityReservationId": block}
+    }
