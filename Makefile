@@ -4,8 +4,11 @@ STACK ?= local
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m localcloud
+ASK := $(BIN)/python -m infra
+# `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
+options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor bench test check setup pins clean
+.PHONY: up preview down env doctor cost choose advise catalog bench test check setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -25,6 +28,18 @@ env: $(VENV)/ready  ## Print the shell settings for plain pulumi and kubectl: ev
 
 doctor: $(VENV)/ready  ## List what a broken run left behind
 	@$(RUN) doctor --stack $(STACK)
+
+cost: $(VENV)/ready  ## Price of a month before anything is made: STACK=prod AGAINST=origin/main
+	@$(RUN) cost --stack $(STACK) $(call options,AGAINST)
+
+choose: $(VENV)/ready  ## Machines that serve, cheapest first: GPU=H100 COUNT=8 FABRIC=rdma MEMORY= PURCHASE= REGION=
+	@$(ASK) choose $(call options,GPU MEMORY COUNT FABRIC PURCHASE REGION NODES LOST SAVING USD_INR)
+
+advise: $(VENV)/ready  ## GPUs for a model: MODEL=8b TASK=serve DTYPE=bf16 CONTEXT=8192 USERS=50
+	@$(ASK) advise $(call options,MODEL TASK DTYPE CONTEXT USERS METHOD PURCHASE USD_INR)
+
+catalog: $(VENV)/ready  ## Refresh machines and prices from the clouds you have credentials for
+	@$(ASK) catalog $(call options,CLOUD)
 
 bench: $(VENV)/ready  ## Times and memory, as ratios against an empty program
 	@$(RUN) bench

@@ -20,6 +20,7 @@ from infra.aws.lake import Lake, LakeArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.pools import Pools, PoolsArgs
 from infra.aws.tags import Handling
+from infra.budget import Budget
 from infra.platform.platform import Platform, PlatformArgs
 from infra.settings import Aws, Settings, Workloads
 from workloads.serving.component import ModelServer, ModelServerArgs
@@ -38,6 +39,7 @@ def run() -> None:
     """Read the running stack's settings, refuse what is wrong in them, and make everything they ask for."""
     said = settings.load(pulumi.Config(), catalog.check_offered)
     assert said.aws, "settings without a cloud are refused"
+    Budget("budget", said)
     site = on_aws(said, said.aws)
     run_workloads(said.workloads, site)
 

@@ -11,11 +11,12 @@ import typer
 import yaml
 from rich.markup import escape
 
-from infra.catalog import check_offered
+from infra.catalog import CatalogError, check_offered
 from infra.settings import Settings, parse
+from infra.settings_errors import SettingsError
 
 from . import bench as benchmark
-from . import cloud, doctor, summary, toolchain
+from . import cloud, cost, doctor, summary, toolchain
 from .engine import EngineError, Outcome, Stack
 from .paths import PROJECT
 from .progress import console, step
@@ -91,6 +92,16 @@ def examine(stack: StackName = "local") -> None:
         raise typer.Exit(1)
 
 
+@app.command(name="cost")
+def price_of_a_month(
+    stack: StackName = "local",
+    against: Annotated[str, typer.Option(help="a commit or branch to show the difference to")] = "",
+) -> None:
+    """Show what a stack costs a month, before anything is made; and against another commit, what changes."""
+    setup()
+    cost.cost(stack, _settings(stack), against or None)
+
+
 @app.command()
 def bench() -> None:
     """Measure `up`, a no-change preview and `destroy` against an empty program, and each part of the local cloud."""
@@ -108,7 +119,11 @@ class Failed(Exception):
 
 def _settings(stack: str) -> Settings:
     """The settings of a stack, read from its file as the program reads them."""
-    values = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    file = PROJECT / f"Pulumi.{stack}.yaml"
+    if not file.exists():
+        known = ", ".join(sorted(found.suffixes[0][1:] for found in PROJECT.glob("Pulumi.*.yaml")))
+        raise EngineError(f"there is no stack {stack}: {file.name} is missing; there are {known}")
+    values = yaml.safe_load(file.read_text())["config"]
     ours = {k.partition(":")[2]: v for k, v in values.items() if k.startswith("india-ai-infra:")}
     return parse(ours, check_offered)
 
@@ -158,7 +173,7 @@ def _run(operation: Callable[..., Outcome], title: str, total: int = 0) -> Outco
 def main() -> None:
     try:
         app(prog_name="make")
-    except (toolchain.ToolchainError, EngineError) as error:
+    except (toolchain.ToolchainError, EngineError, SettingsError, CatalogError) as error:
         console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
 

@@ -71,7 +71,7 @@ def stop() -> list[str]:
     if moto:
         processes.stop(moto)
         ended.append("moto")
-    for part in ("state", "home", "clusters", "logs", "store.sqlite"):
+    for part in ("state", "home", "clusters", "logs", "workspaces", "store.sqlite"):
         _remove(run_dir() / part)
     return ended
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
+import yaml
 from pulumi import automation
 from pulumi.automation.events import EngineEvent, PolicyEvent
 
-from .paths import PROJECT, run_dir
+from .paths import PROJECT, bin_dir, run_dir
 
 POLICIES = PROJECT / "policies"
+_ENCRYPTION = ("encryptionsalt", "encryptedkey", "secretsprovider")
 
 
 @dataclass
@@ -44,16 +48,22 @@ OnStep = Callable[[str, str, str], None]
 
 
 class Stack:
-    """A stack whose project is this one (or `project`), kept in the local cloud's own state."""
+    """A stack whose project is this one (or `project`), kept in the local cloud's own state.
+
+    It runs in a folder of the local cloud with a copy of the stack's file, because the engine writes to that file.
+    """
 
     def __init__(
         self, name: str, env: dict[str, str], project: Path = PROJECT, config_file: Path | None = None
     ) -> None:
         self.name = name
-        self.config_file = config_file
+        self._env = {**os.environ, **env}
+        self.config_file = config_file or project / f"Pulumi.{name}.yaml"
+        self._project = project
+        self._folder = self._workspace()
         self._stack = automation.create_or_select_stack(
             name,
-            work_dir=str(project),
+            work_dir=str(self._folder),
             opts=automation.LocalWorkspaceOptions(
                 env_vars=env,
                 pulumi_home=env["PULUMI_HOME"],
@@ -72,6 +82,22 @@ class Stack:
 
     def destroy(self, on_step: OnStep | None = None) -> Outcome:
         return self._run(self._stack.destroy, on_step, policies=False)
+
+    def registered(self) -> list[dict]:
+        """The resources that the program would register, as a preview knows them; policies are not asked."""
+        self._workspace()
+        command = [bin_dir() / "pulumi", "preview", "--stack", self.name, "--json", "--show-sames"]
+        done = subprocess.run(
+            command, cwd=self._folder, env=self._env, capture_output=True, text=True, check=False
+        )
+        try:
+            said = json.loads(done.stdout)
+        except json.JSONDecodeError:
+            raise EngineError(done.stderr or done.stdout) from None
+        if done.returncode:
+            wrong = [d["message"] for d in said.get("diagnostics", []) if d.get("severity") == "error"]
+            raise EngineError("\n".join(wrong) or done.stderr)
+        return [step["newState"] for step in said["steps"] if "newState" in step]
 
     def resources(self) -> list[dict]:
         """The resources of the state file, as the engine keeps them."""
@@ -95,13 +121,32 @@ class Stack:
         self._stack.cancel()
         return "a killed run had left the stack locked"
 
+    def _workspace(self) -> Path:
+        """A project file that points at the program, and the stack's file as it is now, without what only the real
+        cloud can
+        open: secrets of a real stack are under KMS, and a local cloud encrypts under a passphrase of its own."""
+        settings = yaml.safe_load((self._project / "Pulumi.yaml").read_text())
+        folder = run_dir().resolve() / "workspaces" / settings["name"] / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        settings["main"] = str((self._project / settings.get("main", "")).resolve())
+        if isinstance(settings["runtime"], dict) and "virtualenv" in (
+            options := settings["runtime"]["options"]
+        ):
+            options["virtualenv"] = str(self._project / options["virtualenv"])
+        (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
+        copy = folder / f"Pulumi.{self.name}.yaml"
+        before, given = _mapping(copy), _mapping(self.config_file)
+        salt = {"encryptionsalt": before["encryptionsalt"]} if "encryptionsalt" in before else {}
+        stays = {key: value for key, value in given.items() if key not in _ENCRYPTION}
+        copy.write_text(yaml.safe_dump({**stays, **salt}))
+        return folder
+
     def _run(self, operation, on_step: OnStep | None, policies: bool, **options) -> Outcome:
+        self._workspace()
         outcome = Outcome()
         began = time.monotonic()
         if policies:
             options["policy_packs"] = [str(POLICIES)]
-        if self.config_file:
-            options["config_file"] = str(self.config_file)
         try:
             operation(on_event=lambda event: _note(event, outcome, on_step), color="never", **options)
         except automation.CommandError as error:
@@ -110,6 +155,10 @@ class Stack:
                 outcome.errors.append(str(error))
         outcome.seconds = time.monotonic() - began
         return outcome
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    return (yaml.safe_load(file.read_text()) if file.exists() else None) or {}
 
 
 def _note(event: EngineEvent, outcome: Outcome, on_step: OnStep | None) -> None:

@@ -74,6 +74,8 @@ class LanguageHost(LanguageServer):
 
 
 def _run_folder(folder: Path) -> None:
+    # Its own modules first: a program of another branch must not meet those of this one.
+    sys.path.insert(0, str(folder))
     runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-console = Console(highlight=False)
+# Tables are as wide as they must be when nobody's window limits them.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 # done, total (0: not known), what is being done
 Report = Callable[[int, int, str], None]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
 from infra import catalog
-from infra.catalog import monthly
-from infra.catalog.rupees import format_inr
-from infra.settings import Currency, Settings
+from infra.catalog.bill import Registered, bill
+from infra.catalog.show_bill import show_bill
+from infra.settings import Settings
 
 from . import clusters
 from .engine import Outcome, Stack
@@ -52,13 +52,14 @@ def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
             f"[green]Nothing changed[/]: {preview.changes['same']} resources are as the program asks."
         )
     _show_resources(resources)
-    nodes: list[Node] = []
     for cluster in clusters.recorded():
         found, pods = look(cluster)
-        nodes += found
         _show_nodes(cluster, found)
         _show_pods(pods)
-    _show_price(resources, nodes, settings)
+    month = bill((Registered.of_state(resource) for resource in resources), settings.usage)
+    show_bill(month, settings.currency, settings.budget, console)
+    if old := catalog.stale(date.today()):
+        console.print(f"[yellow]{old}[/]", soft_wrap=True)
     show_policies(preview)
     _show_next()
 
@@ -140,33 +141,6 @@ def _show_pods(pods: Pods) -> None:
     gpu = ", ".join(f"{count} {phase.lower()}" for phase, count in pods.gpu_phases.items()) or "none"
     every = ", ".join(f"{count} {phase.lower()}" for phase, count in pods.phases.items()) or "none"
     console.print(f"pods: {every}; with GPUs: {gpu}")
-
-
-def _show_price(resources: list[dict], nodes: Iterable[Node], settings: Settings) -> None:
-    assert settings.aws, "settings without a cloud are refused"
-    region, currency = settings.aws.region, settings.currency
-    items = monthly.machines((catalog.machine(region, n.machine_type), n.spot) for n in nodes)
-    items += monthly.services((r["type"], r.get("inputs", {})) for r in resources if r.get("custom"))
-    table = Table("a month", "count", "₹", "₹ all on demand", title="Price before traffic and storage")
-    table.title_justify = "left"
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for item in items:
-        table.add_row(
-            item.what, str(item.count), _inr(item.usd, currency), _inr(item.on_demand_usd, currency)
-        )
-    spot, plain = (sum(getattr(i, key) or 0 for i in items) for key in ("usd", "on_demand_usd"))
-    table.add_section()
-    table.add_row("[bold]total", "", f"[bold]{_inr(spot, currency)}", f"[bold]{_inr(plain, currency)}")
-    console.print(table)
-    console.print(
-        f"[dim]₹{currency.usd_inr} to the dollar (setting of {currency.as_of}), before {currency.gst_percent:g} % GST; "
-        "machine prices and their dates: infra/catalog/data[/]"
-    )
-
-
-def _inr(usd: float | None, currency: Currency) -> str:
-    return "not known" if usd is None else format_inr(catalog.rupees(usd, currency))
 
 
 def _show_next() -> None:

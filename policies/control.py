@@ -62,7 +62,9 @@ def _nothing_settles(_unknown: Unknown, _resource: StackResource, _stack: Stack)
 
 @dataclass(frozen=True)
 class Control:
-    """`types` are prefixes of resource types. `settles` says whether the stack makes up for an unknown value."""
+    """`types` are prefixes of resource types; none for a control that only sees the whole stack. `settles` says
+    whether the
+    stack makes up for an unknown value."""
 
     id: str
     title: str
@@ -71,7 +73,7 @@ class Control:
     level: EnforcementLevel
     types: tuple[str, ...]
     remedy: str
-    check: Check
+    check: Check | None
     stack_check: StackCheck | None = None
     settles: Settles = _nothing_settles
     settings: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -82,15 +84,16 @@ class Control:
 
     def policies(self, ledger: Ledger) -> list[Policy]:
         """The policies that carry this control out."""
-        made: list[Policy] = [
-            ResourceValidationPolicy(
-                name=self.policy_name, validate=_resource_validation(self, ledger), **self._described()
+        made: list[Policy] = []
+        if self.check:
+            validate = _resource_validation(self, self.check, ledger)
+            made.append(
+                ResourceValidationPolicy(name=self.policy_name, validate=validate, **self._described())
             )
-        ]
         if self.stack_check:
             made.append(
                 StackValidationPolicy(
-                    name=f"{self.policy_name}-stack",
+                    name=f"{self.policy_name}-stack" if made else self.policy_name,
                     validate=_stack_validation(self, self.stack_check),
                     **self._described(),
                 )
@@ -123,7 +126,7 @@ class Control:
             "display_name": self.title,
             "enforcement_level": self.level,
             "severity": self.severity,
-            "framework": _FRAMEWORK,
+            "framework": _FRAMEWORK if self.id.startswith("DPDP") else None,
             "tags": [self.id, self.law.basis],
             "remediation_steps": self.remedy,
             "config_schema": PolicyConfigSchema(properties) if properties else None,
@@ -131,14 +134,14 @@ class Control:
 
 
 def _resource_validation(
-    control: Control, ledger: Ledger
+    control: Control, check: Check, ledger: Ledger
 ) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if not args.resource_type.startswith(control.types):
             args.not_applicable("other resource type")
         settings = args.get_config()
         unknowns: list[Unknown] = []
-        for found in _sure(lambda: control.check(Resource.shown(args), settings)):
+        for found in _sure(lambda: check(Resource.shown(args), settings)):
             if isinstance(found, Unknown):
                 unknowns.append(found)
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pulumi_policy import Policy
 
-from policies import access, encryption, governance, logs, residency
+from policies import access, cost, encryption, governance, logs, residency
 from policies.control import Control
 from policies.unknowns import Ledger
 from policies.unresolved import unresolved
@@ -16,6 +16,7 @@ CONTROLS: tuple[Control, ...] = (
     *access.CONTROLS,
     *logs.CONTROLS,
     *governance.CONTROLS,
+    *cost.CONTROLS,
 )
 
 

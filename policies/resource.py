@@ -61,6 +61,9 @@ class Stack:
     def of(self, *types: str) -> Iterator[StackResource]:
         return (resource for resource in self._by_urn.values() if resource.type in types)
 
+    def all(self) -> Iterator[StackResource]:
+        return iter(self._by_urn.values())
+
     def get(self, urn: str) -> StackResource | None:
         return self._by_urn.get(urn)
 

@@ -1,0 +1,93 @@
+"""Questions to the catalogue, before anything is made: `python -m infra choose | advise | catalog`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from infra import catalog, geography
+from infra.advice.command import advise, stack_rate
+from infra.catalog.show import show_choice, show_rejected
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Machines and prices in India.")
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+app.command()(advise)
+
+
+@app.callback()
+def _several_commands() -> None:
+    """Typer would run a lone command without its name."""
+
+
+def warn_if_stale() -> None:
+    """Say once how old the prices are."""
+    if old := catalog.stale(date.today()):
+        console.print(f"[yellow]{escape(old)}[/]", soft_wrap=True)
+
+
+@app.command()
+def choose(
+    gpu: Annotated[str, typer.Option(help="L4, H100, …; empty with --memory")] = "",
+    memory: Annotated[float, typer.Option(help="GiB that a GPU must have, of whatever kind")] = 0,
+    count: Annotated[int, typer.Option(help="GPUs in a node")] = 1,
+    fabric: Annotated[str, typer.Option(help="none, efa, rdma or tcpx")] = "none",
+    purchase: Annotated[str, typer.Option(help="spot, on-demand, capacity-block or any")] = catalog.ANY,
+    region: Annotated[str, typer.Option(help="one or more, with commas; all of India unless given")] = "",
+    nodes: Annotated[int, typer.Option(help="nodes that work together: one reclaim stops them all")] = 1,
+    lost: Annotated[float, typer.Option(help="hours of work that a reclaim costs")] = 1,
+    saving: Annotated[float, typer.Option(help="spot that saves a smaller share is refused")] = 0.1,
+    usd_inr: Annotated[str, typer.Option(help="rupees for a dollar; else that of Pulumi.local.yaml")] = "",
+) -> None:
+    """Which machines serve, at what price, and why the others don't."""
+    regions = [name for name in region.split(",") if name] or list(geography.REGIONS)
+    asked = catalog.Asked(gpu or None, memory or None, count, fabric, purchase, nodes, lost, saving)
+    _known(asked)
+    warn_if_stale()
+    try:
+        show_choice(catalog.choose(regions, asked), _rate(usd_inr), console)
+    except catalog.NoMachineError as none:
+        show_rejected(none.rejected, console)
+        raise
+
+
+def _rate(usd_inr: str) -> float:
+    try:
+        rate = float(usd_inr or stack_rate())
+    except ValueError:
+        rate = 0
+    if rate <= 0:
+        raise catalog.CatalogError(
+            f"usd-inr {usd_inr}: rupees for a dollar, a number above 0, such as {stack_rate()}"
+        )
+    return rate
+
+
+def _known(asked: catalog.Asked) -> None:
+    if (asked.gpu is None) == (asked.min_gpu_memory_gib is None):
+        raise catalog.CatalogError("say GPU=… or MEMORY=… (GiB a GPU), one of the two")
+    for name, given, allowed in (
+        ("fabric", asked.fabric, catalog.FABRICS),
+        ("purchase", asked.purchase, (*catalog.PURCHASES, "capacity-block", catalog.ANY)),
+    ):
+        if given not in allowed:
+            near = catalog.nearest(given, allowed)
+            raise catalog.CatalogError(
+                f"{name} {given}: one of {', '.join(allowed)}{f'; the nearest is {near}' if near else ''}"
+            )
+
+
+def main() -> None:
+    try:
+        app(prog_name="make")
+    except LookupError as error:
+        console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""What a stack may cost, as a resource: so that whoever sees the stack's resources (a policy, a reviewer) sees it
+too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from infra.settings import Settings
+
+
+class Budget(pulumi.ComponentResource):
+    """The budget, the rate and the assumed usage of a stack. It costs nothing and makes nothing.
+
+    `COST-01` of the policy pack compares the price of the other resources with it.
+    """
+
+    def __init__(self, name: str, said: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+        told: dict[str, Any] = {
+            **said.budget.model_dump(by_alias=True),
+            "currency": said.currency.model_dump(by_alias=True, mode="json"),
+            "usage": said.usage.model_dump(by_alias=True),
+        }
+        super().__init__("india-ai-infra:index:Budget", name, told, opts)
+        self.register_outputs(told)

@@ -1,0 +1,143 @@
+"""How each resource type is metered: which lines of the bill it makes. A new type is a new row of `METERED`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from infra.catalog.bill import Line, Registered, Span, Stack, one
+from infra.catalog.node_bill import node_group, node_pool, nodes_of
+
+ENDPOINT, BUCKET, LOG_GROUP, NAT = (
+    "aws:ec2/vpcEndpoint:VpcEndpoint",
+    "aws:s3/bucket:Bucket",
+    "aws:cloudwatch/logGroup:LogGroup",
+    "aws:ec2/natGateway:NatGateway",
+)
+DAYS_A_MONTH = 365 / 12
+
+Metered = Callable[[Registered, Stack], Iterator[Line]]
+
+
+def _each(meter: str, resource: Registered, stack: Stack) -> Iterator[Line]:
+    """One of it, all month."""
+    return one(stack, resource, meter, Span.always(1))
+
+
+def _nat(resource: Registered, stack: Stack) -> Iterator[Line]:
+    yield from _each("nat-gateway", resource, stack)
+    yield from one(stack, resource, "nat-gib", _share(stack.usage.nat_gib, stack.of(NAT)))
+
+
+def _endpoint(resource: Registered, stack: Stack) -> Iterator[Line]:
+    """Gateway endpoints are free; an interface endpoint is paid in each zone that it stands in."""
+    if resource.inputs.get("vpcEndpointType") != "Interface":
+        return
+    subnets = resource.inputs.get("subnetIds")
+    zones = (
+        Span.always(len(subnets)) if isinstance(subnets, Sequence) and not isinstance(subnets, str) else None
+    )
+    yield from one(stack, resource, "endpoint", zones)
+    alike = [other for other in stack.of(ENDPOINT) if other.inputs.get("vpcEndpointType") == "Interface"]
+    yield from one(stack, resource, "endpoint-gib", _share(stack.usage.endpoint_gib, alike))
+
+
+def _internet(resource: Registered, stack: Stack) -> Iterator[Line]:
+    return one(stack, resource, "internet-gib", Span.always(stack.usage.internet_gib))
+
+
+def _disk(resource: Registered, stack: Stack) -> Iterator[Line]:
+    return one(stack, resource, "gp3", _number(resource.inputs.get("size")))
+
+
+def _bucket(resource: Registered, stack: Stack) -> Iterator[Line]:
+    """The lake's data is taken as spread evenly over its buckets and over the ages that their lifecycle lets it
+    reach."""
+    buckets = stack.of(BUCKET)
+    stored = _share(stack.usage.lake_gib, buckets)
+    for storage_class, share in _storage_classes(resource, stack).items():
+        yield from one(stack, resource, f"s3-{storage_class}", stored.times(share))
+    requests = _share(stack.usage.lake_requests_millions, buckets)
+    yield from one(stack, resource, "s3-requests", requests)
+    if stack.of("aws:cloudtrail/trail:Trail"):
+        yield from one(stack, resource, "trail-events", requests)
+
+
+def _storage_classes(bucket: Registered, stack: Stack) -> Mapping[str, float]:
+    """Shares of a bucket's data by storage class, from its transitions and the day it expires (a year if never)."""
+    rules = [
+        rule
+        for lifecycle in stack.of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
+        if stack.behind(lifecycle, "bucket", BUCKET) is bucket
+        for rule in lifecycle.inputs.get("rules") or ()
+    ]
+    ends = [days for rule in rules if (days := _plain(rule, "expiration", "days"))]
+    life = min(ends, default=365)
+    steps = sorted(
+        (step.get("days") or 0, step["storageClass"])
+        for rule in rules
+        for step in rule.get("transitions") or ()
+    )
+    begins = [(0, "STANDARD"), *((days, kept) for days, kept in steps if days < life)]
+    until = [days for days, _ in begins[1:]] + [life]
+    return {kept: (end - day) / life for (day, kept), end in zip(begins, until, strict=True) if end > day}
+
+
+def _plain(tree: Any, *names: str) -> Any:
+    for name in names:
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+    return tree
+
+
+def _logs(resource: Registered, stack: Stack) -> Iterator[Line]:
+    """Logs come in evenly; what is kept is what came in over the retention (a year where it is for ever)."""
+    taken = _share(stack.usage.log_gib, stack.of(LOG_GROUP))
+    yield from one(stack, resource, "logs-gib", taken)
+    days = resource.inputs.get("retentionInDays") or 365
+    months = days / DAYS_A_MONTH if isinstance(days, int | float) else None
+    yield from one(stack, resource, "logs-kept-gib", None if months is None else taken.times(months))
+
+
+def _guardduty(resource: Registered, stack: Stack) -> Iterator[Line]:
+    match resource.inputs.get("name"):
+        case "RUNTIME_MONITORING":
+            vcpus = [nodes.count.times(nodes.vcpus) for nodes in nodes_of(stack) if nodes.count]
+            yield from one(stack, resource, "guardduty-vcpu", sum(vcpus, Span.always(0)))
+        case "EKS_AUDIT_LOGS":
+            events = Span.always(stack.usage.audit_events_millions)
+            yield from one(stack, resource, "guardduty-audit-events", events)
+        case "S3_DATA_EVENTS":
+            requests = Span.always(stack.usage.lake_requests_millions)
+            yield from one(stack, resource, "guardduty-s3-events", requests)
+
+
+def _service(resource: Registered, stack: Stack) -> Iterator[Line]:
+    if _plain(resource.inputs, "spec", "type") == "LoadBalancer":
+        yield from _each("load-balancer", resource, stack)
+
+
+def _share(whole: float, among: Sequence[Registered]) -> Span:
+    return Span.always(whole / len(among))
+
+
+def _number(given: Any) -> Span | None:
+    return Span.always(given) if isinstance(given, int | float) else None
+
+
+METERED: Mapping[str, Metered] = {
+    "aws:ebs/volume:Volume": _disk,
+    "aws:ec2/eip:Eip": partial(_each, "ipv4"),
+    "aws:ec2/internetGateway:InternetGateway": _internet,
+    "aws:eks/cluster:Cluster": partial(_each, "eks-cluster"),
+    "aws:eks/nodeGroup:NodeGroup": node_group,
+    "aws:guardduty/detectorFeature:DetectorFeature": _guardduty,
+    "aws:kms/key:Key": partial(_each, "kms-key"),
+    "aws:lb/loadBalancer:LoadBalancer": partial(_each, "load-balancer"),
+    BUCKET: _bucket,
+    ENDPOINT: _endpoint,
+    LOG_GROUP: _logs,
+    NAT: _nat,
+    "kubernetes:core/v1:Service": _service,
+    "kubernetes:karpenter.sh/v1:NodePool": node_pool,
+}

@@ -1,0 +1,172 @@
+"""Nodes in the bill: how many a node group or a NodePool has at least, as expected and at most, and what each costs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from infra.catalog import services
+from infra.catalog.bill import Line, Registered, Span, Stack
+from infra.catalog.machines import MONTH_HOURS, Machine, machines
+
+NODE_GROUP, NODE_POOL = "aws:eks/nodeGroup:NodeGroup", "kubernetes:karpenter.sh/v1:NodePool"
+NODE_CLASS = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
+TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+# Pods by what makes them: where their number stands.
+PODS = {
+    "kubernetes:apps/v1:Deployment": "replicas",
+    "kubernetes:apps/v1:StatefulSet": "replicas",
+    "kubernetes:batch/v1:Job": "parallelism",
+}
+POOL_LABEL, GPU = "india-ai-infra/pool", "nvidia.com/gpu"
+# On a NodePool: how many nodes its people count on, where the stack's own pods don't tell.
+EXPECTED_NODES = "india-ai-infra/expected-nodes"
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Nodes of one pool. `machine` is None where the catalogue has none of the types in that region, `count` where it
+    can't be
+    known before it is made."""
+
+    types: tuple[str, ...]
+    machine: Machine | None
+    purchase: str
+    count: Span | None
+    disk_gib: float
+
+    @property
+    def vcpus(self) -> int:
+        return self.machine.vcpus if self.machine else 0
+
+
+def nodes_of(stack: Stack) -> list[Nodes]:
+    """Every pool of the stack that has, or can grow, nodes."""
+    groups = [_of_group(group, stack) for group in stack.of(NODE_GROUP)]
+    return [*groups, *(_of_pool(pool, stack) for pool in stack.of(NODE_POOL))]
+
+
+def node_group(resource: Registered, stack: Stack) -> Iterator[Line]:
+    """A managed node group: what stands is what is expected."""
+    return _lines(_of_group(resource, stack), stack.region(resource))
+
+
+def node_pool(resource: Registered, stack: Stack) -> Iterator[Line]:
+    """A Karpenter NodePool: nothing at least, its limit at most; expected is what the stack's own pods ask for."""
+    return _lines(_of_pool(resource, stack), stack.region(resource))
+
+
+def _lines(nodes: Nodes, region: str) -> Iterator[Line]:
+    machine, on_demand = nodes.machine, nodes.machine.on_demand_usd if nodes.machine else None
+    name = (
+        machine.machine_type
+        if machine
+        else " or ".join(nodes.types) or "nodes of a machine that is not known"
+    )
+    usd = machine.price(nodes.purchase) if machine else None
+    yield Line(f"{name} {nodes.purchase}", nodes.count, _month(usd), _month(on_demand))
+    disk = services.meter("gp3", region)
+    if nodes.disk_gib and disk:
+        count = nodes.count.times(nodes.disk_gib) if nodes.count else None
+        yield Line(disk.what, count, disk.usd, disk.usd)
+
+
+def _month(usd_hour: float | None) -> float | None:
+    return None if usd_hour is None else usd_hour * MONTH_HOURS
+
+
+def _of_group(group: Registered, stack: Stack) -> Nodes:
+    template = stack.behind(group, "launchTemplate", TEMPLATE)
+    types = _words(group.inputs.get("instanceTypes"))
+    if not types and template:
+        types = _words([template.inputs.get("instanceType")])
+    purchase = {"SPOT": "spot"}.get(str(group.inputs.get("capacityType")), "on-demand")
+    scaling = group.inputs.get("scalingConfig") or {}
+    count = _span(*(scaling.get(size) for size in ("minSize", "desiredSize", "maxSize")))
+    mappings = template.inputs.get("blockDeviceMappings") if template else None
+    disk = sum(_gib((disk.get("ebs") or {}).get("volumeSize")) for disk in mappings or ())
+    return Nodes(types, _cheapest(types, stack.region(group), purchase), purchase, count, disk)
+
+
+def _of_pool(pool: Registered, stack: Stack) -> Nodes:
+    spec = pool.inputs.get("spec") or {}
+    template = (spec.get("template") or {}).get("spec") or {}
+    asked = {need.get("key"): _words(need.get("values")) for need in template.get("requirements") or ()}
+    types = asked.get("node.kubernetes.io/instance-type", ())
+    purchase = "spot" if "spot" in asked.get("karpenter.sh/capacity-type", ()) else "on-demand"
+    zones = asked.get("topology.kubernetes.io/zone", ())
+    region = re.sub(r"[a-z]$", "", zones[0]) if zones else stack.region(pool)
+    machine = _cheapest(types, region, purchase)
+    per_node = machine.gpu_count if machine and machine.gpu_count else 1
+    limit = _number((spec.get("limits") or {}).get(GPU))
+    expected = _expected(pool, stack, per_node)
+    count = None
+    if limit is not None and expected is not None:
+        count = Span(0, min(expected, limit // per_node), limit // per_node)
+    return Nodes(types, machine, purchase, count, _class_disk(stack))
+
+
+def _cheapest(types: Sequence[str], region: str, purchase: str) -> Machine | None:
+    """What is bought of a list of types, as Karpenter and EKS would: the cheapest with a price."""
+    if not region:
+        return None
+    found = [machine for machine in machines(region) if machine.machine_type in types]
+    return min(found, key=lambda machine: machine.price(purchase) or float("inf"), default=None)
+
+
+def _expected(pool: Registered, stack: Stack, per_node: int) -> float | None:
+    metadata = pool.inputs.get("metadata") or {}
+    said = (metadata.get("annotations") or {}).get(EXPECTED_NODES)
+    if said is not None:
+        return _number(said)
+    gpus = 0.0
+    for made in (found for type_ in PODS for found in stack.of(type_)):
+        asked = _gpus(made, metadata.get("name"))
+        if asked is None:
+            return None
+        gpus += asked
+    return ceil(gpus / per_node)
+
+
+def _gpus(made: Registered, pool: object) -> float | None:
+    """GPUs that the pods of a Deployment, StatefulSet or Job ask of one pool."""
+    spec = made.inputs.get("spec") or {}
+    pod = (spec.get("template") or {}).get("spec") or {}
+    if (pod.get("nodeSelector") or {}).get(POOL_LABEL) != pool:
+        return 0
+    limits = [(one.get("resources") or {}).get("limits") or {} for one in pod.get("containers") or ()]
+    figures = [_number(spec.get(PODS[made.type], 1)), *(_number(limit.get(GPU, 0)) for limit in limits)]
+    known = [figure for figure in figures if figure is not None]
+    return known[0] * sum(known[1:]) if len(known) == len(figures) else None
+
+
+def _class_disk(stack: Stack) -> float:
+    """GiB of the disks that Karpenter gives a node: of the first node class, which all pools of ours share."""
+    for found in stack.of(NODE_CLASS):
+        disks = (found.inputs.get("spec") or {}).get("blockDeviceMappings") or ()
+        return sum(_gib((disk.get("ebs") or {}).get("volumeSize")) for disk in disks)
+    return 0
+
+
+def _words(given: Any) -> tuple[str, ...]:
+    return tuple(word for word in given if isinstance(word, str)) if isinstance(given, list | tuple) else ()
+
+
+def _gib(size: Any) -> float:
+    return _number(str(size).removesuffix("Gi")) or 0
+
+
+def _span(*figures: Any) -> Span | None:
+    known = [number for number in map(_number, figures) if number is not None]
+    return Span(*known) if len(known) == len(figures) else None
+
+
+def _number(given: Any) -> float | None:
+    """A number, also as text, as Kubernetes has its quantities; None for what is not there or can't be known."""
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,96 @@
+"""The bill as people read it in a terminal: rupees by component, what is not known, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from infra.catalog import services
+from infra.catalog.bill import NOTHING, Bill, Item, Span
+from infra.catalog.rupees import format_inr
+from infra.settings import Budget, Currency
+
+LEFT_OUT = "traffic between zones, a load balancer's capacity units, support plans, savings plans"
+
+
+def show_bill(
+    bill: Bill, currency: Currency, budget: Budget, console: Console, *, details: bool = False
+) -> None:
+    """Print a month: at the pools' minimum, as expected and at their maximum, as bought and all on demand."""
+    console.print(_table(bill, currency, details=details))
+    tax = 1 + currency.gst_percent / 100
+    expected = bill.total.expected * currency.usd_inr
+    share = expected / budget.monthly_inr
+    colour = "green" if share <= 1 else "red"
+    console.print(
+        f"expected with {currency.gst_percent:g} % GST: {format_inr(expected * tax)}; "
+        f"[{colour}]{share:.0%} of the budget of {format_inr(budget.monthly_inr)}[/] without it"
+    )
+    show_gaps(bill, console)
+    console.print(
+        f"[dim]₹{currency.usd_inr:g} to the dollar (setting of {currency.as_of}); prices and their dates: "
+        f"infra/catalog/data; left out: {LEFT_OUT}[/]",
+        soft_wrap=True,
+    )
+
+
+def show_gaps(bill: Bill, console: Console) -> None:
+    """Say what has no price."""
+    if bill.unknown:
+        names = ", ".join(f"{item.what} ({item.component})" for item in bill.unknown)
+        console.print(f"[yellow]No price is known, so not in the sum: {escape(names)}[/]", soft_wrap=True)
+    if bill.unpriced:
+        names = ", ".join(f"{type_} × {count}" for type_, count in bill.unpriced.items())
+        console.print(f"[yellow]Types that no table prices: {escape(names)}[/]", soft_wrap=True)
+    if bill.by_use:
+        names = "; ".join(services.by_use()[type_] for type_ in bill.by_use)
+        console.print(f"[dim]Paid by use, next to nothing: {escape(names)}[/]", soft_wrap=True)
+
+
+def _table(bill: Bill, currency: Currency, *, details: bool) -> Table:
+    table = Table(title="Price of a month", title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("component")
+    for column in ("pools at minimum", "expected", "at maximum", "expected, all on demand"):
+        table.add_column(f"₹ {column}", justify="right")
+    plain = _on_demand(bill)
+    for component, usd in bill.components.items():
+        style = "bold" if details else ""
+        table.add_row(component, *_figures(usd, plain[component].expected, currency), style=style)
+        for item in bill.items if details else ():
+            if item.component == component:
+                table.add_row(f"  {_quantity(item)} {item.what}", *_priced(item, currency))
+    table.add_section()
+    table.add_row("total", *_figures(bill.total, bill.on_demand.expected, currency), style="bold")
+    return table
+
+
+def _on_demand(bill: Bill) -> Mapping[str, Span]:
+    sums: dict[str, Span] = {}
+    for item in bill.items:
+        sums[item.component] = sums.get(item.component, NOTHING) + (item.on_demand_usd or NOTHING)
+    return sums
+
+
+def _figures(usd: Span, on_demand: float, currency: Currency) -> list[str]:
+    return [format_inr(figure * currency.usd_inr) for figure in (usd.low, usd.expected, usd.high, on_demand)]
+
+
+def _priced(item: Item, currency: Currency) -> list[str]:
+    if item.usd is None:
+        return ["not known"] * 4
+    on_demand = "not known"
+    if item.on_demand_usd:
+        on_demand = format_inr(item.on_demand_usd.expected * currency.usd_inr)
+    return [*_figures(item.usd, 0, currency)[:3], on_demand]
+
+
+def _quantity(item: Item) -> str:
+    """`2`, or `0…2…8` where the pools change it."""
+    figures = dict.fromkeys(
+        f"{figure:,.0f}" for figure in (item.count.low, item.count.expected, item.count.high)
+    )
+    return "…".join(figures)

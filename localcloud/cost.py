@@ -1,0 +1,185 @@
+"""`make cost`: a stack's month before anything is made, as a table, JSON and a page; and what a change does to it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from infra import catalog
+from infra.catalog.bill import Bill, Item, Registered, bill
+from infra.catalog.rupees import format_inr
+from infra.catalog.show_bill import LEFT_OUT, show_bill
+from infra.settings import Settings
+
+from . import cloud
+from .engine import EngineError, Stack
+from .paths import PROJECT, run_dir
+from .progress import console, step
+
+PAGE = Path(__file__).with_name("cost.html.j2")
+# No spend that anybody would see: differences below this are rounding.
+SMALLEST_INR = 1
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change does to one line of the bill: rupees a month as expected, 0 where it was not or is no more."""
+
+    component: str
+    what: str
+    before: float
+    after: float
+
+    @property
+    def difference(self) -> float:
+        return self.after - self.before
+
+
+def price(stack: str, settings: Settings, project: Path = PROJECT) -> Bill:
+    """The bill of what the program in `project` would register for a stack, in a preview against an empty state."""
+    with step(f"Preview of {stack}{'' if project == PROJECT else ' as it was'}"):
+        started = cloud.start()
+        with tempfile.TemporaryDirectory(prefix="cost-") as state:
+            env = {**cloud.environment(started.aws_endpoint), "PULUMI_BACKEND_URL": f"file://{state}"}
+            registered = Stack(stack, env, project).registered()
+    return bill(map(Registered.of_state, registered), settings.usage)
+
+
+def cost(stack: str, settings: Settings, against: str | None) -> None:
+    """Print a stack's price, and against another commit the difference; write both beside each other as JSON and
+    HTML."""
+    month = price(stack, settings)
+    before = _price_of(against, stack, settings) if against else None
+    show_bill(month, settings.currency, settings.budget, console, details=True)
+    changes = compare(before, month, settings) if before else []
+    if against:
+        _show_changes(changes, against)
+    told = as_json(stack, month, settings, changes, against)
+    if old := catalog.stale(date.today()):
+        console.print(f"[yellow]{old}[/]", soft_wrap=True)
+        told["stale"] = old
+    for file, text in (
+        (run_dir() / f"cost-{stack}.json", json.dumps(told, indent=1, ensure_ascii=False)),
+        (run_dir() / f"cost-{stack}.html", page(told)),
+    ):
+        file.write_text(text, encoding="utf-8")
+        console.print(f"wrote {file}", soft_wrap=True)
+
+
+def compare(before: Bill, after: Bill, settings: Settings) -> list[Change]:
+    """Lines whose price differs, the largest difference first."""
+    was, now = _expected(before, settings), _expected(after, settings)
+    changes = [Change(*line, was.get(line, 0.0), now.get(line, 0.0)) for line in dict.fromkeys([*was, *now])]
+    differ = [change for change in changes if abs(change.difference) >= SMALLEST_INR]
+    return sorted(differ, key=lambda change: -abs(change.difference))
+
+
+def _expected(month: Bill, settings: Settings) -> dict[tuple[str, str], float]:
+    rate = settings.currency.usd_inr
+    return {(item.component, item.what): item.usd.expected * rate for item in month.items if item.usd}
+
+
+def _price_of(revision: str, stack: str, settings: Settings) -> Bill:
+    with _checked_out(revision) as folder:
+        if not (folder / f"Pulumi.{stack}.yaml").exists():
+            console.print(f"{revision} has no stack {stack}: all of it is new")
+            return Bill((), {}, {})
+        return price(stack, settings, folder)
+
+
+@contextmanager
+def _checked_out(revision: str) -> Iterator[Path]:
+    """A folder with the files of another commit, which borrows this one's Python packages."""
+    with tempfile.TemporaryDirectory(prefix="cost-") as parent:
+        folder = Path(parent) / "before"
+        _git("worktree", "add", "--detach", str(folder), revision)
+        try:
+            (folder / ".venv").symlink_to(PROJECT / ".venv")
+            yield folder
+        finally:
+            _git("worktree", "remove", "--force", str(folder))
+
+
+def _git(*words: str) -> None:
+    done = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise EngineError(
+            f"AGAINST: git {' '.join(words[:2])} says {done.stderr.strip().splitlines()[-1]}; name a commit or branch "
+            "that this clone has, such as origin/main (`git fetch` brings it)"
+        )
+
+
+def _show_changes(changes: list[Change], against: str) -> None:
+    if not changes:
+        console.print(f"[green]Nothing costs more or less than in {against}.[/]")
+        return
+    table = Table(title=f"Against {against}, ₹ a month as expected", title_justify="left", box=SIMPLE_HEAD)
+    for column in ("component", "what"):
+        table.add_column(column)
+    for column in ("before", "after", "difference"):
+        table.add_column(column, justify="right")
+    for change in changes:
+        figures = format_inr(change.before), format_inr(change.after), _signed(change.difference)
+        table.add_row(change.component, change.what, *figures)
+    table.add_section()
+    total = sum(change.difference for change in changes)
+    table.add_row("total", "", "", "", _signed(total), style="bold red" if total > 0 else "bold green")
+    console.print(table)
+
+
+def _signed(inr: float) -> str:
+    return f"{'+' if inr > 0 else ''}{format_inr(inr)}"
+
+
+def as_json(
+    stack: str, month: Bill, settings: Settings, changes: list[Change], against: str | None
+) -> dict[str, Any]:
+    """All of it as plain data: rupees a month, without tax, rounded to the rupee."""
+    rate = settings.currency.usd_inr
+    return {
+        "stack": stack,
+        "day": date.today().isoformat(),
+        "currency": settings.currency.model_dump(by_alias=True, mode="json"),
+        "budgetInr": settings.budget.monthly_inr,
+        "totalInr": _inr(month.total, rate),
+        "onDemandInr": _inr(month.on_demand, rate),
+        "components": [{"name": name, **_inr(usd, rate)} for name, usd in month.components.items()],
+        "items": [_item(item, rate) for item in month.items],
+        "unpriced": dict(month.unpriced),
+        "byUse": dict(month.by_use),
+        "leftOut": LEFT_OUT,
+        "against": against,
+        "changes": [{**vars(change), "difference": change.difference} for change in changes],
+    }
+
+
+def _inr(usd: Any, rate: float) -> dict[str, int]:
+    return {name: round(getattr(usd, name) * rate) for name in ("low", "expected", "high")}
+
+
+def _item(item: Item, rate: float) -> dict[str, Any]:
+    return {
+        "component": item.component,
+        "what": item.what,
+        "count": vars(item.count),
+        "inr": _inr(item.usd, rate) if item.usd else None,
+        "onDemandInr": _inr(item.on_demand_usd, rate) if item.on_demand_usd else None,
+    }
+
+
+def page(told: Mapping[str, Any]) -> str:
+    """The page: self-contained, with its chart drawn in it."""
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"inr": format_inr, "signed": _signed}
+    return environment.from_string(PAGE.read_text(encoding="utf-8")).render(told)

@@ -1,0 +1,206 @@
+"""The bill: what is counted from which resource, and that nothing is forgotten or priced by a guess."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.catalog import MONTH_HOURS, machine
+from infra.catalog.bill import NOTHING, Bill, Item, Registered, Span, bill
+from infra.catalog.metering import METERED
+from infra.catalog.services import by_use, is_free, meter
+from infra.settings import Usage
+
+NO_USAGE = Usage.model_validate({field.alias: 0 for field in Usage.model_fields.values()})
+PROVIDER = Registered("pulumi:providers:aws", "urn::aws", {"region": "ap-south-1"})
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+L4 = machine("ap-south-1", "g6.xlarge")
+
+
+def made(type_: str, called: str = "it", parent: str = "", sources: Any = None, **inputs: Any) -> Registered:
+    return Registered(type_, f"urn::{type_}::{called}", inputs, parent, PROVIDER.urn, sources or {})
+
+
+def billed(*resources: Registered, **usage: float) -> Bill:
+    return bill([PROVIDER, *resources], NO_USAGE.model_copy(update=usage))
+
+
+def lines(month: Bill) -> dict[str, tuple[Span, Span | None]]:
+    return {item.what: (item.count, item.usd) for item in month.items}
+
+
+def pool(name: str = "serve", most: int = 8, annotations: dict | None = None, **over: Any) -> Registered:
+    wanted = {
+        "node.kubernetes.io/instance-type": ["g6.2xlarge", "g6.xlarge"],
+        "topology.kubernetes.io/zone": ["ap-south-1a"],
+        "karpenter.sh/capacity-type": ["spot"],
+        **over,
+    }
+    needs = [{"key": key, "operator": "In", "values": values} for key, values in wanted.items()]
+    spec = {"limits": {"nvidia.com/gpu": str(most)}, "template": {"spec": {"requirements": needs}}}
+    metadata = {"name": name, "annotations": annotations or {}}
+    return made("kubernetes:karpenter.sh/v1:NodePool", name, metadata=metadata, spec=spec)
+
+
+def pods(of: str, count: Any, gpus: Any, kind: str = "apps/v1:Deployment") -> Registered:
+    number = "parallelism" if "Job" in kind else "replicas"
+    container = {"resources": {"limits": {"nvidia.com/gpu": gpus}}}
+    pod = {"nodeSelector": {"india-ai-infra/pool": of}, "containers": [container]}
+    return made(f"kubernetes:{kind}", f"pods-{kind}", spec={number: count, "template": {"spec": pod}})
+
+
+def test_an_interface_endpoint_is_paid_in_each_of_its_zones() -> None:
+    endpoint = "aws:ec2/vpcEndpoint:VpcEndpoint"
+    month = billed(
+        made(endpoint, "a", vpcEndpointType="Interface", subnetIds=[UNKNOWN, UNKNOWN, UNKNOWN]),
+        made(endpoint, "b", vpcEndpointType="Gateway", routeTableIds=["a"]),
+    )
+    (item,) = month.items
+    assert item.count == Span.always(3)
+    assert item.usd
+    assert item.usd.expected == pytest.approx(3 * 0.013 * MONTH_HOURS)
+
+
+def test_a_number_that_a_preview_cannot_know_is_no_zero() -> None:
+    month = billed(made("aws:ec2/vpcEndpoint:VpcEndpoint", vpcEndpointType="Interface", subnetIds=UNKNOWN))
+    assert [item.usd for item in month.items] == [None]
+    assert month.unknown
+    assert billed(pool(), pods("serve", UNKNOWN, 1)).unknown
+
+
+def test_an_elastic_pool_is_empty_at_least_and_at_its_limit_at_most() -> None:
+    count, usd = lines(billed(pool(most=8)))["g6.xlarge spot"]
+    assert count == Span(0, 0, 8)
+    assert usd
+    assert usd.high == pytest.approx(8 * L4.spot_usd * MONTH_HOURS)
+
+
+def test_the_stacks_own_pods_are_what_is_expected() -> None:
+    replicas, job = pods("serve", 3, "1"), pods("serve", 2, 1, "batch/v1:Job")
+    elsewhere = pods("other", 7, 1, "apps/v1:StatefulSet")
+    count, _ = lines(billed(pool(), replicas, job, elsewhere))["g6.xlarge spot"]
+    assert count.expected == 5
+    # Never more than the pool may grow to.
+    assert lines(billed(pool(most=4), replicas, job))["g6.xlarge spot"][0].expected == 4
+
+
+def test_people_can_say_what_they_expect() -> None:
+    said = {"india-ai-infra/expected-nodes": "0.5"}
+    assert lines(billed(pool(annotations=said), pods("serve", 3, 1)))["g6.xlarge spot"][0].expected == 0.5
+
+
+def test_gpus_are_packed_into_whole_nodes() -> None:
+    large = pool(most=16, **{"node.kubernetes.io/instance-type": ["g6.12xlarge"]})
+    count, _ = lines(billed(large, pods("serve", 5, 1)))["g6.12xlarge spot"]
+    assert count == Span(0, 2, 4)
+
+
+def test_on_demand_beside_spot() -> None:
+    item = next(item for item in billed(pool(), pods("serve", 1, 1)).items if "g6" in item.what)
+    assert item.on_demand_usd
+    assert item.on_demand_usd.expected == pytest.approx(L4.on_demand_usd * MONTH_HOURS)
+
+
+def test_a_node_group_stands_with_its_disks_and_its_vcpus() -> None:
+    disks = [{"deviceName": "/dev/xvda", "ebs": {"volumeSize": 80}}]
+    template = made("aws:ec2/launchTemplate:LaunchTemplate", blockDeviceMappings=disks)
+    sizes = {"minSize": 2, "desiredSize": 3, "maxSize": 5}
+    group = made(
+        "aws:eks/nodeGroup:NodeGroup",
+        sources={"launchTemplate": [template.urn]},
+        instanceTypes=["m6a.xlarge"],
+        capacityType="ON_DEMAND",
+        scalingConfig=sizes,
+    )
+    monitored = made("aws:guardduty/detectorFeature:DetectorFeature", name="RUNTIME_MONITORING")
+    month = lines(billed(template, group, monitored))
+    assert month["m6a.xlarge on-demand"][0] == Span(2, 3, 5)
+    assert month["GiB of gp3 disk"][0] == Span(160, 240, 400)
+    assert month["vCPU under GuardDuty's runtime monitoring"][0] == Span(8, 12, 20)
+
+
+def test_a_capacity_block_is_named_by_its_launch_template() -> None:
+    template = made("aws:ec2/launchTemplate:LaunchTemplate", instanceType="p5.48xlarge")
+    sizes = dict.fromkeys(("minSize", "desiredSize", "maxSize"), 1)
+    sources = {"launchTemplate": [template.urn]}
+    kind = "aws:eks/nodeGroup:NodeGroup"
+    month = billed(template, made(kind, sources=sources, capacityType="CAPACITY_BLOCK", scalingConfig=sizes))
+    assert list(lines(month)) == ["p5.48xlarge on-demand"]
+
+
+def test_a_machine_without_a_price_is_listed_and_not_summed() -> None:
+    month = billed(pool(**{"node.kubernetes.io/instance-type": ["g7e.2xlarge"]}), pods("serve", 1, 1))
+    assert [item.what for item in month.unknown] == ["g7e.2xlarge spot"]
+    assert month.total == NOTHING
+
+
+def test_a_type_that_no_table_knows_is_listed() -> None:
+    month = billed(made("aws:rds/instance:Instance"), made("aws:iam/role:Role"), made("aws:sqs/queue:Queue"))
+    assert month.unpriced == {"aws:rds/instance:Instance": 1}
+    assert month.by_use == {"aws:sqs/queue:Queue": 1}
+    assert not month.items
+
+
+def test_storage_moves_through_its_classes() -> None:
+    bucket = made("aws:s3/bucket:Bucket")
+    steps = [
+        {"days": 30, "storageClass": "STANDARD_IA"},
+        {"days": 90, "storageClass": "GLACIER_IR"},
+        {"days": 400, "storageClass": "DEEP_ARCHIVE"},  # after it has expired
+    ]
+    lifecycle = made(
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        sources={"bucket": [bucket.urn]},
+        rules=[{"transitions": steps, "expiration": {"days": 300}}],
+    )
+    month = lines(billed(bucket, lifecycle, lake_gib=300))
+    assert {what: count.expected for what, (count, _) in month.items()} == pytest.approx(
+        {"GiB in S3 Standard": 30, "GiB in S3 Standard-IA": 60, "GiB in S3 Glacier Instant Retrieval": 210}
+    )
+
+
+def test_logs_are_paid_when_they_come_in_and_while_they_are_kept() -> None:
+    group = made("aws:cloudwatch/logGroup:LogGroup", retentionInDays=365)
+    month = lines(billed(group, log_gib=10))
+    assert month["GiB of logs taken in"][0].expected == 10
+    assert month["GiB of logs kept"][0].expected == pytest.approx(120)
+
+
+def test_components_are_the_outermost() -> None:
+    stack = Registered("pulumi:pulumi:Stack", "urn::stack", {})
+    lake = Registered("india-ai-infra:aws:Lake", "urn::lake::lake", {}, stack.urn)
+    bucket = Registered("india-ai-infra:aws:Bucket", "urn::bucket::raw", {}, lake.urn)
+    month = billed(stack, lake, bucket, made("aws:kms/key:Key", parent=bucket.urn))
+    assert list(month.components) == ["lake"]
+    assert not month.unpriced
+
+
+@pytest.mark.parametrize("type_", sorted(METERED))
+def test_no_type_is_in_two_tables(type_: str) -> None:
+    if not type_.startswith("kubernetes:"):
+        assert not is_free(type_)
+    assert type_ not in by_use()
+
+
+def test_a_price_is_of_the_region_or_of_both() -> None:
+    found = meter("eks-cluster", "ap-south-2")
+    assert found
+    assert found.usd == pytest.approx(73)
+    assert meter("no such meter", "ap-south-1") is None
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 40), st.integers(1, 4)), max_size=6))
+def test_low_expected_high_are_in_order_and_add_up(asked: list[tuple[int, int, int]]) -> None:
+    resources = []
+    for number, (most, replicas, gpus) in enumerate(asked):
+        resources.append(pool(f"p{number}", most))
+        found = pods(f"p{number}", replicas, gpus)
+        resources.append(Registered(found.type, f"{found.urn}{number}", found.inputs, "", PROVIDER.urn))
+    month = billed(*resources)
+    assert month.total.low <= month.total.expected <= month.total.high
+    assert month.total.expected == pytest.approx(sum(usd.expected for usd in month.components.values()))
+    assert month.total.expected <= month.on_demand.expected
+    assert all(isinstance(item, Item) for item in month.dearest)
