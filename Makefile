@@ -42,7 +42,7 @@ catalog: $(VENV)/ready  ## Refresh machines and prices from the clouds you have 
 	@$(ASK) catalog $(call options,CLOUD)
 
 bench: $(VENV)/ready  ## Times and memory, as ratios against an empty program
-	@$(RUN) bench
+	@$(RUN) bench $(call options,PREVIEWS) $(if $(SKYPILOT),--skypilot)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(RUN) setup

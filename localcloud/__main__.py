@@ -8,18 +8,16 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-import yaml
 from rich.markup import escape
 
-from infra.catalog import CatalogError, check_offered
-from infra.settings import Settings, parse
+from infra.catalog import CatalogError
 from infra.settings_errors import SettingsError
 
 from . import bench as benchmark
 from . import cloud, cost, doctor, summary, toolchain
 from .engine import EngineError, Outcome, Stack
-from .paths import PROJECT
 from .progress import console, step
+from .stacks import NoSuchStack, settings_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The local cloud of india-ai-infra.")
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]
@@ -45,7 +43,7 @@ def up(stack: StackName = "local") -> None:
     preview = _run(opened.preview, "Preview, with the policy pack")
     if not preview.unchanged:
         _run(opened.up, "Update", sum(preview.changes.values()))
-    summary.show(opened, _settings(stack), preview)
+    summary.show(opened, settings_of(stack), preview)
 
 
 @app.command()
@@ -99,14 +97,17 @@ def price_of_a_month(
 ) -> None:
     """Show what a stack costs a month, before anything is made; and against another commit, what changes."""
     setup()
-    cost.cost(stack, _settings(stack), against or None)
+    cost.cost(stack, settings_of(stack), against or None)
 
 
 @app.command()
-def bench() -> None:
-    """Measure `up`, a no-change preview and `destroy` against an empty program, and each part of the local cloud."""
+def bench(
+    previews: Annotated[int, typer.Option(min=1, help="no-change previews to take the median of")] = 5,
+    skypilot: Annotated[bool, typer.Option(help="install SkyPilot and ask its optimiser too")] = False,
+) -> None:
+    """Measure `up`, a no-change preview and `destroy` against an empty program, each part, and the catalogue."""
     setup()
-    benchmark.run()
+    benchmark.run(previews, skypilot)
 
 
 class Failed(Exception):
@@ -115,17 +116,6 @@ class Failed(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__("; ".join(outcome.errors))
         self.outcome = outcome
-
-
-def _settings(stack: str) -> Settings:
-    """The settings of a stack, read from its file as the program reads them."""
-    file = PROJECT / f"Pulumi.{stack}.yaml"
-    if not file.exists():
-        known = ", ".join(sorted(found.suffixes[0][1:] for found in PROJECT.glob("Pulumi.*.yaml")))
-        raise EngineError(f"there is no stack {stack}: {file.name} is missing; there are {known}")
-    values = yaml.safe_load(file.read_text())["config"]
-    ours = {k.partition(":")[2]: v for k, v in values.items() if k.startswith("india-ai-infra:")}
-    return parse(ours, check_offered)
 
 
 def _open(stack: str) -> Stack:
@@ -173,7 +163,7 @@ def _run(operation: Callable[..., Outcome], title: str, total: int = 0) -> Outco
 def main() -> None:
     try:
         app(prog_name="make")
-    except (toolchain.ToolchainError, EngineError, SettingsError, CatalogError) as error:
+    except (toolchain.ToolchainError, EngineError, NoSuchStack, SettingsError, CatalogError) as error:
         console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
 

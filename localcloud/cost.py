@@ -48,12 +48,16 @@ class Change:
 
 def price(stack: str, settings: Settings, project: Path = PROJECT) -> Bill:
     """The bill of what the program in `project` would register for a stack, in a preview against an empty state."""
+    return bill(map(Registered.of_state, registered(stack, project)), settings.usage)
+
+
+def registered(stack: str, project: Path = PROJECT) -> list[dict[str, Any]]:
+    """What the program in `project` would register for a stack, from nothing, as `Registered.of_state` reads it."""
     with step(f"Preview of {stack}{'' if project == PROJECT else ' as it was'}"):
         started = cloud.start()
         with tempfile.TemporaryDirectory(prefix="cost-") as state:
             env = {**cloud.environment(started.aws_endpoint), "PULUMI_BACKEND_URL": f"file://{state}"}
-            registered = Stack(stack, env, project).registered()
-    return bill(map(Registered.of_state, registered), settings.usage)
+            return Stack(stack, env, project).registered()
 
 
 def cost(stack: str, settings: Settings, against: str | None) -> None:
