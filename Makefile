@@ -39,7 +39,7 @@ advise: $(VENV)/ready  ## GPUs for a model: MODEL=8b TASK=serve DTYPE=bf16 CONTE
 	@$(ASK) advise $(call options,MODEL TASK DTYPE CONTEXT USERS METHOD PURCHASE USD_INR)
 
 catalog: $(VENV)/ready  ## Refresh machines and prices from the clouds you have credentials for
-	@$(ASK) catalog $(call options,CLOUD)
+	@$(ASK) catalog $(call options,CLOUDS)
 
 bench: $(VENV)/ready  ## Times and memory, as ratios against an empty program
 	@$(RUN) bench $(call options,PREVIEWS) $(if $(SKYPILOT),--skypilot)

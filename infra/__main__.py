@@ -12,11 +12,13 @@ from rich.markup import escape
 
 from infra import catalog, geography
 from infra.advice.command import advise, stack_rate
+from infra.catalog.refresh.command import catalog as refresh
 from infra.catalog.show import show_choice, show_rejected
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Machines and prices in India.")
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 app.command()(advise)
+app.command(name="catalog")(refresh)
 
 
 @app.callback()
