@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """SkyPilot's optimiser over rows that are given: run by the Python that SkyPilot is installed in, which is not ours.
 
 Reads JSON from stdin (`rows` of its AWS catalogue; `asked`: gpu, count, spot, region) and prints the USD an hour of

@@ -81,7 +81,8 @@ def look(cluster: str) -> tuple[list[Node], Pods]:
 
 
 def _node(item: dict[str, Any]) -> Node:
-    labels, capacity = item["metadata"]["labels"], item["status"].get("capacity", {})
+    # Karpenter's kwok provider says as capacity what a node's first pods asked for; allocatable is the machine's.
+    labels, has = item["metadata"]["labels"], item["status"].get("allocatable", {})
     bought = labels.get("karpenter.sh/capacity-type", "").lower()
     return Node(
         item["metadata"]["name"],
@@ -89,8 +90,8 @@ def _node(item: dict[str, Any]) -> Node:
         labels["node.kubernetes.io/instance-type"],
         labels["topology.kubernetes.io/zone"],
         bought == "spot",
-        int(capacity.get("nvidia.com/gpu", 0)),
-        int(capacity.get("vpc.amazonaws.com/efa", 0)),
+        int(has.get("nvidia.com/gpu", 0)),
+        int(has.get("vpc.amazonaws.com/efa", 0)),
     )
 
 

@@ -1,0 +1,165 @@
+"""`make simulate`: a trace on a stack's pools, and beside it on another design's, which answers what is cheaper."""
+
+from __future__ import annotations
+
+import math
+import re
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from infra.aws import nodepools, pools
+from infra.catalog import machine
+from infra.catalog.risk import reclaims_per_hour
+
+from .. import toolchain
+from ..clusters import ClusterFailed
+from ..kubernetes_api import ApiError, Unreachable
+from ..kubernetes_crds import CrdsUnavailable
+from ..paths import run_dir
+from ..progress import Report, console, step
+from . import show
+from .account import History
+from .cluster import Node, SimulationFailed, scratch
+from .design import Design, NoDesign, gpus_of, read
+from .reclaims import reclaimed_after
+from .replay import Replay, Rules
+from .trace import Row, TraceError, pool_of
+from .trace import read as read_trace
+
+TRACE = Path(__file__).parent / "traces" / "team.csv"
+START_MINUTES = 5.0
+MOST_DAYS = 366
+
+BAD_INPUT = (NoDesign, TraceError)
+BROKEN = (ClusterFailed, SimulationFailed, CrdsUnavailable, ApiError, Unreachable)
+
+
+class BadOption(ValueError):
+    """An option out of its range; the message says what is allowed."""
+
+
+def simulate(
+    stack: Annotated[str, typer.Option("--stack", "-s", help="Whose pools: Pulumi.<stack>.yaml.")] = "local",
+    days: Annotated[float, typer.Option(help="How much of the trace to replay.")] = 7,
+    trace: Annotated[Path, typer.Option(help="A CSV file: docs/simulate.md.")] = TRACE,
+    against: Annotated[
+        str, typer.Option(help="Compare with a stack, or a YAML file with a list of pools.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Of the reclaims that are drawn.")] = 1,
+    reclaims: Annotated[float, typer.Option(help="Multiplies their hazard: 10 is a bad week.")] = 1,
+    start_minutes: Annotated[
+        float, typer.Option(help="From a node's launch to its first pod.")
+    ] = START_MINUTES,
+) -> None:
+    """Replay a trace of jobs and replicas with real Karpenter: GPU-hours, ₹, waits, reclaims, work lost."""
+    try:
+        _check(days, reclaims, start_minutes)
+        designs = [read(what, stack) for what in (stack, against) if what]
+        rows = read_trace(trace, designs)
+        run = show.Run(str(trace), days * 24, rows[-1].at_hours, seed, reclaims, start_minutes)
+        _run(run, rows, designs)
+    except (BadOption, *BAD_INPUT, *BROKEN) as error:
+        console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("[yellow]Stopped; nothing of it is left running.[/]")
+        raise typer.Exit(130) from None
+
+
+def replay(design: Design, rows: Sequence[Row], run: show.Run, report: Report) -> History:
+    """One trace on one design, on a cluster of its own that ends with it.
+
+    Raises:
+        ClusterFailed, SimulationFailed: the cluster did not start, or did not come to rest.
+    """
+
+    def on_hour(hour: float, what: str) -> None:
+        report(int(hour), int(run.hours), f"hours: {what}")
+
+    with scratch(design, report) as cluster:
+        return Replay(rows, _pool_name(design), cluster, rules(design, run)).run(on_hour)
+
+
+def rules(design: Design, run: show.Run) -> Rules:
+    """What the replay's clock does with a design's nodes."""
+
+    def reclaim(node: Node, nth: int) -> float:
+        hazard = reclaims_per_hour(machine(design.region, node.machine_type))
+        return reclaimed_after(run.seed, node.pool, nth, hazard * run.reclaims)
+
+    elastic = [pool for pool in design.pools.values() if not pool.stands]
+    return Rules(
+        hours=run.hours,
+        rooms={name: gpus_of(pool) for name, pool in design.pools.items()},
+        empty_for={pool.name: _empty_for(design, pool.name) for pool in elastic},
+        start=run.start_minutes / 60,
+        reclaimed_after=reclaim,
+    )
+
+
+def _run(run: show.Run, rows: Sequence[Row], designs: Sequence[Design]) -> None:
+    with step("Tools of the local cloud") as report:
+        toolchain.ensure(report)
+    began = time.monotonic()
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        results = []
+        for design in designs:
+            with step(f"{Path(run.trace).stem} on {design.name}") as report:
+                results.append(show.Result.of(design, replay(design, rows, run, report)))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    run = replace(run, wall=time.monotonic() - began)
+    show.terminal(run, results)
+    for name, text in (
+        ("simulate.html", show.page(run, results)),
+        ("simulate.json", show.as_json(run, results)),
+    ):
+        (run_dir() / name).write_text(text, encoding="utf-8")
+    console.print(f"chart: {run_dir() / 'simulate.html'}, data: simulate.json beside it", soft_wrap=True)
+
+
+def _check(days: float, reclaims: float, start_minutes: float) -> None:
+    for name, given, fits, allowed in (
+        ("days", days, 0 < days <= MOST_DAYS, f"more than 0, {MOST_DAYS} at most"),
+        ("reclaims", reclaims, 0 <= reclaims < math.inf, "0 (none) or more; 1 is what the bands say"),
+        ("start-minutes", start_minutes, 0 <= start_minutes <= 120, "from 0 to 120"),
+    ):
+        if not fits:
+            raise BadOption(f"{name}: {given:g}; allowed: {allowed}. Nothing was started")
+
+
+def _pool_name(design: Design) -> Callable[[Row], str]:
+    def name(row: Row) -> str:
+        pool = pool_of(row, design.pools)
+        assert pool, "a row that names no pool of the design is refused"
+        return pool.name
+
+    return name
+
+
+def _empty_for(design: Design, name: str) -> float:
+    """A pool's consolidateAfter, in hours."""
+    pool = design.pools[name]
+    spec = nodepools.node_pool(pool, pools.chosen(design.region, pool), [])
+    return hours_of(spec["disruption"]["consolidateAfter"])
+
+
+def hours_of(duration: str) -> float:
+    """Hours of a duration as Karpenter writes it: 30s, 5m, 1h30m, or Never."""
+    if duration == "Never":
+        return math.inf
+    units = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)([hms])", duration))
+
+
+def _interrupt(*_: object) -> None:
+    """So that `kill` clears up as Ctrl-C does."""
+    raise KeyboardInterrupt
