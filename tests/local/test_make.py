@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -24,7 +26,12 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def make(target: str, env: dict[str, str], fails: bool = False) -> str:
     done = subprocess.run(
-        ["make", "-s", *target.split()], cwd=PROJECT, env=env, capture_output=True, text=True, check=False
+        ["make", "-s", *shlex.split(target)],
+        cwd=PROJECT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     said = done.stdout + done.stderr
     assert (done.returncode != 0) == fails, said
@@ -47,7 +54,16 @@ def processes(env: dict[str, str]) -> list[str]:
 
 def test_up_twice_then_everything_else_then_down(env: dict[str, str]) -> None:
     first = make("up", env)
-    for expected in ("Cluster", "p5.48xlarge", "spot", "₹", "policies: no finding", "Try next", "running"):
+    for expected in (
+        "Cluster",
+        "of the budget",
+        "p5.48xlarge",
+        "spot",
+        "₹",
+        "policies: no finding",
+        "Try next",
+        "running",
+    ):
         assert expected in first, first
     began = time.monotonic()
     second = make("up", env)
@@ -105,12 +121,7 @@ def test_a_cloud_that_died_begins_anew(env: dict[str, str]) -> None:
     assert processes(env) == []
 
 
-def test_every_make_command_of_the_docs_exists() -> None:
-    pages = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("**/*.md"))]
-    commands = {c for page in pages for c in re.findall(r"\bmake (?:-s )?([a-z-]+)\b", _code(page))}
-    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
-    assert {"up", "test", "down", "preview", "doctor", "bench", "env"} <= commands
-    assert commands <= targets
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("**/*.md"))]
 
 
 def _code(page: Path) -> str:
@@ -118,3 +129,54 @@ def _code(page: Path) -> str:
     text = page.read_text()
     blocks = [line for line in text.splitlines() if line.startswith("    ")]
     return "\n".join([*blocks, *re.findall(r"`([^`]+)`", text)])
+
+
+# As Hugging Face has it for a model of 8 billion parameters.
+CONFIG_JSON = {
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+    "tie_word_embeddings": False,
+}
+
+
+def questions() -> list[str]:
+    """The commands of the docs that only ask: they take seconds."""
+    asked = re.findall(
+        r"^    make ((?:choose|advise|cost)\b[^#\n]*)", "\n".join(map(_code, PAGES)), re.MULTILINE
+    )
+    return sorted({command.strip() for command in asked})
+
+
+@pytest.mark.parametrize("question", questions())
+def test_a_question_of_the_docs_is_answered(question: str, env: dict[str, str], tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(CONFIG_JSON))
+    assert "₹" in make(
+        question.replace("origin/main", "HEAD").replace("path/to/config.json", str(config)), env
+    )
+
+
+def test_no_login_no_refresh(env: dict[str, str]) -> None:
+    bare = {
+        name: value for name, value in env.items() if not name.startswith(("AWS_", "GOOGLE_", "CLOUDSDK_"))
+    }
+    nobody = {
+        "AWS_CONFIG_FILE": "/nonexistent",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+        "HOME": "/nonexistent",
+    }
+    said = make(
+        "catalog", {**bare, **nobody, "AWS_EC2_METADATA_DISABLED": "true", "NO_GCE_CHECK": "true"}, fails=True
+    )
+    assert "Nothing was refreshed" in said
+
+
+def test_every_make_command_of_the_docs_exists() -> None:
+    commands = {c for page in PAGES for c in re.findall(r"\bmake (?:-s )?([a-z-]+)\b", _code(page))}
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    assert {"up", "test", "down", "preview", "doctor", "bench", "env"} <= commands
+    assert commands <= targets

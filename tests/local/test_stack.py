@@ -117,6 +117,19 @@ def test_plain_pulumi_works_in_a_shell_set_up_by_env(environment: dict[str, str]
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_stack_over_its_budget_is_refused(stack: Stack, config: Path) -> None:
+    before = config.read_text()
+    values = yaml.safe_load(before)
+    values["config"]["india-ai-infra:budget"]["monthlyInr"] = 100_000
+    config.write_text(yaml.safe_dump(values))
+    outcome = stack.preview()
+    config.write_text(before)
+    (refusal,) = [p.message for p in outcome.policies if "[COST-01]" in p.message]
+    assert outcome.failed
+    assert "over its budget of ₹1,00,000" in refusal
+    assert refusal.index("p5.48xlarge spot") < refusal.index("g6.12xlarge spot")
+
+
 POD = """
 import pulumi, pulumi_kubernetes as k8s
 provider = k8s.Provider("cluster", kubeconfig=pulumi.Config().require("kubeconfig"))
