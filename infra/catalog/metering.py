@@ -7,13 +7,18 @@ from functools import partial
 from typing import Any
 
 from infra.catalog.bill import Line, Registered, Span, Stack, one
-from infra.catalog.node_bill import node_group, node_pool, nodes_of
+from infra.catalog.node_bill import gke_pool, node_group, node_pool, nodes_of
 
 ENDPOINT, BUCKET, LOG_GROUP, NAT = (
     "aws:ec2/vpcEndpoint:VpcEndpoint",
     "aws:s3/bucket:Bucket",
     "aws:cloudwatch/logGroup:LogGroup",
     "aws:ec2/natGateway:NatGateway",
+)
+GCS_BUCKET, GCP_LOGS, GCP_NAT = (
+    "gcp:storage/bucket:Bucket",
+    "gcp:logging/projectBucketConfig:ProjectBucketConfig",
+    "gcp:compute/routerNat:RouterNat",
 )
 DAYS_A_MONTH = 365 / 12
 
@@ -112,6 +117,30 @@ def _guardduty(resource: Registered, stack: Stack) -> Iterator[Line]:
             yield from one(stack, resource, "guardduty-s3-events", requests)
 
 
+def _gcp_nat(resource: Registered, stack: Stack) -> Iterator[Line]:
+    """What goes out to the internet goes through it: nodes have no addresses of their own."""
+    yield from _each("gcp-nat", resource, stack)
+    yield from one(stack, resource, "gcp-nat-gib", _share(stack.usage.nat_gib, stack.of(GCP_NAT)))
+    yield from one(stack, resource, "gcp-internet-gib", _share(stack.usage.internet_gib, stack.of(GCP_NAT)))
+
+
+def _gcs_bucket(resource: Registered, stack: Stack) -> Iterator[Line]:
+    """Spread as the lake's S3 data is; a bucket with placements is in two regions."""
+    buckets = stack.of(GCS_BUCKET)
+    where = "gcs-dual" if resource.inputs.get("customPlacementConfig") else "gcs"
+    yield from one(stack, resource, f"{where}-STANDARD", _share(stack.usage.lake_gib, buckets))
+    requests = _share(stack.usage.lake_requests_millions, buckets)
+    yield from one(stack, resource, "gcs-requests", requests)
+
+
+def _gcp_logs(resource: Registered, stack: Stack) -> Iterator[Line]:
+    taken = _share(stack.usage.log_gib, stack.of(GCP_LOGS))
+    yield from one(stack, resource, "gcp-logs-gib", taken)
+    days = resource.inputs.get("retentionDays") or 30
+    months = days / DAYS_A_MONTH if isinstance(days, int | float) else None
+    yield from one(stack, resource, "gcp-logs-kept-gib", None if months is None else taken.times(months))
+
+
 def _service(resource: Registered, stack: Stack) -> Iterator[Line]:
     if _plain(resource.inputs, "spec", "type") == "LoadBalancer":
         yield from _each("load-balancer", resource, stack)
@@ -138,6 +167,16 @@ METERED: Mapping[str, Metered] = {
     ENDPOINT: _endpoint,
     LOG_GROUP: _logs,
     NAT: _nat,
+    "gcp:compute/address:Address": partial(_each, "gcp-address"),
+    "gcp:compute/forwardingRule:ForwardingRule": partial(_each, "gcp-load-balancer"),
+    "gcp:compute/globalAddress:GlobalAddress": partial(_each, "gcp-address"),
+    "gcp:container/cluster:Cluster": partial(_each, "gke-cluster"),
+    "gcp:container/nodePool:NodePool": gke_pool,
+    "gcp:dns/managedZone:ManagedZone": partial(_each, "gcp-dns-zone"),
+    "gcp:kms/cryptoKey:CryptoKey": partial(_each, "gcp-kms-key"),
+    GCS_BUCKET: _gcs_bucket,
+    GCP_LOGS: _gcp_logs,
+    GCP_NAT: _gcp_nat,
     "kubernetes:core/v1:Service": _service,
     "kubernetes:karpenter.sh/v1:NodePool": node_pool,
 }

@@ -13,6 +13,7 @@ from infra.catalog.bill import Line, Registered, Span, Stack
 from infra.catalog.machines import MONTH_HOURS, Machine, machines
 
 NODE_GROUP, NODE_POOL = "aws:eks/nodeGroup:NodeGroup", "kubernetes:karpenter.sh/v1:NodePool"
+GKE_POOL = "gcp:container/nodePool:NodePool"
 NODE_CLASS = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 # Pods by what makes them: where their number stands.
@@ -24,6 +25,7 @@ PODS = {
 POOL_LABEL, GPU = "india-ai-infra/pool", "nvidia.com/gpu"
 # On a NodePool: how many nodes its people count on, where the stack's own pods don't tell.
 EXPECTED_NODES = "india-ai-infra/expected-nodes"
+EXPECTED_LABEL = "expected-nodes"  # the same on a GKE node pool, among its resource labels
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ class Nodes:
 def nodes_of(stack: Stack) -> list[Nodes]:
     """Every pool of the stack that has, or can grow, nodes."""
     groups = [_of_group(group, stack) for group in stack.of(NODE_GROUP)]
-    return [*groups, *(_of_pool(pool, stack) for pool in stack.of(NODE_POOL))]
+    return [
+        *groups,
+        *(_of_pool(pool, stack) for pool in stack.of(NODE_POOL)),
+    ]  # GuardDuty does not see Google's
 
 
 def node_group(resource: Registered, stack: Stack) -> Iterator[Line]:
@@ -59,7 +64,12 @@ def node_pool(resource: Registered, stack: Stack) -> Iterator[Line]:
     return _lines(_of_pool(resource, stack), stack.region(resource))
 
 
-def _lines(nodes: Nodes, region: str) -> Iterator[Line]:
+def gke_pool(resource: Registered, stack: Stack) -> Iterator[Line]:
+    """A GKE node pool: fixed, or between its limits; expected is then what the stack's own pods ask for."""
+    return _lines(_of_gke_pool(resource, stack), stack.region(resource), disk="gcp-disk")
+
+
+def _lines(nodes: Nodes, region: str, disk: str = "gp3") -> Iterator[Line]:
     machine, on_demand = nodes.machine, nodes.machine.on_demand_usd if nodes.machine else None
     name = (
         machine.machine_type
@@ -68,10 +78,10 @@ def _lines(nodes: Nodes, region: str) -> Iterator[Line]:
     )
     usd = machine.price(nodes.purchase) if machine else None
     yield Line(f"{name} {nodes.purchase}", nodes.count, _month(usd), _month(on_demand))
-    disk = services.meter("gp3", region)
-    if nodes.disk_gib and disk:
+    found = services.meter(disk, region)
+    if nodes.disk_gib and found:
         count = nodes.count.times(nodes.disk_gib) if nodes.count else None
-        yield Line(disk.what, count, disk.usd, disk.usd)
+        yield Line(found.what, count, found.usd, found.usd)
 
 
 def _month(usd_hour: float | None) -> float | None:
@@ -109,6 +119,49 @@ def _of_pool(pool: Registered, stack: Stack) -> Nodes:
     return Nodes(types, machine, purchase, count, _class_disk(stack))
 
 
+def _of_gke_pool(pool: Registered, stack: Stack) -> Nodes:
+    config = pool.inputs.get("nodeConfig") or {}
+    type_, gpus = str(config.get("machineType")), config.get("guestAccelerators") or ()
+    if (
+        type_.startswith("n1-") and gpus
+    ):  # the one family whose GPUs are chosen apart: the catalogue's name has both
+        type_ = f"{type_}+{gpus[0].get('count')}x{str(gpus[0].get('type')).rpartition('-')[2].upper()}"
+    purchase = "spot" if config.get("spot") is True else "on-demand"
+    machine = _cheapest((type_,), stack.region(pool), purchase)
+    zones = len(_words(pool.inputs.get("nodeLocations"))) or 1
+    scaling = pool.inputs.get("autoscaling")
+    if not scaling:
+        fixed = _number(pool.inputs.get("nodeCount"))
+        count = None if fixed is None else Span.always(fixed * zones)
+    else:
+        count = _elastic(pool, stack, machine, scaling, zones)
+    return Nodes((type_,), machine, purchase, count, _gib(config.get("diskSizeGb")))
+
+
+def _elastic(
+    pool: Registered, stack: Stack, machine: Machine | None, scaling: dict[str, Any], zones: int
+) -> Span | None:
+    """GKE's limits are for each zone, or `total…` for all."""
+    least, most = (
+        _number(scaling.get(f"total{end}"))
+        if scaling.get(f"total{end}") is not None
+        else _each_zone(scaling.get(f"{end[0].lower()}{end[1:]}"), zones)
+        for end in ("MinNodeCount", "MaxNodeCount")
+    )
+    labels = (pool.inputs.get("nodeConfig") or {}).get("labels") or {}
+    asked = _asked(stack, labels.get(POOL_LABEL), machine.gpu_count if machine and machine.gpu_count else 1)
+    expected = _number((pool.inputs.get("nodeConfig") or {}).get("resourceLabels", {}).get(EXPECTED_LABEL))
+    expected = asked if expected is None else expected
+    if least is None or most is None or expected is None:
+        return None
+    return Span(least, min(max(least, expected), most), most)
+
+
+def _each_zone(nodes: Any, zones: int) -> float | None:
+    number = _number(nodes)
+    return None if number is None else number * zones
+
+
 def _cheapest(types: Sequence[str], region: str, purchase: str) -> Machine | None:
     """What is bought of a list of types, as Karpenter and EKS would: the cheapest with a price."""
     if not region:
@@ -122,9 +175,14 @@ def _expected(pool: Registered, stack: Stack, per_node: int) -> float | None:
     said = (metadata.get("annotations") or {}).get(EXPECTED_NODES)
     if said is not None:
         return _number(said)
+    return _asked(stack, metadata.get("name"), per_node)
+
+
+def _asked(stack: Stack, pool: object, per_node: int) -> float | None:
+    """Nodes that the stack's own pods need of a pool, whole ones."""
     gpus = 0.0
     for made in (found for type_ in PODS for found in stack.of(type_)):
-        asked = _gpus(made, metadata.get("name"))
+        asked = _gpus(made, pool)
         if asked is None:
             return None
         gpus += asked

@@ -178,6 +178,47 @@ def test_components_are_the_outermost() -> None:
     assert not month.unpriced
 
 
+MUMBAI = Registered("pulumi:providers:gcp", "urn::gcp", {"region": "asia-south1"})
+
+
+def gke_pool(config: dict[str, Any], **inputs: Any) -> Registered:
+    whole = {"nodeConfig": config, **inputs}
+    return Registered("gcp:container/nodePool:NodePool", "urn::pool::it", whole, "", MUMBAI.urn)
+
+
+def test_a_fixed_pool_of_google_has_its_nodes_in_each_zone() -> None:
+    fixed = gke_pool(
+        {"machineType": "a3-highgpu-8g", "diskSizeGb": 100}, nodeCount=2, nodeLocations=["a", "b"]
+    )
+    month = lines(bill([MUMBAI, fixed], NO_USAGE))
+    count, usd = month["a3-highgpu-8g on-demand"]
+    assert count == Span.always(4)
+    assert usd
+    assert usd.expected == pytest.approx(4 * 92.13478 * MONTH_HOURS)
+    assert month["GiB of balanced disk"][0] == Span.always(400)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "high"),
+    [({"minNodeCount": 0, "maxNodeCount": 3}, 6), ({"totalMinNodeCount": 0, "totalMaxNodeCount": 3}, 3)],
+)
+def test_an_elastic_pool_of_google_has_what_the_stacks_pods_ask_for(scaling: dict, high: int) -> None:
+    gpus = [{"type": "nvidia-tesla-t4", "count": 2}]
+    config = {"machineType": "n1-standard-8", "guestAccelerators": gpus, "spot": True}
+    config["labels"] = {"india-ai-infra/pool": "serve"}
+    elastic = gke_pool(config, autoscaling=scaling, nodeLocations=["asia-south1-a", "asia-south1-b"])
+    count, _ = lines(bill([MUMBAI, elastic, pods("serve", 3, 1)], NO_USAGE))["n1-standard-8+2xT4 spot"]
+    assert count == Span(0, 2, high)
+
+
+def test_a_bucket_in_two_regions_costs_more() -> None:
+    def gcs(**inputs: Any) -> float:
+        found = Registered("gcp:storage/bucket:Bucket", "urn::gcs", inputs, "", MUMBAI.urn)
+        return bill([MUMBAI, found], NO_USAGE.model_copy(update={"lake_gib": 100})).total.expected
+
+    assert gcs(customPlacementConfig={"dataLocations": ["ASIA-SOUTH1", "ASIA-SOUTH2"]}) > gcs() > 0
+
+
 @pytest.mark.parametrize("type_", sorted(METERED))
 def test_no_type_is_in_two_tables(type_: str) -> None:
     if not type_.startswith("kubernetes:"):
