@@ -9,17 +9,12 @@ from typing import Any
 from infra.catalog.bill import Line, Registered, Span, Stack, one
 from infra.catalog.node_bill import gke_pool, node_group, node_pool, nodes_of
 
-ENDPOINT, BUCKET, LOG_GROUP, NAT = (
+ENDPOINT, BUCKET, NAT = (
     "aws:ec2/vpcEndpoint:VpcEndpoint",
     "aws:s3/bucket:Bucket",
-    "aws:cloudwatch/logGroup:LogGroup",
     "aws:ec2/natGateway:NatGateway",
 )
-GCS_BUCKET, GCP_LOGS, GCP_NAT = (
-    "gcp:storage/bucket:Bucket",
-    "gcp:logging/projectBucketConfig:ProjectBucketConfig",
-    "gcp:compute/routerNat:RouterNat",
-)
+GCS_BUCKET, GCP_NAT = "gcp:storage/bucket:Bucket", "gcp:compute/routerNat:RouterNat"
 DAYS_A_MONTH = 365 / 12
 
 Metered = Callable[[Registered, Stack], Iterator[Line]]
@@ -95,13 +90,13 @@ def _plain(tree: Any, *names: str) -> Any:
     return tree
 
 
-def _logs(resource: Registered, stack: Stack) -> Iterator[Line]:
-    """Logs come in evenly; what is kept is what came in over the retention (a year where it is for ever)."""
-    taken = _share(stack.usage.log_gib, stack.of(LOG_GROUP))
-    yield from one(stack, resource, "logs-gib", taken)
-    days = resource.inputs.get("retentionInDays") or 365
+def _logs(prefix: str, days_in: str, for_ever: int, resource: Registered, stack: Stack) -> Iterator[Line]:
+    """Logs come in evenly; what is kept is what came in over the retention (`for_ever` days where none is said)."""
+    taken = _share(stack.usage.log_gib, stack.of(resource.type))
+    yield from one(stack, resource, f"{prefix}logs-gib", taken)
+    days = resource.inputs.get(days_in) or for_ever
     months = days / DAYS_A_MONTH if isinstance(days, int | float) else None
-    yield from one(stack, resource, "logs-kept-gib", None if months is None else taken.times(months))
+    yield from one(stack, resource, f"{prefix}logs-kept-gib", None if months is None else taken.times(months))
 
 
 def _guardduty(resource: Registered, stack: Stack) -> Iterator[Line]:
@@ -133,14 +128,6 @@ def _gcs_bucket(resource: Registered, stack: Stack) -> Iterator[Line]:
     yield from one(stack, resource, "gcs-requests", requests)
 
 
-def _gcp_logs(resource: Registered, stack: Stack) -> Iterator[Line]:
-    taken = _share(stack.usage.log_gib, stack.of(GCP_LOGS))
-    yield from one(stack, resource, "gcp-logs-gib", taken)
-    days = resource.inputs.get("retentionDays") or 30
-    months = days / DAYS_A_MONTH if isinstance(days, int | float) else None
-    yield from one(stack, resource, "gcp-logs-kept-gib", None if months is None else taken.times(months))
-
-
 def _service(resource: Registered, stack: Stack) -> Iterator[Line]:
     if _plain(resource.inputs, "spec", "type") == "LoadBalancer":
         yield from _each("load-balancer", resource, stack)
@@ -165,7 +152,7 @@ METERED: Mapping[str, Metered] = {
     "aws:lb/loadBalancer:LoadBalancer": partial(_each, "load-balancer"),
     BUCKET: _bucket,
     ENDPOINT: _endpoint,
-    LOG_GROUP: _logs,
+    "aws:cloudwatch/logGroup:LogGroup": partial(_logs, "", "retentionInDays", 365),
     NAT: _nat,
     "gcp:compute/address:Address": partial(_each, "gcp-address"),
     "gcp:compute/forwardingRule:ForwardingRule": partial(_each, "gcp-load-balancer"),
@@ -175,7 +162,7 @@ METERED: Mapping[str, Metered] = {
     "gcp:dns/managedZone:ManagedZone": partial(_each, "gcp-dns-zone"),
     "gcp:kms/cryptoKey:CryptoKey": partial(_each, "gcp-kms-key"),
     GCS_BUCKET: _gcs_bucket,
-    GCP_LOGS: _gcp_logs,
+    "gcp:logging/projectBucketConfig:ProjectBucketConfig": partial(_logs, "gcp-", "retentionDays", 30),
     GCP_NAT: _gcp_nat,
     "kubernetes:core/v1:Service": _service,
     "kubernetes:karpenter.sh/v1:NodePool": node_pool,
