@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -66,6 +67,12 @@ def down(stack: StackName = "local") -> None:
         console.print(f"the local cloud was not running; cleared {', '.join(ended) or 'nothing'}")
         return
     opened = _open(stack)
+    if opened.guards_data():
+        console.print(
+            f"{stack} protects its data: that of a local cloud is nobody's, so the protection is lifted."
+        )
+        opened.protected = False
+        _run(partial(opened.up, policies=False), "Update without protection", len(opened.resources()))
     _run(opened.destroy, "Destroy", len(opened.resources()))
     left = doctor.leftovers(stack)
     doctor.show(left)

@@ -21,6 +21,7 @@ from pulumi.automation.events import EngineEvent, PolicyEvent
 from .paths import PROJECT, bin_dir, run_dir
 
 POLICIES = PROJECT / "policies"
+_PROTECTIONS = ("protectData", "deletionProtection")
 _ENCRYPTION = ("encryptionsalt", "encryptedkey", "secretsprovider")
 
 
@@ -60,6 +61,7 @@ class Stack:
         self._env = {**os.environ, **env}
         self.config_file = config_file or project / f"Pulumi.{name}.yaml"
         self._project = project
+        self.protected = True  # False: as if the stack's file asked for no protection
         self._folder = self._workspace()
         self._stack = automation.create_or_select_stack(
             name,
@@ -108,6 +110,15 @@ class Stack:
         deployment = self._stack.export_stack().deployment or {}
         return [operation["resource"]["urn"] for operation in deployment.get("pending_operations") or []]
 
+    def guards_data(self) -> bool:
+        """Whether the stack stands against its own removal."""
+        return any(
+            resource.get("protect")
+            or resource.get("inputs", {}).get("forceDestroy") is False
+            or resource.get("inputs", {}).get("deletionProtection") is True
+            for resource in self.resources()
+        )
+
     def outputs(self) -> dict:
         return {name: output.value for name, output in self._stack.outputs().items()}
 
@@ -138,6 +149,8 @@ class Stack:
         before, given = _mapping(copy), _mapping(self.config_file)
         salt = {"encryptionsalt": before["encryptionsalt"]} if "encryptionsalt" in before else {}
         stays = {key: value for key, value in given.items() if key not in _ENCRYPTION}
+        if not self.protected:
+            stays["config"] = {key: _unprotected(value) for key, value in stays["config"].items()}
         copy.write_text(yaml.safe_dump({**stays, **salt}))
         return folder
 
@@ -155,6 +168,16 @@ class Stack:
                 outcome.errors.append(str(error))
         outcome.seconds = time.monotonic() - began
         return outcome
+
+
+def _unprotected(setting: Any) -> Any:
+    """A setting with every protection in it off, at whatever depth."""
+    if not isinstance(setting, dict):
+        return setting
+    off = {name: False for name in _PROTECTIONS if name in setting}
+    if "region" in setting:  # a cloud, whose data is protected unless it says otherwise
+        off["protectData"] = False
+    return {name: _unprotected(value) for name, value in setting.items()} | off
 
 
 def _mapping(file: Path) -> dict[str, Any]:

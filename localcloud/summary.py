@@ -61,7 +61,7 @@ def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
     if old := catalog.stale(date.today()):
         console.print(f"[yellow]{old}[/]", soft_wrap=True)
     show_policies(preview)
-    _show_next()
+    _show_next(stack.name)
 
 
 def look(cluster: str) -> tuple[list[Node], Pods]:
@@ -81,8 +81,9 @@ def look(cluster: str) -> tuple[list[Node], Pods]:
 
 
 def _node(item: dict[str, Any]) -> Node:
-    # Karpenter's kwok provider says as capacity what a node's first pods asked for; allocatable is the machine's.
-    labels, has = item["metadata"]["labels"], item["status"].get("allocatable", {})
+    # Karpenter's kwok provider says as capacity what a node's first pods asked for; allocatable is the machine's. EFA
+    # is there only for those who asked, as on AWS.
+    labels, status = item["metadata"]["labels"], item["status"]
     bought = labels.get("karpenter.sh/capacity-type", "").lower()
     return Node(
         item["metadata"]["name"],
@@ -90,8 +91,8 @@ def _node(item: dict[str, Any]) -> Node:
         labels["node.kubernetes.io/instance-type"],
         labels["topology.kubernetes.io/zone"],
         bought == "spot",
-        int(has.get("nvidia.com/gpu", 0)),
-        int(has.get("vpc.amazonaws.com/efa", 0)),
+        int(status.get("allocatable", {}).get("nvidia.com/gpu", 0)),
+        int(status.get("capacity", {}).get("vpc.amazonaws.com/efa", 0)),
     )
 
 
@@ -144,10 +145,15 @@ def _show_pods(pods: Pods) -> None:
     console.print(f"pods: {every}; with GPUs: {gpu}")
 
 
-def _show_next() -> None:
-    console.print(
-        "\n[bold]Try next[/]\n"
-        '  eval "$(make -s env)"             then plain `pulumi preview -s local`, `kubectl get nodes`\n'
-        "  edit Pulumi.local.yaml, make up   another pool, more replicas\n"
-        "  make test                         every test          make down   remove everything"
+def _show_next(stack: str) -> None:
+    other = "" if stack == "local" else f" STACK={stack}"
+    commands = (
+        ('eval "$(make -s env)"', f"then plain `pulumi preview -s {stack}`, `kubectl get nodes`"),
+        (f"edit Pulumi.{stack}.yaml, make up{other}", "another pool, more replicas"),
+        (f"make cost{other} AGAINST=HEAD", "what that change costs"),
+        (f"make simulate{other}", "a week of jobs and requests on these pools"),
+        (f"make down{other}", "remove everything"),
     )
+    console.print("\n[bold]Try next[/]")
+    for command, what in commands:
+        console.print(f"  {command:<40} {what}", markup=False)

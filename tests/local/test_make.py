@@ -180,3 +180,13 @@ def test_every_make_command_of_the_docs_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     assert {"up", "test", "down", "preview", "doctor", "bench", "env"} <= commands
     assert commands <= targets
+
+
+def test_prod_comes_up_and_goes_though_it_protects_its_data(env: dict[str, str]) -> None:
+    said = make("up STACK=prod", env)
+    assert "policies: no finding" in said
+    assert "p5.48xlarge" in said
+    said = make("down STACK=prod", env)
+    assert "the protection is lifted" in said
+    assert "nothing is left behind" in said
+    assert processes(env) == []
