@@ -107,7 +107,8 @@ class GpuPool(_Model):
 
     `max_nodes` or `max_gpus` is the most that the pool grows to: one of them, in whole nodes. A pool is elastic (from
     zero, by what is asked for) unless it has a fabric or a placement group: such a pool stands, in one zone, with
-    `min_nodes` nodes, all of them unless given. `on_demand_fallback` lets an elastic spot pool buy on-demand when there
+    `min_nodes` nodes, all of them unless given, or grows from zero there if it is `elastic`.
+    `on_demand_fallback` lets an elastic spot pool buy on-demand when there
     is no spot.
     """
 
@@ -122,6 +123,7 @@ class GpuPool(_Model):
     hours_lost_per_reclaim: float = Field(default=1, ge=0)
     fabric: Fabric = "none"
     placement_group: bool = False
+    elastic: bool = False
     max_nodes: int | None = Field(default=None, ge=1)
     max_gpus: int | None = Field(default=None, ge=1, validate_default=True)
     min_nodes: int | None = Field(default=None, ge=0)
@@ -129,9 +131,14 @@ class GpuPool(_Model):
     expected_nodes: float | None = Field(default=None, ge=0)
 
     @property
-    def stands(self) -> bool:
-        """Its nodes are there whether they are used or not: nothing scales a group that must stay together."""
+    def together(self) -> bool:
+        """Its nodes are in one zone and belong to each other."""
         return self.placement_group or self.fabric != "none" or self.capacity_reservation is not None
+
+    @property
+    def stands(self) -> bool:
+        """Its nodes are there whether they are used or not."""
+        return self.together and not self.elastic
 
     @property
     def most_nodes(self) -> int:
@@ -167,6 +174,13 @@ class GpuPool(_Model):
             raise refuse("the id of the block that you bought (cr-…), with purchase: capacity-block")
         return reservation
 
+    @field_validator("elastic")
+    @classmethod
+    def _only_a_fabric_can_do_without_standing(cls, elastic: bool, info: ValidationInfo) -> bool:
+        if elastic and info.data.get("fabric", "none") == "none":
+            raise refuse("only with a fabric: a pool without one is elastic anyway", near="false")
+        return elastic
+
     @field_validator("max_gpus")
     @classmethod
     def _one_limit_in_whole_nodes(cls, gpus: int | None, info: ValidationInfo) -> int | None:
@@ -184,8 +198,7 @@ class GpuPool(_Model):
     def _min_fits_max(cls, least: int | None, info: ValidationInfo) -> int | None:
         if least is None:
             return None
-        together = info.data.get("placement_group") or info.data.get("purchase") == "capacity-block"
-        if least and info.data.get("fabric") == "none" and not together:
+        if least and not _stands(info.data):
             raise refuse("only with a fabric or placementGroup: other pools grow from zero", near="0")
         most, gpus, per_node = (info.data.get(key) for key in ("max_nodes", "max_gpus", "gpus_per_node"))
         return _at_most(least, most or (gpus // per_node if gpus and per_node else None))
@@ -193,18 +206,26 @@ class GpuPool(_Model):
     @field_validator("on_demand_fallback")
     @classmethod
     def _fallback_is_for_elastic_spot(cls, fallback: bool, info: ValidationInfo) -> bool:
-        stands = info.data.get("placement_group") or info.data.get("fabric") == "efa"
-        if fallback and (stands or info.data.get("purchase") != "spot"):
+        if fallback and (_stands(info.data) or info.data.get("purchase") != "spot"):
             raise refuse("only with purchase: spot, without a fabric or placementGroup", near="false")
         return fallback
 
     @field_validator("expected_nodes")
     @classmethod
     def _standing_nodes_are_expected(cls, nodes: float | None, info: ValidationInfo) -> float | None:
-        stands = any(info.data.get(key) for key in ("placement_group", "capacity_reservation"))
-        if nodes is not None and (stands or info.data.get("fabric", "none") != "none"):
+        if nodes is not None and _stands(info.data):
             raise refuse("only for a pool that grows from zero: the nodes of this one stand")
         return nodes
+
+
+def _stands(given: Mapping[str, Any]) -> bool:
+    """`GpuPool.stands` of what has been read so far."""
+    together = (
+        given.get("placement_group")
+        or given.get("fabric", "none") != "none"
+        or given.get("purchase") == "capacity-block"
+    )
+    return bool(together) and not given.get("elastic")
 
 
 class Cluster(_Model):

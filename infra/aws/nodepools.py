@@ -7,19 +7,31 @@ every Karpenter provider.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 
-from infra.aws import nodes
-from infra.catalog import Choice
+from infra.aws import fabric, nodes
+from infra.catalog import Machine
 from infra.catalog.node_bill import EXPECTED_NODES
 from infra.settings import GpuPool
 
-NODE_CLASS = "gpu"
+NODE_CLASS = (
+    "gpu"  # of all pools without a fabric; one with a fabric has a class of its own, named as the pool is
+)
 NODE_CLASS_API, NODE_POOL_API = "karpenter.k8s.aws/v1", "karpenter.sh/v1"
 EMPTY_FOR = "5m"  # long enough for the next pod of a series, short enough for the price of a GPU
 LIFETIME = "720h"  # a node is replaced within a month, for the patches of its image
+
+
+@dataclass(frozen=True)
+class Together:
+    """What an elastic pool's nodes share when a fabric joins them: interfaces, a placement group, a security group."""
+
+    machine: Machine
+    placement_group: pulumi.Input[str]
+    security_group: pulumi.Input[str]
 
 
 def node_class(
@@ -29,9 +41,14 @@ def node_class(
     instance_profile: str,
     disk_key_arn: pulumi.Input[str],
     tags: Mapping[str, str],
+    together: Together | None = None,
 ) -> dict[str, Any]:
-    """The spec of the EC2NodeClass: a pinned image, private subnets, the cluster's security group, encrypted disks."""
-    return {
+    """The spec of an EC2NodeClass: a pinned image, private subnets, the cluster's security group, encrypted disks.
+
+    With a fabric also its interfaces, which Karpenter otherwise attaches only for pods that ask, and the placement
+    group.
+    """
+    spec = {
         "amiSelectorTerms": [{"alias": ami_alias}],
         "instanceProfile": instance_profile,
         "subnetSelectorTerms": [{"tags": {"karpenter.sh/discovery": cluster_name}}],
@@ -58,11 +75,27 @@ def node_class(
         "instanceStorePolicy": "RAID0",
         "tags": dict(tags),
     }
+    return spec if together is None else spec | _joined(together, spec["securityGroupSelectorTerms"])
 
 
-def node_pool(pool: GpuPool, choice: Choice, zone_names: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
+def _joined(together: Together, groups: Sequence[Any]) -> dict[str, Any]:
+    return {
+        "networkInterfaces": [
+            {"networkCardIndex": one.card, "deviceIndex": one.device, "interfaceType": one.kind}
+            for one in fabric.interfaces(together.machine)
+        ],
+        "placementGroupSelector": {"name": together.placement_group},
+        "securityGroupSelectorTerms": [*groups, {"id": together.security_group}],
+    }
+
+
+def node_pool(
+    pool: GpuPool,
+    machine_types: Sequence[str],
+    zone_names: Sequence[pulumi.Input[str]],
+    class_name: str = NODE_CLASS,
+) -> dict[str, Any]:
     """The spec of a pool's NodePool."""
-    machine_types = [machine.machine_type for machine in choice.machines]
     bought = ["spot", "on-demand"] if pool.on_demand_fallback else [pool.purchase]
     return {
         "template": {
@@ -71,10 +104,10 @@ def node_pool(pool: GpuPool, choice: Choice, zone_names: Sequence[pulumi.Input[s
                 "nodeClassRef": {
                     "group": NODE_CLASS_API.partition("/")[0],
                     "kind": "EC2NodeClass",
-                    "name": NODE_CLASS,
+                    "name": class_name,
                 },
                 "requirements": [
-                    _one_of("node.kubernetes.io/instance-type", machine_types),
+                    _one_of("node.kubernetes.io/instance-type", list(machine_types)),
                     _one_of("topology.kubernetes.io/zone", zone_names),
                     _one_of("karpenter.sh/capacity-type", bought),
                 ],

@@ -1,6 +1,7 @@
 """Pools: GPU nodes from what the settings ask for.
 
-A pool with a fabric or a placement group is a managed node group in one zone; every other is a Karpenter NodePool.
+A pool whose nodes stand together (a fabric, a placement group, a capacity block) is a managed node group in one zone;
+every other is a Karpenter NodePool, also one with a fabric that is `elastic`.
 """
 
 from __future__ import annotations
@@ -49,11 +50,13 @@ class Pools(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._image = kubernetes_versions()[args.cluster.args.version]
         standing = [pool for pool in args.pools if pool.stands]
-        elastic = [pool for pool in args.pools if not pool.stands]
+        joined = [pool for pool in args.pools if pool.together and not pool.stands]
+        alone = [pool for pool in args.pools if not pool.together]
         self.ready: list[pulumi.Resource] = [self._node_group(name, pool) for pool in standing]
-        if elastic:
-            node_class = self._node_class(name)
-            self.ready += [self._node_pool(name, pool, node_class) for pool in elastic]
+        self.ready += [self._joined_node_pool(name, pool) for pool in joined]
+        if alone:
+            node_class = self._node_class(name, nodepools.NODE_CLASS)
+            self.ready += [self._node_pool(name, pool, node_class) for pool in alone]
         self.register_outputs({"pools": [pool.name for pool in args.pools]})
 
     def _node_group(self, name: str, pool: GpuPool) -> aws.eks.NodeGroup:
@@ -61,13 +64,7 @@ class Pools(pulumi.ComponentResource):
         args = self._args
         machines, zone = one_zone(chosen(args.account.region, pool), args.network.private_subnets, pool.zone)
         label = f"{self._name}-{pool.name}"
-        placement = aws.ec2.PlacementGroup(
-            f"{name}-{pool.name}",
-            name=label,
-            strategy="cluster",
-            tags=args.handling.tags(label),
-            opts=self._child,
-        )
+        placement = self._placement_group(name, pool)
         template = nodes.launch_template(
             f"{name}-{pool.name}",
             nodes.TemplateArgs(
@@ -108,6 +105,16 @@ class Pools(pulumi.ComponentResource):
                 {"key": nodes.GPU_TAINT["key"], "value": nodes.GPU_TAINT["value"], "effect": "NO_SCHEDULE"}
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=args.cluster.ready),
+        )
+
+    def _placement_group(self, name: str, pool: GpuPool) -> aws.ec2.PlacementGroup:
+        label = f"{self._name}-{pool.name}"
+        return aws.ec2.PlacementGroup(
+            f"{name}-{pool.name}",
+            name=label,
+            strategy="cluster",
+            tags=self._args.handling.tags(label),
+            opts=self._child,
         )
 
     def _interfaces(
@@ -158,37 +165,62 @@ class Pools(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _node_class(self, name: str) -> kubernetes.apiextensions.CustomResource:
+    def _node_class(
+        self, name: str, called: str, together: nodepools.Together | None = None
+    ) -> kubernetes.apiextensions.CustomResource:
         args = self._args
         return kubernetes.apiextensions.CustomResource(
-            f"{name}-{nodepools.NODE_CLASS}",
+            f"{name}-{called}" if together is None else f"{name}-{called}-class",
             api_version=nodepools.NODE_CLASS_API,
             kind="EC2NodeClass",
-            metadata={"name": nodepools.NODE_CLASS},
+            metadata={"name": called},
             spec=nodepools.node_class(
                 cluster_name=self._name,
                 ami_alias=self._image.ami_alias,
                 instance_profile=args.instance_profile,
                 disk_key_arn=args.disk_key_arn,
-                tags=args.handling.tags(f"{self._name}-{nodepools.NODE_CLASS}"),
+                tags=args.handling.tags(f"{self._name}-{called}"),
+                together=together,
             ),
             opts=self._of_karpenter(args.karpenter),
         )
 
+    def _joined_node_pool(self, name: str, pool: GpuPool) -> kubernetes.apiextensions.CustomResource:
+        """A pool from zero whose nodes a fabric joins: one machine type, in one zone, under a class of its own."""
+        choice, network = chosen(self._args.account.region, pool), self._args.network
+        machines, zone = one_zone(choice, network.private_subnets, pool.zone)
+        placement = self._placement_group(name, pool)
+        group = self._fabric_group(name, pool)
+        together = nodepools.Together(machines[0], placement.name, group.id)
+        node_class = self._node_class(name, pool.name, together)
+        types = [machines[0].machine_type]
+        return self._made(name, pool, types, [network.zone_names[zone]], node_class, pool.name)
+
     def _node_pool(
         self, name: str, pool: GpuPool, node_class: pulumi.Resource
     ) -> kubernetes.apiextensions.CustomResource:
-        args = self._args
-        choice = chosen(args.account.region, pool)
+        choice = chosen(self._args.account.region, pool)
         offered = {zone for machine in choice.machines for zone in machine.zones}
-        zones = [zone_name for zone, zone_name in args.network.zone_names.items() if zone in offered]
+        zones = [zone_name for zone, zone_name in self._args.network.zone_names.items() if zone in offered]
+        types = [machine.machine_type for machine in choice.machines]
+        return self._made(name, pool, types, zones, node_class, nodepools.NODE_CLASS)
+
+    def _made(
+        self,
+        name: str,
+        pool: GpuPool,
+        types: Sequence[str],
+        zones: Sequence[pulumi.Input[str]],
+        node_class: pulumi.Resource,
+        class_name: str,
+    ) -> kubernetes.apiextensions.CustomResource:
         return kubernetes.apiextensions.CustomResource(
             f"{name}-{pool.name}",
             api_version=nodepools.NODE_POOL_API,
             kind="NodePool",
             metadata={"name": pool.name, **nodepools.expected(pool)},
-            spec=nodepools.node_pool(pool, choice, zones),
-            opts=self._of_karpenter([*args.karpenter, node_class]),
+            spec=nodepools.node_pool(pool, types, zones, class_name),
+            opts=self._of_karpenter([*self._args.karpenter, node_class]),
         )
 
     def _of_karpenter(self, needs: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
@@ -243,7 +275,10 @@ def _described(pool: GpuPool, choice: Choice) -> interfaces.Pool:
     limits = {GPU_RESOURCE: str(pool.gpus_per_node)}
     if pool.fabric == "efa":
         limits[fabric.EFA_RESOURCE] = str(choice.machines[0].efa_interfaces)
-        limits[fabric.HUGEPAGES_RESOURCE] = f"{fabric.HUGEPAGES_MIB}Mi"
+        if (
+            pool.stands
+        ):  # Karpenter does not know that its nodes will have huge pages, and would start none for them
+            limits[fabric.HUGEPAGES_RESOURCE] = f"{fabric.HUGEPAGES_MIB}Mi"
     return interfaces.Pool(
         name=pool.name,
         gpu=choice.machines[0].gpu,

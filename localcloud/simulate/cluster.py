@@ -167,7 +167,7 @@ class ScratchCluster:
         choice = pools.chosen(self.design.region, pool)
         offered = {zone for machine in choice.machines for zone in machine.zones}
         zone_names = [name for zone, name in self.zones.items() if zone in offered]
-        spec = nodepools.node_pool(pool, choice, zone_names)
+        spec = nodepools.node_pool(pool, [m.machine_type for m in choice.machines], zone_names)
         # Karpenter's kwok class, as everywhere on the local cloud; and empty nodes end in the replay's own time.
         template = {
             **spec["template"],

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from infra.aws import nodepools, pools
+from infra.aws import nodepools
 from infra.catalog import machine
 from infra.catalog.risk import reclaims_per_hour
 
@@ -148,7 +148,7 @@ def _pool_name(design: Design) -> Callable[[Row], str]:
 def _empty_for(design: Design, name: str) -> float:
     """A pool's consolidateAfter, in hours."""
     pool = design.pools[name]
-    spec = nodepools.node_pool(pool, pools.chosen(design.region, pool), [])
+    spec = nodepools.node_pool(pool, [], [])
     return hours_of(spec["disruption"]["consolidateAfter"])
 
 

@@ -172,6 +172,7 @@ _PARTICULARS: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
         "id": f"subnet-{_hex(name, 17)}",
         "availabilityZone": ZONES.get(given.get("availabilityZoneId", ""), ""),
     },
+    "aws:ec2/securityGroup:SecurityGroup": lambda name, _: {"id": f"sg-{_hex(name, 17)}"},
     "aws:sns/topic:Topic": lambda name, _: {"arn": f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}"},
     "aws:cloudwatch/logGroup:LogGroup": lambda name, _: {
         "id": name,

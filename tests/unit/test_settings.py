@@ -368,6 +368,8 @@ BLOCK = "cr-0123456789abcdef0"
         ({"minGpuMemoryGib": 80}, "minGpuMemoryGib", "gpu or minGpuMemoryGib, one of the two"),
         ({"gpu": None}, "minGpuMemoryGib", "gpu or minGpuMemoryGib, one of the two"),
         ({"gpu": "A100"}, "purchase", "spot saves 7%, less than 10%"),
+        ({"elastic": True}, "elastic", "only with a fabric"),
+        ({"elastic": True, "fabric": "efa", "minNodes": 1}, "minNodes", "other pools grow from zero"),
         ({"minSpotSaving": 1}, "minSpotSaving", "less than 1"),
         ({"hoursLostPerReclaim": -1}, "hoursLostPerReclaim", "0"),
         ({"expectedNodes": -1}, "expectedNodes", "0"),

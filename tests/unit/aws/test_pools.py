@@ -258,7 +258,8 @@ def test_every_node_pool_is_one_that_karpenter_takes(shape, purchase, most):
     gpu, count = shape
     pool = GpuPool(name="any", gpu=gpu, gpus_per_node=count, purchase=purchase, max_nodes=most)
     choice = choose(["ap-south-1"], Asked(gpu, gpus_per_node=count, purchase=purchase, min_spot_saving=0))
-    spec = nodepools.node_pool(pool, choice, ["ap-south-1a"])
+    types = [found.machine_type for found in choice.machines]
+    spec = nodepools.node_pool(pool, types, ["ap-south-1a"])
     valid({"apiVersion": nodepools.NODE_POOL_API, "kind": "NodePool", "spec": spec})
     assert spec["limits"] == {pools.GPU_RESOURCE: str(most * count)}
     for machine_type in requirements(spec)["node.kubernetes.io/instance-type"]:
@@ -290,3 +291,26 @@ def test_a_capacity_block_is_taken_through_the_launch_template(made):
     assert template["capacityReservationSpecification"] == {
         "capacityReservationTarget": {"capacityReservationId": block}
     }
+
+
+@pytest.mark.parametrize(("gpu", "count"), [("H100", 8), ("H200", 8), ("B200", 8), ("A100", 8), ("L40S", 4)])
+def test_an_elastic_pool_with_efa_has_the_same_layout_as_one_that_stands(made, gpu, count):
+    asked = {"gpu": gpu, "gpus_per_node": count, "fabric": "efa", "max_nodes": 2, "min_spot_saving": 0}
+    elastic, stands = GpuPool(name="elastic", elastic=True, **asked), GpuPool(name="stands", **asked)
+    recorded = made(elastic, stands)
+    node_class = valid(recorded.one("karpenter.k8s.aws/v1:EC2NodeClass").inputs)
+    template = recorded.one("ec2/launchTemplate:LaunchTemplate", "pools-stands").inputs
+    keys = ("networkCardIndex", "deviceIndex", "interfaceType")
+    laid_out = [[one[key] for key in keys] for one in node_class["networkInterfaces"]]
+    assert laid_out == [[one[key] for key in keys] for one in template["networkInterfaces"]]
+    assert node_class["placementGroupSelector"] == {"name": f"{NAME}-elastic"}
+    group = recorded.one("ec2/securityGroup:SecurityGroup", "pools-elastic-efa").inputs
+    assert [rule["self"] for rule in (*group["ingress"], group["egress"][0])] == [True, True]
+    assert len(node_class["securityGroupSelectorTerms"]) == 2
+    spec = valid(recorded.one("karpenter.sh/v1:NodePool").inputs)
+    assert len(requirements(spec)["topology.kubernetes.io/zone"]) == 1
+    assert len(requirements(spec)["node.kubernetes.io/instance-type"]) == 1
+    assert spec["template"]["spec"]["nodeClassRef"]["name"] == "elastic"
+    seen = describe("ap-south-1", [elastic, stands])
+    assert seen["elastic"].limits["vpc.amazonaws.com/efa"] == seen["stands"].limits["vpc.amazonaws.com/efa"]
+    assert "hugepages-2Mi" not in seen["elastic"].limits
