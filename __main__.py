@@ -1,5 +1,12 @@
 """The Pulumi program: settings in, platform out."""
 
-from infra import program
+import pulumi
 
-program.run()
+from infra import program
+from infra.settings_errors import SettingsError
+
+try:
+    program.run()
+except SettingsError as wrong:
+    # Pulumi prints these words and no traceback: the fault is in the stack's file, not in the program.
+    raise pulumi.RunError(str(wrong)) from None

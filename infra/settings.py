@@ -206,7 +206,7 @@ class GpuPool(_Model):
     @field_validator("on_demand_fallback")
     @classmethod
     def _fallback_is_for_elastic_spot(cls, fallback: bool, info: ValidationInfo) -> bool:
-        if fallback and (_stands(info.data) or info.data.get("purchase") != "spot"):
+        if fallback and (_stands(info.data) or info.data.get("purchase", "spot") != "spot"):
             raise refuse("only with purchase: spot, without a fabric or placementGroup", near="false")
         return fallback
 

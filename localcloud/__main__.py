@@ -41,17 +41,19 @@ def setup() -> None:
 @app.command()
 def up(stack: StackName = "local") -> None:
     """Bring the whole platform up on the local cloud and say what is there."""
+    said = settings_of(stack)  # refused before anything starts
     setup()
     opened = _open(stack)
     preview = _run(opened.preview, "Preview, with the policy pack")
     if not preview.unchanged:
         _run(opened.up, "Update", sum(preview.changes.values()))
-    summary.show(opened, settings_of(stack), preview)
+    summary.show(opened, said, preview)
 
 
 @app.command()
 def preview(stack: StackName = "local") -> None:
     """Show what `up` would change and what the policies say, changing nothing."""
+    settings_of(stack)  # refused before anything starts
     setup()
     outcome = _run(_open(stack).preview, "Preview, with the policy pack")
     summary.show_changes(outcome)
@@ -105,8 +107,9 @@ def price_of_a_month(
     against: Annotated[str, typer.Option(help="a commit or branch to show the difference to")] = "",
 ) -> None:
     """Show what a stack costs a month, before anything is made; and against another commit, what changes."""
+    said = settings_of(stack)
     setup()
-    cost.cost(stack, settings_of(stack), against or None)
+    cost.cost(stack, said, against or None)
 
 
 @app.command()

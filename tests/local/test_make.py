@@ -175,6 +175,13 @@ def test_no_login_no_refresh(env: dict[str, str]) -> None:
     assert "Nothing was refreshed" in said
 
 
+@pytest.mark.parametrize("target", ["up", "preview", "cost"])
+def test_an_unknown_stack_starts_nothing(target: str, env: dict[str, str]) -> None:
+    said = make(f"{target} STACK=prd", env, fails=True)
+    assert "there is no stack prd: Pulumi.prd.yaml is missing; there are dev, local, prod" in said
+    assert "Local cloud" not in said
+
+
 def test_every_make_command_of_the_docs_exists() -> None:
     commands = {c for page in PAGES for c in re.findall(r"\bmake (?:-s )?([a-z-]+)\b", _code(page))}
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))

@@ -192,6 +192,7 @@ def test_a_wrong_setting_creates_nothing(environment: dict[str, str], tmp_path: 
     assert "aws.cluster.pools[0].gpu" in said
     assert "aws.cluster.pools[1].purchase" in said
     assert "H100" in said
+    assert "Traceback" not in said
     assert [r for r in stack.resources() if r.get("custom")] == []
 
 

@@ -394,3 +394,8 @@ def test_pools_that_are_bought_in_unusual_ways() -> None:
     )
     assert read.aws
     assert [pool.stands for pool in read.aws.cluster.pools] == [True, False, False]
+
+
+def test_one_mistake_is_not_told_twice() -> None:
+    pool = {"name": "a", "gpu": "L4", "maxNodes": 1, "purchase": "spott", "onDemandFallback": True}
+    assert set(problems(with_pools(pool))) == {"aws.cluster.pools[0].purchase"}
