@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -20,8 +21,11 @@ pytestmark = pytest.mark.local
 
 
 @pytest.fixture(scope="module")
-def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return {**os.environ, "INDIA_AI_INFRA_RUN": str(tmp_path_factory.mktemp("newcomer"))}
+def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    whole = {**os.environ, "INDIA_AI_INFRA_RUN": str(tmp_path_factory.mktemp("newcomer"))}
+    yield whole
+    make("down", whole)
+    assert processes(whole) == []
 
 
 def make(target: str, env: dict[str, str], fails: bool = False) -> str:
