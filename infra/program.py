@@ -19,6 +19,7 @@ from infra.aws.keys import Keys, KeysArgs
 from infra.aws.lake import Lake, LakeArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.pools import Pools, PoolsArgs
+from infra.aws.replica import Replica, ReplicaArgs
 from infra.aws.tags import Handling
 from infra.budget import Budget
 from infra.platform.platform import Platform, PlatformArgs
@@ -62,6 +63,7 @@ def on_aws(said: Settings, cloud: Aws) -> Site:
         LakeArgs(account, handling, keys.lake, keys.logs, trail_name=name, protect=cloud.protect_data),
         opts,
     )
+    replica = _replica(name, said, cloud, account, handling, lake, keys, provider)
     audit = AuditArgs(
         account, handling, lake.lake, keys.logs, name, cloud.audit.guardduty, cloud.audit.alert_emails
     )
@@ -98,7 +100,50 @@ def on_aws(said: Settings, cloud: Aws) -> Site:
         ),
         opts,
     )
-    return Site(_operate(name, cloud, account, handling, keys, lake, network, cluster, opts), lake.lake)
+    gpus = _operate(name, cloud, account, handling, keys, lake, replica, network, cluster, opts)
+    return Site(gpus, replica.lake if replica and replica.failover else lake.lake)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """The lake in the other region, the addresses of S3 there, and whether workloads use it now."""
+
+    lake: interfaces.Lake
+    region: str
+    s3_cidrs: pulumi.Output[list[str]]
+    failover: bool
+
+
+def _replica(
+    name: str,
+    said: Settings,
+    cloud: Aws,
+    account: Account,
+    handling: Handling,
+    lake: Lake,
+    keys: Keys,
+    home: aws.Provider,
+) -> Elsewhere | None:
+    """The lake a second time, if the stack asks for it."""
+    asked = cloud.replica
+    if asked is None:
+        return None
+    provider = aws.Provider(
+        "aws-replica",
+        region=asked.region,
+        default_tags={"tags": tags.defaults(pulumi.get_project(), pulumi.get_stack(), said.owner)},
+    )
+    there = Account(account.id, asked.region)
+    made = Replica(
+        "replica",
+        ReplicaArgs(account, there, handling, lake, keys.lake, name, provider, cloud.protect_data),
+        pulumi.ResourceOptions(provider=home),
+    )
+    s3 = aws.ec2.get_prefix_list_output(
+        name=f"com.amazonaws.{asked.region}.s3", opts=pulumi.InvokeOutputOptions(provider=provider)
+    )
+    addresses = s3.cidr_blocks.apply(lambda cidrs: [str(cidr) for cidr in cidrs or ()])
+    return Elsewhere(made.lake, asked.region, addresses, asked.failover)
 
 
 def _operate(
@@ -108,6 +153,7 @@ def _operate(
     handling: Handling,
     keys: Keys,
     lake: Lake,
+    replica: Elsewhere | None,
     network: Network,
     cluster: Cluster,
     opts: pulumi.ResourceOptions,
@@ -118,7 +164,10 @@ def _operate(
         "ml-engineer": cloud.access.ml_engineers,
         "auditor": cloud.access.auditors,
     }
-    access = Access("access", AccessArgs(account, lake.lake, lake.access_logs, name, people), opts)
+    given = AccessArgs(account, lake.lake, lake.access_logs, name, people)
+    if replica:
+        given = replace(given, replica=replica.lake, replica_region=replica.region)
+    access = Access("access", given, opts)
     granted = ClusterAccess(
         "cluster-access", ClusterAccessArgs(cluster.name, access.human_roles, access.workload_roles), opts
     )
@@ -136,7 +185,7 @@ def _operate(
         PlatformArgs(
             cluster=gpus,
             cluster_name=cluster.name,
-            https_cidrs=_reachable(network),
+            https_cidrs=_reachable(network, replica),
             interruption_queue=karpenter.queue_name,
             controller_replicas=min(2, cloud.cluster.system.min_nodes),
             controllers_depend_on=[*cluster.ready, *karpenter.ready],
@@ -159,9 +208,14 @@ def _operate(
     return replace(gpus, platform=[*platform.ready, *nodes.ready, granted])
 
 
-def _reachable(network: Network) -> pulumi.Output[list[str]]:
-    """What workloads may reach over HTTPS: the VPC with its endpoints, and S3, whose gateway keeps public addresses."""
-    return network.endpoints.s3.cidr_blocks.apply(lambda s3: [network.cidr, *(s3 or ())])
+def _reachable(network: Network, replica: Elsewhere | None) -> pulumi.Output[list[str]]:
+    """What workloads may reach over HTTPS: the VPC with its endpoints, and S3, whose gateway keeps public addresses; of
+    the other region's S3 too, which is reached through NAT."""
+    nowhere: list[str] = []
+    elsewhere = replica.s3_cidrs if replica else pulumi.Output.from_input(nowhere)
+    return pulumi.Output.all(network.endpoints.s3.cidr_blocks, elsewhere).apply(
+        lambda both: [network.cidr, *(both[0] or ()), *both[1]]
+    )
 
 
 def run_workloads(asked: Workloads, site: Site) -> None:

@@ -17,6 +17,7 @@ from pulumi.runtime import config as runtime_config
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
+from infra.geography import regions_of
 from infra.settings_errors import NOTHING, Problem, SettingsError, nearest, problems_of, refuse
 from infra.settings_types import (
     AwsRegion,
@@ -252,15 +253,32 @@ class Audit(_Model):
     alert_emails: list[Email] = []
 
 
-class Aws(_Model):
-    """The platform on AWS, in one Indian region."""
+class Replica(_Model):
+    """The lake a second time, in the other Indian region; after a `failover` workloads use that one."""
 
     region: AwsRegion
+    failover: bool = False
+
+
+class Aws(_Model):
+    """The platform on AWS, in one Indian region, with the lake in both if there is a `replica`."""
+
+    region: AwsRegion
+    replica: Replica | None = None
     network: Network = Network()
     cluster: Cluster = Cluster()
     access: Access = Access()
     audit: Audit = Audit()
     protect_data: bool = True
+
+    @field_validator("replica")
+    @classmethod
+    def _replica_is_elsewhere(cls, replica: Replica | None, info: ValidationInfo) -> Replica | None:
+        home = info.data.get("region")
+        if replica and replica.region == home:
+            other = next(name for name in regions_of("aws") if name != home)
+            raise refuse("its region: the other one in India", near=other)
+        return replica
 
 
 class Training(_Model):

@@ -13,6 +13,7 @@ from infra import interfaces
 from infra.aws import grants, iam
 from infra.aws.grants import Grant
 from infra.aws.iam import Account
+from infra.aws.lake import DATA
 
 # The configuration of the account but none of its data; an auditor reads logs through grants.
 AUDIT_POLICY = "arn:aws:iam::aws:policy/SecurityAudit"
@@ -42,6 +43,7 @@ class AccessArgs:
 
     A role without any is open to whoever the account's IAM policies let assume it, with a second factor.
     `workloads` are the service accounts that `training` and `serving` run as, in the cluster of `cluster_name`.
+    `replica` is the lake once more in `replica_region`, with the same rights.
     """
 
     account: Account
@@ -49,6 +51,8 @@ class AccessArgs:
     access_logs: interfaces.Bucket
     cluster_name: str
     people: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    replica: interfaces.Lake | None = None
+    replica_region: str = ""
     workloads: Mapping[str, ServiceAccount] = field(default_factory=lambda: SERVICE_ACCOUNTS)
 
 
@@ -64,7 +68,11 @@ class Access(pulumi.ComponentResource):
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:aws:Access", name, None, opts)
         self._name, self._args = name, args
-        self._buckets = {**args.lake.buckets, "access-logs": args.access_logs}
+        self._lakes = [{**args.lake.buckets, "access-logs": args.access_logs}]
+        self._regions = [args.account.region]
+        if args.replica:
+            self._lakes.append({role: args.replica[role] for role in DATA})
+            self._regions.append(args.replica_region)
         self.human_roles = {person: self._human(person, given) for person, given in grants.HUMANS.items()}
         self.workload_roles = {
             workload: self._workload(workload, account) for workload, account in args.workloads.items()
@@ -113,7 +121,7 @@ class Access(pulumi.ComponentResource):
         role = aws.iam.Role(
             f"{self._name}-{who}", description=description, assume_role_policy=trusted, opts=child
         )
-        allowed = grants.statements(self._args.account, self._buckets, given)
+        allowed = grants.statements(self._regions, self._lakes, given)
         aws.iam.RolePolicy(
             f"{self._name}-{who}", role=role.id, policy=iam.document(*allowed, *more), opts=child
         )

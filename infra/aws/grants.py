@@ -11,7 +11,7 @@ import pulumi
 
 from infra import interfaces
 from infra.aws import iam
-from infra.aws.iam import Account, Statement
+from infra.aws.iam import Statement
 
 Right = Literal["read", "write", "prune"]
 
@@ -77,37 +77,50 @@ WORKLOADS: Mapping[str, Sequence[Grant]] = MappingProxyType(
 
 
 def statements(
-    account: Account, buckets: Mapping[str, interfaces.Bucket], grants: Sequence[Grant]
+    regions: Sequence[str], lakes: Sequence[Mapping[str, interfaces.Bucket]], grants: Sequence[Grant]
 ) -> list[Statement]:
     """IAM statements for `grants`: the objects, their listing, and the key they are under.
 
+    `lakes` are the same data in one or more places, `regions` where those are: what is granted in one is in each.
+
     Raises:
-        LookupError: a grant names a bucket that is not there.
+        LookupError: a grant names a bucket that is in none.
     """
     said: list[Statement] = []
     for number, grant in enumerate(grants):
-        if grant.bucket not in buckets:
-            raise LookupError(f"a grant names the bucket {grant.bucket}; there are {', '.join(buckets)}")
-        said += _statements(f"{_camel(grant.bucket)}{number}", account, buckets[grant.bucket], grant)
+        buckets = [lake[grant.bucket] for lake in lakes if grant.bucket in lake]
+        if not buckets:
+            raise LookupError(f"a grant names the bucket {grant.bucket}; there are {', '.join(lakes[0])}")
+        said += _statements(f"{_camel(grant.bucket)}{number}", regions, buckets, grant)
     return said
 
 
-def _statements(sid: str, account: Account, bucket: interfaces.Bucket, grant: Grant) -> list[Statement]:
-    arn, verb = bucket.arn_or_id, grant.right.capitalize()
+def _statements(
+    sid: str, regions: Sequence[str], buckets: Sequence[interfaces.Bucket], grant: Grant
+) -> list[Statement]:
+    arns, verb = [bucket.arn_or_id for bucket in buckets], grant.right.capitalize()
+    objects = [pulumi.Output.concat(arn, f"/{grant.prefix}*") for arn in arns]
     below: dict[str, Any] | None = {"StringLike": {"s3:prefix": f"{grant.prefix}*"}} if grant.prefix else None
     said = [
-        iam.statement(f"{verb}{sid}", _ACTIONS[grant.right], pulumi.Output.concat(arn, f"/{grant.prefix}*")),
-        iam.statement(f"List{sid}", ["s3:ListBucket"], arn, conditions=below),
+        iam.statement(f"{verb}{sid}", _ACTIONS[grant.right], _one_or_all(objects)),
+        iam.statement(f"List{sid}", ["s3:ListBucket"], _one_or_all(arns), conditions=below),
     ]
-    if bucket.key is None:
+    keys = [bucket.key for bucket in buckets if bucket.key is not None]
+    if not keys:
         return said
     uses = ["kms:Decrypt"] if grant.right == "read" else ["kms:Decrypt", "kms:GenerateDataKey"]
-    only_for_this_bucket = {
-        "StringEquals": {"kms:ViaService": f"s3.{account.region}.amazonaws.com"},
+    only_for_these_buckets = {
+        "StringEquals": {"kms:ViaService": _one_or_all([f"s3.{region}.amazonaws.com" for region in regions])},
         # With bucket keys the context is the bucket, and the object where one was put without.
-        "StringLike": {"kms:EncryptionContext:aws:s3:arn": [arn, pulumi.Output.concat(arn, "/*")]},
+        "StringLike": {
+            "kms:EncryptionContext:aws:s3:arn": [*arns, *(pulumi.Output.concat(arn, "/*") for arn in arns)]
+        },
     }
-    return [*said, iam.statement(f"Key{sid}", uses, bucket.key, conditions=only_for_this_bucket)]
+    return [*said, iam.statement(f"Key{sid}", uses, _one_or_all(keys), conditions=only_for_these_buckets)]
+
+
+def _one_or_all(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values
 
 
 def _camel(words: str) -> str:

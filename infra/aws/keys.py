@@ -36,13 +36,17 @@ DELETION_WINDOW_DAYS = 30  # the longest that KMS offers, to notice a mistake in
 
 @dataclass(frozen=True)
 class KeysArgs:
-    """`trail_name` is the CloudTrail trail that writes under the logs key; `alias` the prefix of the keys' aliases."""
+    """`trail_name` is the CloudTrail trail that writes under the logs key; `alias` the prefix of the keys' aliases.
+
+    `uses` are the keys that are made.
+    """
 
     account: Account
     handling: Handling
     alias: str
     trail_name: str
     protect: bool = True
+    uses: Sequence[str] = ("lake", "cluster", "logs")
 
 
 class Keys(pulumi.ComponentResource):
@@ -58,12 +62,15 @@ class Keys(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: KeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:aws:Keys", name, None, opts)
-        self.lake = self._key(name, "lake", "The data lake", args, _lake_users(args.account))
-        self.cluster = self._key(
-            name, "cluster", "Kubernetes secrets and node disks", args, _cluster_users(args.account)
-        )
-        self.logs = self._key(name, "logs", "Logs, the trail and alerts", args, _log_users(args))
-        self.register_outputs({"lake": self.lake, "cluster": self.cluster, "logs": self.logs})
+        about = {
+            "lake": ("The data lake", _lake_users(args.account)),
+            "cluster": ("Kubernetes secrets and node disks", _cluster_users(args.account)),
+            "logs": ("Logs, the trail and alerts", _log_users(args)),
+        }
+        made = {use: self._key(name, use, about[use][0], args, about[use][1]) for use in args.uses}
+        for use, arn in made.items():
+            setattr(self, use, arn)
+        self.register_outputs(made)
 
     def _key(
         self, name: str, use: str, description: str, args: KeysArgs, users: Sequence[Statement]

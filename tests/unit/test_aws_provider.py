@@ -345,6 +345,31 @@ STEPS: list[Step] = [
         },
     ),
     (
+        "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
+        "replication",
+        lambda made: {
+            "bucket": made["locked"].id,
+            "role": "arn:aws:iam::123456789012:role/replication",
+            "rules": [
+                {
+                    "id": "everything",
+                    "priority": 1,
+                    "status": "Enabled",
+                    "filter": {"prefix": ""},
+                    "deleteMarkerReplication": {"status": "Enabled"},
+                    "sourceSelectionCriteria": {"sseKmsEncryptedObjects": {"status": "Enabled"}},
+                    "destination": {
+                        "bucket": f"arn:aws:s3:::{made['audit'].id}",
+                        "encryptionConfiguration": {
+                            "replicaKmsKeyId": "arn:aws:kms:ap-south-2:123456789012:key/k"
+                        },
+                    },
+                }
+            ],
+        },
+        {"role": "arn:aws:iam::123456789012:role/other"},
+    ),
+    (
         "aws:s3/bucketLogging:BucketLogging",
         "logging",
         lambda made: {

@@ -399,3 +399,10 @@ def test_pools_that_are_bought_in_unusual_ways() -> None:
 def test_one_mistake_is_not_told_twice() -> None:
     pool = {"name": "a", "gpu": "L4", "maxNodes": 1, "purchase": "spott", "onDemandFallback": True}
     assert set(problems(with_pools(pool))) == {"aws.cluster.pools[0].purchase"}
+
+
+def test_a_replica_is_in_the_other_region() -> None:
+    found = problems(minimal(aws={"region": "ap-south-1", "replica": {"region": "ap-south-1"}}))
+    assert found["aws.replica"].nearest == "ap-south-2"
+    found = problems(minimal(aws={"region": "ap-south-1", "replica": {"region": "eu-west-1"}}))
+    assert "data stays in India" in found["aws.replica.region"].allowed

@@ -118,7 +118,7 @@ def test_access_logs_need_no_customer_key(made):
 
 def test_a_grant_on_no_bucket_is_refused(account):
     with pytest.raises(LookupError, match="bucket lakes; there are raw"):
-        grants.statements(account, {"raw": _bucket("raw")}, [grants.Grant("lakes", "read")])
+        grants.statements(["ap-south-1"], [{"raw": _bucket("raw")}], [grants.Grant("lakes", "read")])
 
 
 def test_named_people_may_assume_their_role(build):
