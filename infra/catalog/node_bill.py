@@ -11,6 +11,7 @@ from typing import Any
 from infra.catalog import services
 from infra.catalog.bill import Line, Registered, Span, Stack
 from infra.catalog.machines import MONTH_HOURS, Machine, machines
+from infra.geography import REGIONS
 
 NODE_GROUP, NODE_POOL = "aws:eks/nodeGroup:NodeGroup", "kubernetes:karpenter.sh/v1:NodePool"
 GKE_POOL = "gcp:container/nodePool:NodePool"
@@ -108,8 +109,8 @@ def _of_pool(pool: Registered, stack: Stack) -> Nodes:
     types = asked.get("node.kubernetes.io/instance-type", ())
     purchase = "spot" if "spot" in asked.get("karpenter.sh/capacity-type", ()) else "on-demand"
     zones = asked.get("topology.kubernetes.io/zone", ())
-    region = re.sub(r"[a-z]$", "", zones[0]) if zones else stack.region(pool)
-    machine = _cheapest(types, region, purchase)
+    of_zone = re.sub(r"[a-z]$", "", zones[0]) if zones else ""
+    machine = _cheapest(types, of_zone if of_zone in REGIONS else stack.region(pool), purchase)
     per_node = machine.gpu_count if machine and machine.gpu_count else 1
     limit = _number((spec.get("limits") or {}).get(GPU))
     expected = _expected(pool, stack, per_node)
@@ -122,9 +123,8 @@ def _of_pool(pool: Registered, stack: Stack) -> Nodes:
 def _of_gke_pool(pool: Registered, stack: Stack) -> Nodes:
     config = pool.inputs.get("nodeConfig") or {}
     type_, gpus = str(config.get("machineType")), config.get("guestAccelerators") or ()
-    if (
-        type_.startswith("n1-") and gpus
-    ):  # the one family whose GPUs are chosen apart: the catalogue's name has both
+    if type_.startswith("n1-") and gpus:
+        # The one family whose GPUs are chosen apart: the catalogue's name has both.
         type_ = f"{type_}+{gpus[0].get('count')}x{str(gpus[0].get('type')).rpartition('-')[2].upper()}"
     purchase = "spot" if config.get("spot") is True else "on-demand"
     machine = _cheapest((type_,), stack.region(pool), purchase)
@@ -142,29 +142,24 @@ def _elastic(
     pool: Registered, stack: Stack, machine: Machine | None, scaling: dict[str, Any], zones: int
 ) -> Span | None:
     """GKE's limits are for each zone, or `total…` for all."""
-    least, most = (
-        _number(scaling.get(f"total{end}"))
-        if scaling.get(f"total{end}") is not None
-        else _each_zone(scaling.get(f"{end[0].lower()}{end[1:]}"), zones)
-        for end in ("MinNodeCount", "MaxNodeCount")
-    )
-    labels = (pool.inputs.get("nodeConfig") or {}).get("labels") or {}
-    asked = _asked(stack, labels.get(POOL_LABEL), machine.gpu_count if machine and machine.gpu_count else 1)
-    expected = _number((pool.inputs.get("nodeConfig") or {}).get("resourceLabels", {}).get(EXPECTED_LABEL))
-    expected = asked if expected is None else expected
+    if "totalMaxNodeCount" in scaling:
+        least, most = _number(scaling.get("totalMinNodeCount", 0)), _number(scaling["totalMaxNodeCount"])
+    else:
+        each = _number(scaling.get("minNodeCount", 0)), _number(scaling.get("maxNodeCount"))
+        least, most = (None if nodes is None else nodes * zones for nodes in each)
+    config = pool.inputs.get("nodeConfig") or {}
+    expected = _number((config.get("resourceLabels") or {}).get(EXPECTED_LABEL))
+    if expected is None:
+        per_node = machine.gpu_count if machine and machine.gpu_count else 1
+        expected = _asked(stack, (config.get("labels") or {}).get(POOL_LABEL), per_node)
     if least is None or most is None or expected is None:
         return None
     return Span(least, min(max(least, expected), most), most)
 
 
-def _each_zone(nodes: Any, zones: int) -> float | None:
-    number = _number(nodes)
-    return None if number is None else number * zones
-
-
 def _cheapest(types: Sequence[str], region: str, purchase: str) -> Machine | None:
-    """What is bought of a list of types, as Karpenter and EKS would: the cheapest with a price."""
-    if not region:
+    """What is bought of a list of types, as Karpenter and EKS would: the cheapest with a price. None abroad."""
+    if region not in REGIONS:
         return None
     found = [machine for machine in machines(region) if machine.machine_type in types]
     return min(found, key=lambda machine: machine.price(purchase) or float("inf"), default=None)

@@ -137,6 +137,20 @@ def test_a_machine_without_a_price_is_listed_and_not_summed() -> None:
     assert month.total == NOTHING
 
 
+@pytest.mark.parametrize("zone", [UNKNOWN, "us-east-1a"])
+def test_a_zone_that_is_not_known_does_not_break_the_bill(zone: str) -> None:
+    month = billed(pool(**{"topology.kubernetes.io/zone": [zone]}), pods("serve", 1, 1))
+    assert lines(month)["g6.xlarge spot"][0].expected == 1
+
+
+def test_a_stack_abroad_has_a_bill_with_gaps() -> None:
+    abroad = Registered("pulumi:providers:aws", "urn::aws", {"region": "us-east-1"})
+    sizes = dict.fromkeys(("minSize", "desiredSize", "maxSize"), 1)
+    group = made("aws:eks/nodeGroup:NodeGroup", instanceTypes=["g6.xlarge"], scalingConfig=sizes)
+    month = bill([abroad, group], NO_USAGE)
+    assert [item.what for item in month.unknown] == ["g6.xlarge on-demand"]
+
+
 def test_a_type_that_no_table_knows_is_listed() -> None:
     month = billed(made("aws:rds/instance:Instance"), made("aws:iam/role:Role"), made("aws:sqs/queue:Queue"))
     assert month.unpriced == {"aws:rds/instance:Instance": 1}
