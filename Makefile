@@ -8,7 +8,7 @@ ASK := $(BIN)/python -m infra
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost choose advise catalog simulate bench test check setup pins clean
+.PHONY: up preview down env doctor cost choose advise catalog simulate reclaim preflight bench test check setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -43,6 +43,12 @@ catalog: $(VENV)/ready  ## Refresh machines and prices from the clouds you have 
 
 simulate: $(VENV)/ready  ## Replay a trace on real Karpenter: STACK=dev AGAINST=local DAYS=7 TRACE=trace.csv
 	@$(RUN) simulate --stack $(STACK) $(call options,DAYS TRACE AGAINST SEED RECLAIMS START_MINUTES)
+
+reclaim: $(VENV)/ready  ## Play a spot reclaim on the running local cloud: NODE=… (none lists the spot nodes)
+	@$(RUN) reclaim --stack $(STACK) $(call options,NODE NOTICE_SECONDS)
+
+preflight: $(VENV)/ready  ## Before `up` on a real account: quotas, regions, zones, rights: STACK=prod
+	@$(RUN) preflight --stack $(STACK)
 
 bench: $(VENV)/ready  ## Times and memory, as ratios against an empty program
 	@$(RUN) bench $(call options,PREVIEWS) $(if $(SKYPILOT),--skypilot)

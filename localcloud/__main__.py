@@ -17,12 +17,16 @@ from infra.settings_errors import SettingsError
 from . import bench as benchmark
 from . import cloud, cost, doctor, summary, toolchain
 from .engine import EngineError, Outcome, Stack
+from .preflight.command import preflight
 from .progress import console, step
+from .reclaim import reclaim
 from .simulate.command import simulate
 from .stacks import NoSuchStack, settings_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The local cloud of india-ai-infra.")
 app.command()(simulate)
+app.command()(reclaim)
+app.command()(preflight)
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]
 
 

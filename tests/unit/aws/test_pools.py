@@ -16,6 +16,8 @@ from infra.aws.network import Network, NetworkArgs
 from infra.aws.pools import Pools, PoolsArgs, describe, one_zone
 from infra.catalog import Asked, choose, machine
 from infra.settings import GpuPool, SystemPool
+from workloads.serving import component as serving
+from workloads.training import component as training
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 NAME = "india-ai-infra-unit"
@@ -314,3 +316,11 @@ def test_an_elastic_pool_with_efa_has_the_same_layout_as_one_that_stands(made, g
     seen = describe("ap-south-1", [elastic, stands])
     assert seen["elastic"].limits["vpc.amazonaws.com/efa"] == seen["stands"].limits["vpc.amazonaws.com/efa"]
     assert "hugepages-2Mi" not in seen["elastic"].limits
+
+
+def test_a_job_is_told_before_its_machine_is_taken(made):
+    """Without the period Karpenter waits for pods that say do-not-disrupt, and EC2 does not wait for Karpenter."""
+    spec = valid(made(SERVE).one("karpenter.sh/v1:NodePool").inputs)
+    period = int(spec["template"]["spec"]["terminationGracePeriod"].removesuffix("s"))
+    for pods_ask in (training.GRACE_SECONDS, serving.GRACE_SECONDS):
+        assert pods_ask < period < 120

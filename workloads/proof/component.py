@@ -1,0 +1,341 @@
+"""Proof jobs: that a pool's fabric carries traffic at its speed, that its GPUs are sound, and that the lake lets a
+workload do what it may and no more.
+
+They are Jobs that `pulumi up` waits for: an update fails with them. On the local cloud their pods run in name only, so
+there they show that they can be placed, and prove nothing else.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from infra.catalog.tables import Basis, Row, read
+from infra.interfaces import GpuCluster, Pool
+from workloads import pods
+from workloads.placement import nccl_environment, pool_for, resources, tolerations
+
+PROGRAMS = ("evidence.py", "nccl.py", "lake.py")
+PROGRAM_DIRECTORY = "/opt/proof"
+PROGRAM_VOLUME = "program"
+RENDEZVOUS_PORT = 29400
+RENDEZVOUS_SECONDS = 1800  # as training's: a spot GPU node and its image may take minutes
+DEADLINE_SECONDS = 3600
+DCGM_LEVEL = 2  # about two minutes: memory, PCIe and NVLink, without the stress of level 3
+SHARED_MEMORY_GIB_PER_GPU = 2
+NCCL_LOG = f"{pods.SCRATCH}/nccl.%h.%p"
+# On the local cloud, how long a pod "runs"; a real cluster knows no such annotation.
+PLAYED = {"india-ai-infra/runs-for": "1s"}
+
+
+class FloorRow(Row):
+    """The least bus bandwidth, in GB/s, of an all_reduce over two or more whole nodes."""
+
+    gpu: str
+    fabric: str
+    floor_gbs: float
+    basis: Basis
+
+
+def floors() -> Mapping[tuple[str, str], float]:
+    """By GPU and fabric."""
+    rows = read(Path(__file__).with_name("floors.csv"), FloorRow)
+    return {(row.gpu, row.fabric): row.floor_gbs for row in rows}
+
+
+def fabric_pools(cluster: GpuCluster) -> list[Pool]:
+    """The pools that have something to prove."""
+    return [pool for pool in cluster.pools.values() if pool.fabric != "none"]
+
+
+@dataclass
+class FabricProofArgs:
+    """Proof of `pool`, on `nodes` of its nodes, whole ones.
+
+    image: see the Dockerfile beside it; dcgm_image: NVIDIA's DCGM with `nv-hostengine` and `dcgmi`. evidence_uri: where
+    results are kept; None keeps them in the log only. floor_gbs: instead of the table's. queue: Kueue's LocalQueue.
+    """
+
+    cluster: GpuCluster
+    pool: str
+    image: pulumi.Input[str]
+    dcgm_image: pulumi.Input[str]
+    evidence_uri: pulumi.Input[str] | None = None
+    nodes: int = 2
+    floor_gbs: float | None = None
+    namespace: str = "proof"
+    service_account: str = "proof"
+    queue: str | None = "gpus"
+
+
+class FabricProof(pulumi.ComponentResource):
+    """`diagnosis` runs `dcgmi diag` on each node, then `nccl` measures all_reduce over all of them.
+
+    Raises ValueError, before anything is registered, if the pool has no fabric, no floor, or too few nodes.
+    """
+
+    diagnosis: k8s.batch.v1.Job
+    nccl: k8s.batch.v1.Job
+
+    def __init__(self, name: str, args: FabricProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        pool = pool_for(args.cluster, args.pool, gpus=_whole(args), pods=args.nodes)
+        floor = _floor(pool, args)
+        super().__init__("india-ai-infra:workloads:FabricProof", name, None, opts)
+        child = _child(self, args.cluster)
+        program = _program(name, args.namespace, child)
+        meeting = _meeting_point(name, args.namespace, child)
+        self.diagnosis = _job(
+            f"{name}-diag", args, _pod(f"{name}-diag", args, pool, _dcgm(args, pool)), child
+        )
+        spec = _pod(name, args, pool, _nccl(name, args, pool, floor), program)
+        # After the diagnosis, for each wants every GPU of its nodes; and a broken GPU explains a slow fabric.
+        self.nccl = _job(name, args, spec, _after(child, self.diagnosis, meeting))
+        self.register_outputs({"nccl": self.nccl.id, "diagnosis": self.diagnosis.id})
+
+
+@dataclass
+class LakeProofArgs:
+    """Proof of the lake as the proof's own identity meets it.
+
+    uri: where it may write; key: the customer key that must encrypt there; refused_uris: where it must be refused.
+    """
+
+    cluster: GpuCluster
+    image: pulumi.Input[str]
+    uri: pulumi.Input[str]
+    key: pulumi.Input[str]
+    refused_uris: Sequence[pulumi.Input[str]] = ()
+    evidence_uri: pulumi.Input[str] | None = None
+    namespace: str = "proof"
+    service_account: str = "proof"
+
+
+class LakeProof(pulumi.ComponentResource):
+    """One Job, on a node without GPUs."""
+
+    job: k8s.batch.v1.Job
+
+    def __init__(self, name: str, args: LakeProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("india-ai-infra:workloads:LakeProof", name, None, opts)
+        child = _child(self, args.cluster)
+        program = _program(name, args.namespace, child)
+        refused = [part for uri in args.refused_uris for part in ("--refused-uri", uri)]
+        container = k8s.core.v1.ContainerArgs(
+            name="lake",
+            image=args.image,
+            command=["python", f"{PROGRAM_DIRECTORY}/lake.py"],
+            args=["--uri", args.uri, "--key", args.key, *refused, *_evidence(args.evidence_uri)],
+            env=pods.environment({"AWS_REGION": args.cluster.region, **pods.scratch_environment()}),
+            resources=k8s.core.v1.ResourceRequirementsArgs(requests={"cpu": "100m", "memory": "256Mi"}),
+            security_context=pods.container_security(),
+            volume_mounts=[_program_mount(), *pods.scratch_mounts()],
+        )
+        self.job = _job(name, args, _bare_pod(args, container, _program_volume(program), 1), child)
+        self.register_outputs({"job": self.job.id})
+
+
+def _floor(pool: Pool, args: FabricProofArgs) -> float:
+    if pool.fabric == "none":
+        raise ValueError(f"pool {pool.name!r} has no fabric to prove; pools with one: {_names(args.cluster)}")
+    if args.nodes < 2:
+        raise ValueError(
+            f"pool {pool.name!r}: nodes is {args.nodes}; a fabric is between nodes, so at least 2"
+        )
+    floor = args.floor_gbs or floors().get((pool.gpu, pool.fabric))
+    if floor is None:
+        known = ", ".join(f"{gpu} on {fabric}" for gpu, fabric in floors())
+        raise ValueError(
+            f"pool {pool.name!r}: no floor is known for {pool.gpu} on {pool.fabric} (known: {known}); give floor_gbs"
+        )
+    return floor
+
+
+def _names(cluster: GpuCluster) -> str:
+    return ", ".join(pool.name for pool in fabric_pools(cluster)) or "none"
+
+
+def _whole(args: FabricProofArgs) -> int:
+    """GPUs of a node; 1 for a pool that is not there, which is refused by name."""
+    return args.cluster.pools[args.pool].gpus_per_node if args.pool in args.cluster.pools else 1
+
+
+def _child(parent: pulumi.Resource, cluster: GpuCluster) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions(
+        parent=parent,
+        provider=cluster.provider,
+        depends_on=list(cluster.platform),
+        deleted_with=cluster.resource,
+    )
+
+
+def _after(opts: pulumi.ResourceOptions, *first: pulumi.Resource) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(first)))
+
+
+def _labels(name: str) -> dict[str, str]:
+    return {"app.kubernetes.io/name": "proof", "app.kubernetes.io/instance": name}
+
+
+def _program(name: str, namespace: str, opts: pulumi.ResourceOptions) -> k8s.core.v1.ConfigMap:
+    """The programs beside this file, named by their digest: a Job can't change its pods, so a new one is a new Job."""
+    files = {file: Path(__file__).with_name(file).read_text() for file in PROGRAMS}
+    digest = hashlib.sha256("".join(files.values()).encode()).hexdigest()[:8]
+    return k8s.core.v1.ConfigMap(
+        f"{name}-program",
+        metadata=ObjectMetaArgs(name=f"{name}-{digest}", namespace=namespace, labels=_labels(name)),
+        immutable=True,
+        data=files,
+        opts=opts,
+    )
+
+
+def _meeting_point(name: str, namespace: str, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
+    """The names of the pods, by which ranks meet before they are ready."""
+    metadata = ObjectMetaArgs(
+        name=name, namespace=namespace, labels=_labels(name), annotations={"pulumi.com/skipAwait": "true"}
+    )
+    spec = k8s.core.v1.ServiceSpecArgs(
+        cluster_ip="None",
+        selector=_labels(name),
+        publish_not_ready_addresses=True,
+        ports=[k8s.core.v1.ServicePortArgs(name="rendezvous", port=RENDEZVOUS_PORT)],
+    )
+    return k8s.core.v1.Service(f"{name}-rendezvous", metadata=metadata, spec=spec, opts=opts)
+
+
+def _job(
+    name: str,
+    args: FabricProofArgs | LakeProofArgs,
+    pod: k8s.core.v1.PodSpecArgs,
+    opts: pulumi.ResourceOptions,
+) -> k8s.batch.v1.Job:
+    """A Job that is done when every pod has succeeded, and fails at the first that fails."""
+    fabric = isinstance(args, FabricProofArgs)
+    queue = {"kueue.x-k8s.io/queue-name": args.queue} if fabric and args.queue else {}
+    count = args.nodes if fabric else 1
+    evicted = k8s.batch.v1.PodFailurePolicyOnPodConditionsPatternArgs(type="DisruptionTarget", status="True")
+    again = k8s.batch.v1.PodFailurePolicyRuleArgs(action="Ignore", on_pod_conditions=[evicted])
+    timeouts = pulumi.CustomTimeouts(create=f"{DEADLINE_SECONDS}s", update=f"{DEADLINE_SECONDS}s")
+    return k8s.batch.v1.Job(
+        name,
+        metadata=ObjectMetaArgs(name=name, namespace=args.namespace, labels=_labels(name) | queue),
+        spec=k8s.batch.v1.JobSpecArgs(
+            completion_mode="Indexed",
+            completions=count,
+            parallelism=count,
+            backoff_limit=0,
+            active_deadline_seconds=DEADLINE_SECONDS,
+            pod_failure_policy=k8s.batch.v1.PodFailurePolicyArgs(rules=[again]),
+            template=k8s.core.v1.PodTemplateSpecArgs(
+                metadata=ObjectMetaArgs(labels=_labels(name), annotations=PLAYED), spec=pod
+            ),
+        ),
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(custom_timeouts=timeouts, delete_before_replace=True)
+        ),
+    )
+
+
+def _pod(
+    name: str,
+    args: FabricProofArgs,
+    pool: Pool,
+    container: k8s.core.v1.ContainerArgs,
+    program: k8s.core.v1.ConfigMap | None = None,
+) -> k8s.core.v1.PodSpecArgs:
+    """A pod that takes a whole node of the pool."""
+    volumes = _program_volume(program) if program else []
+    spec = _bare_pod(args, container, volumes, SHARED_MEMORY_GIB_PER_GPU * pool.gpus_per_node)
+    spec.subdomain = name if program else None
+    spec.node_selector = dict(pool.node_selector)
+    spec.tolerations = tolerations(pool)
+    return spec
+
+
+def _bare_pod(
+    args: FabricProofArgs | LakeProofArgs,
+    container: k8s.core.v1.ContainerArgs,
+    volumes: Sequence[k8s.core.v1.VolumeArgs],
+    shared_memory_gib: int,
+) -> k8s.core.v1.PodSpecArgs:
+    return k8s.core.v1.PodSpecArgs(
+        restart_policy="Never",
+        service_account_name=args.service_account,
+        automount_service_account_token=False,
+        enable_service_links=False,
+        security_context=pods.pod_security(),
+        containers=[container],
+        volumes=[*volumes, *pods.scratch_volumes(shared_memory_gib)],
+    )
+
+
+def _dcgm(args: FabricProofArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
+    """NVIDIA's diagnosis, with a host engine of its own: the exporter's has no diagnosis.
+
+    It runs without root, as Pod Security asks, so that what needs root is skipped (nv-hostengine's reference).
+    """
+    engine = "nv-hostengine --pid /tmp/nv-hostengine.pid --log-filename /tmp/nv-hostengine.log"
+    return k8s.core.v1.ContainerArgs(
+        name="dcgm",
+        image=args.dcgm_image,
+        command=["sh", "-c", f"{engine} && dcgmi diag -r {DCGM_LEVEL} -j"],
+        working_dir="/tmp",  # where the diagnosis writes its logs
+        env=pods.environment(pods.scratch_environment()),
+        resources=resources(pool, pool.gpus_per_node),
+        security_context=pods.container_security(),
+        volume_mounts=pods.scratch_mounts(),
+    )
+
+
+def _nccl(name: str, args: FabricProofArgs, pool: Pool, floor: float) -> k8s.core.v1.ContainerArgs:
+    environment = {
+        "AWS_REGION": args.cluster.region,
+        "PYTHONUNBUFFERED": "1",
+        "NCCL_DEBUG": "INFO",  # says which network it uses, which the result then holds
+        "NCCL_DEBUG_SUBSYS": "INIT,NET",
+        "NCCL_DEBUG_FILE": NCCL_LOG,
+        **pods.scratch_environment(),
+        **nccl_environment(pool),
+    }
+    label = f"{args.cluster.name}/{pool.name}: {pool.gpu} on {pool.fabric}"
+    return k8s.core.v1.ContainerArgs(
+        name="nccl",
+        image=args.image,
+        command=["torchrun", *_torchrun(name, args, pool)],
+        args=[f"--floor-gbs={floor:g}", f"--label={label}", *_evidence(args.evidence_uri)],
+        env=pods.environment(environment),
+        resources=resources(pool, pool.gpus_per_node),
+        security_context=pods.container_security(),
+        ports=[k8s.core.v1.ContainerPortArgs(name="rendezvous", container_port=RENDEZVOUS_PORT)],
+        volume_mounts=[_program_mount(), *pods.scratch_mounts()],
+    )
+
+
+def _torchrun(name: str, args: FabricProofArgs, pool: Pool) -> list[str]:
+    return [
+        f"--nnodes={args.nodes}",
+        f"--nproc-per-node={pool.gpus_per_node}",
+        "--max-restarts=0",
+        f"--rdzv-id={name}",
+        "--rdzv-backend=c10d",
+        f"--rdzv-endpoint={name}-0.{name}.{args.namespace}.svc:{RENDEZVOUS_PORT}",
+        f"--rdzv-conf=join_timeout={RENDEZVOUS_SECONDS},read_timeout={RENDEZVOUS_SECONDS}",
+        f"{PROGRAM_DIRECTORY}/nccl.py",
+    ]
+
+
+def _evidence(uri: pulumi.Input[str] | None) -> list[pulumi.Input[str]]:
+    return ["--evidence-uri", uri] if uri is not None else []
+
+
+def _program_volume(program: k8s.core.v1.ConfigMap) -> list[k8s.core.v1.VolumeArgs]:
+    code = k8s.core.v1.ConfigMapVolumeSourceArgs(name=program.metadata.apply(lambda metadata: metadata.name))
+    return [k8s.core.v1.VolumeArgs(name=PROGRAM_VOLUME, config_map=code)]
+
+
+def _program_mount() -> k8s.core.v1.VolumeMountArgs:
+    return k8s.core.v1.VolumeMountArgs(name=PROGRAM_VOLUME, mount_path=PROGRAM_DIRECTORY, read_only=True)
