@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -35,12 +35,13 @@ def settings() -> Settings:
 def access(environment: dict[str, str]) -> Iterator[clusters.ClusterAccess]:
     access = clusters.start(NAME, REGION)
     try:
-        interruption_queue(environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
+        remove_queue = interruption_queue(environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
         install(access.api(), "karpenter")
         karpenter.start(NAME, ZONES)
         for pool in ("serve", "train"):
             access.api().apply(node_pool(pool))
         yield access
+        remove_queue()
     finally:
         clusters.stop(NAME)
 
@@ -50,8 +51,8 @@ def api(access: clusters.ClusterAccess) -> Api:
     return access.api()
 
 
-def interruption_queue(endpoint: str) -> None:
-    """As infra/aws/interruption.py makes it."""
+def interruption_queue(endpoint: str) -> Callable[[], None]:
+    """As infra/aws/interruption.py makes it; what it returns removes it, for other tests bring up a stack of this name."""
     keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
     sqs, events = (
         boto3.client(service, region_name=REGION, endpoint_url=endpoint, **keys)
@@ -62,6 +63,13 @@ def interruption_queue(endpoint: str) -> None:
     pattern = {"source": ["aws.ec2"], "detail-type": ["EC2 Spot Instance Interruption Warning"]}
     events.put_rule(Name=f"{NAME}-spot", EventPattern=json.dumps(pattern))
     events.put_targets(Rule=f"{NAME}-spot", Targets=[{"Id": "karpenter", "Arn": arn}])
+
+    def remove() -> None:
+        events.remove_targets(Rule=f"{NAME}-spot", Ids=["karpenter"])
+        events.delete_rule(Name=f"{NAME}-spot")
+        sqs.delete_queue(QueueUrl=url)
+
+    return remove
 
 
 def node_pool(name: str) -> dict[str, Any]:

@@ -34,11 +34,14 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stack(environment: dict[str, str], config: Path) -> Iterator[Stack]:
     opened = Stack("dev", cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"]), config_file=config)
-    outcome = opened.up()
-    assert not outcome.failed, outcome.errors
-    assert [p.message for p in outcome.policies if p.enforcement_level == "mandatory"] == []
-    yield opened
-    assert not opened.destroy().failed
+    try:
+        outcome = opened.up()
+        assert not outcome.failed, "\n".join(outcome.errors)
+        assert [p.message for p in outcome.policies if p.enforcement_level == "mandatory"] == []
+        yield opened
+    finally:
+        destroyed = opened.destroy()
+    assert not destroyed.failed, "\n".join(destroyed.errors)
     assert list(doctor.leftovers("dev")) == []
 
 
