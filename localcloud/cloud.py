@@ -14,7 +14,7 @@ from .paths import PROJECT, bin_dir, run_dir
 from .processes import Process
 from .store import Store
 
-PROVIDERS = ("aws", "kubernetes", "random")
+PROVIDERS = ("aws", "gcp", "kubernetes", "random")
 
 
 @dataclass(frozen=True)

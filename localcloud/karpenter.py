@@ -31,7 +31,8 @@ def start(cluster: str, zone_names: Mapping[str, str] | None = None) -> None:
     """Start Karpenter on a cluster that has its chart's definitions, and wait until it is ready.
 
     Nothing happens if it runs already.
-    `zone_names` maps zone ids (`aps1-az1`) to the account's names (`ap-south-1a`); EC2 is asked when it is not given.
+    `zone_names` maps zone ids (`aps1-az1`) to the account's names (`ap-south-1a`); EC2 is asked when it is not given,
+    and Google's zones have one name for all.
     """
     access = clusters.named(cluster)
     if access is None:
@@ -94,17 +95,26 @@ def _instance_types(region: str, zone_names: Mapping[str, str]) -> list[dict[str
     from infra.catalog import machines
 
     types = [_instance_type(machine, zone_names) for machine in machines(region)]
-    return [offered for offered in types if offered["offerings"]]  # some have no known price
+    return [offered for offered in types if offered["offerings"]]  # some have no known price, or zone
+
+
+def name_of(machine: Machine) -> str:
+    """A machine type as a label may say it: the catalogue's n1-standard-4+1xT4 is n1-standard-4-1xT4 here."""
+    return machine.machine_type.replace("+", "-")
 
 
 def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str, Any]:
     """A machine in the form of sigs.k8s.io/karpenter/kwok/cloudprovider/instance_types.json, at 1.14.1."""
     prices = {"spot": machine.spot_usd, "on-demand": machine.on_demand_usd}
+    if (
+        machine.cloud == "gcp"
+    ):  # a pool of GKE has one machine type: a price that nobody knows decides nothing
+        prices = {how: usd or 1.0 for how, usd in prices.items()}
     resources = nodes.allocatable(machine)
     cpu = int(resources["cpu"].removesuffix("m")) + OVERHEAD_CPU_MILLI
     memory = int(resources["memory"].removesuffix("Mi")) + OVERHEAD_MEMORY_MIB
     return {
-        "name": machine.machine_type,
+        "name": name_of(machine),
         "architecture": "amd64",
         "operatingSystems": ["linux"],
         "resources": {**resources, "cpu": f"{cpu}m", "memory": f"{memory}Mi"},
@@ -117,6 +127,14 @@ def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str,
     }
 
 
+def limits(machine: Machine, count: int) -> dict[str, str]:
+    """The limits of a NodePool that may have `count` nodes of one machine type."""
+    if machine.gpu_count:
+        return {"nvidia.com/gpu": str(count * machine.gpu_count)}
+    cpu = int(nodes.allocatable(machine)["cpu"].removesuffix("m")) + OVERHEAD_CPU_MILLI
+    return {"cpu": f"{count * cpu}m"}
+
+
 def _offering(capacity_type: str, zone: str, price: float) -> dict[str, Any]:
     labels = {"karpenter.sh/capacity-type": capacity_type, "topology.kubernetes.io/zone": zone}
     return {
@@ -127,9 +145,13 @@ def _offering(capacity_type: str, zone: str, price: float) -> dict[str, Any]:
 
 
 def zone_names_of(region: str) -> dict[str, str]:
-    """Zone id → name, as EC2 has them for this account."""
+    """Zone id → name, as EC2 has them for this account; Google's ids are the names."""
     import boto3
 
+    from infra import geography
+
+    if geography.region(region).cloud == "gcp":
+        return {zone: zone for zone in geography.region(region).zones}
     endpoint = os.environ.get("INDIA_AI_INFRA_AWS_ENDPOINT")
     if not endpoint:
         raise clusters.ClusterFailed(

@@ -1,4 +1,4 @@
-"""Nodes of managed node groups, played by kwok: labels, taints and capacity as the catalogue gives the machine type."""
+"""Nodes of managed node groups and node pools, played by kwok, as the catalogue gives their machine type."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MAX_PODS = 110
 NODE_GROUP = "eks.amazonaws.com/nodegroup"
+NODE_POOL = "cloud.google.com/gke-nodepool"
 EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 ROOT_DISK_GIB = 100
 EFA_HUGEPAGES_MIB = 5120  # what AWS' EFA examples ask for on each node
@@ -31,7 +32,7 @@ def add_nodes(
     taints: Iterable[Mapping[str, str]] = (),
     instance_ids: Sequence[str] = (),
 ) -> list[str]:
-    """Add `count` nodes in one zone to a node group and return their names.
+    """Add `count` nodes in one zone to a node group, or to a node pool of GKE, and return their names.
 
     `capacity_type` is `spot` or `on-demand`, in any of the spellings of EKS. `taints` have key, value and effect, in
     Kubernetes' or EKS' spelling. `instance_ids` are those of EC2 where it knows the machines; made up otherwise.
@@ -45,22 +46,29 @@ def add_nodes(
     shape = machine(region, machine_type)
     names = []
     for index in range(count):
-        instance = instance_ids[index] if index < len(instance_ids) else f"i-{secrets.token_hex(9)[:17]}"
-        node = _node(shape, instance, zone_name, capacity_type)
-        node["metadata"]["labels"] |= {NODE_GROUP: node_group, **(labels or {})}
+        if shape.cloud == "gcp":
+            node = _gke_node(shape, cluster, node_group, zone_name, capacity_type)
+        else:
+            instance = instance_ids[index] if index < len(instance_ids) else f"i-{secrets.token_hex(9)[:17]}"
+            node = _node(shape, instance, zone_name, capacity_type)
+            node["metadata"]["labels"][NODE_GROUP] = node_group
+        node["metadata"]["labels"] |= labels or {}
         node["spec"]["taints"] = [_taint(taint) for taint in taints]
         api.request("POST", "/api/v1/nodes", node)
         names.append(node["metadata"]["name"])
     return names
 
 
-def remove_nodes(cluster: str, node_group: str) -> list[str]:
-    """Remove a node group's nodes and return their names: nothing new may come, then the pods go, then the nodes."""
+def remove_nodes(cluster: str, node_group: str, label: str = NODE_GROUP) -> list[str]:
+    """Remove a node group's nodes and return their names: nothing new may come, then the pods go, then the nodes.
+
+    `label` says which group a node belongs to. Nodes that Karpenter made are its own to remove.
+    """
     access = clusters.named(cluster)
     if access is None or not clusters.alive(cluster):
         return []
     api = access.api()
-    nodes = api.list("v1", "Node", labelSelector=f"{NODE_GROUP}={node_group}")
+    nodes = api.list("v1", "Node", labelSelector=f"{label}={node_group},!karpenter.sh/nodepool")
     names = [node["metadata"]["name"] for node in nodes]
     for name in names:
         cordon = {"spec": {"unschedulable": True}}
@@ -88,12 +96,30 @@ def capacity(machine: Machine) -> dict[str, str]:
 
 
 def allocatable(machine: Machine) -> dict[str, str]:
-    """What pods can ask for: less what EKS keeps for the system, by the formulas of its bootstrap and of Karpenter."""
-    huge_mib = EFA_HUGEPAGES_MIB if machine.efa_interfaces else 0
-    # Karpenter takes 7.5 % for the hypervisor; kubelet keeps 255 MiB, 11 MiB a pod, and evicts below 100 MiB.
-    memory_mib = int(machine.memory_gib * 1024 * 0.925) - 255 - 11 * MAX_PODS - 100 - huge_mib
+    """What pods can ask for: less what EKS or GKE keeps for the system."""
+    if machine.cloud == "gcp":
+        memory_mib = int(machine.memory_gib * 1024) - _gke_reserved_mib(machine.memory_gib)
+    else:
+        memory_mib = _eks_memory_mib(machine)
     cpu_milli = machine.vcpus * 1000 - _reserved_cpu_milli(machine.vcpus)
     return {**capacity(machine), "cpu": f"{cpu_milli}m", "memory": f"{memory_mib}Mi"}
+
+
+def _eks_memory_mib(machine: Machine) -> int:
+    """By the formulas of EKS' bootstrap and of Karpenter."""
+    huge_mib = EFA_HUGEPAGES_MIB if machine.efa_interfaces else 0
+    # Karpenter takes 7.5 % for the hypervisor; kubelet keeps 255 MiB, 11 MiB a pod, and evicts below 100 MiB.
+    return int(machine.memory_gib * 1024 * 0.925) - 255 - 11 * MAX_PODS - 100 - huge_mib
+
+
+def _gke_reserved_mib(memory_gib: float) -> int:
+    """25 % of the first 4 GiB, 20 % of the next 4, 10 % of the next 8, 6 % of the next 112, 2 % of the rest; eviction
+    begins at 100 MiB. Source: GKE documentation, "Plan GKE Standard node sizes"."""
+    reserved, below = 100.0, 0
+    for upto, share in ((4, 0.25), (8, 0.20), (16, 0.10), (128, 0.06), (memory_gib, 0.02)):
+        reserved += max(0.0, min(memory_gib, upto) - below) * share * 1024
+        below = upto
+    return int(reserved)
 
 
 def _reserved_cpu_milli(vcpus: int) -> int:
@@ -120,6 +146,32 @@ def _node(machine: Machine, instance: str, zone: str, capacity_type: str) -> Obj
         "kind": "Node",
         "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
         "spec": {"providerID": f"aws:///{zone}/{instance}"},
+        "status": {"capacity": capacity(machine), "allocatable": allocatable(machine)},
+    }
+
+
+def _gke_node(machine: Machine, cluster: str, pool: str, zone: str, capacity_type: str) -> Object:
+    spot = capacity_type.lower() == "spot"
+    name = f"gke-{cluster[:20]}-{pool[:20]}-{secrets.token_hex(4)}-{secrets.token_hex(2)}".lower()
+    labels = {
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/os": "linux",
+        "node.kubernetes.io/instance-type": machine.machine_type.split("+")[
+            0
+        ],  # GPUs are no part of GKE's name
+        "topology.kubernetes.io/region": machine.region,
+        "topology.kubernetes.io/zone": zone,
+        "karpenter.sh/capacity-type": "spot"
+        if spot
+        else "on-demand",  # GKE has none; our summary counts by it
+        NODE_POOL: pool,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "spec": {"providerID": f"gce://local/{zone}/{name}"},
         "status": {"capacity": capacity(machine), "allocatable": allocatable(machine)},
     }
 

@@ -7,39 +7,44 @@ from pydantic.alias_generators import to_camel
 from infra.catalog.choose import Asked, Choice, NoMachineError, choose
 from infra.catalog.kubernetes_versions import kubernetes_versions
 from infra.catalog.machines import machines
-from infra.geography import regions_of
-from infra.settings import GpuPool, Parts
+from infra.geography import Cloud, regions_of
+from infra.settings import CloudParts, GpuPool, Parts
 from infra.settings_errors import NOTHING, Problem, nearest
 
 
 def check_offered(parts: Parts) -> list[Problem]:
     """Problems with the Kubernetes version, the system machines, and pools that no machine of the region serves."""
-    problems = _version(parts.version)
-    if parts.region not in regions_of("aws"):
+    return [problem for cloud in parts.clouds for problem in _offered(cloud)]
+
+
+def _offered(parts: CloudParts) -> list[Problem]:
+    problems = _version(parts)
+    if parts.region not in regions_of(parts.cloud):
         return problems  # the settings say so; which machines there are can't be known
     if parts.system:
-        problems += _system_machine(parts.region, parts.system.machine_type)
+        problems += _system_machine(parts.cloud, parts.region, parts.system.machine_type)
     for path, pool in parts.pools.items():
         problems += _pool(parts.region, path, pool)
     return problems
 
 
-def _version(version: str | None) -> list[Problem]:
-    supported = kubernetes_versions()
-    if version is None or version in supported:
+def _version(parts: CloudParts) -> list[Problem]:
+    supported = {
+        version: f"{version} (to {known.standard_support_until})" if known.standard_support_until else version
+        for version, known in kubernetes_versions(parts.cloud).items()
+    }
+    if parts.version is None or parts.version in supported:
         return []
-    allowed = ", ".join(
-        f"{known.version} (to {known.standard_support_until})" for known in supported.values()
-    )
-    return [Problem("aws.cluster.version", version, allowed, list(supported)[-1])]
+    allowed = ", ".join(supported.values())
+    return [Problem(f"{parts.cloud}.cluster.version", parts.version, allowed, list(supported)[-1])]
 
 
-def _system_machine(region: str, machine_type: str) -> list[Problem]:
+def _system_machine(cloud: Cloud, region: str, machine_type: str) -> list[Problem]:
     cpu_machines = [machine.machine_type for machine in machines(region) if not machine.gpu]
     if machine_type in cpu_machines:
         return []
     near = nearest(machine_type, cpu_machines)
-    return [Problem("aws.cluster.system.machineType", machine_type, ", ".join(cpu_machines), near)]
+    return [Problem(f"{cloud}.cluster.system.machineType", machine_type, ", ".join(cpu_machines), near)]
 
 
 def _pool(region: str, path: str, pool: GpuPool) -> list[Problem]:

@@ -52,7 +52,7 @@ def api(access: clusters.ClusterAccess) -> Api:
 
 
 def interruption_queue(endpoint: str) -> Callable[[], None]:
-    """As infra/aws/interruption.py makes it; what it returns removes it, for other tests bring up a stack of this name."""
+    """As infra/aws/interruption.py makes it; what it returns removes it: other tests bring up a stack of this name."""
     keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
     sqs, events = (
         boto3.client(service, region_name=REGION, endpoint_url=endpoint, **keys)

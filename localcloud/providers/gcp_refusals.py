@@ -1,0 +1,267 @@
+"""What Google refuses though every field is well-formed: rules between fields, and between resources.
+
+Reasons that begin with a capital are Google's own words, from reports of users; the others say a documented rule.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .gcp_machines import GPUS, MachineNotOffered, accelerator, machine_of, region_of, zones_of
+from .gcp_table import channels
+from .serve import UNKNOWN, Values
+
+if TYPE_CHECKING:
+    from infra.catalog import Machine
+
+Misfit = tuple[str, str]
+Scope = Mapping[str, Any]
+Records = Callable[[str], Mapping[str, Values]]  # the inputs of a type's resources, by id
+
+
+def refusals(token: str, inputs: Values, scope: Scope, records: Records) -> list[Misfit]:
+    """What Google would refuse in these inputs, as (property path, reason). What is not known yet breaks no rule."""
+    return [misfit for rule in _RULES.get(token, ()) for misfit in rule(inputs, scope, records)]
+
+
+def _given(inputs: Any, path: str) -> Any:
+    """The value at a path, or None while it is absent or not known."""
+    for name in path.split("."):
+        inputs = inputs.get(name) if isinstance(inputs, dict) else None
+    return None if inputs is UNKNOWN else inputs
+
+
+def _key_location(key: Any) -> str | None:
+    parts = key.split("/") if isinstance(key, str) else []
+    return parts[3].lower() if len(parts) >= 8 and parts[2] == "locations" else None
+
+
+# ── Storage ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _hierarchical_namespace(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    if not _given(inputs, "hierarchicalNamespace.enabled"):
+        return
+    for feature in ("versioning", "autoclass"):
+        if _given(inputs, f"{feature}.enabled"):
+            yield f"{feature}.enabled", f"a bucket with a hierarchical namespace can't have {feature}"
+    if inputs.get("uniformBucketLevelAccess") is not UNKNOWN and not inputs.get("uniformBucketLevelAccess"):
+        yield (
+            "uniformBucketLevelAccess",
+            "a hierarchical namespace needs uniform bucket-level access: set it to true",
+        )
+
+
+def _bucket_key(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    location = _given(inputs, "location")
+    key = _key_location(_given(inputs, "encryption.defaultKmsKeyName"))
+    if location and key and key != location.lower():
+        yield (
+            "encryption.defaultKmsKeyName",
+            f"Cloud KMS region '{key}' not available for use with GCS region '{location.upper()}'.",
+        )
+
+
+# ── Networks ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _subnet_ranges(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    own = _ranges(inputs)
+    good = []
+    for path, text in own:
+        try:
+            good.append((path, ipaddress.ip_network(text)))
+        except ValueError as wrong:
+            yield path, f"Invalid value for field 'resource.{path}': '{text}': {wrong}"
+    others = [
+        (network, other["name"], other_id.split("/")[3])
+        for other_id, other in records("gcp:compute/subnetwork:Subnetwork").items()
+        if other_id != scope["id"] and _same_network(other, inputs)
+        for network in (ipaddress.ip_network(text) for _, text in _ranges(other))
+    ]
+    mine = [(network, inputs.get("name"), scope["region"]) for _, network in good]
+    for index, (path, network) in enumerate(good):
+        for taken, name, region in mine[:index] + others:
+            if taken.version == network.version and taken.overlaps(network):
+                yield (
+                    path,
+                    f"Invalid IPCidrRange: {network} conflicts with existing subnetwork '{name}' in region '{region}'.",
+                )
+                break
+
+
+def _ranges(inputs: Values) -> list[tuple[str, str]]:
+    ranges = [("ipCidrRange", inputs.get("ipCidrRange"))]
+    secondary = inputs.get("secondaryIpRanges")
+    for index, each in enumerate(secondary if isinstance(secondary, list) else ()):
+        ranges.append((f"secondaryIpRanges[{index}].ipCidrRange", _given(each, "ipCidrRange")))
+    return [(path, text) for path, text in ranges if isinstance(text, str)]
+
+
+def _same_network(one: Values, other: Values) -> bool:
+    names = [
+        str(each["network"]).rsplit("/", 1)[-1] for each in (one, other) if each["network"] is not UNKNOWN
+    ]
+    return len(names) == 2 and names[0] == names[1]
+
+
+# ── Clusters ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _data_plane(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    provider = inputs.get("datapathProvider")
+    if provider is UNKNOWN:
+        return
+    if _given(inputs, "enableMultiNetworking") and provider != "ADVANCED_DATAPATH":
+        yield (
+            "enableMultiNetworking",
+            "multi-networking needs datapathProvider ADVANCED_DATAPATH (Dataplane V2)",
+        )
+    if _given(inputs, "networkPolicy.enabled") and provider == "ADVANCED_DATAPATH":
+        yield (
+            "networkPolicy.enabled",
+            "Enabling NetworkPolicy for clusters with DatapathProvider=ADVANCED_DATAPATH is not allowed.",
+        )
+
+
+def _version(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    asked = _given(inputs, "minMasterVersion")
+    if not asked or asked == "latest" or _open(inputs.get("releaseChannel")):
+        return
+    channel = _given(inputs, "releaseChannel.channel") or "UNSPECIFIED"
+    minors = channels()[channel]["minors"]
+    if ".".join(asked.split(".")[:2]) in minors:
+        return
+    if channel == "UNSPECIFIED":
+        reason = f'Master version "{asked}" is unsupported.'
+    else:
+        reason = f'Master version must be one of "{channel}" channel supported versions'
+    yield "minMasterVersion", f"{reason} It can be {', '.join(minors)}"
+
+
+def _first_nodes(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    given = [inputs.get(name) for name in ("enableAutopilot", "nodePools", "initialNodeCount")]
+    if not any(each or each is UNKNOWN for each in given):
+        yield "initialNodeCount", "Cluster.initial_node_count must be greater than zero."
+
+
+def _cluster_key(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    yield from _key_in_region(inputs, "databaseEncryption.keyName", scope["location"])
+
+
+def _key_in_region(inputs: Values, path: str, location: Any) -> Iterator[Misfit]:
+    key = _key_location(_given(inputs, path))
+    if key and isinstance(location, str) and key != region_of(location):
+        yield path, f"the key is in {key}; it must be in {region_of(location)}, where the cluster is"
+
+
+def _default_pool(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    if inputs.get("removeDefaultNodePool") or inputs.get("enableAutopilot"):
+        return
+    inside = inputs.get("nodePools")
+    pools = [("", inputs)]
+    if isinstance(inside, list):
+        pools = [
+            (f"nodePools[{index}].", pool) for index, pool in enumerate(inside) if isinstance(pool, dict)
+        ]
+    for path, pool in pools:
+        own = {"nodeLocations": inputs.get("nodeLocations"), **pool}
+        yield from ((path + where, reason) for where, reason in _pool(own, scope, records))
+
+
+# ── Node pools ───────────────────────────────────────────────────────────────────────────────────────────────────────
+def _pool(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    for rule in (_purchase, _flex_start, _local_disks, _machine):
+        yield from rule(inputs, scope, records)
+    yield from _key_in_region(inputs, "nodeConfig.bootDiskKmsKey", scope["location"])
+
+
+def _purchase(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    if not _given(inputs, "nodeConfig.spot"):
+        return
+    if _given(inputs, "nodeConfig.flexStart"):
+        yield "nodeConfig.flexStart", "flex-start nodes can't be spot: set one of the two"
+    if _given(inputs, "queuedProvisioning.enabled"):
+        yield "queuedProvisioning.enabled", "queued provisioning can't be had with spot nodes"
+    kind = _given(inputs, "nodeConfig.reservationAffinity.consumeReservationType")
+    if kind not in (None, "NO_RESERVATION"):
+        yield (
+            "nodeConfig.reservationAffinity.consumeReservationType",
+            f"is {kind}; spot nodes use no reservation: NO_RESERVATION",
+        )
+
+
+def _flex_start(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    if not _given(inputs, "nodeConfig.flexStart"):
+        return
+    management = inputs.get("management")
+    if management is not UNKNOWN and (management or {}).get("autoRepair", True):
+        yield "management.autoRepair", "flex-start nodes are not repaired: set it to false"
+    if _given(inputs, "nodeCount"):
+        yield "nodeCount", "flex-start nodes come when there is capacity: use autoscaling"
+
+
+def _local_disks(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    both = ("ephemeralStorageLocalSsdConfig", "localNvmeSsdBlockConfig")
+    if all(_given(inputs, f"nodeConfig.{name}") for name in both):
+        yield f"nodeConfig.{both[1]}", f"local SSDs are used one way: this, or {both[0]}"
+
+
+def _machine(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    """The machine type must be there, have the GPU that is asked for, and be in every zone of the pool."""
+    location, places, given = scope["location"], inputs.get("nodeLocations"), inputs.get("nodeConfig")
+    config = given or {}
+    if (
+        any(map(_open, (location, places, config.get("machineType"), config.get("guestAccelerators"))))
+        or given is UNKNOWN
+    ):
+        return
+    try:
+        machine = machine_of(config, region_of(location))
+    except MachineNotOffered as unknown:
+        yield "nodeConfig.machineType", str(unknown)
+        return
+    yield from _gpus(accelerator(config), machine)
+    zones = zones_of(location, places or scope.get("cluster_zones"))
+    if lacking := [zone for zone in zones if machine.zones and zone not in machine.zones]:
+        yield (
+            "nodeLocations",
+            f"{machine.machine_type} is not in {', '.join(lacking)}; it is in {', '.join(machine.zones)}",
+        )
+    if _given(inputs, "placementPolicy.type") == "COMPACT" and len(zones) > 1:
+        yield "placementPolicy.type", f"is COMPACT, which is in one zone; this pool is in {', '.join(zones)}"
+
+
+def _gpus(wanted: Mapping[str, Any] | None, machine: Machine) -> Iterator[Misfit]:
+    path, name = "nodeConfig.guestAccelerators", machine.machine_type
+    if not wanted:
+        return
+    if not machine.gpu:
+        yield path, f"{name} can't have GPUs: {wanted['type']} goes with another machine type"
+    elif GPUS.get(wanted["type"]) != machine.gpu:
+        kind = next(kind for kind, gpu in GPUS.items() if gpu == machine.gpu)
+        yield f"{path}[0].type", f"is {wanted['type']}; {name} has {kind}"
+    elif machine.gpu_count != wanted["count"]:
+        yield f"{path}[0].count", f"is {wanted['count']}; {name} has {machine.gpu_count}"
+
+
+def _open(value: Any) -> bool:
+    """Whether a part of it is not known yet."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value is UNKNOWN or any(map(_open, parts))
+
+
+def _networks(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    cluster = records("gcp:container/cluster:Cluster").get(str(scope.get("cluster_id")))
+    if cluster is None or cluster.get("enableMultiNetworking"):
+        return
+    if _given(inputs, "networkConfig.additionalNodeNetworkConfigs"):
+        yield (
+            "networkConfig.additionalNodeNetworkConfigs",
+            f"cluster {cluster['name']} has no multi-networking: set enableMultiNetworking on it",
+        )
+
+
+_Rule = Callable[[Values, Scope, Records], Iterator[Misfit]]
+_RULES: Mapping[str, tuple[_Rule, ...]] = {
+    "gcp:storage/bucket:Bucket": (_hierarchical_namespace, _bucket_key),
+    "gcp:compute/subnetwork:Subnetwork": (_subnet_ranges,),
+    "gcp:container/cluster:Cluster": (_data_plane, _version, _first_nodes, _cluster_key, _default_pool),
+    "gcp:container/nodePool:NodePool": (_pool, _networks),
+}

@@ -1,0 +1,165 @@
+"""A GKE cluster of the local cloud through its provider: nodes of a fixed pool, and of one that grows and shrinks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from localcloud import clusters
+from localcloud.kubernetes_api import Api
+from localcloud.providers.gcp import Gcp
+from localcloud.providers.serve import Resource, ResourceFailed
+
+pytestmark = pytest.mark.local
+
+NAME, LOCATION = "gke-test", "asia-south1"
+CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
+GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
+
+
+class Stack:
+    """What an update does to the provider, resource by resource; destroyed in reverse."""
+
+    def __init__(self) -> None:
+        self.provider = Gcp()
+        self.provider.configure({"project": "ai-team", "region": LOCATION})
+        self.made: dict[str, tuple[Resource, dict, dict]] = {}
+
+    def up(self, token: str, name: str, **inputs: Any) -> dict[str, Any]:
+        urn = f"urn:pulumi:local::india-ai-infra::{token}::{name}"
+        before, seen, outputs = self.made.get(name, (None, {}, {}))
+        checked = self.provider.check(Resource(urn), seen, {"name": name, "location": LOCATION, **inputs})
+        if before:
+            outputs = self.provider.update(before, seen, outputs, checked)
+            self.made[name] = (before, checked, outputs)
+        else:
+            resource_id, outputs = self.provider.create(Resource(urn), checked)
+            self.made[name] = (Resource(urn, resource_id), checked, outputs)
+        return outputs
+
+    def down(self, name: str) -> None:
+        self.provider.delete(*self.made.pop(name))
+
+
+@pytest.fixture(scope="module")
+def stack(run_dir: object) -> Iterator[Stack]:
+    made = Stack()
+    made.up(CLUSTER, NAME, initialNodeCount=1, removeDefaultNodePool=True, deletionProtection=False)
+    yield made
+    made.down(NAME)
+    assert clusters.processes_of(NAME) == []
+    assert NAME not in clusters.recorded()
+    assert not clusters.folder(NAME).exists()
+
+
+@pytest.fixture(scope="module")
+def api(stack: Stack) -> Api:
+    access = clusters.access(f"https://{stack.made[NAME][2]['endpoint']}")
+    assert access is not None
+    return access.api()
+
+
+def nodes_of(api: Api, pool: str) -> list[dict[str, Any]]:
+    return api.list("v1", "Node", labelSelector=f"cloud.google.com/gke-nodepool={pool}")
+
+
+def until(condition: Callable[[], bool], seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+
+
+def pod(name: str) -> dict[str, Any]:
+    limits = {"nvidia.com/gpu": "1"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "nodeSelector": {"cloud.google.com/gke-accelerator": "nvidia-l4"},
+            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+            "containers": [{"name": "main", "image": "vllm", "resources": {"limits": limits}}],
+        },
+    }
+
+
+def test_the_outputs_lead_to_a_real_control_plane(stack: Stack, api: Api):
+    outputs = stack.made[NAME][2]
+    assert outputs["controlPlaneEndpointsConfig"]["dnsEndpointConfig"]["endpoint"] == outputs["endpoint"]
+    assert outputs["masterAuth"]["clusterCaCertificate"]
+    assert "gitVersion" in api.request("GET", "/version")
+    with pytest.raises(ResourceFailed, match="a cluster gke-test runs already"):
+        Stack().up(CLUSTER, NAME, location="asia-south2", initialNodeCount=1)
+
+
+def test_a_fixed_pool_has_its_nodes_in_every_zone_and_follows_its_size(stack: Stack, api: Api):
+    t4 = {
+        "machineType": "n1-standard-4",
+        "guestAccelerators": [{"type": "nvidia-tesla-t4", "count": 1}],
+        "labels": {"india-ai-infra/pool": "small"},
+    }
+    zones = ["asia-south1-a", "asia-south1-b"]
+    stack.up(POOL, "small", cluster=NAME, nodeCount=1, nodeLocations=zones, nodeConfig=t4)
+    made = nodes_of(api, "small")
+    labels = [node["metadata"]["labels"] for node in made]
+    assert sorted(each["topology.kubernetes.io/zone"] for each in labels) == zones
+    assert {each["node.kubernetes.io/instance-type"] for each in labels} == {"n1-standard-4"}
+    assert {each["cloud.google.com/gke-accelerator"] for each in labels} == {"nvidia-tesla-t4"}
+    assert {each["india-ai-infra/pool"] for each in labels} == {"small"}
+    assert GPU_TAINT in made[0]["spec"]["taints"]
+    assert made[0]["spec"]["providerID"].startswith("gce://")
+    assert made[0]["status"]["allocatable"]["nvidia.com/gpu"] == "1"
+    stack.up(POOL, "small", cluster=NAME, nodeCount=2, nodeLocations=zones, nodeConfig=t4)
+    made = nodes_of(api, "small")
+    assert len(made) == 4
+    labelled = {
+        "nodeLocations": zones,
+        "nodeConfig": t4,
+        "management": {"autoRepair": True, "autoUpgrade": True},
+    }
+    stack.up(POOL, "small", cluster=NAME, nodeCount=2, **labelled)
+    assert nodes_of(api, "small")[0]["metadata"]["uid"] == made[0]["metadata"]["uid"]
+    stack.down("small")
+    assert nodes_of(api, "small") == []
+
+
+def test_an_autoscaled_pool_grows_for_a_pod_within_its_limit_and_shrinks(stack: Stack, api: Api):
+    l4 = {
+        "machineType": "g2-standard-8",
+        "spot": True,
+        "guestAccelerators": [{"type": "nvidia-l4", "count": 1}],
+    }
+    scaling = {"totalMinNodeCount": 0, "totalMaxNodeCount": 1}
+    stack.up(POOL, "serve", cluster=NAME, autoscaling=scaling, nodeConfig=l4)
+    assert nodes_of(api, "serve") == []
+    for name in ("first", "second"):
+        api.request("POST", "/api/v1/namespaces/default/pods", pod(name))
+    until(lambda: any(p["status"]["phase"] == "Running" for p in api.list("v1", "Pod", "default")))
+    (node,) = nodes_of(api, "serve")
+    assert node["metadata"]["labels"]["cloud.google.com/gke-spot"] == "true"
+    assert node["metadata"]["labels"]["node.kubernetes.io/instance-type"] == "g2-standard-8"
+    assert GPU_TAINT in node["spec"]["taints"]
+    for name in ("first", "second"):
+        api.request("DELETE", f"/api/v1/namespaces/default/pods/{name}", query={"gracePeriodSeconds": "0"})
+    until(lambda: nodes_of(api, "serve") == [])
+    stack.down("serve")
+    assert api.list("karpenter.sh/v1", "NodePool") == []
+
+
+def test_a_pool_is_deleted_with_the_nodes_that_its_autoscaler_made(stack: Stack, api: Api):
+    stack.up(
+        POOL,
+        "cpu",
+        cluster=NAME,
+        autoscaling={"maxNodeCount": 1},
+        nodeConfig={"machineType": "e2-standard-4"},
+    )
+    wanted = {**pod("busy"), "spec": {"containers": [{"name": "main", "image": "nginx"}]}}
+    api.request("POST", "/api/v1/namespaces/default/pods", wanted)
+    until(lambda: len(nodes_of(api, "cpu")) == 1)
+    stack.down("cpu")
+    assert nodes_of(api, "cpu") == []
