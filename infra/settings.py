@@ -7,9 +7,10 @@ one place and refuses it before anything is created, with every mistake at once.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from ipaddress import IPv4Network
 from typing import Any, Literal, TypeVar
 
 import pulumi
@@ -17,15 +18,21 @@ from pulumi.runtime import config as runtime_config
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
-from infra.geography import regions_of
+from infra.geography import Cloud, regions_of
 from infra.settings_errors import NOTHING, Problem, SettingsError, nearest, problems_of, refuse
 from infra.settings_types import (
+    PRIVATE_NETWORKS,
     AwsRegion,
     CapacityReservation,
     DnsLabel,
     Email,
+    Folder,
+    GoogleProject,
+    GoogleRegion,
+    IamMember,
     KubernetesVersion,
     LogRetentionDays,
+    PodsCidr,
     PrincipalArn,
     PrivateCidr,
     TagValue,
@@ -34,11 +41,17 @@ from infra.settings_types import (
 PERSONAL_CLASSES = ("personal", "sensitive", "payment")
 # DPDP Rules 2025, rule 8(3): personal data, and the logs of its processing, are kept for at least a year.
 PERSONAL_RETENTION_DAYS = 365
+GOOGLE_POOL_NAME = 30
+GOOGLE_LOG_DAYS = 3650  # the longest that Cloud Logging keeps a bucket's entries
 
 SYSTEM_POOL = "system"
+# Where the extra network cards of Google's fast machines have their addresses: cluster-toolkit's examples give them
+# 192.168.0.0/16 in networks of their own.
+GOOGLE_FABRIC_CIDR = "192.168.0.0/16"
 
 Purchase = Literal["spot", "on-demand", "capacity-block"]
-Fabric = Literal["none", "efa"]
+Fabric = Literal["none", "efa", "tcpx", "rdma"]
+AWS_FABRICS, GOOGLE_FABRICS = ("none", "efa"), ("none", "tcpx", "rdma")
 DataClass = Literal["personal", "sensitive", "payment", "internal", "public"]
 Environment = Literal["local", "dev", "prod"]
 
@@ -229,12 +242,23 @@ def _stands(given: Mapping[str, Any]) -> bool:
     return bool(together) and not given.get("elastic")
 
 
+class AwsPool(GpuPool):
+    """A pool on AWS, whose fabric is EFA."""
+
+    @field_validator("fabric")
+    @classmethod
+    def _fabric_of_aws(cls, fabric: str) -> str:
+        if fabric not in AWS_FABRICS:
+            raise refuse(f"{', '.join(AWS_FABRICS)}: {fabric} is Google's", near="efa")
+        return fabric
+
+
 class Cluster(_Model):
     """EKS: a Kubernetes minor version, the system pool and the GPU pools."""
 
     version: KubernetesVersion = "1.35"
     system: SystemPool = SystemPool()
-    pools: list[GpuPool] = []
+    pools: list[AwsPool] = []
     deletion_protection: bool = False
 
 
@@ -281,6 +305,102 @@ class Aws(_Model):
         return replica
 
 
+class GoogleNetwork(_Model):
+    """The VPC: the addresses of nodes, pods and services, and how many days its flow logs are kept at least."""
+
+    cidr: PrivateCidr = "10.64.0.0/20"
+    pods_cidr: PodsCidr = "10.68.0.0/14"
+    services_cidr: PrivateCidr = "10.65.0.0/20"
+    flow_log_days: int = Field(default=365, ge=365, le=GOOGLE_LOG_DAYS)
+
+
+class GoogleSystemPool(SystemPool):
+    """The untainted nodes that run the operators; their numbers are for the whole region, not a zone."""
+
+    machine_type: str = "e2-standard-4"
+
+
+class GooglePool(GpuPool):
+    """A pool on Google Cloud: a fabric there is TCPX or RDMA, and nothing is sold by the block.
+
+    Its name is part of longer ones (a fabric's networks, a second pool on demand), which Google limits.
+    """
+
+    @field_validator("name")
+    @classmethod
+    def _name_that_google_takes(cls, name: str) -> str:
+        if name[0].isdigit() or len(name) > GOOGLE_POOL_NAME:
+            near = (f"pool-{name}" if name[0].isdigit() else name)[:GOOGLE_POOL_NAME].rstrip("-")
+            raise refuse(
+                f"a letter first, and {GOOGLE_POOL_NAME} letters, digits and dashes at most", near=near
+            )
+        return name
+
+    @field_validator("purchase")
+    @classmethod
+    def _no_blocks(cls, purchase: str) -> str:
+        if purchase == "capacity-block":
+            raise refuse("spot or on-demand: only AWS sells capacity blocks", near="on-demand")
+        return purchase
+
+    @field_validator("fabric")
+    @classmethod
+    def _fabric_of_google(cls, fabric: str, info: ValidationInfo) -> str:
+        if fabric not in GOOGLE_FABRICS:
+            near = "tcpx" if info.data.get("gpu") == "H100" else "rdma"
+            raise refuse(f"{', '.join(GOOGLE_FABRICS)}: {fabric} is of AWS", near=near)
+        return fabric
+
+
+class GoogleCluster(_Model):
+    """GKE: a Kubernetes minor version, the system pool and the GPU pools."""
+
+    version: KubernetesVersion = "1.35"
+    system: GoogleSystemPool = GoogleSystemPool()
+    pools: list[GooglePool] = []
+    deletion_protection: bool = False
+
+
+class GoogleAccess(_Model):
+    """Who has which rights: IAM members, groups best (`group:ml@example.in`)."""
+
+    data_engineers: list[IamMember] = []
+    ml_engineers: list[IamMember] = []
+    auditors: list[IamMember] = []
+
+
+class GoogleAudit(_Model):
+    """Who is mailed about alerts."""
+
+    alert_emails: list[Email] = []
+
+
+class GoogleLake(_Model):
+    """`dual_region` keeps the data in Mumbai and Delhi at once; it can't be changed once buckets hold data."""
+
+    dual_region: bool = False
+
+
+class Org(_Model):
+    """The folder that gets organisation policies; it may hold more projects than this one."""
+
+    folder: Folder
+
+
+class Gcp(_Model):
+    """The platform on Google Cloud, in one Indian region of a project that exists."""
+
+    project: GoogleProject
+    region: GoogleRegion
+    network: GoogleNetwork = GoogleNetwork()
+    cluster: GoogleCluster = GoogleCluster()
+    access: GoogleAccess = GoogleAccess()
+    audit: GoogleAudit = GoogleAudit()
+    lake: GoogleLake = GoogleLake()
+    org: Org | None = None
+    protect_data: bool = True
+
+
 class Training(_Model):
     """A distributed training job: `nodes` workers on a pool, each with `gpus_per_node` GPUs.
 
@@ -322,6 +442,7 @@ class Settings(_Model):
     usage: Usage = Usage()
     data_class: DataClass = "personal"
     retention_days: int = Field(default=PERSONAL_RETENTION_DAYS, ge=1)
+    gcp: Gcp | None = None
     aws: Aws | None = Field(default=None, validate_default=True)
     workloads: Workloads = Workloads()
 
@@ -333,11 +454,17 @@ class Settings(_Model):
             raise refuse(f"at least {floor} days for personal data (DPDP Rules, 8(3))", near=floor)
         return days
 
+    @field_validator("aws", "gcp", mode="before")
+    @classmethod
+    def _empty_is_none(cls, given: Any) -> Any:
+        """The engine gives a cloud that is not written as the default of Pulumi.yaml, `{}`."""
+        return None if given == {} else given
+
     @field_validator("aws")
     @classmethod
-    def _some_cloud(cls, aws: Aws | None) -> Aws | None:
-        if aws is None:
-            raise refuse("a cloud to build on: aws with its region")
+    def _some_cloud(cls, aws: Aws | None, info: ValidationInfo) -> Aws | None:
+        if aws is None and info.data.get("gcp", ...) is None:
+            raise refuse("a cloud to build on: aws or gcp, with its region")
         return aws
 
 
@@ -348,20 +475,34 @@ def _at_most(least: int, most: int | None) -> int:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The parts of a configuration that are right on their own.
+class CloudParts:
+    """The right parts of one cloud. `pools` and `ranges` (networks in CIDR notation) are by their path."""
 
-    Checks between parts run on these, so that one wrong setting does not hide another. `pools` are by their path;
-    `pool_names` holds every name that was written, of wrong pools too.
-    """
-
+    cloud: Cloud
     region: str | None
     version: str | None
     system: SystemPool | None
     pools: Mapping[str, GpuPool]
+    ranges: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a configuration that are right on their own.
+
+    Checks between parts run on these, so that one wrong setting does not hide another. `pool_names` holds every name
+    that was written, of wrong pools too.
+    """
+
+    clouds: tuple[CloudParts, ...]
     pool_names: tuple[str, ...]
     training: Training | None
     serving: Serving | None
+
+    @property
+    def pools(self) -> dict[str, GpuPool]:
+        """The pools of all clouds, by their path."""
+        return {path: pool for cloud in self.clouds for path, pool in cloud.pools.items()}
 
 
 Check = Callable[[Parts], list[Problem]]
@@ -392,7 +533,7 @@ def parse(values: Mapping[str, Any], *checks: Check) -> Settings:
     except ValidationError as error:
         problems = problems_of(error, Settings)
     parts = _parts(values)
-    for check in (_pools_are_told_apart, _workloads_fit_their_pools, *checks):
+    for check in (_pools_are_told_apart, _networks_are_apart, _workloads_fit_their_pools, *checks):
         problems += check(parts)
     if settings is None or problems:
         raise SettingsError(problems)
@@ -409,23 +550,51 @@ def _value(text: str) -> Any:
         return text
 
 
+# The models of a cloud's cluster and network; their defaults are what a stack that says nothing has.
+_CLUSTERS: Mapping[Cloud, tuple[type[Cluster | GoogleCluster], type[SystemPool], type[GpuPool]]] = {
+    "aws": (Cluster, SystemPool, AwsPool),
+    "gcp": (GoogleCluster, GoogleSystemPool, GooglePool),
+}
+_NETWORKS: Mapping[Cloud, type[Network | GoogleNetwork]] = {"aws": Network, "gcp": GoogleNetwork}
+
+
 def _parts(values: Mapping[str, Any]) -> Parts:
-    aws = _mapping(values.get("aws"))
-    cluster = _mapping(aws.get("cluster"))
     workloads = _mapping(values.get("workloads"))
-    written = cluster.get("pools")
-    written = written if isinstance(written, list) else []
-    read = {f"aws.cluster.pools[{i}]": _read(GpuPool, pool) for i, pool in enumerate(written)}
-    region, version = aws.get("region"), cluster.get("version", Cluster().version)
+    clouds = tuple(_cloud_parts(cloud, _mapping(values[cloud])) for cloud in _CLUSTERS if values.get(cloud))
+    written = [pool for cloud in _CLUSTERS for pool in _written_pools(_mapping(values.get(cloud)))]
     return Parts(
-        region=region if isinstance(region, str) else None,
-        version=version if isinstance(version, str) else None,
-        system=_read(SystemPool, cluster.get("system", {})),
-        pools={path: pool for path, pool in read.items() if pool},
+        clouds=clouds,
         pool_names=tuple(name for pool in written if isinstance(name := _mapping(pool).get("name"), str)),
         training=_read(Training, workloads.get("training")),
         serving=_read(Serving, workloads.get("serving")),
     )
+
+
+def _cloud_parts(cloud: Cloud, given: Mapping[str, Any]) -> CloudParts:
+    model, system_model, pool_model = _CLUSTERS[cloud]
+    cluster = _mapping(given.get("cluster"))
+    region, version = given.get("region"), cluster.get("version", model().version)
+    read = {
+        f"{cloud}.cluster.pools[{i}]": _read(pool_model, pool) for i, pool in enumerate(_written_pools(given))
+    }
+    network = _read(_NETWORKS[cloud], given.get("network", {}))
+    return CloudParts(
+        cloud=cloud,
+        region=region if isinstance(region, str) else None,
+        version=version if isinstance(version, str) else None,
+        system=_read(system_model, cluster.get("system", {})),
+        pools={path: pool for path, pool in read.items() if pool},
+        ranges={
+            f"{cloud}.network.{name}": cidr
+            for name, cidr in (network.model_dump(by_alias=True) if network else {}).items()
+            if name.lower().endswith("cidr")
+        },
+    )
+
+
+def _written_pools(given: Mapping[str, Any]) -> list[Any]:
+    written = _mapping(given.get("cluster")).get("pools")
+    return written if isinstance(written, list) else []
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -450,6 +619,46 @@ def _pools_are_told_apart(parts: Parts) -> list[Problem]:
     return problems
 
 
+def _networks_are_apart(parts: Parts) -> list[Problem]:
+    """Overlapping networks could never be joined, and a machine with two of them sends to the wrong one."""
+    taken: dict[str, IPv4Network] = {}
+    if any(
+        pool.fabric != "none"
+        for cloud in parts.clouds
+        for pool in cloud.pools.values()
+        if cloud.cloud == "gcp"
+    ):
+        taken["the networks of the fabric"] = IPv4Network(GOOGLE_FABRIC_CIDR)
+    problems = []
+    for path, text in ((path, text) for cloud in parts.clouds for path, text in cloud.ranges.items()):
+        network = IPv4Network(text)
+        if inside := next((other for other, range_ in taken.items() if range_.overlaps(network)), None):
+            free = _free_network(network.prefixlen, [*taken.values(), *_later_ranges(parts, path)])
+            problems.append(Problem(path, text, f"a network apart from {inside} ({taken[inside]})", free))
+            continue
+        taken[path] = network
+    return problems
+
+
+def _later_ranges(parts: Parts, path: str) -> list[IPv4Network]:
+    ranges = {name: text for cloud in parts.clouds for name, text in cloud.ranges.items()}
+    return [IPv4Network(text) for name, text in list(ranges.items())[list(ranges).index(path) + 1 :]]
+
+
+def _free_network(prefix: int, taken: Sequence[IPv4Network]) -> str | None:
+    """The first private network of that size that overlaps none of `taken`."""
+    return next(
+        (
+            str(free)
+            for private in PRIVATE_NETWORKS
+            if private.prefixlen <= prefix
+            for free in private.subnets(new_prefix=prefix)
+            if not any(free.overlaps(other) for other in taken)
+        ),
+        None,
+    )
+
+
 def _workloads_fit_their_pools(parts: Parts) -> list[Problem]:
     pools = {pool.name: pool for pool in parts.pools.values()}
     problems = []
@@ -465,7 +674,8 @@ def _fits(path: str, name: str, setting: str, gpus: int, parts: Parts) -> list[P
     if name not in parts.pool_names:
         allowed = ", ".join(parts.pool_names) or NOTHING
         near = nearest(name, parts.pool_names)
-        return [Problem(f"{path}.pool", name, f"a pool of aws.cluster.pools: {allowed}", near)]
+        where = " or ".join(f"{cloud.cloud}.cluster.pools" for cloud in parts.clouds) or "a cloud"
+        return [Problem(f"{path}.pool", name, f"a pool of {where}: {allowed}", near)]
     pool = next((pool for pool in parts.pools.values() if pool.name == name), None)
     if pool and gpus > pool.gpus_per_node:
         allowed = f"no more GPUs than a node of pool {name} has"

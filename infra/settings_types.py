@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
@@ -17,6 +18,7 @@ LOG_RETENTION_DAYS = (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 36
 PRIVATE_NETWORKS = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 LARGEST_PREFIX = 16  # AWS allows no larger VPC
 SMALLEST_PREFIX = 20  # in less, three zones have no room for pods
+LARGEST_PODS_PREFIX = 12  # GKE gives each node a /24 of its own, so pods take far more than nodes
 
 
 def _dns_label(name: str) -> str:
@@ -32,29 +34,37 @@ def _tag_value(text: str) -> str:
     raise refuse("1 to 256 letters, digits, spaces and . : / = + - @ _ (it becomes a tag)")
 
 
-def _aws_region(name: str) -> str:
-    indian = geography.regions_of("aws")
-    if name in indian:
-        return name
-    cities = ", ".join(f"{known} ({geography.region(known).city})" for known in indian)
-    raise refuse(f"{cities}: data stays in India", near=nearest(name, indian))
+def _region_of(cloud: geography.Cloud) -> Callable[[str], str]:
+    def check(name: str) -> str:
+        indian = geography.regions_of(cloud)
+        if name in indian:
+            return name
+        cities = ", ".join(f"{known} ({geography.region(known).city})" for known in indian)
+        raise refuse(f"{cities}: data stays in India", near=nearest(name, indian))
+
+    return check
 
 
-def _private_cidr(text: str) -> str:
-    allowed = f"a private IPv4 network from /{LARGEST_PREFIX} to /{SMALLEST_PREFIX}"
-    try:
-        network = ipaddress.IPv4Network(text, strict=False)
-    except ValueError:
-        raise refuse(allowed, near="10.0.0.0/16") from None
-    if not any(network.subnet_of(private) for private in PRIVATE_NETWORKS):
-        raise refuse(allowed, near=f"10.0.0.0/{min(max(network.prefixlen, LARGEST_PREFIX), SMALLEST_PREFIX)}")
-    if network.prefixlen > SMALLEST_PREFIX:
-        raise refuse(allowed, near=str(network.supernet(new_prefix=SMALLEST_PREFIX)))
-    if network.prefixlen < LARGEST_PREFIX:
-        raise refuse(allowed, near=f"{network.network_address}/{LARGEST_PREFIX}")
-    if str(network) != text:
-        raise refuse("a network whose host bits are zero", near=str(network))
-    return text
+def _private_cidr(largest: int, smallest: int, fallback: str) -> Callable[[str], str]:
+    """A check for private IPv4 networks with a prefix from `largest` to `smallest`; `fallback` is one of them."""
+    allowed = f"a private IPv4 network from /{largest} to /{smallest}"
+
+    def check(text: str) -> str:
+        try:
+            network = ipaddress.IPv4Network(text, strict=False)
+        except ValueError:
+            raise refuse(allowed, near=fallback) from None
+        if not any(network.subnet_of(private) for private in PRIVATE_NETWORKS):
+            raise refuse(allowed, near=f"10.0.0.0/{min(max(network.prefixlen, largest), smallest)}")
+        if network.prefixlen > smallest:
+            raise refuse(allowed, near=str(network.supernet(new_prefix=smallest)))
+        if network.prefixlen < largest:
+            raise refuse(allowed, near=f"{network.network_address}/{largest}")
+        if str(network) != text:
+            raise refuse("a network whose host bits are zero", near=str(network))
+        return text
+
+    return check
 
 
 def log_retention(days: int) -> int:
@@ -73,6 +83,32 @@ def _principal_arn(arn: str) -> str:
     if re.fullmatch(r"arn:aws:iam::\d{12}:(role|user)/[\w+=,.@/-]+", arn):
         return arn
     raise refuse("the ARN of an IAM role or user: arn:aws:iam::<account>:role/<name>")
+
+
+def _iam_member(member: str) -> str:
+    if re.fullmatch(r"(group|user):[^@\s:]+@[^@\s:]+\.[^@\s:]+", member):
+        return member
+    address = re.fullmatch(r"(?:\w+:)?([^@\s:]+@[^@\s:]+\.[^@\s:]+)", member)
+    raise refuse(
+        "group:<name>@<domain> or user:<name>@<domain>", near=f"group:{address[1]}" if address else None
+    )
+
+
+def _google_project(name: str) -> str:
+    if re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", name):
+        return name
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:30].strip("-")
+    raise refuse(
+        "a project's id: 6 to 30 lower-case letters, digits and dashes", near=slug if len(slug) > 5 else None
+    )
+
+
+def _folder(name: str) -> str:
+    if re.fullmatch(r"folders/\d+", name):
+        return name
+    raise refuse(
+        "a folder of the organisation: folders/<number>", near=f"folders/{name}" if name.isdigit() else None
+    )
 
 
 def _email(address: str) -> str:
@@ -96,9 +132,14 @@ def _quoted_version(given: object) -> object:
 
 DnsLabel = Annotated[str, AfterValidator(_dns_label)]
 TagValue = Annotated[str, AfterValidator(_tag_value)]
-AwsRegion = Annotated[str, AfterValidator(_aws_region)]
-PrivateCidr = Annotated[str, AfterValidator(_private_cidr)]
+AwsRegion = Annotated[str, AfterValidator(_region_of("aws"))]
+GoogleRegion = Annotated[str, AfterValidator(_region_of("gcp"))]
+PrivateCidr = Annotated[str, AfterValidator(_private_cidr(LARGEST_PREFIX, SMALLEST_PREFIX, "10.0.0.0/16"))]
+PodsCidr = Annotated[str, AfterValidator(_private_cidr(LARGEST_PODS_PREFIX, SMALLEST_PREFIX, "10.68.0.0/14"))]
 LogRetentionDays = Annotated[int, AfterValidator(_log_retention)]
+IamMember = Annotated[str, AfterValidator(_iam_member)]
+GoogleProject = Annotated[str, AfterValidator(_google_project)]
+Folder = Annotated[str, AfterValidator(_folder)]
 PrincipalArn = Annotated[str, AfterValidator(_principal_arn)]
 CapacityReservation = Annotated[str, AfterValidator(_capacity_reservation)]
 Email = Annotated[str, AfterValidator(_email)]

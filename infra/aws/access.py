@@ -4,37 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import interfaces
 from infra.aws import grants, iam
-from infra.aws.grants import Grant
 from infra.aws.iam import Account
-from infra.aws.lake import DATA
+from infra.grants import KUBERNETES_GROUPS, SERVICE_ACCOUNTS, Grant, ServiceAccount
+from infra.handling import DATA
 
 # The configuration of the account but none of its data; an auditor reads logs through grants.
 AUDIT_POLICY = "arn:aws:iam::aws:policy/SecurityAudit"
 
-# Kubernetes groups of the people's roles; platform's RBAC binds them.
-KUBERNETES_GROUPS: Mapping[str, str] = MappingProxyType(
-    {"data-engineer": "data-engineers", "ml-engineer": "ml-engineers", "auditor": "auditors"}
-)
-
-
-@dataclass(frozen=True)
-class ServiceAccount:
-    """A Kubernetes service account."""
-
-    namespace: str
-    name: str
-
-
-SERVICE_ACCOUNTS: Mapping[str, ServiceAccount] = MappingProxyType(
-    {"training": ServiceAccount("training", "training"), "serving": ServiceAccount("serving", "serving")}
-)
+__all__ = [
+    "KUBERNETES_GROUPS",
+    "SERVICE_ACCOUNTS",
+    "Access",
+    "AccessArgs",
+    "ClusterAccess",
+    "ClusterAccessArgs",
+    "ServiceAccount",
+]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from infra import interfaces
 from infra.aws import iam
 from infra.aws.iam import Account, Statement
 from infra.aws.tags import Handling
+from infra.handling import Lifecycle
 
 ABORT_MULTIPART_DAYS = 7
 
@@ -22,17 +23,6 @@ _NOT_A_SERVICE = {"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}
 
 LockMode = Literal["GOVERNANCE", "COMPLIANCE"]
 Allow = Callable[[pulumi.Output[str]], Sequence[Statement]]
-
-
-@dataclass(frozen=True)
-class Lifecycle:
-    """Objects expire after `days`.
-
-    What was deleted, overwritten or has expired can be restored for `noncurrent_days` more.
-    """
-
-    days: int
-    noncurrent_days: int
 
 
 @dataclass(frozen=True)

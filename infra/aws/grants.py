@@ -1,19 +1,18 @@
-"""Grants: who may do what with which part of the lake, and the IAM statements that say so."""
+"""Grants as IAM statements: who may do what with which part of the lake (`infra.grants`) in the words of AWS."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import pulumi
 
 from infra import interfaces
 from infra.aws import iam
 from infra.aws.iam import Statement
+from infra.grants import HUMANS, WORKLOADS, Grant, Right
 
-Right = Literal["read", "write", "prune"]
+__all__ = ["HUMANS", "WORKLOADS", "Grant", "statements"]
 
 # Each right includes the one before it. Nobody here may delete a version or change a bucket.
 _READ = ("s3:GetObject", "s3:GetObjectTagging")
@@ -29,51 +28,6 @@ _ACTIONS: Mapping[Right, Sequence[str]] = {
     "write": _WRITE,
     "prune": (*_WRITE, "s3:DeleteObject"),
 }
-
-
-@dataclass(frozen=True)
-class Grant:
-    """A right to the objects of one bucket below `prefix` (`jobs/`; empty for all).
-
-    `read` gets objects; `write` puts them too; `prune` also deletes them, which can be undone until the lifecycle
-    erases the old version.
-    """
-
-    bucket: str
-    right: Right
-    prefix: str = ""
-
-
-HUMANS: Mapping[str, Sequence[Grant]] = MappingProxyType(
-    {
-        "data-engineer": (
-            Grant("raw", "read"),
-            Grant("raw", "write", "landing/"),
-            Grant("curated", "prune"),
-            Grant("features", "prune"),
-        ),
-        "ml-engineer": (
-            Grant("curated", "read"),
-            Grant("features", "read"),
-            Grant("models", "read"),
-            Grant("models", "write", "released/"),
-            Grant("checkpoints", "read"),
-            Grant("checkpoints", "prune", "experiments/"),
-        ),
-        "auditor": (Grant("audit", "read"), Grant("access-logs", "read")),
-    }
-)
-WORKLOADS: Mapping[str, Sequence[Grant]] = MappingProxyType(
-    {
-        "training": (
-            Grant("curated", "read"),
-            Grant("features", "read"),
-            Grant("models", "write", "candidates/"),
-            Grant("checkpoints", "prune", "jobs/"),
-        ),
-        "serving": (Grant("models", "read", "released/"),),
-    }
-)
 
 
 def statements(

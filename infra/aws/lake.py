@@ -11,20 +11,17 @@ import pulumi_aws as aws
 
 from infra import interfaces
 from infra.aws import iam
-from infra.aws.bucket import Bucket, BucketArgs, Lifecycle, Lock, LockMode
+from infra.aws.bucket import Bucket, BucketArgs, Lock, LockMode
 from infra.aws.iam import Account, Statement
 from infra.aws.tags import Handling
+from infra.handling import ACCESS_LOGS, AUDIT, DATA, lifecycle
 from infra.settings import PERSONAL_RETENTION_DAYS
-
-DATA = ("raw", "curated", "features", "models", "checkpoints")
-AUDIT = "audit"
-ACCESS_LOGS = "access-logs"
 
 LOCK_DAYS = (
     PERSONAL_RETENTION_DAYS  # audit logs can't be altered in the year that the DPDP Rules, 6(1)(e), keep them
 )
-CHECKPOINT_DAYS = 30
-UNDELETE_DAYS = 30
+
+__all__ = ["ACCESS_LOGS", "AUDIT", "DATA", "Lake", "LakeArgs", "lifecycle"]
 
 
 @dataclass(frozen=True)
@@ -73,22 +70,6 @@ class Lake(pulumi.ComponentResource):
                 opts=child,
             )
         self.register_outputs({role: bucket.name for role, bucket in buckets.items()})
-
-
-def lifecycle(role: str, handling: Handling) -> Lifecycle:
-    """How long a bucket keeps things, from the class of the data.
-
-    Everything expires `retention_days` after it was written. What was deleted, overwritten or has expired can be
-    restored: for a year if the data is personal (the floor of DPDP Rules, 8(3): nobody shortens it by deleting; an
-    erasure that the law asks for deletes the versions by their ids), else for a month. Checkpoints are written often
-    and soon of no use, so they expire after a month, but not those of models trained on personal data: weights can
-    give examples back, and a checkpoint is as personal as what it saw. Logs are kept a year at least.
-    """
-    if role in (AUDIT, ACCESS_LOGS):
-        return Lifecycle(handling.log_days, UNDELETE_DAYS)
-    if role == "checkpoints" and not handling.personal:
-        return Lifecycle(min(CHECKPOINT_DAYS, handling.retention_days), UNDELETE_DAYS)
-    return Lifecycle(handling.retention_days, max(UNDELETE_DAYS, handling.floor_days))
 
 
 def _data(role: str, args: LakeArgs) -> BucketArgs:

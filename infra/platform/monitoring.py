@@ -16,11 +16,12 @@ NAMESPACE = "monitoring"
 CRITICAL_XIDS = (46, 48, 79)
 
 
-def create_monitoring(opts: pulumi.ResourceOptions) -> list[CustomResource]:
+def create_monitoring(opts: pulumi.ResourceOptions, cloud: str = "aws") -> list[CustomResource]:
     """PodMonitors of the model servers and Karpenter, and the rules; `opts` must depend on kube-prometheus-stack."""
+    karpenter = _pod_monitor("kube-system", "karpenter", "http-metrics")
     return [
         _resource("PodMonitor", "model-servers", _pod_monitor("serving", "model-server", "http"), opts),
-        _resource("PodMonitor", "karpenter", _pod_monitor("kube-system", "karpenter", "http-metrics"), opts),
+        *([_resource("PodMonitor", "karpenter", karpenter, opts)] if cloud == "aws" else []),
         _resource("PrometheusRule", "gpu-platform", {"groups": [_gpus(), _serving(), _queues()]}, opts),
     ]
 

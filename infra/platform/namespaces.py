@@ -26,11 +26,15 @@ QUEUED = {"india-ai-infra/queued": "true"}
 
 @dataclass(frozen=True)
 class NamespaceSpec:
-    """A namespace and the Pod Security Standard enforced in it; `workload` ones hold teams' pods."""
+    """A namespace and the Pod Security Standard enforced in it; `workload` ones hold teams' pods.
+
+    `cloud` is the only one that needs it, None for every cloud.
+    """
 
     name: str
     pod_security: PodSecurity
     workload: bool = False
+    cloud: str | None = None
 
 
 # Workloads are restricted even with EFA: what EFA must lock in memory is granted by the node (containerd's
@@ -39,15 +43,16 @@ NAMESPACES = (
     NamespaceSpec("training", "restricted", workload=True),
     NamespaceSpec("serving", "restricted", workload=True),
     NamespaceSpec("monitoring", "privileged"),  # the node exporter reads the host
-    NamespaceSpec("gpu-operator", "privileged"),  # device plugin and DCGM mount the host's devices
+    # Device plugin and DCGM mount the host's devices; GKE brings both.
+    NamespaceSpec("gpu-operator", "privileged", cloud="aws"),
     NamespaceSpec("keda", "restricted"),
     NamespaceSpec("kueue-system", "restricted"),
 )
 
 
-def create_namespaces(opts: pulumi.ResourceOptions) -> dict[str, Namespace]:
-    """Every namespace of the platform by name; `kube-system` is the cluster's own."""
-    return {spec.name: _namespace(spec, opts) for spec in NAMESPACES}
+def create_namespaces(cloud: str, opts: pulumi.ResourceOptions) -> dict[str, Namespace]:
+    """Every namespace of the platform on that cloud by name; `kube-system` is the cluster's own."""
+    return {spec.name: _namespace(spec, opts) for spec in NAMESPACES if spec.cloud in (None, cloud)}
 
 
 def create_limits(

@@ -16,6 +16,8 @@ from pulumi_kubernetes.networking.v1 import (
 
 # Addresses of the node itself, the same in every VPC.
 POD_IDENTITY_AGENT = "169.254.170.23/32"
+# GKE's metadata server with and without Dataplane V2 ("Network policy and Workload Identity Federation").
+METADATA_SERVER = {"169.254.169.254/32": 80, "169.254.169.252/32": 988}
 LINK_LOCAL = "169.254.0.0/16"
 
 # A pod with this label may fetch over HTTPS from anywhere, such as a model from a hub: seen in review, found in audit.
@@ -25,14 +27,14 @@ SERVING_CLIENT = {"india-ai-infra/serving-client": "true"}
 
 
 def create_network_policies(
-    namespace: str, https_cidrs: pulumi.Input[Sequence[str]], opts: pulumi.ResourceOptions
+    namespace: str, https_cidrs: pulumi.Input[Sequence[str]], opts: pulumi.ResourceOptions, cloud: str = "aws"
 ) -> list[NetworkPolicy]:
     """The policies of one workload namespace.
 
     `https_cidrs` may be reached on port 443: the VPC (interface endpoints, the API server) and the object store's
     ranges, which a gateway endpoint does not move into the VPC.
     """
-    egress = [_in_namespace_egress(), _dns(), _cidrs(https_cidrs), _identity()]
+    egress = [_in_namespace_egress(), _dns(cloud), _cidrs(https_cidrs), *_identity(cloud)]
     spec = {
         "default-deny": _spec(["Ingress", "Egress"]),
         "allow-egress": _spec(["Egress"], egress=egress),
@@ -81,12 +83,17 @@ def _from_namespace_and_monitoring() -> NetworkPolicyIngressRuleArgs:
     )
 
 
-def _dns() -> NetworkPolicyEgressRuleArgs:
-    peer = NetworkPolicyPeerArgs(
-        namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"}),
-        pod_selector=LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
-    )
-    return NetworkPolicyEgressRuleArgs(to=[peer], ports=[_port(53, "UDP"), _port(53)])
+def _dns(cloud: str) -> NetworkPolicyEgressRuleArgs:
+    # GKE's Dataplane V2 sends a query to the cache on the node, and holds the policy against that.
+    servers = ("kube-dns", "node-local-dns") if cloud == "gcp" else ("kube-dns",)
+    peers = [
+        NetworkPolicyPeerArgs(
+            namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"}),
+            pod_selector=LabelSelectorArgs(match_labels={"k8s-app": server}),
+        )
+        for server in servers
+    ]
+    return NetworkPolicyEgressRuleArgs(to=peers, ports=[_port(53, "UDP"), _port(53)])
 
 
 def _cidrs(cidrs: pulumi.Input[Sequence[str]]) -> NetworkPolicyEgressRuleArgs:
@@ -96,9 +103,14 @@ def _cidrs(cidrs: pulumi.Input[Sequence[str]]) -> NetworkPolicyEgressRuleArgs:
     return NetworkPolicyEgressRuleArgs(to=peers, ports=[_port(443)])
 
 
-def _identity() -> NetworkPolicyEgressRuleArgs:
-    peer = NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=POD_IDENTITY_AGENT))
-    return NetworkPolicyEgressRuleArgs(to=[peer], ports=[_port(80)])
+def _identity(cloud: str) -> list[NetworkPolicyEgressRuleArgs]:
+    agents = METADATA_SERVER if cloud == "gcp" else {POD_IDENTITY_AGENT: 80}
+    return [
+        NetworkPolicyEgressRuleArgs(
+            to=[NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=address))], ports=[_port(port)]
+        )
+        for address, port in agents.items()
+    ]
 
 
 def _internet() -> NetworkPolicyEgressRuleArgs:

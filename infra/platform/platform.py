@@ -1,6 +1,6 @@
 """Platform: all that a GPU cluster runs before its first workload."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -17,6 +17,8 @@ from infra.platform.priorities import create_priorities
 from infra.platform.queues import create_queues
 from infra.platform.rbac import create_rbac
 
+CLOUDS = ("aws", "gcp")
+
 
 @dataclass
 class PlatformArgs:
@@ -24,7 +26,8 @@ class PlatformArgs:
 
     cluster: where it runs; its `platform` list is not read. cluster_name: as the cloud knows the cluster.
     https_cidrs: what workloads may reach on port 443, the VPC and the object store's ranges.
-    interruption_queue: name of the queue that carries spot notices to Karpenter.
+    interruption_queue: name of the queue that carries spot notices to Karpenter; AWS only.
+    people: members (`group:ml@example.in`) of the Kubernetes groups, where the cloud does not put them in by itself.
     controller_replicas: of Karpenter; at most the number of system nodes.
     controllers_depend_on: what the controllers need in the cloud, such as system nodes and Pod Identity associations.
     """
@@ -32,25 +35,28 @@ class PlatformArgs:
     cluster: GpuCluster
     cluster_name: pulumi.Input[str]
     https_cidrs: pulumi.Input[Sequence[str]]
-    interruption_queue: pulumi.Input[str]
+    interruption_queue: pulumi.Input[str] = ""
+    people: Mapping[str, Sequence[str]] = field(default_factory=dict)
     controller_replicas: int = 2
     controllers_depend_on: Sequence[pulumi.Resource] = field(default_factory=list)
 
 
 class Platform(pulumi.ComponentResource):
-    """Namespaces, limits, network policies, RBAC, priorities, charts, queues and alerts of one AWS cluster.
+    """Namespaces, limits, network policies, RBAC, priorities, charts, queues and alerts of one cluster.
 
-    karpenter: its release; NodePools depend on it, so that they go before the controller that empties them.
+    node_controllers: Karpenter's release on AWS; NodePools depend on it, so that they go before the controller that
+    empties them. GKE scales its node pools itself, and brings the GPU driver and device plugin.
     ready: what a workload must wait for. namespaces: by name.
     """
 
-    karpenter: Release
+    node_controllers: list[pulumi.Resource]
     ready: list[pulumi.Resource]
     namespaces: dict[str, Namespace]
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        if args.cluster.cloud != "aws":
-            raise ValueError(f"Platform runs on cloud 'aws', not {args.cluster.cloud!r}")
+        cloud = args.cluster.cloud
+        if cloud not in CLOUDS:
+            raise ValueError(f"Platform runs on a cloud of {', '.join(CLOUDS)}, not {cloud!r}")
         super().__init__("india-ai-infra:platform:Platform", name, None, opts)
         # What lives in a cluster dies with it: no need to ask a cluster that is being deleted.
         child = pulumi.ResourceOptions(
@@ -58,26 +64,27 @@ class Platform(pulumi.ComponentResource):
         )
         workload_namespaces = [spec.name for spec in NAMESPACES if spec.workload]
 
-        self.namespaces = create_namespaces(child)
+        self.namespaces = create_namespaces(cloud, child)
         in_namespaces = _after(child, *self.namespaces.values())
         limits = create_limits(self.namespaces, args.cluster.pools, child)
         policies = [
             policy
             for namespace in workload_namespaces
-            for policy in create_network_policies(namespace, args.https_cidrs, in_namespaces)
+            for policy in create_network_policies(namespace, args.https_cidrs, in_namespaces, cloud)
         ]
-        access = create_rbac(self.namespaces, child)
+        access = create_rbac(self.namespaces, args.people, child)
         priorities = create_priorities(child)
 
         releases = _install_charts(args, _after(in_namespaces, *args.controllers_depend_on))
-        self.karpenter = releases["karpenter"]
+        self.node_controllers = [releases["karpenter"]] if "karpenter" in releases else []
         queues = create_queues(
             args.cluster.pools, workload_namespaces, _after(in_namespaces, releases["kueue"])
         )
-        alerts = create_monitoring(_after(in_namespaces, releases["kube-prometheus-stack"]))
+        alerts = create_monitoring(_after(in_namespaces, releases["kube-prometheus-stack"]), cloud)
 
         self.ready = [*limits, *policies, *access, *priorities, *releases.values(), *queues, *alerts]
-        self.register_outputs({"karpenter": self.karpenter.id, "namespaces": sorted(self.namespaces)})
+        controllers = {name: found.id for name, found in releases.items() if name == "karpenter"}
+        self.register_outputs({**controllers, "namespaces": sorted(self.namespaces)})
 
 
 def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[str, Release]:
@@ -88,15 +95,15 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
     def release(name: str, chart_values: values.Values, *after: Release) -> Release:
         return install(table[name], chart_values, opts, after)
 
-    karpenter = values.karpenter(args.cluster_name, args.interruption_queue, args.controller_replicas)
-    prometheus = release("kube-prometheus-stack", values.kube_prometheus_stack())
-    releases = {
-        "kube-prometheus-stack": prometheus,
-        "karpenter": release("karpenter", karpenter),
-        "gpu-operator": release("gpu-operator", values.gpu_operator(), prometheus),
-        "keda": release("keda", values.keda(), prometheus),
-        "kueue": release("kueue", values.kueue(), prometheus),
-    }
+    cloud = args.cluster.cloud
+    prometheus = release("kube-prometheus-stack", values.kube_prometheus_stack(cloud))
+    releases = {"kube-prometheus-stack": prometheus}
+    if cloud == "aws":
+        karpenter = values.karpenter(args.cluster_name, args.interruption_queue, args.controller_replicas)
+        releases["karpenter"] = release("karpenter", karpenter)
+        releases["gpu-operator"] = release("gpu-operator", values.gpu_operator(), prometheus)
+    releases["keda"] = release("keda", values.keda(), prometheus)
+    releases["kueue"] = release("kueue", values.kueue(cloud), prometheus)
     fabric_pools = [pool.name for pool in args.cluster.pools.values() if pool.fabric == "efa"]
     if fabric_pools:
         plugin = values.efa_device_plugin(args.cluster.region, fabric_pools)

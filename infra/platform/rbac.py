@@ -3,7 +3,7 @@
 Nobody is given a `*`, nobody reads secrets, and nobody may exec into a pod: a shell in a pod has its cloud identity.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Namespace
@@ -93,8 +93,14 @@ BINDINGS = (
 )
 
 
-def create_rbac(namespaces: dict[str, Namespace], opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-    """The roles as ClusterRoles, bound to the groups in a namespace or over the cluster."""
+def create_rbac(
+    namespaces: dict[str, Namespace], people: Mapping[str, Sequence[str]], opts: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
+    """The roles as ClusterRoles, bound to the groups in a namespace or over the cluster.
+
+    `people` are the members of a group (`group:ml@example.in`, `user:…`) where the cloud's sign-in knows them by
+    address and not by the group.
+    """
     roles = {
         role: ClusterRole(f"{role}-role", metadata=ObjectMetaArgs(name=_name(role)), rules=rules, opts=opts)
         for role, rules in ROLES.items()
@@ -104,7 +110,7 @@ def create_rbac(namespaces: dict[str, Namespace], opts: pulumi.ResourceOptions) 
             f"{role}-{group}",
             metadata=ObjectMetaArgs(name=f"{_name(role)}:{group}"),
             role_ref=_role_ref(role),
-            subjects=[_group(group)],
+            subjects=_subjects(group, people),
             opts=_after(opts, roles[role]),
         )
         for role, group in CLUSTER_BINDINGS
@@ -114,7 +120,7 @@ def create_rbac(namespaces: dict[str, Namespace], opts: pulumi.ResourceOptions) 
             f"{namespace}-{role}-{group}",
             metadata=ObjectMetaArgs(name=f"{role}-{group}", namespace=namespace),
             role_ref=_role_ref(role),
-            subjects=[_group(group)],
+            subjects=_subjects(group, people),
             opts=_after(opts, roles[role], namespaces[namespace]),
         )
         for namespace, role, group in BINDINGS
@@ -130,8 +136,13 @@ def _role_ref(role: str) -> RoleRefArgs:
     return RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=_name(role))
 
 
-def _group(group: str) -> SubjectArgs:
-    return SubjectArgs(api_group="rbac.authorization.k8s.io", kind="Group", name=group)
+def _subjects(group: str, people: Mapping[str, Sequence[str]]) -> list[SubjectArgs]:
+    return [_subject(member) for member in people.get(group, ())] or [_subject(f"group:{group}")]
+
+
+def _subject(member: str) -> SubjectArgs:
+    kind, _, name = member.partition(":")
+    return SubjectArgs(api_group="rbac.authorization.k8s.io", kind=kind.capitalize(), name=name)
 
 
 def _after(opts: pulumi.ResourceOptions, *resources: pulumi.Resource) -> pulumi.ResourceOptions:

@@ -24,10 +24,12 @@ ADDON_REGISTRIES: Mapping[str, str] = {
 }
 
 
-def kube_prometheus_stack() -> Values:
+def kube_prometheus_stack(cloud: str = "aws") -> Values:
     """Finds every ServiceMonitor, PodMonitor and rule of the cluster, not only those of its own release."""
-    off = {"enabled": False}  # EKS runs these out of reach
+    off = {"enabled": False}  # the cloud runs these out of reach
+    own_dns = {"coreDns": off, "kubeDns": {"enabled": True}} if cloud == "gcp" else {}
     return {
+        **own_dns,
         "kubeControllerManager": off,
         "kubeScheduler": off,
         "kubeEtcd": off,
@@ -92,18 +94,22 @@ def keda() -> Values:
     return {"prometheus": {"operator": {"enabled": True, "serviceMonitor": {"enabled": True}}}}
 
 
-def kueue() -> Values:
+def kueue(cloud: str = "aws") -> Values:
     """Quotas count GPUs only; a queued Job is all or nothing, and waits for spot capacity for ever."""
     return {
         "enablePrometheus": True,
         "metrics": {"prometheusNamespace": "monitoring"},
         "managerConfig": {
-            "controllerManagerConfigYaml": yaml.safe_dump(_kueue_configuration(), sort_keys=False)
+            "controllerManagerConfigYaml": yaml.safe_dump(_kueue_configuration(cloud), sort_keys=False)
         },
     }
 
 
-def _kueue_configuration() -> Values:
+# What pods of a fabric ask for beside GPUs: EFA cards, or Google's networks.
+FABRIC_RESOURCES: Mapping[str, str] = {"aws": "vpc.amazonaws.com/", "gcp": "networking.gke.io.networks/"}
+
+
+def _kueue_configuration(cloud: str) -> Values:
     return {
         "apiVersion": "config.kueue.x-k8s.io/v1beta2",
         "kind": "Configuration",
@@ -133,7 +139,7 @@ def _kueue_configuration() -> Values:
                 "memory",
                 "ephemeral-storage",
                 "hugepages-",
-                "vpc.amazonaws.com/",
+                FABRIC_RESOURCES[cloud],
             ]
         },
         "integrations": {"frameworks": ["batch/job"]},

@@ -14,13 +14,15 @@ from pulumi.runtime import mocks, rpc
 
 ACCOUNT = "111122223333"
 REGION = "ap-south-1"
+GOOGLE_PROJECT, GOOGLE_NUMBER = "unit-project", "123456789012"
 ZONES = {"aps1-az1": "ap-south-1c", "aps1-az2": "ap-south-1a", "aps1-az3": "ap-south-1b"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # pulumi_aws warns of its own old classes whenever a module of it is first imported; a deprecated argument is ours.
     config.addinivalue_line("filterwarnings", "ignore:.* has been deprecated in favor of:DeprecationWarning")
-    config.addinivalue_line("filterwarnings", "error:.* is deprecated:DeprecationWarning:pulumi_aws")
+    for cloud in ("pulumi_aws", "pulumi_gcp"):
+        config.addinivalue_line("filterwarnings", f"error:.* is deprecated:DeprecationWarning:{cloud}")
 
 
 Outputs = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -87,6 +89,12 @@ class _Monitor(mocks.MockMonitor):
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(recorder)
         self.recorder = recorder
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """As the engine makes them, with the types of all ancestors; the SDK's own mocks know only the parent's."""
+        ancestors = parent.split("::")[2] if parent else ""
+        above = f"{ancestors}$" if ancestors and ancestors != "pulumi:pulumi:Stack" else ""
+        return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{above}{type_}::{name}"
 
     def RegisterResource(self, request: Any) -> Any:
         answer = super().RegisterResource(request)
@@ -163,6 +171,16 @@ def _key(name: str, _inputs: dict[str, Any]) -> dict[str, Any]:
     return {"id": key, "keyId": key, "arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{key}"}
 
 
+def _google(path: str) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
+    """What Google's resources are known by, made of their inputs."""
+
+    def made(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        place = {"project": GOOGLE_PROJECT, "region": "asia-south1", **inputs}
+        return {"id": path.format(name=name, **{key: place[key] for key in ("project", "region")})}
+
+    return made
+
+
 _PARTICULARS: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
     "aws:s3/bucket:Bucket": _bucket,
     "aws:kms/key:Key": _key,
@@ -177,6 +195,17 @@ _PARTICULARS: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
     "aws:cloudwatch/logGroup:LogGroup": lambda name, _: {
         "id": name,
         "arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}",
+    },
+    "gcp:compute/network:Network": _google("projects/{project}/global/networks/{name}"),
+    "gcp:compute/subnetwork:Subnetwork": _google("projects/{project}/regions/{region}/subnetworks/{name}"),
+    "gcp:pubsub/topic:Topic": _google("projects/{project}/topics/{name}"),
+    "gcp:container/cluster:Cluster": lambda name, _: {
+        "endpoint": "10.64.0.2",
+        "masterAuth": {"clusterCaCertificate": "Q0E="},
+        "selfLink": f"https://container.googleapis.com/v1/projects/{GOOGLE_PROJECT}/clusters/{name}",
+    },
+    "gcp:serviceaccount/account:Account": lambda _, given: {
+        "email": f"{given['accountId']}@{GOOGLE_PROJECT}.iam.gserviceaccount.com"
     },
     "aws:cloudwatch/eventRule:EventRule": lambda name, _: {
         "arn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{name}"
@@ -207,6 +236,16 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "issuerId": "",
         "issuerName": "",
         "sessionName": "",
+    },
+    "gcp:organizations/getProject:getProject": lambda asked: {
+        "projectId": asked["projectId"],
+        "number": GOOGLE_NUMBER,
+    },
+    "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": lambda _: {
+        "emailAddress": f"service-{GOOGLE_NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
+    },
+    "gcp:logging/getProjectCmekSettings:getProjectCmekSettings": lambda _: {
+        "serviceAccountId": f"cmek-p{GOOGLE_NUMBER}@gcp-sa-logging.iam.gserviceaccount.com"
     },
     "aws:index/getRegion:getRegion": lambda _: {"id": REGION, "name": REGION, "region": REGION},
     "aws:index/getPartition:getPartition": lambda _: {

@@ -12,6 +12,9 @@ import yaml
 
 from infra import program
 from localcloud.paths import PROJECT
+from policies.control import Control
+from policies.pack import CONTROLS
+from policies.resource import Resource
 
 STACKS = ("local", "dev", "prod")
 
@@ -41,7 +44,10 @@ def local(deploy: Callable[..., Any]) -> Any:
 
 
 def _deployed(deploy: Callable[..., Any], stack: str) -> Any:
-    config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return _run(deploy, yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"])
+
+
+def _run(deploy: Callable[..., Any], config: dict[str, Any]) -> Any:
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     before = dict(pulumi.runtime.config.CONFIG.get())
     pulumi.runtime.set_all_config(texts)
@@ -156,3 +162,143 @@ def test_data_is_protected_where_the_stack_says_so(registered: Any) -> None:
 def test_nothing_uses_a_default_provider(registered: Any) -> None:
     custom = [r for r in registered.resources if r.type.startswith(("aws:", "kubernetes:"))]
     assert [r.name for r in custom if not r.provider] == []
+
+
+GOOGLE_STACK: dict[str, Any] = {
+    "india-ai-infra:owner": "ml-platform",
+    "india-ai-infra:environment": "prod",
+    "india-ai-infra:purpose": "customer support models",
+    "india-ai-infra:budget": {"monthlyInr": 6000000},
+    "india-ai-infra:currency": {"usdInr": 88.5, "asOf": "2026-11-24"},
+    "india-ai-infra:gcp": {
+        "project": "unit-project",
+        "region": "asia-south1",
+        "cluster": {
+            "pools": [
+                {"name": "google-serve", "gpu": "L4", "maxGpus": 8, "onDemandFallback": True},
+                {"name": "google-tcpx", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2},
+                {"name": "google-rdma", "gpu": "H200", "gpusPerNode": 8, "fabric": "rdma", "maxNodes": 2},
+            ]
+        },
+        "access": {
+            "dataEngineers": ["group:data@example.in"],
+            "mlEngineers": ["group:ml@example.in", "user:lead@example.in"],
+            "auditors": ["group:audit@example.in"],
+        },
+        "audit": {"alertEmails": ["soc@example.in"]},
+        "org": {"folder": "folders/1234"},
+    },
+    "india-ai-infra:workloads": {
+        "training": {"pool": "google-tcpx", "image": "training:1", "nodes": 2, "gpusPerNode": 8}
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def google(deploy: Callable[..., Any]) -> Any:
+    return _run(deploy, GOOGLE_STACK)
+
+
+@pytest.fixture(scope="module")
+def both(deploy: Callable[..., Any]) -> Any:
+    """A stack of ours and the one of Google Cloud in one; it serves on AWS and trains on Google."""
+    ours = yaml.safe_load((PROJECT / "Pulumi.prod.yaml").read_text())["config"]
+    workloads = {
+        **GOOGLE_STACK["india-ai-infra:workloads"],
+        "serving": ours["india-ai-infra:workloads"]["serving"],
+    }
+    return _run(deploy, {**GOOGLE_STACK, **ours, "india-ai-infra:workloads": workloads})
+
+
+def test_a_stack_may_be_on_google_alone(google: Any) -> None:
+    assert google.of("container/cluster:Cluster")
+    assert not [r for r in google.resources if r.type.startswith("aws:")]
+    assert not google.of("NodePool") or all(r.type.startswith("gcp:") for r in google.of("NodePool").values())
+
+
+def test_two_clouds_share_no_name(both: Any) -> None:
+    eks, gke = both.one("eks/cluster:Cluster"), both.one("container/cluster:Cluster")
+    assert eks.inputs["name"] != gke.inputs["name"]
+    urns = [r.urn for r in both.resources]
+    assert len(urns) == len(set(urns))
+
+
+def test_a_second_cloud_changes_nothing_of_the_first(both: Any, deploy: Callable[..., Any]) -> None:
+    def of_aws(recorded: Any) -> dict[str, Any]:
+        return {
+            r.urn: (r.inputs, r.depends_on, r.provider)
+            for r in recorded.resources
+            if r.type.startswith("aws:") or ("kubernetes:" in r.type and "gcp:Cluster" not in r.urn)
+            if "workloads:" not in r.urn and "gcp:" not in r.urn
+        }
+
+    alone = of_aws(_deployed(deploy, "prod"))
+    assert len(alone) > 200
+    assert of_aws(both) == alone
+
+
+def test_a_workload_runs_where_its_pool_is(both: Any) -> None:
+    train, serve = both.one("Job", "train"), both.one("Deployment", "serve")
+    eks, gke = both.one("eks/cluster:Cluster").urn, both.one("container/cluster:Cluster").urn
+    order = Order(both)
+    assert gke in order.needs(train) and eks not in order.needs(train)
+    assert eks in order.needs(serve) and gke not in order.needs(serve)
+    assert any(value.startswith("gs://") for value in strings(train.inputs))
+
+
+def strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for inner in value.values() for text in strings(inner)]
+    if isinstance(value, list):
+        return [text for inner in value for text in strings(inner)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_on_google_nothing_uses_a_default_provider(google: Any) -> None:
+    custom = [r for r in google.resources if r.type.startswith(("gcp:", "kubernetes:"))]
+    assert [r.name for r in custom if not r.provider] == []
+
+
+def test_on_google_objects_go_with_their_cluster_and_the_network_last(google: Any) -> None:
+    cluster = google.one("container/cluster:Cluster").urn
+    objects = [r for r in google.resources if r.type.startswith("kubernetes:")]
+    assert {kind(r) for r in objects if r.deleted_with != cluster} <= FIRST_TO_GO
+    order = Order(google)
+    nat = google.one("compute/routerNat:RouterNat").urn
+    for pool in google.of("container/nodePool:NodePool").values():
+        assert {cluster, nat} <= order.needs(pool)
+    pools = {r.urn for r in google.of("container/nodePool:NodePool").values()}
+    assert pools <= order.needs(google.one("Job", "train"))
+
+
+def test_on_google_the_platform_is_without_what_gke_brings(google: Any) -> None:
+    assert set(google.of("Release")) == {"kube-prometheus-stack", "keda", "kueue"}
+    assert "gpu-operator-namespace" not in google.of("v1:Namespace")
+
+
+def test_on_google_rbac_names_people_by_their_addresses(google: Any) -> None:
+    binding = google.one("v1:RoleBinding", "training-train-ml-engineers").inputs
+    assert [(subject["kind"], subject["name"]) for subject in binding["subjects"]] == [
+        ("Group", "ml@example.in"),
+        ("User", "lead@example.in"),
+    ]
+    groups = google.one("container/cluster:Cluster").inputs["authenticatorGroupsConfig"]
+    assert groups == {"securityGroup": "gke-security-groups@example.in"}
+
+
+def test_on_google_every_place_is_in_india(google: Any) -> None:
+    texts = {text for r in google.resources for text in strings(r.inputs)}
+    assert not [
+        text for text in texts if text.startswith(("us-", "europe-", "asia-e", "asia-n")) and "/" not in text
+    ]
+
+
+@pytest.mark.parametrize(
+    "control", [found for found in CONTROLS if found.check], ids=lambda control: control.id
+)
+def test_on_google_our_own_stack_passes_the_policies(google: Any, control: Control) -> None:
+    assert control.check
+    for r in google.resources:
+        if r.type.startswith(control.types):
+            found = [str(finding) for finding in control.check(Resource(r.type, r.urn, r.inputs), {})]
+            assert found == [], r.urn

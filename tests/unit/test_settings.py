@@ -406,3 +406,213 @@ def test_a_replica_is_in_the_other_region() -> None:
     assert found["aws.replica"].nearest == "ap-south-2"
     found = problems(minimal(aws={"region": "ap-south-1", "replica": {"region": "eu-west-1"}}))
     assert "data stays in India" in found["aws.replica.region"].allowed
+
+
+GOOGLE: dict[str, Any] = {"project": "team-project", "region": "asia-south1"}
+
+
+def on_google(**gcp: Any) -> dict[str, Any]:
+    values = minimal(gcp=GOOGLE | gcp)
+    del values["aws"]
+    return values
+
+
+def google_pools(*pools: dict[str, Any], **over: Any) -> dict[str, Any]:
+    return on_google(cluster={"pools": list(pools)}) | over
+
+
+def test_google_alone_is_enough() -> None:
+    read = settings.parse(on_google(), check_offered)
+    assert read.aws is None
+    assert read.gcp
+    assert read.gcp.cluster.version == "1.35"
+    assert read.gcp.protect_data
+
+
+@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+def test_what_the_engine_gives_for_a_cloud_that_is_not_written_is_none(cloud: str) -> None:
+    """Pulumi.yaml gives both clouds `{}`, or the engine would ask for them."""
+    values = (minimal() if cloud == "gcp" else on_google()) | {cloud: {}}
+    assert getattr(settings.parse(values, check_offered), cloud) is None
+    schema = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    assert schema[cloud]["default"] == {}
+
+
+def test_neither_cloud_is_one_mistake() -> None:
+    assert list(problems(minimal(aws={}, gcp={}))) == ["aws"]
+
+
+def test_two_clouds_in_one_stack() -> None:
+    values = of_stack("prod") | {
+        "gcp": {
+            **GOOGLE,
+            "cluster": {
+                "pools": [{"name": "delhi", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2}]
+            },
+        }
+    }
+    values["workloads"] = {"training": {"pool": "delhi", "image": IMAGE, "nodes": 2, "gpusPerNode": 8}}
+    read = settings.parse(values, check_offered)
+    assert read.aws and read.gcp
+    assert settings.parse(json.loads(read.model_dump_json(by_alias=True)), check_offered) == read
+
+
+@pytest.mark.parametrize(
+    ("gcp", "path", "nearest"),
+    [
+        ({"project": "Team Project"}, "project", "team-project"),
+        ({"region": "asia-southeast1"}, "region", "asia-south1"),
+        ({"cluster": {"version": "1.29"}}, "cluster.version", "1.35"),
+        ({"cluster": {"version": 1.35}}, "cluster.version", '"1.35"'),
+        (
+            {"cluster": {"system": {"machineType": "e2-standrd-4"}}},
+            "cluster.system.machineType",
+            "e2-standard-4",
+        ),
+        ({"cluster": {"system": {"machineType": "g2-standard-4"}}}, "cluster.system.machineType", None),
+        ({"network": {"flowLogDays": 90}}, "network.flowLogDays", None),
+        ({"network": {"podsCidr": "10.68.0.0/22"}}, "network.podsCidr", "10.68.0.0/20"),
+        ({"network": {"cidr": "10.64.0.0/12"}}, "network.cidr", "10.64.0.0/16"),
+        ({"access": {"auditors": ["audit@example.in"]}}, "access.auditors[0]", "group:audit@example.in"),
+        ({"access": {"auditors": ["allUsers"]}}, "access.auditors[0]", None),
+        ({"access": {"mlEngineers": ["serviceAccount:a@b.in"]}}, "access.mlEngineers[0]", "group:a@b.in"),
+        ({"audit": {"alertEmails": ["nobody"]}}, "audit.alertEmails[0]", None),
+        ({"org": {"folder": "1234"}}, "org.folder", "folders/1234"),
+        ({"lake": {"dualRegoin": True}}, "lake.dualRegoin", "dualRegion"),
+    ],
+)
+def test_a_wrong_setting_of_google(gcp: dict[str, Any], path: str, nearest: str | None) -> None:
+    found = problems(on_google(**gcp))
+    assert list(found) == [f"gcp.{path}"]
+    if nearest:
+        assert found[f"gcp.{path}"].nearest == nearest
+
+
+@pytest.mark.parametrize(
+    ("pool", "setting", "nearest"),
+    [
+        ({"gpu": "H100", "gpusPerNode": 8, "fabric": "efa", "maxNodes": 1}, "fabric", "tcpx"),
+        ({"gpu": "H200", "gpusPerNode": 8, "fabric": "efa", "maxNodes": 1}, "fabric", "rdma"),
+        (
+            {"gpu": "H100", "gpusPerNode": 8, "fabric": "rdma", "maxNodes": 1},
+            "fabric",
+            "H100 has tcpx with 8 a node",
+        ),
+        ({"gpu": "l4", "maxNodes": 1}, "gpu", "L4"),
+        ({"gpu": "L4", "maxNodes": 1, "name": "4gpus"}, "name", "pool-4gpus"),
+        ({"gpu": "L4", "maxNodes": 1, "name": "a" * 31}, "name", "a" * 30),
+        (
+            {"gpu": "A100", "gpusPerNode": 8, "maxNodes": 1},
+            "gpu",
+            "A100 is in ap-south-1 (aps1-az1, aps1-az2, aps1-az3)",
+        ),
+        ({"gpu": "L4", "maxNodes": 1, "purchase": "capacity-block"}, "purchase", "on-demand"),
+        (
+            {"gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 1, "zone": "asia-south1-a"},
+            "zone",
+            "asia-south1-c",
+        ),
+    ],
+)
+def test_a_wrong_pool_on_google(pool: dict[str, Any], setting: str, nearest: str) -> None:
+    found = problems(google_pools({"name": "pool", **pool}))
+    assert f"gcp.cluster.pools[0].{setting}" in found
+    assert found[f"gcp.cluster.pools[0].{setting}"].nearest == nearest
+
+
+@pytest.mark.parametrize("fabric", ["tcpx", "rdma"])
+def test_the_fabrics_of_google_are_not_of_aws(fabric: str) -> None:
+    values = with_pools({"name": "a", "gpu": "H100", "gpusPerNode": 8, "fabric": fabric, "maxNodes": 1})
+    found = problems(values)
+    assert list(found) == ["aws.cluster.pools[0].fabric"]
+    assert found["aws.cluster.pools[0].fabric"].nearest == "efa"
+
+
+def test_pools_have_names_of_their_own_across_clouds() -> None:
+    pool = {"name": "a", "gpu": "L4", "maxNodes": 1}
+    values = with_pools(pool, gcp=GOOGLE | {"cluster": {"pools": [pool]}})
+    found = problems(values)
+    assert list(found) == ["gcp.cluster.pools[0].name"]
+    assert "aws.cluster.pools[0]" in found["gcp.cluster.pools[0].name"].allowed
+
+
+def test_a_workload_finds_its_pool_in_either_cloud() -> None:
+    there = {"cluster": {"pools": [{"name": "there", "gpu": "L4", "gpusPerNode": 4, "maxNodes": 2}]}}
+    here = {"name": "here", "gpu": "L4", "maxNodes": 1}
+    train = {"pool": "there", "image": IMAGE, "nodes": 2, "gpusPerNode": 4}
+    settings.parse(with_pools(here, gcp=GOOGLE | there, workloads={"training": train}), check_offered)
+    found = problems(with_pools(here, gcp=GOOGLE | there, workloads={"training": {**train, "pool": "ther"}}))
+    assert found["workloads.training.pool"].nearest == "there"
+    assert found["workloads.training.pool"].allowed == (
+        "a pool of aws.cluster.pools or gcp.cluster.pools: here, there"
+    )
+
+
+@pytest.mark.parametrize(
+    ("aws", "gcp", "path", "nearest"),
+    [
+        ("10.64.0.0/16", {}, "network.cidr", "10.0.0.0/20"),
+        ("10.0.0.0/16", {"cidr": "10.0.16.0/20"}, "network.cidr", "10.1.0.0/20"),
+        ("10.0.0.0/16", {"podsCidr": "10.0.0.0/14"}, "network.podsCidr", "10.4.0.0/14"),
+        (
+            "10.0.0.0/16",
+            {"cidr": "10.64.0.0/20", "servicesCidr": "10.64.0.0/20"},
+            "network.servicesCidr",
+            "10.1.0.0/20",
+        ),
+    ],
+)
+def test_networks_overlap_nowhere(aws: str, gcp: dict[str, str], path: str, nearest: str) -> None:
+    def values(network: dict[str, str]) -> dict[str, Any]:
+        return minimal(
+            aws={"region": "ap-south-1", "network": {"cidr": aws}}, gcp=GOOGLE | {"network": network}
+        )
+
+    found = problems(values(gcp))
+    assert f"gcp.{path}" in found
+    mended = dict(gcp)
+    for problem in found.values():
+        assert problem.nearest
+        mended[problem.path.rpartition(".")[2]] = problem.nearest
+    settings.parse(values(mended), check_offered)
+    assert found[f"gcp.{path}"].nearest == nearest
+
+
+def test_the_networks_of_a_fabric_have_their_addresses() -> None:
+    tcpx = {"name": "a", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 1}
+    network = {"cidr": "192.168.0.0/20"}
+    found = problems(on_google(network=network, cluster={"pools": [tcpx]}))
+    assert "192.168.0.0/16" in found["gcp.network.cidr"].allowed
+    settings.parse(on_google(network=network), check_offered)
+
+
+GOOGLE_PLACES = (
+    ("gcp",),
+    ("gcp", "project"),
+    ("gcp", "region"),
+    ("gcp", "network"),
+    ("gcp", "network", "podsCidr"),
+    ("gcp", "cluster"),
+    ("gcp", "cluster", "system"),
+    ("gcp", "cluster", "pools"),
+    ("gcp", "access"),
+    ("gcp", "org"),
+    ("gcp", "lake"),
+)
+
+
+@given(st.sampled_from(GOOGLE_PLACES), JSON)
+def test_whatever_is_written_of_google_is_read_or_refused_by_its_path(
+    place: tuple[str, ...], junk: Any
+) -> None:
+    values = minimal(gcp=GOOGLE | {"network": {}, "cluster": {"system": {}}})
+    inner = values
+    for step in place[:-1]:
+        inner = inner[step] = dict(inner[step])
+    inner[place[-1]] = junk
+    try:
+        settings.parse(values, check_offered)
+    except SettingsError as refused:
+        assert refused.problems
+        for problem in refused.problems:
+            assert problem.path.startswith(".".join(place))

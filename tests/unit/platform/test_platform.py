@@ -256,7 +256,76 @@ def test_alerts_name_metrics_that_exist(made):
 
 def test_another_cloud_is_refused_before_anything_is_made(deploy):
     def program():
-        with pytest.raises(ValueError, match="aws"):
-            platform(SERVE, cloud="gcp")
+        with pytest.raises(ValueError, match=r"aws, gcp, not .azure."):
+            platform(SERVE, cloud="azure")
 
     assert not deploy(program).of("platform:Platform")
+
+
+GOOGLE = {"cloud": "gcp", "region": "asia-south1"}
+
+
+@pytest.fixture(scope="module")
+def google(deploy):
+    def program():
+        given = PlatformArgs(
+            cluster=gpu_cluster(SERVE, **GOOGLE),
+            cluster_name="mumbai-gke",
+            https_cidrs=["10.64.0.0/20", "199.36.153.8/30"],
+            people={"ml-engineers": ["group:ml@example.in", "user:lead@example.in"], "auditors": []},
+            controllers_depend_on=[CloudThing("system-nodes")],
+        )
+        return Platform("platform", given).ready
+
+    return deploy(program)
+
+
+def test_gke_brings_driver_device_plugin_and_autoscaler_itself(google):
+    assert set(google.of("Release")) == {"kube-prometheus-stack", "keda", "kueue"}
+    assert "gpu-operator-namespace" not in google.of("v1:Namespace")
+    assert set(google.of("PodMonitor")) == {"podmonitor-model-servers"}
+
+
+def test_what_gke_makes_of_custom_resources_matches_their_schemas_too(google):
+    found = [r for r in google.resources if r.type.startswith(("kubernetes:kueue", "kubernetes:monitoring"))]
+    assert len(found) == 6
+    for resource in found:
+        validate(resource.inputs)
+
+
+def test_on_gke_pods_reach_the_metadata_server_and_the_cache_of_names(google):
+    egress = google.one("v1:NetworkPolicy", "training-allow-egress").inputs["spec"]["egress"]
+    blocks = {
+        peer["ipBlock"]["cidr"]: [port["port"] for port in rule["ports"]]
+        for rule in egress
+        for peer in rule["to"]
+        if "ipBlock" in peer
+    }
+    assert blocks == {
+        "10.64.0.0/20": [443],
+        "199.36.153.8/30": [443],
+        "169.254.169.254/32": [80],
+        "169.254.169.252/32": [988],
+    }
+    dns = next(rule for rule in egress if any(port["port"] == 53 for port in rule.get("ports", [])))
+    assert {peer["podSelector"]["matchLabels"]["k8s-app"] for peer in dns["to"]} == {
+        "kube-dns",
+        "node-local-dns",
+    }
+
+
+def test_on_gke_groups_are_addresses_and_a_group_of_nobody_stays_a_name(google):
+    def subjects(kind, name):
+        return [(said["kind"], said["name"]) for said in google.one(kind, name).inputs["subjects"]]
+
+    assert subjects("v1:RoleBinding", "training-train-ml-engineers") == [
+        ("Group", "ml@example.in"),
+        ("User", "lead@example.in"),
+    ]
+    assert subjects("v1:ClusterRoleBinding", "audit-auditors") == [("Group", "auditors")]
+
+
+def test_on_gke_kueue_does_not_wait_for_the_networks_of_a_fabric(google):
+    values = release(google, "kueue")["values"]
+    configuration = yaml.safe_load(values["managerConfig"]["controllerManagerConfigYaml"])
+    assert "networking.gke.io.networks/" in configuration["resources"]["excludeResourcePrefixes"]

@@ -1,0 +1,88 @@
+"""Access: what each kind of person and workload may reach in the lake and the project. No account has a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_gcp as gcp
+
+from infra import interfaces
+from infra.gcp import grants
+from infra.gcp.iam import Project
+from infra.grants import SERVICE_ACCOUNTS, Grant, ServiceAccount
+
+# Find the cluster and ask it for more, which RBAC decides.
+FIND_CLUSTER = "roles/container.clusterViewer"
+# The configuration of the project but none of its data, and the logs about both.
+AUDIT_ROLES = ("roles/iam.securityReviewer", "roles/logging.privateLogViewer")
+
+
+@dataclass(frozen=True)
+class AccessArgs:
+    """`people` are the members (`group:ml@example.in`) of each role (`data-engineer`, `ml-engineer`, `auditor`).
+
+    `workloads` are the service accounts that `training` and `serving` run as.
+    """
+
+    project: Project
+    lake: interfaces.Lake
+    access_logs: interfaces.Bucket
+    people: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    workloads: Mapping[str, ServiceAccount] = field(default_factory=lambda: SERVICE_ACCOUNTS)
+
+
+class Access(pulumi.ComponentResource):
+    """Bindings with the rights of `grants.HUMANS` and `grants.WORKLOADS`. A role without people is nobody's.
+
+    Pods act as themselves, through workload identity federation. `ready` is what they wait for.
+    """
+
+    def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("india-ai-infra:gcp:Access", name, None, opts)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._buckets = {**args.lake.buckets, "access-logs": args.access_logs}
+        self.ready: list[pulumi.Resource] = []
+        for person, given in grants.HUMANS.items():
+            for number, member in enumerate(args.people.get(person, ())):
+                self._person(f"{person}-{number}", person, member, given)
+        for workload, account in args.workloads.items():
+            member = args.project.pod(account.namespace, account.name)
+            self.ready += self._lake(workload, member, grants.WORKLOADS[workload])
+        self.register_outputs({})
+
+    def _person(self, who: str, person: str, member: str, given: Sequence[Grant]) -> None:
+        self._lake(who, member, given)
+        for role in (FIND_CLUSTER, *(AUDIT_ROLES if person == "auditor" else ())):
+            gcp.projects.IAMMember(
+                f"{self._name}-{who}-{role.rpartition('.')[2]}",
+                project=self._args.project.id,
+                role=role,
+                member=member,
+                opts=self._child,
+            )
+
+    def _lake(
+        self, who: str, member: pulumi.Input[str], given: Sequence[Grant]
+    ) -> list[gcp.storage.BucketIAMMember]:
+        return [
+            gcp.storage.BucketIAMMember(
+                f"{self._name}-{who}-{binding.label}",
+                bucket=binding.bucket,
+                role=binding.role,
+                member=member,
+                condition={"title": binding.condition.title, "expression": binding.condition.expression}
+                if binding.condition
+                else None,
+                opts=self._child,
+            )
+            for binding in grants.bindings(self._buckets, given)
+        ]
+
+
+def groups_domain(people: Mapping[str, Sequence[str]]) -> str | None:
+    """The domain whose groups RBAC may name: that of the first group among `people`, None without groups."""
+    groups = [member for members in people.values() for member in members if member.startswith("group:")]
+    return groups[0].rpartition("@")[2] if groups else None

@@ -1,0 +1,63 @@
+"""Grants as IAM bindings: who may do what with which part of the lake (`infra.grants`) in the words of Google Cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from infra import interfaces
+from infra.gcp.iam import Condition
+from infra.grants import HUMANS, WORKLOADS, Grant, Right
+
+__all__ = ["HUMANS", "ROLES", "WORKLOADS", "Binding", "bindings"]
+
+# Each right includes the one before it. To overwrite is to delete here, so `write` puts new objects only. Nobody may
+# change a bucket. Google's own roles, as a custom one that was deleted holds its name for weeks.
+ROLES: Mapping[Right, Sequence[str]] = {
+    "read": ("roles/storage.objectViewer",),
+    "write": ("roles/storage.objectViewer", "roles/storage.objectCreator"),
+    "prune": ("roles/storage.objectUser",),
+}
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A role on a bucket; with a condition where it is for a part of it. `label` names it among a member's bindings."""
+
+    label: str
+    bucket: pulumi.Output[str]
+    role: str
+    condition: Condition | None
+
+
+def bindings(buckets: Mapping[str, interfaces.Bucket], grants: Sequence[Grant]) -> Iterator[Binding]:
+    """The bindings for `grants`; keys need none, as Cloud Storage itself uses them.
+
+    Raises:
+        LookupError: a grant names a bucket that there is not.
+    """
+    for number, grant in enumerate(grants):
+        if grant.bucket not in buckets:
+            raise LookupError(f"a grant names the bucket {grant.bucket}; there are {', '.join(buckets)}")
+        bucket = buckets[grant.bucket]
+        for role in ROLES[grant.right]:
+            label = f"{grant.bucket}-{number}-{role.rpartition('.')[2]}"
+            yield Binding(label, bucket.name, role, _below(bucket, grant.prefix))
+
+
+def _below(bucket: interfaces.Bucket, prefix: str) -> Condition | None:
+    """Objects below `prefix`, and lists that ask for no more ("Attribute reference for IAM conditions": a list is a
+    request to the bucket, with its prefix as an attribute)."""
+    if not prefix:
+        return None
+    listed = 'api.getAttribute("storage.googleapis.com/objectListPrefix", "")'
+    return Condition(
+        f"below {prefix}",
+        pulumi.Output.concat(
+            'resource.name.startsWith("',
+            bucket.arn_or_id,
+            f'/objects/{prefix}") || {listed}.startsWith("{prefix}")',
+        ),
+    )

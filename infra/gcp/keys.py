@@ -1,0 +1,114 @@
+"""Keys: a customer key each for the lake, for the cluster and for the logs, in the stack's own region."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from infra.gcp import tags
+from infra.gcp.iam import Project
+from infra.gcp.tags import Handling
+
+ROTATION_DAYS = 90
+DESTROY_AFTER_DAYS = 30  # to notice a mistake in
+DAY_SECONDS = 86_400
+USE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+
+# These agents are made on demand only; the others exist once their service is on.
+MADE_ON_DEMAND = ("container", "pubsub")
+
+
+@dataclass(frozen=True)
+class KeysArgs:
+    """`lake_location` is where the lake's key is if the lake is in two regions; else it is in the stack's own."""
+
+    project: Project
+    handling: Handling
+    alias: str
+    protect: bool = True
+    lake_location: str | None = None
+
+
+class Keys(pulumi.ComponentResource):
+    """Customer keys that rotate every 90 days, each used by the service agents that need it and by nobody else.
+
+    `lake` encrypts the data, `cluster` Kubernetes secrets and node disks, `logs` log buckets and alerts; each is the
+    path of a key, known to a preview (so that policies see its region), and of use: it waits for the grants.
+    A key ring can't be deleted, so its name ends in something random and a stack can be made again.
+    """
+
+    lake: pulumi.Output[str]
+    cluster: pulumi.Output[str]
+    logs: pulumi.Output[str]
+
+    def __init__(self, name: str, args: KeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("india-ai-infra:gcp:Keys", name, None, opts)
+        self._args = args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._agents = {
+            service: gcp.projects.ServiceIdentity(
+                f"{name}-{service}",
+                project=args.project.id,
+                service=f"{service}.googleapis.com",
+                opts=self._child,
+            )
+            for service in MADE_ON_DEMAND
+        }
+        region = args.project.region
+        home = self._ring(name, region)
+        abroad = args.lake_location
+        lake_ring = self._ring(f"{name}-lake", abroad) if abroad else home
+        self.lake = self._key(name, "lake", lake_ring, abroad or region, ("storage",))
+        self.cluster = self._key(name, "cluster", home, region, ("container", "compute"))
+        self.logs = self._key(name, "logs", home, region, ("storage", "logging", "pubsub"))
+        self.register_outputs({"lake": self.lake, "cluster": self.cluster, "logs": self.logs})
+
+    def _ring(self, name: str, location: str) -> gcp.kms.KeyRing:
+        return gcp.kms.KeyRing(name, project=self._args.project.id, location=location, opts=self._child)
+
+    def _key(
+        self, name: str, use: str, ring: gcp.kms.KeyRing, location: str, users: Sequence[str]
+    ) -> pulumi.Output[str]:
+        project, label = self._args.project, f"{self._args.alias}-{use}"
+        key = gcp.kms.CryptoKey(
+            f"{name}-{use}",
+            key_ring=pulumi.Output.concat(f"projects/{project.id}/locations/{location}/keyRings/", ring.name),
+            purpose="ENCRYPT_DECRYPT",
+            rotation_period=f"{ROTATION_DAYS * DAY_SECONDS}s",
+            destroy_scheduled_duration=f"{DESTROY_AFTER_DAYS * DAY_SECONDS}s",
+            labels=tags.labels(self._args.handling, label),
+            opts=pulumi.ResourceOptions(parent=self, protect=self._args.protect, depends_on=[ring]),
+        )
+        path = pulumi.Output.concat(
+            f"projects/{project.id}/locations/{location}/keyRings/", ring.name, "/cryptoKeys/", key.name
+        )
+        grants = [self._grant(f"{name}-{use}-{user}", path, user) for user in users]
+        # What a grant says of the key is what it was told, and is known as early, but comes after the grant.
+        after_grants = [grant.crypto_key_id for grant in grants]
+        return pulumi.Output.all(path, *after_grants).apply(lambda paths: paths[0])
+
+    def _grant(self, name: str, key: pulumi.Output[str], user: str) -> gcp.kms.CryptoKeyIAMMember:
+        after = [self._agents[user]] if user in self._agents else []
+        return gcp.kms.CryptoKeyIAMMember(
+            name,
+            crypto_key_id=key,
+            role=USE,
+            member=self._member(user),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
+        )
+
+    def _member(self, user: str) -> pulumi.Output[str]:
+        """The agent as a member; storage's and logging's are asked for, which also makes them where they never were."""
+        project = self._args.project
+        asked = pulumi.InvokeOutputOptions(parent=self)
+        match user:
+            case "storage":
+                found = gcp.storage.get_project_service_account_output(project=project.id, opts=asked)
+                return pulumi.Output.concat("serviceAccount:", found.email_address)
+            case "logging":
+                cmek = gcp.logging.get_project_cmek_settings_output(project=project.id, opts=asked)
+                return pulumi.Output.concat("serviceAccount:", cmek.service_account_id)
+        return project.agent(user)

@@ -1,0 +1,206 @@
+"""Pools: GPU nodes from what the settings ask for, each a GKE node pool of one machine type.
+
+A pool whose nodes stand together (a fabric, a placement group) has a fixed number of them in one zone; every other
+grows from zero over all zones that offer the machine, as does one with a fabric that is `elastic`, in its one zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import pulumi
+import pulumi_gcp as gcp
+
+from infra import interfaces
+from infra.catalog import Asked, Choice, Machine, choose
+from infra.gcp import nodes, tags
+from infra.gcp.cluster import Cluster
+from infra.gcp.fabric import Fabric, FabricArgs
+from infra.gcp.iam import Project
+from infra.gcp.tags import Handling
+from infra.settings import GpuPool
+
+GPU_RESOURCE = "nvidia.com/gpu"
+LOCAL_SSD_GB = 375
+ON_DEMAND = "-on-demand"
+
+# Google's names of the catalogue's GPUs ("GPU machine types", Compute Engine documentation).
+ACCELERATORS: Mapping[str, str] = MappingProxyType(
+    {
+        "T4": "nvidia-tesla-t4",
+        "L4": "nvidia-l4",
+        "H100": "nvidia-h100-80gb",
+        "H200": "nvidia-h200-141gb",
+        "RTX PRO 6000": "nvidia-rtx-pro-6000",
+    }
+)
+# Machine families that boot from Hyperdisk only.
+HYPERDISK = ("a3-ultragpu", "g4-")
+
+
+@dataclass(frozen=True)
+class PoolsArgs:
+    """`disk_key` is the path of the key of the boot disks."""
+
+    project: Project
+    handling: Handling
+    cluster: Cluster
+    pools: Sequence[GpuPool]
+    disk_key: pulumi.Output[str]
+
+
+class Pools(pulumi.ComponentResource):
+    """The GPU nodes of a cluster. `ready` is what pods that ask for GPUs wait for."""
+
+    def __init__(self, name: str, args: PoolsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("india-ai-infra:gcp:Pools", name, None, opts)
+        self._args = args
+        self.ready: list[pulumi.Resource] = []
+        for pool in args.pools:
+            self._pool(name, pool)
+        self.register_outputs({"pools": [pool.name for pool in args.pools]})
+
+    def _pool(self, name: str, pool: GpuPool) -> None:
+        machine = chosen(self._args.project.region, pool).machines[0]
+        zones = [one_zone(machine, pool.zone)] if pool.together else list(machine.zones)
+        fabric = self._fabric(name, pool, zones[0]) if pool.fabric != "none" else None
+        self.ready.append(self._node_pool(f"{name}-{pool.name}", pool, pool.name, machine, zones, fabric))
+        if pool.on_demand_fallback:
+            # The autoscaler takes the cheaper pool first, and this one when there is no spot.
+            second = pool.name + ON_DEMAND
+            bought = pool.model_copy(update={"purchase": "on-demand"})
+            self.ready.append(self._node_pool(f"{name}-{second}", bought, second, machine, zones, None))
+
+    def _fabric(self, name: str, pool: GpuPool, zone: str) -> Fabric:
+        cluster = self._args.cluster
+        made = Fabric(
+            f"{name}-{pool.name}-fabric",
+            FabricArgs(self._args.project, pool.name, pool.fabric, zone, cluster.resource, cluster.provider),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.ready += made.ready
+        return made
+
+    def _node_pool(
+        self,
+        resource_name: str,
+        pool: GpuPool,
+        called: str,
+        machine: Machine,
+        zones: Sequence[str],
+        fabric: Fabric | None,
+    ) -> gcp.container.NodePool:
+        args = self._args
+        return gcp.container.NodePool(
+            resource_name,
+            name=called,
+            project=args.project.id,
+            location=args.project.region,
+            cluster=args.cluster.name,
+            node_locations=list(zones),
+            node_count=pool.standing_nodes if pool.stands else None,
+            initial_node_count=None if pool.stands else 0,
+            autoscaling=None if pool.stands else _growth(pool),
+            management={"auto_repair": True, "auto_upgrade": True},
+            # There is seldom a GPU machine to spare for a surge.
+            upgrade_settings={"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1},
+            placement_policy=self._placement(resource_name) if pool.together else None,
+            network_config=_networks(fabric),
+            node_config=nodes.config(self._node(pool, called, machine)),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=args.cluster.ready,
+                delete_before_replace=True,  # the new one has the same name
+                ignore_changes=[] if pool.stands else ["initialNodeCount"],
+            ),
+        )
+
+    def _node(self, pool: GpuPool, called: str, machine: Machine) -> nodes.NodeArgs:
+        args = self._args
+        return nodes.NodeArgs(
+            machine_type=machine.machine_type.partition("+")[0],  # n1-standard-4+1xT4
+            pool=pool.name,
+            account=args.cluster.account.email,
+            disk_key=args.disk_key,
+            disk_gib=nodes.GPU_DISK_GIB,
+            disk_type="hyperdisk-balanced" if machine.machine_type.startswith(HYPERDISK) else "pd-balanced",
+            labels=tags.labels(args.handling, f"{args.cluster.args.name}-{called}"),
+            spot=pool.purchase == "spot",
+            accelerator=nodes.Accelerator(ACCELERATORS[machine.gpu], machine.gpu_count),
+            local_ssds=machine.nvme_gb // LOCAL_SSD_GB,
+        )
+
+    def _placement(self, name: str) -> gcp.container.NodePoolPlacementPolicyArgsDict:
+        policy = gcp.compute.ResourcePolicy(
+            name,
+            project=self._args.project.id,
+            region=self._args.project.region,
+            group_placement_policy={"collocation": "COLLOCATED"},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return gcp.container.NodePoolPlacementPolicyArgsDict(type="COMPACT", policy_name=policy.name)
+
+
+def describe(region: str, pools: Sequence[GpuPool]) -> dict[str, interfaces.Pool]:
+    """The pools as pods see them, by name."""
+    return {pool.name: _described(pool, chosen(region, pool).machines[0]) for pool in pools}
+
+
+def chosen(region: str, pool: GpuPool) -> Choice:
+    """The machines that serve a pool in its region; a node pool has the cheapest."""
+    return choose([region], Asked.by(pool))
+
+
+def one_zone(machine: Machine, wanted: str | None = None) -> str:
+    """The zone of nodes that stand together: the `wanted` one, else the first that offers the machine.
+
+    Raises:
+        LookupError: the wanted zone does not offer it.
+    """
+    if wanted is None:
+        return machine.zones[0]
+    if wanted not in machine.zones:
+        raise LookupError(f"{machine.machine_type} is in {', '.join(machine.zones)}, not in {wanted}")
+    return wanted
+
+
+def _growth(pool: GpuPool) -> gcp.container.NodePoolAutoscalingArgsDict:
+    """From zero to the pool's limit, over all zones together, wherever there are machines."""
+    policy: Literal["ANY"] = "ANY"
+    return gcp.container.NodePoolAutoscalingArgsDict(
+        total_min_node_count=0, total_max_node_count=pool.most_nodes, location_policy=policy
+    )
+
+
+def _networks(fabric: Fabric | None) -> gcp.container.NodePoolNetworkConfigArgsDict:
+    return gcp.container.NodePoolNetworkConfigArgsDict(
+        enable_private_nodes=True,
+        additional_node_network_configs=[
+            gcp.container.NodePoolNetworkConfigAdditionalNodeNetworkConfigArgsDict(
+                network=at.network, subnetwork=at.subnetwork
+            )
+            for at in fabric.attachments
+        ]
+        if fabric
+        else None,
+    )
+
+
+def _described(pool: GpuPool, machine: Machine) -> interfaces.Pool:
+    return interfaces.Pool(
+        name=pool.name,
+        gpu=machine.gpu,
+        gpus_per_node=pool.gpus_per_node,
+        purchase=pool.purchase,
+        fabric=pool.fabric,
+        machine_types=(machine.machine_type,),
+        max_nodes=pool.most_nodes,
+        node_selector={nodes.POOL_LABEL: pool.name},
+        tolerations=[
+            {"key": nodes.GPU_TAINT["key"], "operator": "Exists", "effect": nodes.GPU_TAINT["effect"]}
+        ],
+        limits={GPU_RESOURCE: str(pool.gpus_per_node)},
+    )

@@ -1,0 +1,73 @@
+"""Grants: who may do what with which part of the lake, and which Kubernetes groups and accounts they are, on any
+cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Right = Literal["read", "write", "prune"]
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A right to the objects of one bucket below `prefix` (`jobs/`; empty for all).
+
+    `read` gets objects; `write` puts them too; `prune` also deletes them, which can be undone until the lifecycle
+    erases the old version.
+    """
+
+    bucket: str
+    right: Right
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class ServiceAccount:
+    """A Kubernetes service account."""
+
+    namespace: str
+    name: str
+
+
+HUMANS: Mapping[str, Sequence[Grant]] = MappingProxyType(
+    {
+        "data-engineer": (
+            Grant("raw", "read"),
+            Grant("raw", "write", "landing/"),
+            Grant("curated", "prune"),
+            Grant("features", "prune"),
+        ),
+        "ml-engineer": (
+            Grant("curated", "read"),
+            Grant("features", "read"),
+            Grant("models", "read"),
+            Grant("models", "write", "released/"),
+            Grant("checkpoints", "read"),
+            Grant("checkpoints", "prune", "experiments/"),
+        ),
+        "auditor": (Grant("audit", "read"), Grant("access-logs", "read")),
+    }
+)
+WORKLOADS: Mapping[str, Sequence[Grant]] = MappingProxyType(
+    {
+        "training": (
+            Grant("curated", "read"),
+            Grant("features", "read"),
+            Grant("models", "write", "candidates/"),
+            Grant("checkpoints", "prune", "jobs/"),
+        ),
+        "serving": (Grant("models", "read", "released/"),),
+    }
+)
+
+# Kubernetes groups of the people's roles; platform's RBAC binds them.
+KUBERNETES_GROUPS: Mapping[str, str] = MappingProxyType(
+    {"data-engineer": "data-engineers", "ml-engineer": "ml-engineers", "auditor": "auditors"}
+)
+
+SERVICE_ACCOUNTS: Mapping[str, ServiceAccount] = MappingProxyType(
+    {"training": ServiceAccount("training", "training"), "serving": ServiceAccount("serving", "serving")}
+)

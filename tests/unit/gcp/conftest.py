@@ -1,0 +1,54 @@
+"""What the components on Google Cloud are told in these tests."""
+
+from __future__ import annotations
+
+import pulumi
+import pytest
+
+from infra import interfaces
+from infra.gcp.iam import Project
+from infra.gcp.tags import Handling
+
+PROJECT, NUMBER = "unit-project", "123456789012"
+
+
+@pytest.fixture(scope="session")
+def project() -> Project:
+    return Project(PROJECT, NUMBER, "asia-south1")
+
+
+@pytest.fixture(scope="session")
+def personal() -> Handling:
+    return Handling("personal", owner="ml-platform", purpose="Credit scoring", retention_days=730)
+
+
+@pytest.fixture(scope="session")
+def internal() -> Handling:
+    return Handling("internal", owner="ml-platform", purpose="benchmarks", retention_days=90)
+
+
+@pytest.fixture(scope="session")
+def key():
+    """The path of a key, by its use."""
+
+    def path(use: str) -> pulumi.Output[str]:
+        return pulumi.Output.from_input(
+            f"projects/{PROJECT}/locations/asia-south1/keyRings/ring/cryptoKeys/{use}"
+        )
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def bucket(key):
+    """A bucket named by its role, as other modules see it."""
+
+    def named(role: str) -> interfaces.Bucket:
+        def out(text: str) -> pulumi.Output[str]:
+            return pulumi.Output.from_input(text)
+
+        return interfaces.Bucket(
+            out(role), out(f"gs://{role}"), out(f"projects/_/buckets/{role}"), key("lake")
+        )
+
+    return named

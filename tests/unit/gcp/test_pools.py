@@ -1,0 +1,176 @@
+"""Pools: which nodes are made how, where Google has them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.catalog import Asked, NoMachineError, choose, everywhere, machine
+from infra.gcp.cluster import Cluster, ClusterArgs
+from infra.gcp.fabric import KINDS
+from infra.gcp.network import Network, NetworkArgs
+from infra.gcp.pools import ACCELERATORS, Pools, PoolsArgs, describe, one_zone
+from infra.settings import GooglePool, GoogleSystemPool
+
+CIDRS = ("10.64.0.0/20", "10.68.0.0/14", "10.65.0.0/20")
+SERVE = GooglePool(name="serve", gpu="L4", max_gpus=8, on_demand_fallback=True)
+ONE = GooglePool(name="one", gpu="H100", max_nodes=4)
+TCPX = GooglePool(name="train", gpu="H100", gpus_per_node=8, fabric="tcpx", max_nodes=4, min_nodes=2)
+RDMA = GooglePool(name="big", gpu="H200", gpus_per_node=8, fabric="rdma", max_nodes=2, purchase="on-demand")
+ELASTIC = GooglePool(name="grows", gpu="H100", gpus_per_node=8, fabric="tcpx", max_nodes=4, elastic=True)
+CLOSE = GooglePool(name="close", gpu="L4", gpus_per_node=4, placement_group=True, max_nodes=2)
+
+
+@pytest.fixture(scope="module")
+def made(deploy, project, personal, key):
+    def run(*asked):
+        def program():
+            network = Network("net", NetworkArgs(project, "unit", *CIDRS))
+            args = ClusterArgs(project, personal, "unit", "1.35", network, key("cluster"), GoogleSystemPool())
+            cluster = Cluster("cluster", args)
+            return Pools("pools", PoolsArgs(project, personal, cluster, asked, key("cluster"))).urn
+
+        return deploy(program)
+
+    return run
+
+
+def pool(recorded, name):
+    return recorded.one("container/nodePool:NodePool", f"pools-{name}").inputs
+
+
+def test_a_pool_without_a_fabric_grows_from_zero_wherever_the_machine_is(made):
+    serve = pool(made(SERVE), "serve")
+    assert serve["autoscaling"] == {"totalMinNodeCount": 0, "totalMaxNodeCount": 8, "locationPolicy": "ANY"}
+    assert serve["initialNodeCount"] == 0
+    assert "nodeCount" not in serve and "placementPolicy" not in serve
+    assert serve["nodeLocations"] == ["asia-south1-a", "asia-south1-b", "asia-south1-c"]
+    assert pool(made(ONE), "one")["nodeLocations"] == ["asia-south1-c"], "the only zone with H100"
+
+
+def test_its_nodes(made):
+    nodes = pool(made(SERVE), "serve")["nodeConfig"]
+    assert nodes["machineType"] == choose(["asia-south1"], Asked("L4")).machines[0].machine_type
+    assert nodes["spot"] is True
+    assert nodes["guestAccelerators"] == [
+        {
+            "type": "nvidia-l4",
+            "count": 1,
+            "gpuDriverInstallationConfig": {"gpuDriverVersion": "DEFAULT"},
+        }
+    ]
+    assert nodes["taints"] == [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}]
+    assert nodes["labels"] == {"india-ai-infra/pool": "serve"}
+    assert nodes["bootDiskKmsKey"].endswith("/cryptoKeys/cluster")
+    assert nodes["gvnic"] == {"enabled": True}
+    assert "ephemeralStorageLocalSsdConfig" not in nodes, "a g2 has no local disks of its own"
+
+
+def test_on_demand_stands_behind_spot_as_a_second_pool(made):
+    second = pool(made(SERVE), "serve-on-demand")
+    assert second["name"] == "serve-on-demand"
+    assert second["nodeConfig"]["spot"] is False
+    assert second["nodeConfig"]["taints"] == pool(made(SERVE), "serve")["nodeConfig"]["taints"]
+    assert len(second["name"]) <= 40
+    assert second["nodeConfig"]["labels"] == {"india-ai-infra/pool": "serve"}, "pods know one pool"
+    assert set(made(ONE).of("container/nodePool:NodePool")) == {"cluster-system", "pools-one"}
+
+
+@pytest.mark.parametrize(("asked", "zone"), [(TCPX, "asia-south1-c"), (RDMA, "asia-south1-b")])
+def test_a_pool_with_a_fabric_stands_in_one_zone(made, asked, zone):
+    recorded = made(asked)
+    stands = pool(recorded, asked.name)
+    assert stands["nodeLocations"] == [zone]
+    assert stands["nodeCount"] == asked.standing_nodes
+    assert "autoscaling" not in stands
+    assert stands["placementPolicy"]["type"] == "COMPACT"
+    policy = recorded.one("compute/resourcePolicy:ResourcePolicy").inputs
+    assert policy["groupPlacementPolicy"] == {"collocation": "COLLOCATED"}
+    assert policy["region"] == "asia-south1"
+    cards = stands["networkConfig"]["additionalNodeNetworkConfigs"]
+    assert len(cards) == len(KINDS[asked.fabric].cards)
+    assert len({card["subnetwork"] for card in cards}) == len(cards)
+    assert stands["networkConfig"]["enablePrivateNodes"] is True
+
+
+def test_fast_machines_have_their_disks(made):
+    train = pool(made(TCPX), "train")["nodeConfig"]
+    assert train["ephemeralStorageLocalSsdConfig"] == {"localSsdCount": 16}
+    assert train["diskType"] == "pd-balanced"
+    big = pool(made(RDMA), "big")["nodeConfig"]
+    assert big["ephemeralStorageLocalSsdConfig"] == {"localSsdCount": 32}
+    assert big["diskType"] == "hyperdisk-balanced"
+    assert big["spot"] is False
+
+
+def test_an_elastic_pool_with_a_fabric_grows_from_zero_in_its_zone(made):
+    grows = pool(made(ELASTIC), "grows")
+    assert grows["autoscaling"]["totalMinNodeCount"] == 0
+    assert grows["nodeLocations"] == ["asia-south1-c"]
+    assert len(grows["networkConfig"]["additionalNodeNetworkConfigs"]) == 4
+    assert grows["placementPolicy"]["type"] == "COMPACT"
+
+
+def test_a_placement_group_needs_no_fabric(made):
+    recorded = made(CLOSE)
+    close = pool(recorded, "close")
+    assert close["nodeCount"] == 2
+    assert len(close["nodeLocations"]) == 1
+    assert "additionalNodeNetworkConfigs" not in close["networkConfig"]
+    assert not recorded.of("gcp:Fabric")
+
+
+def test_gpu_nodes_come_after_those_without(made):
+    """GKE's own taint, and the operators, hang on it."""
+    recorded = made(TCPX)
+    system = recorded.one("container/nodePool:NodePool", "cluster-system").urn
+    assert system in recorded.one("container/nodePool:NodePool", "pools-train").depends_on
+
+
+def test_pools_as_pods_see_them():
+    seen = describe("asia-south1", [SERVE, TCPX])
+    assert seen["serve"].limits == {"nvidia.com/gpu": "1"}
+    assert seen["serve"].max_nodes == 8
+    assert seen["train"].fabric == "tcpx"
+    assert seen["train"].machine_types == ("a3-highgpu-8g",)
+    assert seen["train"].node_selector == {"india-ai-infra/pool": "train"}
+    assert seen["train"].tolerations == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    ]
+
+
+def test_a_zone_without_the_machine_is_told():
+    fast = machine("asia-south2", "a3-highgpu-8g")
+    assert one_zone(fast) == "asia-south2-b"
+    with pytest.raises(LookupError, match="a3-highgpu-8g is in asia-south2-b, not in asia-south2-a"):
+        one_zone(fast, "asia-south2-a")
+
+
+def test_every_gpu_of_google_has_its_name_there():
+    assert set(ACCELERATORS) == {found.gpu for found in everywhere() if found.cloud == "gcp" and found.gpu}
+
+
+@given(
+    st.sampled_from(["asia-south1", "asia-south2"]),
+    st.sampled_from(["T4", "L4", "H100", "H200"]),
+    st.sampled_from([1, 2, 4, 8]),
+    st.sampled_from(["none", "tcpx", "rdma"]),
+    st.sampled_from(["spot", "on-demand"]),
+    st.integers(1, 500),
+)
+def test_whatever_is_chosen_exists_where_its_nodes_stand(region, gpu, count, fabric, purchase, most):
+    asked = GooglePool(
+        name="any", gpu=gpu, gpus_per_node=count, fabric=fabric, purchase=purchase, max_nodes=most
+    )
+    try:
+        seen = describe(region, [asked])["any"]
+    except NoMachineError:
+        return
+    found = machine(region, seen.machine_types[0])
+    assert one_zone(found) in found.zones
+    assert found.zones and all(zone.startswith(region) for zone in found.zones)
+    assert found.gpu_count == count == int(seen.limits["nvidia.com/gpu"])
+    assert fabric in ("none", *found.fabrics)
+    if fabric != "none":
+        assert found.extra_networks == len(KINDS[fabric].cards)
