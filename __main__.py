@@ -3,7 +3,7 @@
 import pulumi
 
 from infra import program
-from infra.settings_errors import SettingsError
+from infra.settings.errors import SettingsError
 
 try:
     program.run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.settings import PERSONAL_CLASSES, PERSONAL_RETENTION_DAYS
+from infra.settings.stack import PERSONAL_CLASSES, PERSONAL_RETENTION_DAYS
 
 DATA = ("raw", "curated", "features", "models", "checkpoints")
 AUDIT = "audit"

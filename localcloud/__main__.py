@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from infra.catalog import CatalogError
-from infra.settings_errors import SettingsError
+from infra.settings.errors import SettingsError
 
 from . import bench as benchmark
 from . import cloud, cost, doctor, summary, toolchain

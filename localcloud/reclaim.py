@@ -15,7 +15,7 @@ from infra import geography
 from infra.catalog import CatalogError, machine
 from infra.catalog.rupees import format_price
 from infra.settings import Settings
-from infra.settings_errors import nearest
+from infra.settings.errors import nearest
 
 from . import cloud, clusters
 from .interruption import (

@@ -12,7 +12,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from infra.catalog.bill import Bill, Registered, bill
 from infra.catalog.rupees import format_inr
-from infra.settings import Usage
+from infra.settings.stack import Usage
 from policies.control import Control, Finding
 from policies.law import BUDGET
 from policies.resource import Settings, Stack, StackResource

@@ -15,7 +15,7 @@ from infra.advice.fit import Ask, Purchase, Task, best_plans
 from infra.advice.memory import Dtype, Method
 from infra.advice.model import Shape, known_or_scaled
 from infra.advice.show import show
-from infra.settings_errors import Problem, SettingsError, problems_of, refuse
+from infra.settings.errors import Problem, SettingsError, problems_of, refuse
 
 LOCAL_STACK = Path(__file__).parents[2] / "Pulumi.local.yaml"
 

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from infra.advice.model import Shape
-from infra.settings_errors import Problem, SettingsError, path_of, problems_of, refuse
+from infra.settings.errors import Problem, SettingsError, path_of, problems_of, refuse
 
 # Feed-forward parts of two matrices, not three: these model types have no gate.
 UNGATED = ("gpt_neox", "phi", "opt", "starcoder2", "nemotron")

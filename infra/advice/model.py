@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from infra.catalog.tables import Row, read
-from infra.settings_errors import Problem, SettingsError, nearest
+from infra.settings.errors import Problem, SettingsError, nearest
 
 DATA = Path(__file__).parent / "data"
 SMALLEST, LARGEST = 0.1, 2000  # billions of parameters: below, the vocabulary is all there is

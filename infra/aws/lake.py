@@ -15,7 +15,7 @@ from infra.aws.bucket import Bucket, BucketArgs, Lock, LockMode
 from infra.aws.iam import Account, Statement
 from infra.aws.tags import Handling
 from infra.handling import ACCESS_LOGS, AUDIT, DATA, lifecycle
-from infra.settings import PERSONAL_RETENTION_DAYS
+from infra.settings.stack import PERSONAL_RETENTION_DAYS
 
 LOCK_DAYS = (
     PERSONAL_RETENTION_DAYS  # audit logs can't be altered in the year that the DPDP Rules, 6(1)(e), keep them

@@ -15,7 +15,7 @@ import pulumi
 from infra.aws import fabric, nodes
 from infra.catalog import Machine
 from infra.catalog.node_bill import EXPECTED_NODES
-from infra.settings import GpuPool
+from infra.settings.pools import GpuPool
 
 NODE_CLASS = (
     "gpu"  # of all pools without a fabric; one with a fabric has a class of its own, named as the pool is

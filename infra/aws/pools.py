@@ -20,7 +20,7 @@ from infra.aws.iam import Account
 from infra.aws.network import Network
 from infra.aws.tags import Handling
 from infra.catalog import Asked, Choice, Machine, choose, kubernetes_versions
-from infra.settings import GpuPool
+from infra.settings.pools import GpuPool
 
 GPU_RESOURCE = "nvidia.com/gpu"
 ALL_PROTOCOLS = "-1"

@@ -6,7 +6,7 @@ from infra.catalog.machines import MONTH_HOURS, Machine, everywhere, machine, ma
 from infra.catalog.offered import check_offered
 from infra.catalog.rupees import rupees
 from infra.catalog.tables import CatalogError
-from infra.settings_errors import nearest
+from infra.settings.errors import nearest
 
 __all__ = [
     "ANY",

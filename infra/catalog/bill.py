@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from infra.catalog import services
-from infra.settings import Usage
+from infra.settings.stack import Usage
 
 
 @dataclass(frozen=True)

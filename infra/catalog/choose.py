@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from infra.catalog import risk
 from infra.catalog.machines import Machine, machines, offered_in
 from infra.catalog.tables import CatalogError
-from infra.settings import GpuPool
-from infra.settings_errors import nearest
+from infra.settings.errors import nearest
+from infra.settings.pools import GpuPool
 
 ANY = "any"
 PURCHASES = ("spot", "on-demand")

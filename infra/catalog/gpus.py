@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from infra.catalog.tables import DATA, CatalogError, Row, read
-from infra.settings_errors import nearest
+from infra.settings.errors import nearest
 
 
 class Gpu(Row):

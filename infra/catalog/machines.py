@@ -17,7 +17,7 @@ from infra.catalog.tables import (
     PriceRow,
     read,
 )
-from infra.settings_errors import nearest
+from infra.settings.errors import nearest
 
 MONTH_HOURS = 730  # what clouds bill as a month: 365 days × 24 h ÷ 12
 STALE_DAYS = 90

@@ -8,8 +8,9 @@ from infra.catalog.choose import Asked, Choice, NoMachineError, choose
 from infra.catalog.kubernetes_versions import kubernetes_versions
 from infra.catalog.machines import machines
 from infra.geography import Cloud, regions_of
-from infra.settings import CloudParts, GpuPool, Parts
-from infra.settings_errors import NOTHING, Problem, nearest
+from infra.settings.errors import NOTHING, Problem, nearest
+from infra.settings.parts import CloudParts, Parts
+from infra.settings.pools import GpuPool
 
 
 def check_offered(parts: Parts) -> list[Problem]:

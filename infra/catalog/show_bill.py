@@ -12,7 +12,7 @@ from rich.table import Table
 from infra.catalog import services
 from infra.catalog.bill import NOTHING, Bill, Item, Span
 from infra.catalog.rupees import format_inr
-from infra.settings import Budget, Currency
+from infra.settings.stack import Budget, Currency
 
 LEFT_OUT = "traffic between zones, a load balancer's capacity units, support plans, savings plans"
 

@@ -14,7 +14,7 @@ from infra.gcp import tags
 from infra.gcp.iam import Project
 from infra.gcp.tags import Handling
 from infra.handling import AUDIT
-from infra.settings import GOOGLE_LOG_DAYS
+from infra.settings.gcp import GOOGLE_LOG_DAYS
 
 # Services whose reads and writes of data are written down; what changes their configuration always is.
 AUDITED = ("storage.googleapis.com", "cloudkms.googleapis.com", "container.googleapis.com")

@@ -15,7 +15,7 @@ from infra.gcp import nodes, tags
 from infra.gcp.iam import Project
 from infra.gcp.network import PODS, SERVICES, Network
 from infra.gcp.tags import Handling
-from infra.settings import SYSTEM_POOL, GoogleSystemPool
+from infra.settings.pools import SYSTEM_POOL, GoogleSystemPool
 
 CONTROL_PLANE = ("APISERVER", "SCHEDULER", "CONTROLLER_MANAGER")
 LOGS = ("SYSTEM_COMPONENTS", "WORKLOADS", *CONTROL_PLANE)

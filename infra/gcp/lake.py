@@ -13,7 +13,7 @@ from infra.gcp.bucket import Bucket, BucketArgs, UsageLog
 from infra.gcp.iam import USAGE_LOG_WRITER, Project
 from infra.gcp.tags import Handling
 from infra.handling import ACCESS_LOGS, AUDIT, DATA, lifecycle
-from infra.settings import PERSONAL_RETENTION_DAYS
+from infra.settings.stack import PERSONAL_RETENTION_DAYS
 
 KEPT_DAYS = (
     PERSONAL_RETENTION_DAYS  # logs can't be altered in the year that the DPDP Rules, 6(1)(e), keep them

@@ -21,7 +21,7 @@ from infra.gcp.cluster import Cluster
 from infra.gcp.fabric import Fabric, FabricArgs
 from infra.gcp.iam import Project
 from infra.gcp.tags import Handling
-from infra.settings import GpuPool
+from infra.settings.pools import GpuPool
 
 GPU_RESOURCE = "nvidia.com/gpu"
 LOCAL_SSD_GB = 375

@@ -19,7 +19,7 @@ from typing import Any
 from infra import geography
 from infra.aws import nodepools, nodes, pools
 from infra.platform.priorities import SERVING, TRAINING
-from infra.settings import SYSTEM_POOL, GpuPool
+from infra.settings.pools import SYSTEM_POOL, GpuPool
 
 from .. import clusters, karpenter
 from ..kubernetes_api import MERGE, Api, ApiError, Object

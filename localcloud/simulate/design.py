@@ -10,8 +10,10 @@ from typing import Any
 import yaml
 
 from infra.catalog import check_offered
-from infra.settings import Currency, GpuPool, Settings, SystemPool, parse
-from infra.settings_errors import SettingsError, nearest
+from infra.settings import Settings, parse
+from infra.settings.errors import SettingsError, nearest
+from infra.settings.pools import GpuPool, SystemPool
+from infra.settings.stack import Currency
 
 from ..paths import PROJECT
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from infra.catalog import machine, rupees
 from infra.catalog.rupees import format_inr
-from infra.settings import SYSTEM_POOL
+from infra.settings.pools import SYSTEM_POOL
 
 from ..progress import console
 from . import chart

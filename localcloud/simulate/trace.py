@@ -25,9 +25,9 @@ from pydantic import (
 )
 from pydantic import field_validator as validator
 
-from infra.settings import GpuPool
-from infra.settings_errors import Problem, nearest, problems_of, refuse
-from infra.settings_types import DnsLabel
+from infra.settings.errors import Problem, nearest, problems_of, refuse
+from infra.settings.pools import GpuPool
+from infra.settings.types import DnsLabel
 
 from .design import Design, gpus_of
 

@@ -4,7 +4,7 @@ import pytest
 
 from infra import catalog, geography
 from infra.catalog import CatalogError, machine, machines, offered_in, rupees
-from infra.settings import Currency
+from infra.settings.stack import Currency
 
 EVERY_MACHINE = [found for region in geography.REGIONS for found in machines(region)]
 

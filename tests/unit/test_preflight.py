@@ -14,7 +14,7 @@ from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
 from infra.catalog.bill import Registered, Stack
-from infra.settings import Usage
+from infra.settings.stack import Usage
 from localcloud.preflight import account, command, needs
 from localcloud.preflight.needs import Need, Placed
 

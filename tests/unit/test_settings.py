@@ -11,8 +11,9 @@ from pulumi.runtime import config as runtime_config
 
 from infra import settings
 from infra.catalog import check_offered
-from infra.settings import GpuPool, Settings
-from infra.settings_errors import Problem, SettingsError
+from infra.settings import Settings
+from infra.settings.errors import Problem, SettingsError
+from infra.settings.pools import GpuPool
 
 PROJECT = Path(__file__).parents[2]
 STACKS = ("local", "dev", "prod")

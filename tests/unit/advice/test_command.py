@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from infra.advice.command import advise, read_ask
 from infra.advice.fit import best_plans
 from infra.advice.show import show
-from infra.settings_errors import SettingsError
+from infra.settings.errors import SettingsError
 
 GIVEN = {
     "task": "serve",

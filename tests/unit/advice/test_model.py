@@ -7,7 +7,7 @@ import pytest
 
 from infra.advice.config_json import read_config
 from infra.advice.model import known_or_scaled
-from infra.settings_errors import SettingsError
+from infra.settings.errors import SettingsError
 
 LLAMA_8B = {
     "model_type": "llama",

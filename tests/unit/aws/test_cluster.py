@@ -8,7 +8,7 @@ import pytest
 from infra.aws.addons import ADDONS
 from infra.aws.cluster import ADMIN_POLICY, LOG_TYPES, Cluster, ClusterArgs, kubeconfig
 from infra.aws.network import Network, NetworkArgs
-from infra.settings import SystemPool
+from infra.settings.pools import SystemPool
 
 NAME = "india-ai-infra-unit"
 KEY = "arn:aws:kms:ap-south-1:111122223333:key/cluster"

@@ -15,7 +15,7 @@ from infra.aws.cluster import Cluster, ClusterArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.pools import Pools, PoolsArgs, describe, one_zone
 from infra.catalog import Asked, choose, machine
-from infra.settings import GpuPool, SystemPool
+from infra.settings.pools import GpuPool, SystemPool
 from workloads.serving import component as serving
 from workloads.training import component as training
 

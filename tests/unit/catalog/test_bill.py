@@ -12,7 +12,7 @@ from infra.catalog import MONTH_HOURS, machine
 from infra.catalog.bill import NOTHING, Bill, Item, Registered, Span, bill
 from infra.catalog.metering import METERED
 from infra.catalog.services import by_use, is_free, meter
-from infra.settings import Usage
+from infra.settings.stack import Usage
 
 NO_USAGE = Usage.model_validate({field.alias: 0 for field in Usage.model_fields.values()})
 PROVIDER = Registered("pulumi:providers:aws", "urn::aws", {"region": "ap-south-1"})

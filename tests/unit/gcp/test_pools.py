@@ -11,7 +11,7 @@ from infra.gcp.cluster import Cluster, ClusterArgs
 from infra.gcp.fabric import KINDS
 from infra.gcp.network import Network, NetworkArgs
 from infra.gcp.pools import ACCELERATORS, Pools, PoolsArgs, describe, one_zone
-from infra.settings import GooglePool, GoogleSystemPool
+from infra.settings.pools import GooglePool, GoogleSystemPool
 
 CIDRS = ("10.64.0.0/20", "10.68.0.0/14", "10.65.0.0/20")
 SERVE = GooglePool(name="serve", gpu="L4", max_gpus=8, on_demand_fallback=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from infra.settings import GpuPool
+from infra.settings.pools import GpuPool
 from localcloud.simulate.cluster import Node, Pod, Seen
 
 

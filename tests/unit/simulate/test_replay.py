@@ -10,7 +10,7 @@ from fake_cluster import FakeCluster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.settings import GpuPool
+from infra.settings.pools import GpuPool
 from localcloud.simulate.account import History, NodeLife, account
 from localcloud.simulate.cluster import Node
 from localcloud.simulate.design import gpus_of

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from infra.settings import GpuPool
+from infra.settings.pools import GpuPool
 from localcloud.simulate import chart, command, design, show
 from localcloud.simulate.account import History, NodeLife, Work
 from localcloud.simulate.design import NoDesign

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 
 from infra import geography
-from infra.settings_errors import nearest, refuse
+from infra.settings.errors import nearest, refuse
 
 # CloudWatch Logs takes only these; those below a year are left out because Rule 6(1)(e) of the DPDP Rules asks for one.
 LOG_RETENTION_DAYS = (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)

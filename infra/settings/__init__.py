@@ -1,0 +1,61 @@
+"""What a stack may say: typed, with units, ranges and defaults.
+
+YAML is camelCase (`maxGpus`), Python is snake_case (`max_gpus`). `load` reads the configuration of the running stack at
+one place and refuses it before anything is created, with every mistake at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi.runtime import config as runtime_config
+from pydantic import ValidationError
+
+from infra.settings.checks import CHECKS
+from infra.settings.errors import Problem, SettingsError, problems_of
+from infra.settings.parts import Check, parts_of
+from infra.settings.stack import Settings
+
+
+def load(config: pulumi.Config, *checks: Check) -> Settings:
+    """The settings of the running stack.
+
+    `checks` look at what settings alone can't know, such as the machines of a region (`catalog.check_offered`).
+
+    Raises:
+        SettingsError: with every problem at once.
+    """
+    # pulumi.Config can't list its keys, and a mistyped one must not pass unseen.
+    given = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
+    prefix = f"{config.name}:"
+    values = {key.removeprefix(prefix): _value(text) for key, text in given.items() if key.startswith(prefix)}
+    return parse(values, *checks)
+
+
+def parse(values: Mapping[str, Any], *checks: Check) -> Settings:
+    """Settings from plain values, as the YAML of a stack holds them; see `load`."""
+    problems: list[Problem] = []
+    settings = None
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        problems = problems_of(error, Settings)
+    parts = parts_of(values)
+    for check in (*CHECKS, *checks):
+        problems += check(parts)
+    if settings is None or problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _value(text: str) -> Any:
+    """The engine hands objects and lists over as JSON, and everything else as it was written."""
+    if not text.startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

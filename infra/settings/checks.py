@@ -1,0 +1,106 @@
+"""What one part of a configuration asks of another: names, networks, and workloads that fit their pools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+from infra.settings.errors import NOTHING, Problem, nearest
+from infra.settings.parts import Parts
+from infra.settings.pools import SYSTEM_POOL, GpuPool
+from infra.settings.types import PRIVATE_NETWORKS
+from infra.settings.workloads import Training
+
+# Where the extra network cards of Google's fast machines have their addresses: cluster-toolkit's examples give them
+# 192.168.0.0/16 in networks of their own.
+GOOGLE_FABRIC_CIDR = "192.168.0.0/16"
+
+
+def _pools_are_told_apart(parts: Parts) -> list[Problem]:
+    first = {SYSTEM_POOL: "the system pool"}
+    problems = []
+    for path, pool in parts.pools.items():
+        if pool.name in first:
+            allowed = f"a name of its own: {first[pool.name]} has this one"
+            problems.append(Problem(f"{path}.name", pool.name, allowed, f"{pool.name}-2"))
+        first.setdefault(pool.name, path)
+    return problems
+
+
+def _networks_are_apart(parts: Parts) -> list[Problem]:
+    """Overlapping networks could never be joined, and a machine with two of them sends to the wrong one."""
+    taken: dict[str, IPv4Network] = {}
+    if any(
+        pool.fabric != "none"
+        for cloud in parts.clouds
+        for pool in cloud.pools.values()
+        if cloud.cloud == "gcp"
+    ):
+        taken["the networks of the fabric"] = IPv4Network(GOOGLE_FABRIC_CIDR)
+    problems = []
+    for path, text in ((path, text) for cloud in parts.clouds for path, text in cloud.ranges.items()):
+        network = IPv4Network(text)
+        if inside := next((other for other, range_ in taken.items() if range_.overlaps(network)), None):
+            free = _free_network(network.prefixlen, [*taken.values(), *_later_ranges(parts, path)])
+            problems.append(Problem(path, text, f"a network apart from {inside} ({taken[inside]})", free))
+            continue
+        taken[path] = network
+    return problems
+
+
+def _later_ranges(parts: Parts, path: str) -> list[IPv4Network]:
+    ranges = {name: text for cloud in parts.clouds for name, text in cloud.ranges.items()}
+    return [IPv4Network(text) for name, text in list(ranges.items())[list(ranges).index(path) + 1 :]]
+
+
+def _free_network(prefix: int, taken: Sequence[IPv4Network]) -> str | None:
+    """The first private network of that size that overlaps none of `taken`."""
+    return next(
+        (
+            str(free)
+            for private in PRIVATE_NETWORKS
+            if private.prefixlen <= prefix
+            for free in private.subnets(new_prefix=prefix)
+            if not any(free.overlaps(other) for other in taken)
+        ),
+        None,
+    )
+
+
+def _workloads_fit_their_pools(parts: Parts) -> list[Problem]:
+    pools = {pool.name: pool for pool in parts.pools.values()}
+    problems = []
+    if train := parts.training:
+        problems += _fits("workloads.training", train.pool, "gpusPerNode", train.gpus_per_node, parts)
+        problems += _nodes_fit(train, pools.get(train.pool))
+    if serve := parts.serving:
+        problems += _fits("workloads.serving", serve.pool, "gpus", serve.gpus, parts)
+    return problems
+
+
+def _fits(path: str, name: str, setting: str, gpus: int, parts: Parts) -> list[Problem]:
+    if name not in parts.pool_names:
+        allowed = ", ".join(parts.pool_names) or NOTHING
+        near = nearest(name, parts.pool_names)
+        where = " or ".join(f"{cloud.cloud}.cluster.pools" for cloud in parts.clouds) or "a cloud"
+        return [Problem(f"{path}.pool", name, f"a pool of {where}: {allowed}", near)]
+    pool = next((pool for pool in parts.pools.values() if pool.name == name), None)
+    if pool and gpus > pool.gpus_per_node:
+        allowed = f"no more GPUs than a node of pool {name} has"
+        return [Problem(f"{path}.{setting}", str(gpus), allowed, str(pool.gpus_per_node))]
+    return []
+
+
+def _nodes_fit(train: Training, pool: GpuPool | None) -> list[Problem]:
+    """A job that needs more nodes than there will ever be would wait for ever."""
+    if pool is None:
+        return []
+    most = pool.standing_nodes if pool.stands else pool.most_nodes
+    if train.nodes <= most:
+        return []
+    limit = "has standing (minNodes)" if pool.stands else "grows to"
+    allowed = f"no more nodes than pool {pool.name} {limit}"
+    return [Problem("workloads.training.nodes", str(train.nodes), allowed, str(most))]
+
+
+CHECKS = (_pools_are_told_apart, _networks_are_apart, _workloads_fit_their_pools)

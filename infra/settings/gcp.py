@@ -1,0 +1,78 @@
+"""What a stack may say of Google Cloud."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from infra.settings.model import Model
+from infra.settings.pools import GooglePool, GoogleSystemPool
+from infra.settings.types import (
+    Email,
+    Folder,
+    GoogleProject,
+    GoogleRegion,
+    IamMember,
+    KubernetesVersion,
+    PodsCidr,
+    PrivateCidr,
+)
+
+GOOGLE_LOG_DAYS = 3650  # the longest that Cloud Logging keeps a bucket's entries
+
+
+class GoogleNetwork(Model):
+    """The VPC: the addresses of nodes, pods and services, and how many days its flow logs are kept at least."""
+
+    cidr: PrivateCidr = "10.64.0.0/20"
+    pods_cidr: PodsCidr = "10.68.0.0/14"
+    services_cidr: PrivateCidr = "10.65.0.0/20"
+    flow_log_days: int = Field(default=365, ge=365, le=GOOGLE_LOG_DAYS)
+
+
+class GoogleCluster(Model):
+    """GKE: a Kubernetes minor version, the system pool and the GPU pools."""
+
+    version: KubernetesVersion = "1.35"
+    system: GoogleSystemPool = GoogleSystemPool()
+    pools: list[GooglePool] = []
+    deletion_protection: bool = False
+
+
+class GoogleAccess(Model):
+    """Who has which rights: IAM members, groups best (`group:ml@example.in`)."""
+
+    data_engineers: list[IamMember] = []
+    ml_engineers: list[IamMember] = []
+    auditors: list[IamMember] = []
+
+
+class GoogleAudit(Model):
+    """Who is mailed about alerts."""
+
+    alert_emails: list[Email] = []
+
+
+class GoogleLake(Model):
+    """`dual_region` keeps the data in Mumbai and Delhi at once; it can't be changed once buckets hold data."""
+
+    dual_region: bool = False
+
+
+class Org(Model):
+    """The folder that gets organisation policies; it may hold more projects than this one."""
+
+    folder: Folder
+
+
+class Gcp(Model):
+    """The platform on Google Cloud, in one Indian region of a project that exists."""
+
+    project: GoogleProject
+    region: GoogleRegion
+    network: GoogleNetwork = GoogleNetwork()
+    cluster: GoogleCluster = GoogleCluster()
+    access: GoogleAccess = GoogleAccess()
+    audit: GoogleAudit = GoogleAudit()
+    lake: GoogleLake = GoogleLake()
+    org: Org | None = None
+    protect_data: bool = True

@@ -1,0 +1,108 @@
+"""The parts of a configuration that are right on their own, for checks between parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from infra.geography import Cloud
+from infra.settings.aws import Cluster, Network
+from infra.settings.errors import Problem
+from infra.settings.gcp import GoogleCluster, GoogleNetwork
+from infra.settings.pools import AwsPool, GooglePool, GoogleSystemPool, GpuPool, SystemPool
+from infra.settings.workloads import Serving, Training
+
+M = TypeVar("M", bound=BaseModel)
+# The models of a cloud's cluster and network; their defaults are what a stack that says nothing has.
+_CLUSTERS: Mapping[Cloud, tuple[type[Cluster | GoogleCluster], type[SystemPool], type[GpuPool]]] = {
+    "aws": (Cluster, SystemPool, AwsPool),
+    "gcp": (GoogleCluster, GoogleSystemPool, GooglePool),
+}
+_NETWORKS: Mapping[Cloud, type[Network | GoogleNetwork]] = {"aws": Network, "gcp": GoogleNetwork}
+
+
+@dataclass(frozen=True)
+class CloudParts:
+    """The right parts of one cloud. `pools` and `ranges` (networks in CIDR notation) are by their path."""
+
+    cloud: Cloud
+    region: str | None
+    version: str | None
+    system: SystemPool | None
+    pools: Mapping[str, GpuPool]
+    ranges: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a configuration that are right on their own.
+
+    Checks between parts run on these, so that one wrong setting does not hide another. `pool_names` holds every name
+    that was written, of wrong pools too.
+    """
+
+    clouds: tuple[CloudParts, ...]
+    pool_names: tuple[str, ...]
+    training: Training | None
+    serving: Serving | None
+
+    @property
+    def pools(self) -> dict[str, GpuPool]:
+        """The pools of all clouds, by their path."""
+        return {path: pool for cloud in self.clouds for path, pool in cloud.pools.items()}
+
+
+Check = Callable[[Parts], list[Problem]]
+
+
+def parts_of(values: Mapping[str, Any]) -> Parts:
+    workloads = _mapping(values.get("workloads"))
+    clouds = tuple(_cloud_parts(cloud, _mapping(values[cloud])) for cloud in _CLUSTERS if values.get(cloud))
+    written = [pool for cloud in _CLUSTERS for pool in _written_pools(_mapping(values.get(cloud)))]
+    return Parts(
+        clouds=clouds,
+        pool_names=tuple(name for pool in written if isinstance(name := _mapping(pool).get("name"), str)),
+        training=_read(Training, workloads.get("training")),
+        serving=_read(Serving, workloads.get("serving")),
+    )
+
+
+def _cloud_parts(cloud: Cloud, given: Mapping[str, Any]) -> CloudParts:
+    model, system_model, pool_model = _CLUSTERS[cloud]
+    cluster = _mapping(given.get("cluster"))
+    region, version = given.get("region"), cluster.get("version", model().version)
+    read = {
+        f"{cloud}.cluster.pools[{i}]": _read(pool_model, pool) for i, pool in enumerate(_written_pools(given))
+    }
+    network = _read(_NETWORKS[cloud], given.get("network", {}))
+    return CloudParts(
+        cloud=cloud,
+        region=region if isinstance(region, str) else None,
+        version=version if isinstance(version, str) else None,
+        system=_read(system_model, cluster.get("system", {})),
+        pools={path: pool for path, pool in read.items() if pool},
+        ranges={
+            f"{cloud}.network.{name}": cidr
+            for name, cidr in (network.model_dump(by_alias=True) if network else {}).items()
+            if name.lower().endswith("cidr")
+        },
+    )
+
+
+def _written_pools(given: Mapping[str, Any]) -> list[Any]:
+    written = _mapping(given.get("cluster")).get("pools")
+    return written if isinstance(written, list) else []
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _read(model: type[M], value: object) -> M | None:
+    try:
+        return model.model_validate(value)
+    except ValidationError:
+        return None  # already among the problems of the whole

@@ -1,0 +1,87 @@
+"""All that a stack may say."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from infra.settings.aws import Aws
+from infra.settings.errors import refuse
+from infra.settings.gcp import Gcp
+from infra.settings.model import Model
+from infra.settings.types import TagValue
+from infra.settings.workloads import Workloads
+
+PERSONAL_CLASSES = ("personal", "sensitive", "payment")
+# DPDP Rules 2025, rule 8(3): personal data, and the logs of its processing, are kept for at least a year.
+PERSONAL_RETENTION_DAYS = 365
+DataClass = Literal["personal", "sensitive", "payment", "internal", "public"]
+Environment = Literal["local", "dev", "prod"]
+
+
+class Budget(Model):
+    """What the stack may cost a month, in rupees without tax."""
+
+    monthly_inr: int = Field(gt=0)
+
+
+class Currency(Model):
+    """Rupees for a US dollar on a day, and the goods and services tax that AWS India adds, in percent."""
+
+    usd_inr: float = Field(gt=0)
+    as_of: date
+    gst_percent: float = Field(default=18, ge=0, le=50)
+
+
+class Usage(Model):
+    """What a month is assumed to carry, for the price: GiB stored and moved, millions of requests and events.
+
+    Nothing enforces it. `lake_gib` is all that the lake holds; `log_gib` what is written to logs in a month.
+    """
+
+    lake_gib: float = Field(default=2000, ge=0)
+    lake_requests_millions: float = Field(default=10, ge=0)
+    log_gib: float = Field(default=50, ge=0)
+    nat_gib: float = Field(default=200, ge=0)
+    endpoint_gib: float = Field(default=200, ge=0)
+    internet_gib: float = Field(default=50, ge=0)
+    audit_events_millions: float = Field(default=20, ge=0)
+
+
+class Settings(Model):
+    """All that a stack says. `retention_days` is for the data; personal data is kept for a year at least."""
+
+    owner: TagValue
+    environment: Environment
+    purpose: TagValue
+    budget: Budget
+    currency: Currency
+    usage: Usage = Usage()
+    data_class: DataClass = "personal"
+    retention_days: int = Field(default=PERSONAL_RETENTION_DAYS, ge=1)
+    gcp: Gcp | None = None
+    aws: Aws | None = Field(default=None, validate_default=True)
+    workloads: Workloads = Workloads()
+
+    @field_validator("retention_days")
+    @classmethod
+    def _personal_data_is_kept_a_year(cls, days: int, info: ValidationInfo) -> int:
+        if info.data.get("data_class", "personal") in PERSONAL_CLASSES and days < PERSONAL_RETENTION_DAYS:
+            floor = str(PERSONAL_RETENTION_DAYS)
+            raise refuse(f"at least {floor} days for personal data (DPDP Rules, 8(3))", near=floor)
+        return days
+
+    @field_validator("aws", "gcp", mode="before")
+    @classmethod
+    def _empty_is_none(cls, given: Any) -> Any:
+        """The engine gives a cloud that is not written as the default of Pulumi.yaml, `{}`."""
+        return None if given == {} else given
+
+    @field_validator("aws")
+    @classmethod
+    def _some_cloud(cls, aws: Aws | None, info: ValidationInfo) -> Aws | None:
+        if aws is None and info.data.get("gcp", ...) is None:
+            raise refuse("a cloud to build on: aws or gcp, with its region")
+        return aws

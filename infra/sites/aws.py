@@ -1,0 +1,200 @@
+"""The platform in one AWS region, with its lake in the other one too if the stack asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import geography, interfaces
+from infra.aws import pools, tags
+from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
+from infra.aws.audit import Audit, AuditArgs
+from infra.aws.cluster import Cluster, ClusterArgs
+from infra.aws.deployer import deployer_arn
+from infra.aws.iam import Account
+from infra.aws.karpenter import Karpenter, KarpenterArgs
+from infra.aws.keys import Keys, KeysArgs
+from infra.aws.lake import Lake, LakeArgs
+from infra.aws.network import Network, NetworkArgs
+from infra.aws.pools import Pools, PoolsArgs
+from infra.aws.replica import Replica, ReplicaArgs
+from infra.aws.tags import Handling
+from infra.platform.platform import Platform, PlatformArgs
+from infra.settings import Settings
+from infra.settings.aws import Aws
+from infra.sites import Site
+
+
+def site(said: Settings, cloud: Aws) -> Site:
+    """The platform in one AWS region: data and its keys, network, cluster, operators, GPU pools, audit."""
+    name = f"{pulumi.get_project()}-{pulumi.get_stack()}"
+    provider = aws.Provider(
+        "aws",
+        region=cloud.region,
+        default_tags={"tags": tags.defaults(pulumi.get_project(), pulumi.get_stack(), said.owner)},
+    )
+    opts = pulumi.ResourceOptions(provider=provider)
+    account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
+    handling = Handling(said.data_class, said.owner, said.purpose, said.retention_days)
+
+    keys = Keys("keys", KeysArgs(account, handling, name, trail_name=name, protect=cloud.protect_data), opts)
+    lake = Lake(
+        "lake",
+        LakeArgs(account, handling, keys.lake, keys.logs, trail_name=name, protect=cloud.protect_data),
+        opts,
+    )
+    replica = _replica(name, said, cloud, account, handling, lake, keys, provider)
+    audit = AuditArgs(
+        account, handling, lake.lake, keys.logs, name, cloud.audit.guardduty, cloud.audit.alert_emails
+    )
+    Audit("audit", audit, opts)
+    network = Network(
+        "network",
+        NetworkArgs(
+            account,
+            handling,
+            cluster_name=name,
+            cidr=cloud.network.cidr,
+            zones=geography.region(cloud.region).zones,
+            logs_key_arn=keys.logs,
+            flow_log_days=cloud.network.flow_log_days,
+            nat_per_zone=cloud.network.nat_per_zone,
+            endpoints_per_zone=cloud.network.nat_per_zone,
+        ),
+        opts,
+    )
+    cluster = Cluster(
+        "cluster",
+        ClusterArgs(
+            account,
+            handling,
+            name=name,
+            version=cloud.cluster.version,
+            network=network,
+            deployer_arn=deployer_arn(pulumi.InvokeOptions(provider=provider)),
+            cluster_key_arn=keys.cluster,
+            logs_key_arn=keys.logs,
+            system=cloud.cluster.system,
+            log_days=handling.log_days,
+            deletion_protection=cloud.cluster.deletion_protection,
+        ),
+        opts,
+    )
+    gpus = _operate(name, cloud, account, handling, keys, lake, replica, network, cluster, opts)
+    return Site(gpus, replica.lake if replica and replica.failover else lake.lake)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """The lake in the other region, the addresses of S3 there, and whether workloads use it now."""
+
+    lake: interfaces.Lake
+    region: str
+    s3_cidrs: pulumi.Output[list[str]]
+    failover: bool
+
+
+def _replica(
+    name: str,
+    said: Settings,
+    cloud: Aws,
+    account: Account,
+    handling: Handling,
+    lake: Lake,
+    keys: Keys,
+    home: aws.Provider,
+) -> Elsewhere | None:
+    """The lake a second time, if the stack asks for it."""
+    asked = cloud.replica
+    if asked is None:
+        return None
+    provider = aws.Provider(
+        "aws-replica",
+        region=asked.region,
+        default_tags={"tags": tags.defaults(pulumi.get_project(), pulumi.get_stack(), said.owner)},
+    )
+    there = Account(account.id, asked.region)
+    made = Replica(
+        "replica",
+        ReplicaArgs(account, there, handling, lake, keys.lake, name, provider, cloud.protect_data),
+        pulumi.ResourceOptions(provider=home),
+    )
+    s3 = aws.ec2.get_prefix_list_output(
+        name=f"com.amazonaws.{asked.region}.s3", opts=pulumi.InvokeOutputOptions(provider=provider)
+    )
+    addresses = s3.cidr_blocks.apply(lambda cidrs: [str(cidr) for cidr in cidrs or ()])
+    return Elsewhere(made.lake, asked.region, addresses, asked.failover)
+
+
+def _operate(
+    name: str,
+    cloud: Aws,
+    account: Account,
+    handling: Handling,
+    keys: Keys,
+    lake: Lake,
+    replica: Elsewhere | None,
+    network: Network,
+    cluster: Cluster,
+    opts: pulumi.ResourceOptions,
+) -> interfaces.GpuCluster:
+    """People's and pods' access to the cluster, its operators and its GPU pools."""
+    people = {
+        "data-engineer": cloud.access.data_engineers,
+        "ml-engineer": cloud.access.ml_engineers,
+        "auditor": cloud.access.auditors,
+    }
+    given = AccessArgs(account, lake.lake, lake.access_logs, name, people)
+    if replica:
+        given = replace(given, replica=replica.lake, replica_region=replica.region)
+    access = Access("access", given, opts)
+    granted = ClusterAccess(
+        "cluster-access", ClusterAccessArgs(cluster.name, access.human_roles, access.workload_roles), opts
+    )
+    karpenter = Karpenter("karpenter", KarpenterArgs(account, handling, cluster.resource, name), opts)
+    gpus = interfaces.GpuCluster(
+        name=name,
+        cloud="aws",
+        region=cloud.region,
+        resource=cluster.resource,
+        provider=cluster.provider,
+        pools=pools.describe(cloud.region, cloud.cluster.pools),
+    )
+    platform = Platform(
+        "platform",
+        PlatformArgs(
+            cluster=gpus,
+            cluster_name=cluster.name,
+            https_cidrs=_reachable(network, replica),
+            interruption_queue=karpenter.queue_name,
+            controller_replicas=min(2, cloud.cluster.system.min_nodes),
+            controllers_depend_on=[*cluster.ready, *karpenter.ready],
+        ),
+    )
+    nodes = Pools(
+        "pools",
+        PoolsArgs(
+            account,
+            handling,
+            cluster,
+            network,
+            cloud.cluster.pools,
+            disk_key_arn=keys.cluster,
+            instance_profile=karpenter.instance_profile,
+            karpenter=platform.node_controllers,
+        ),
+        opts,
+    )
+    return replace(gpus, platform=[*platform.ready, *nodes.ready, granted])
+
+
+def _reachable(network: Network, replica: Elsewhere | None) -> pulumi.Output[list[str]]:
+    """What workloads may reach over HTTPS: the VPC with its endpoints, and S3, whose gateway keeps public addresses; of
+    the other region's S3 too, which is reached through NAT."""
+    nowhere: list[str] = []
+    elsewhere = replica.s3_cidrs if replica else pulumi.Output.from_input(nowhere)
+    return pulumi.Output.all(network.endpoints.s3.cidr_blocks, elsewhere).apply(
+        lambda both: [network.cidr, *(both[0] or ()), *both[1]]
+    )

@@ -1,0 +1,123 @@
+"""The platform in one region of Google Cloud."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pulumi
+import pulumi_gcp as gcp
+
+from infra import interfaces
+from infra.aws.tags import Handling
+from infra.gcp import access as gcp_access
+from infra.gcp import audit as gcp_audit
+from infra.gcp import bucket as gcp_bucket
+from infra.gcp import cluster as gcp_cluster
+from infra.gcp import iam as gcp_iam
+from infra.gcp import keys as gcp_keys
+from infra.gcp import lake as gcp_lake
+from infra.gcp import network as gcp_network
+from infra.gcp import org as gcp_org
+from infra.gcp import pools as gcp_pools
+from infra.gcp import tags as gcp_tags
+from infra.grants import KUBERNETES_GROUPS
+from infra.platform.platform import Platform, PlatformArgs
+from infra.settings import Settings
+from infra.settings.gcp import Gcp
+from infra.sites import Site
+
+
+def site(said: Settings, cloud: Gcp) -> Site:
+    """The platform in one region of Google Cloud: data and its keys, audit, network, cluster, operators, GPU pools."""
+    # Not as on AWS: people have both clusters in one kubeconfig.
+    name = f"{pulumi.get_project()}-{pulumi.get_stack()}-gcp"
+    provider = gcp.Provider(
+        "gcp",
+        project=cloud.project,
+        region=cloud.region,
+        default_labels=gcp_tags.defaults(pulumi.get_project(), pulumi.get_stack(), said.owner),
+    )
+    opts = pulumi.ResourceOptions(provider=provider)
+    project = gcp_iam.Project.current(cloud.project, cloud.region, pulumi.InvokeOptions(provider=provider))
+    handling = Handling(said.data_class, said.owner, said.purpose, said.retention_days)
+    protect, both = cloud.protect_data, cloud.lake.dual_region
+    if cloud.org:
+        gcp_org.Org("org", gcp_org.OrgArgs(cloud.org.folder, cloud.project, cloud.region, both), opts)
+
+    lake_location = gcp_bucket.DUAL_REGION.lower() if both else None
+    keys = gcp_keys.Keys("keys", gcp_keys.KeysArgs(project, handling, name, protect, lake_location), opts)
+    lake = gcp_lake.Lake(
+        "lake", gcp_lake.LakeArgs(project, handling, keys.lake, keys.logs, both, protect), opts
+    )
+    days, emails = cloud.network.flow_log_days, cloud.audit.alert_emails
+    gcp_audit.Audit(
+        "audit", gcp_audit.AuditArgs(project, handling, lake.lake, keys.logs, name, days, emails), opts
+    )
+    cidrs = (cloud.network.cidr, cloud.network.pods_cidr, cloud.network.services_cidr)
+    network = gcp_network.Network("network", gcp_network.NetworkArgs(project, name, *cidrs), opts)
+    cluster = gcp_cluster.Cluster(
+        "cluster",
+        gcp_cluster.ClusterArgs(
+            project,
+            handling,
+            name=name,
+            version=cloud.cluster.version,
+            network=network,
+            cluster_key=keys.cluster,
+            system=cloud.cluster.system,
+            groups_domain=gcp_access.groups_domain(_google_people(cloud)),
+            multi_networking=any(pool.fabric != "none" for pool in cloud.cluster.pools),
+            deletion_protection=cloud.cluster.deletion_protection,
+        ),
+        opts,
+    )
+    return Site(_operate(cloud, project, handling, keys, lake, network, cluster, opts), lake.lake)
+
+
+def _google_people(cloud: Gcp) -> dict[str, list[str]]:
+    return {
+        "data-engineer": cloud.access.data_engineers,
+        "ml-engineer": cloud.access.ml_engineers,
+        "auditor": cloud.access.auditors,
+    }
+
+
+def _operate(
+    cloud: Gcp,
+    project: gcp_iam.Project,
+    handling: Handling,
+    keys: gcp_keys.Keys,
+    lake: gcp_lake.Lake,
+    network: gcp_network.Network,
+    cluster: gcp_cluster.Cluster,
+    opts: pulumi.ResourceOptions,
+) -> interfaces.GpuCluster:
+    """People's and pods' access to the data and the cluster, its operators and its GPU pools."""
+    people = _google_people(cloud)
+    access = gcp_access.Access(
+        "access", gcp_access.AccessArgs(project, lake.lake, lake.access_logs, people), opts
+    )
+    gpus = interfaces.GpuCluster(
+        name=cluster.args.name,
+        cloud="gcp",
+        region=cloud.region,
+        resource=cluster.resource,
+        provider=cluster.provider,
+        pools=gcp_pools.describe(cloud.region, cloud.cluster.pools),
+    )
+    platform = Platform(
+        "platform",
+        PlatformArgs(
+            cluster=gpus,
+            cluster_name=cluster.name,
+            https_cidrs=network.https_cidrs,
+            people={KUBERNETES_GROUPS[person]: members for person, members in people.items()},
+            controllers_depend_on=cluster.ready,
+        ),
+        # What runs in a cluster has the same names on every cloud, and is told apart by what it is part of.
+        pulumi.ResourceOptions(parent=cluster),
+    )
+    nodes = gcp_pools.Pools(
+        "pools", gcp_pools.PoolsArgs(project, handling, cluster, cloud.cluster.pools, keys.cluster), opts
+    )
+    return replace(gpus, platform=[*platform.ready, *nodes.ready, *access.ready])
