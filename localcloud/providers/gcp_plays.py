@@ -57,6 +57,7 @@ def _start_cluster(inputs: Values, scope: Mapping[str, Any]) -> Values:
         )
     try:
         access = clusters.start(name, region_of(location))
+        kubernetes_crds.install(access.api(), "gke")
         if not inputs.get("removeDefaultNodePool") and not inputs.get("enableAutopilot"):
             for pool in _pools_inside(inputs):
                 _lay_out(name, location, pool)
