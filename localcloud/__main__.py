@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -73,12 +72,8 @@ def down(stack: StackName = "local") -> None:
         console.print(f"the local cloud was not running; cleared {', '.join(ended) or 'nothing'}")
         return
     opened = _open(stack)
-    if opened.guards_data():
-        console.print(
-            f"{stack} protects its data: that of a local cloud is nobody's, so the protection is lifted."
-        )
-        opened.protected = False
-        _run(partial(opened.up, policies=False), "Update without protection", len(opened.resources()))
+    if guarded := opened.unguard():
+        console.print(f"{guarded} resources were protected: the data of a local cloud is nobody's")
     _run(opened.destroy, "Destroy", len(opened.resources()))
     left = doctor.leftovers(stack)
     doctor.show(left)

@@ -21,7 +21,7 @@ from pulumi.automation.events import EngineEvent, PolicyEvent
 from .paths import PROJECT, bin_dir, run_dir
 
 POLICIES = PROJECT / "policies"
-_PROTECTIONS = ("protectData", "deletionProtection")
+_UNPROTECTED = {"forceDestroy": True, "deletionProtection": False}
 _ENCRYPTION = ("encryptionsalt", "encryptedkey", "secretsprovider")
 
 
@@ -61,7 +61,6 @@ class Stack:
         self._env = {**os.environ, **env}
         self.config_file = config_file or project / f"Pulumi.{name}.yaml"
         self._project = project
-        self.protected = True  # False: as if the stack's file asked for no protection
         self._folder = self._workspace()
         self._stack = automation.create_or_select_stack(
             name,
@@ -110,14 +109,16 @@ class Stack:
         deployment = self._stack.export_stack().deployment or {}
         return [operation["resource"]["urn"] for operation in deployment.get("pending_operations") or []]
 
-    def guards_data(self) -> bool:
-        """Whether the stack stands against its own removal."""
-        return any(
-            resource.get("protect")
-            or resource.get("inputs", {}).get("forceDestroy") is False
-            or resource.get("inputs", {}).get("deletionProtection") is True
-            for resource in self.resources()
-        )
+    def unguard(self) -> int:
+        """Lift every protection in the state, of a stack that came up half too; returns how many there were.
+
+        Enough on the local cloud, where providers ask the state; a real cloud guards by itself.
+        """
+        exported = self._stack.export_stack()
+        lifted = sum(map(_lift, (exported.deployment or {}).get("resources", [])))
+        if lifted:
+            self._stack.import_stack(exported)
+        return lifted
 
     def outputs(self) -> dict:
         return {name: output.value for name, output in self._stack.outputs().items()}
@@ -149,8 +150,6 @@ class Stack:
         before, given = _mapping(copy), _mapping(self.config_file)
         salt = {"encryptionsalt": before["encryptionsalt"]} if "encryptionsalt" in before else {}
         stays = {key: value for key, value in given.items() if key not in _ENCRYPTION}
-        if not self.protected:
-            stays["config"] = {key: _unprotected(value) for key, value in stays["config"].items()}
         copy.write_text(yaml.safe_dump({**stays, **salt}))
         return folder
 
@@ -170,14 +169,14 @@ class Stack:
         return outcome
 
 
-def _unprotected(setting: Any) -> Any:
-    """A setting with every protection in it off, at whatever depth."""
-    if not isinstance(setting, dict):
-        return setting
-    off = {name: False for name in _PROTECTIONS if name in setting}
-    if "region" in setting:  # a cloud, whose data is protected unless it says otherwise
-        off["protectData"] = False
-    return {name: _unprotected(value) for name, value in setting.items()} | off
+def _lift(resource: dict[str, Any]) -> bool:
+    """Take a resource's protections off; whether it had any."""
+    had = bool(resource.pop("protect", False))
+    for values in (resource.get("inputs", {}), resource.get("outputs", {})):
+        for name, off in _UNPROTECTED.items():
+            if values.get(name) is (not off):
+                values[name], had = off, True
+    return had
 
 
 def _mapping(file: Path) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Play:
 
 
 def _start_cluster(inputs: Values, scope: Mapping[str, Any]) -> Values:
-    from localcloud import clusters
+    from localcloud import clusters, kubernetes_crds
 
     name, location = inputs["name"], scope["location"]
     if clusters.alive(name):

@@ -198,6 +198,6 @@ def test_prod_comes_up_and_goes_though_it_protects_its_data(env: dict[str, str])
     assert "policies: no finding" in said
     assert "p5.48xlarge" in said
     said = make("down STACK=prod", env)
-    assert "the protection is lifted" in said
+    assert "resources were protected" in said
     assert "nothing is left behind" in said
     assert processes(env) == []
