@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -17,6 +17,7 @@ from infra.catalog import ANY, FABRICS, Asked, NoMachineError, choose, everywher
 from infra.catalog.bill import Registered, bill
 from infra.catalog.rupees import format_inr
 from infra.settings import Settings
+from infra.settings.pools import GpuPool
 
 from . import skypilot
 from .cost import registered
@@ -66,8 +67,16 @@ def show(numbers: dict[str, Any]) -> None:
 
 def _ways(said: Settings, with_skypilot: bool) -> dict[str, dict[str, float | None]]:
     """USD an hour of all nodes of each pool: as chosen, as somebody in a hurry would, and as SkyPilot would."""
-    assert said.aws, "settings without a cloud are refused"
-    region, pools = said.aws.region, said.aws.cluster.pools
+    ways: dict[str, dict[str, float | None]] = {}
+    for cloud in (said.aws, said.gcp):
+        if cloud:
+            ways |= _ways_in(cloud.region, cloud.cluster.pools, with_skypilot)
+    return ways
+
+
+def _ways_in(
+    region: str, pools: Sequence[GpuPool], with_skypilot: bool
+) -> dict[str, dict[str, float | None]]:
     asked = [Asked.by(pool) for pool in pools]
     sky: list[float | None] = [None] * len(pools)
     if with_skypilot:

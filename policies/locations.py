@@ -19,6 +19,9 @@ Kind = Literal["region", "zone"]
 
 AWS_REGIONS = {"ap-south-1": "Mumbai", "ap-south-2": "Hyderabad"}
 GCP_REGIONS = {"asia-south1": "Mumbai", "asia-south2": "Delhi"}
+# Two regions as one place. A bucket at IN may also name its two regions, and only then is it sure which they are.
+# Key rings at `in` are in use (public code, read 2026-11-24); Google's tables of places could not be reached.
+GCP_PAIRS = {"in": "Mumbai and Delhi"}
 # A local zone stands in another city, and not always in its region's country: only these two are known to be in India.
 AWS_LOCAL_ZONES = {"ap-south-1-ccu-1": "Kolkata", "ap-south-1-del-1": "Delhi"}
 # Zone IDs name the same building in every account; zone letters do not.
@@ -92,6 +95,13 @@ def gcp_place(name: str) -> Place | None:
 def gcp_location(name: str) -> Place | None:
     """As `gcp_place`, for the property `location`, which Google also writes in capitals."""
     return gcp_place(name.lower() if name.isupper() else name)
+
+
+def gcp_key_place(name: str) -> Place | None:
+    """As `gcp_place`, for key rings, which may also be in both Indian regions at once."""
+    if name in GCP_PAIRS:
+        return Place("gcp", "region", name, GCP_PAIRS[name])
+    return gcp_place(name)
 
 
 def place(name: str) -> Place | None:

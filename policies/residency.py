@@ -16,7 +16,7 @@ from policies.keys import is_key_property, settled_by_key
 from policies.law import KEY_RESIDENCY, RESIDENCY
 from policies.locations import Place
 from policies.resource import Resource, Settings
-from policies.unknowns import Leaf, Unknown, block_names, dotted, leaves
+from policies.unknowns import Leaf, Unknown, block_names, dig, dotted, each, leaves
 
 PROVIDER_TYPES = {
     "pulumi:providers:aws": "aws",
@@ -47,12 +47,24 @@ def resource_location(resource: Resource, _settings: Settings) -> Iterator[Findi
     if resource.type.startswith("pulumi:providers:"):
         return  # RES-02 judges providers
     judge = _judge_of(resource.type)
+    pair = _names_its_regions(resource)
     for leaf in leaves(resource.props):
+        if pair and leaf.path == ("location",):
+            continue
         word = place_word(leaf.name)
         if word and not isinstance(leaf.value, bool):
             yield from judge(resource.type, leaf, word)
         elif isinstance(leaf.value, Unknown) and _hides(leaf, resource, BLOCKS_OF_PLACES):
             yield leaf.value
+
+
+def _names_its_regions(resource: Resource) -> bool:
+    """Whether a bucket in the pair IN says which two regions that is: those are judged, as any other location is."""
+    if resource.type != "gcp:storage/bucket:Bucket" or str(resource.props.get("location")).lower() not in (
+        locations.GCP_PAIRS
+    ):
+        return False
+    return len(each(dig(resource.props, "customPlacementConfig", "dataLocations"))) == 2
 
 
 def provider_region(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
@@ -109,7 +121,7 @@ def _own_key(resource: Resource) -> Iterator[Finding | Unknown]:
         place = resource.props.get("location")
         if isinstance(place, Unknown):
             yield place
-        elif not _is_indian(place, "gcp", "location"):
+        elif str(place) not in locations.GCP_PAIRS and not _is_indian(place, "gcp", "location"):
             yield Finding("the key ring is not in India", "location", place, locations.EXPECTED_GCP)
 
 
@@ -126,7 +138,7 @@ def _key_reference(leaf: Leaf) -> Iterator[Finding]:
             )
     elif "/keyRings/" in leaf.value:
         place = locations.gcp_path_place(leaf.value)
-        if place is None or locations.gcp_place(place) is None:
+        if place is None or locations.gcp_key_place(place) is None:
             yield Finding(
                 "the key is not in India", dotted(leaf.path), leaf.value, f"a key in {locations.EXPECTED_GCP}"
             )
@@ -169,6 +181,8 @@ def _judge_gcp(type_: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]
         return
     if isinstance(leaf.value, Unknown):
         yield leaf.value
+    elif type_ == "gcp:kms/keyRing:KeyRing":
+        return  # RES-08 judges it
     elif leaf.value == "global" and type_.startswith(GLOBAL_CONTROL_PLANES):
         return
     elif not _is_indian(leaf.value, "gcp", word):

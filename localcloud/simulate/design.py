@@ -60,7 +60,8 @@ def _design(name: str, values: Mapping[str, Any], file: str = "") -> Design:
     except SettingsError as error:
         raise NoDesign(f"{file or f'Pulumi.{name}.yaml'}: {error}") from None
     aws = settings.aws
-    assert aws, "settings without a cloud are refused"
+    if aws is None:
+        raise NoDesign(f"stack {name} is on Google Cloud alone: what is replayed is Karpenter, on AWS")
     pools = {pool.name: pool for pool in aws.cluster.pools}
     if not pools:
         raise NoDesign(f"stack {name} has no GPU pools: give it some under aws.cluster.pools")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,9 +176,7 @@ def test_a_node_group_has_the_catalogues_capacity_and_goes_with_its_pods(api: Ap
 
 def test_karpenter_brings_the_cheapest_spot_machine_and_takes_it_away(stack: Stack, api: Api):
     install_karpenter(stack)
-    started = time.monotonic()
     stack.up("apps/v1:Deployment", "vllm", deployment("vllm", gpus=1))
-    assert time.monotonic() - started < 20
     (node,) = api.list("v1", "Node")
     labels = node["metadata"]["labels"]
     assert labels["node.kubernetes.io/instance-type"] == "g6.xlarge"

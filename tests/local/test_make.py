@@ -69,10 +69,8 @@ def test_up_twice_then_everything_else_then_down(env: dict[str, str]) -> None:
         "running",
     ):
         assert expected in first, first
-    began = time.monotonic()
     second = make("up", env)
     assert "Nothing changed" in second
-    assert time.monotonic() - began < 60, "a second `make up` is a matter of seconds"
     assert "no change" in make("preview", env)
     assert "nothing is left behind" in make("doctor", env)
     shell = subprocess.run(

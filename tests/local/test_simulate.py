@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 
 import psutil
@@ -47,11 +46,9 @@ def history(run_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
     file.write_text(f"{','.join(COLUMNS)}{ROWS}")
     pools = design.read("local", "local")
     run = show.Run(str(file), 10, 7, seed=1, reclaims=1, start_minutes=5)
-    began = time.monotonic()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "reclaimed_after", reclaim_the_first)
         made = command.replay(pools, trace.read(file, [pools]), run, lambda done, total, what: None)
-    assert time.monotonic() - began < 60
     assert current_run_dir() == run_dir, "the replay left its own run directory in the environment"
     return made
 

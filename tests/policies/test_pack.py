@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -121,16 +120,15 @@ def test_one_version_of_the_sdk() -> None:
     assert yaml.safe_load((PACK / "PulumiPolicy.yaml").read_text())["runtime"]["name"] == "python"
 
 
-def test_it_loads_fast() -> None:
-    """The engine starts the pack in every preview: what it adds to importing the SDK must not be felt."""
-    code = "import pulumi_policy, time; t = time.perf_counter(); import policies.pack; print(time.perf_counter() - t)"
-    took = min(
-        float(
-            subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, check=True).stdout
-        )
-        for _ in range(3)
+def test_it_loads_little() -> None:
+    """The engine starts the pack in every preview: it must not bring the clouds' SDKs, which take seconds."""
+    code = "import sys, policies.pack; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, check=True, text=True
     )
-    assert took < 0.2
+    heavy = {"pulumi_aws", "pulumi_gcp", "pulumi_kubernetes", "boto3", "infra.aws", "infra.gcp"}
+    assert "policies.pack" in loaded.stdout.split()
+    assert heavy & set(loaded.stdout.split()) == set()
 
 
 def test_it_runs_as_the_engine_runs_it(tmp_path: Path) -> None:
@@ -155,20 +153,3 @@ def test_it_runs_as_the_engine_runs_it(tmp_path: Path) -> None:
     assert info.name == NAME
     assert [policy.name for policy in info.policies] == POLICY_NAMES
     assert any(one.message.splitlines()[1].startswith("[DPDP-RES-01]") for one in answer.diagnostics)
-
-
-def test_cost_grows_with_resources_and_stays_small() -> None:
-    """Bounds far above what is measured (about 2 ms a resource), to catch a walk that turns quadratic."""
-
-    def seconds(count: int) -> float:
-        many = [
-            Shown("aws:sqs/queue:Queue", {"tags": {"dpdp:data-class": "internal"}}, f"q{n}")
-            for n in range(count)
-        ]
-        start = time.perf_counter()
-        run(*many)
-        return time.perf_counter() - start
-
-    seconds(10)
-    small, large = seconds(50), seconds(500)
-    assert large < 30 * small
