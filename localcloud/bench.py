@@ -10,24 +10,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import yaml
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from . import bench_catalog, cloud, clusters, karpenter, kubernetes_crds, toolchain
 from .engine import EngineError, Outcome, Stack
-from .paths import run_dir
+from .paths import PROJECT, run_dir
 from .progress import console, step
 
-# The floor: a program that asks nothing of the same three providers but to start.
+# The floor: a program that asks nothing of the same providers but to start.
 EMPTY = """import pulumi
 import pulumi_aws as aws
+import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 aws.Provider("aws", region="ap-south-1")
+gcp.Provider("gcp", region="asia-south1")
 kubernetes.Provider("kubernetes", kubeconfig="{}")
 random.RandomId("random", byte_length=4)
 """
 SCRATCH, REGION = "bench", "ap-south-1"
+GROWTH = (
+    0,
+    30,
+    130,
+)  # pools with RDMA, some 35 resources each, beside prod's own: the last is ten times prod
 ZONES = {"aps1-az1": "ap-south-1a", "aps1-az2": "ap-south-1b", "aps1-az3": "ap-south-1c"}
 
 
@@ -40,13 +48,15 @@ def run(previews: int, with_skypilot: bool) -> None:
         parts = _parts()
         env = cloud.environment(cloud.start().aws_endpoint)
         empty = _measure("empty program", Stack("empty", env, _empty_project()), previews)
-        local = _measure("local", Stack("local", env), previews)
+        stacks = {name: _measure(name, Stack(name, env), previews) for name in ("local", "prod")}
+        growth = {times: _grown(times, env) for times in GROWTH}
         catalogue = bench_catalog.measure(with_skypilot)
     finally:
         cloud.stop()
-    _show(empty, local)
+    _show(empty, stacks)
+    _show_growth(growth)
     bench_catalog.show(catalogue)
-    numbers = {"parts": parts, "empty": empty, "local": local, "catalogue": catalogue}
+    numbers = {"parts": parts, "empty": empty, **stacks, "growth": growth, "catalogue": catalogue}
     kept.write_text(json.dumps(numbers, indent=1))
     console.print(f"wrote {kept}")
 
@@ -117,11 +127,39 @@ def _mib(pid: int) -> float:
     return process.memory_info().rss / 2**20
 
 
-def _show(empty: dict[str, float], local: dict[str, float]) -> None:
+def _grown(pools: int, env: dict[str, str]) -> dict[str, float]:
+    """A preview of prod from nothing, with so many more pools: resources, and milliseconds for each of them."""
+    config = yaml.safe_load((PROJECT / "Pulumi.prod.yaml").read_text())
+    of_google = config["config"]["india-ai-infra:gcp"]["cluster"]["pools"]
+    model = next(pool for pool in of_google if pool.get("fabric") == "rdma")
+    of_google += [{**model, "name": f"grown-{number}"} for number in range(pools)]
+    file = run_dir() / "grown.yaml"
+    file.write_text(yaml.safe_dump(config))
+    with step(f"prod with {pools} more pools"):
+        outcome = Stack("prod", env, config_file=file).preview()
+    if outcome.failed:
+        raise EngineError("\n".join(outcome.errors))
+    resources = outcome.changes.total()
+    return {"resources": resources, "ms a resource": outcome.seconds / resources * 1000}
+
+
+def _show(empty: dict[str, float], stacks: dict[str, dict[str, float]]) -> None:
     table = Table(title="Engine, with the policy pack", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("operation")
-    for column in ("empty, s", "local, s", "ratio"):
+    for column in ("empty, s", *(f"{name}, s" for name in stacks), *(f"{name} ÷ empty" for name in stacks)):
         table.add_column(column, justify="right")
-    for name, seconds in local.items():
-        table.add_row(name, f"{empty[name]:.1f}", f"{seconds:.1f}", f"{seconds / empty[name]:.1f} ×")
+    for name, floor in empty.items():
+        seconds = [stack[name] for stack in stacks.values()]
+        table.add_row(
+            name, f"{floor:.1f}", *(f"{s:.1f}" for s in seconds), *(f"{s / floor:.1f} ×" for s in seconds)
+        )
+    console.print(table)
+
+
+def _show_growth(growth: dict[int, dict[str, float]]) -> None:
+    table = Table(title="Preview of prod as it grows", title_justify="left", box=SIMPLE_HEAD)
+    for column in ("more pools", "resources", "ms a resource"):
+        table.add_column(column, justify="right")
+    for pools, numbers in growth.items():
+        table.add_row(str(pools), f"{numbers['resources']:.0f}", f"{numbers['ms a resource']:.1f}")
     console.print(table)
