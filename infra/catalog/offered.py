@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from datetime import date
+from ipaddress import IPv4Network
+
 from pydantic.alias_generators import to_camel
 
 from infra.catalog.choose import Asked, Choice, NoMachineError, choose
@@ -11,6 +15,25 @@ from infra.geography import Cloud, regions_of
 from infra.settings.errors import NOTHING, Problem, nearest
 from infra.settings.parts import CloudParts, Parts
 from infra.settings.pools import GpuPool
+from infra.settings.types import LARGEST_PODS_PREFIX, LARGEST_PREFIX
+
+# What an EKS node takes of its subnet: an address of its own, and two prefixes of 16 for pods, one of them kept warm
+# (VPC CNI with prefix delegation, as infra/aws/addons.py sets it up). Interfaces that are EFA alone take none.
+NODE_ADDRESSES = 1 + 2 * 16
+
+
+def _eks_nodes(prefix: int) -> int:
+    """In a zone's private subnet, a quarter of the network, of which AWS keeps five: pools may all be in one zone."""
+    return (2 ** (32 - prefix - 2) - 5) // NODE_ADDRESSES
+
+
+# How many nodes a network of some prefix has room for, and the largest prefix that the cloud takes, by setting. GKE
+# gives a node a /24 for pods (110 at most), and keeps four addresses of a subnet.
+ROOM: Mapping[str, tuple[Callable[[int], int], int]] = {
+    "aws.network.cidr": (_eks_nodes, LARGEST_PREFIX),
+    "gcp.network.cidr": (lambda prefix: 2 ** (32 - prefix) - 4, LARGEST_PREFIX),
+    "gcp.network.podsCidr": (lambda prefix: 2 ** (24 - prefix), LARGEST_PODS_PREFIX),
+}
 
 
 def check_offered(parts: Parts) -> list[Problem]:
@@ -19,7 +42,7 @@ def check_offered(parts: Parts) -> list[Problem]:
 
 
 def _offered(parts: CloudParts) -> list[Problem]:
-    problems = _version(parts)
+    problems = _version(parts, date.today()) + _addresses(parts)
     if parts.region not in regions_of(parts.cloud):
         return problems  # the settings say so; which machines there are can't be known
     if parts.system:
@@ -29,15 +52,47 @@ def _offered(parts: CloudParts) -> list[Problem]:
     return problems
 
 
-def _version(parts: CloudParts) -> list[Problem]:
+def _version(parts: CloudParts, today: date) -> list[Problem]:
     supported = {
         version: f"{version} (to {known.standard_support_until})" if known.standard_support_until else version
         for version, known in kubernetes_versions(parts.cloud).items()
+        if known.standard_support_until is None or today <= known.standard_support_until
     }
+    if not supported:
+        return []  # the table is older than the versions: it can't say what is in support
     if parts.version is None or parts.version in supported:
         return []
     allowed = ", ".join(supported.values())
     return [Problem(f"{parts.cloud}.cluster.version", parts.version, allowed, list(supported)[-1])]
+
+
+def _addresses(parts: CloudParts) -> list[Problem]:
+    """The networks must have room for every node that there may be."""
+    nodes = sum(pool.most_nodes for pool in parts.pools.values())
+    nodes += parts.system.max_nodes if parts.system else 0
+    return [
+        problem
+        for path, cidr in parts.ranges.items()
+        if path in ROOM
+        for problem in _room(path, IPv4Network(cidr), nodes)
+    ]
+
+
+def _room(path: str, network: IPv4Network, nodes: int) -> list[Problem]:
+    holds, largest = ROOM[path]
+    if holds(network.prefixlen) >= nodes:
+        return []
+    fitting = next(
+        (prefix for prefix in range(network.prefixlen, largest - 1, -1) if holds(prefix) >= nodes), None
+    )
+    allowed = (
+        f"room for the {nodes} nodes of all pools: /{network.prefixlen} has it for {holds(network.prefixlen)}"
+    )
+    if fitting is None:
+        allowed += f", and /{largest}, the largest, for {holds(largest)}"
+    return [
+        Problem(path, str(network), allowed, str(network.supernet(new_prefix=fitting)) if fitting else None)
+    ]
 
 
 def _system_machine(cloud: Cloud, region: str, machine_type: str) -> list[Problem]:

@@ -1,4 +1,5 @@
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pulumi.runtime import config as runtime_config
 
 from infra import settings
-from infra.catalog import check_offered
+from infra.catalog import check_offered, offered
 from infra.settings import Settings
 from infra.settings.errors import Problem, SettingsError
 from infra.settings.pools import GpuPool
@@ -314,6 +315,33 @@ def test_whatever_is_written_is_read_or_refused_by_its_path(place: tuple[str, ..
         assert refused.problems
         for problem in refused.problems:
             assert problem.path.startswith(".".join(place))
+
+
+def test_a_network_has_room_for_every_node_that_may_be() -> None:
+    many = {"name": "many", "gpu": "H100", "gpusPerNode": 8, "maxNodes": 40}
+    small = {"region": "ap-south-1", "network": {"cidr": "10.0.16.0/20"}, "cluster": {"pools": [many]}}
+    problem = problems(minimal(aws=small))["aws.network.cidr"]
+    assert problem.nearest == "10.0.0.0/19"
+    assert "44 nodes" in problem.allowed and "/20 has it for 30" in problem.allowed
+    settings.parse(minimal(aws={**small, "network": {"cidr": problem.nearest}}), check_offered)
+    too_many = {**many, "maxNodes": 500}
+    assert problems(with_pools(too_many))["aws.network.cidr"].nearest is None
+    pods = on_google(network={"podsCidr": "10.68.0.0/20"}, cluster={"pools": [{**many, "maxNodes": 20}]})
+    assert problems(pods)["gcp.network.podsCidr"].nearest == "10.68.0.0/19"
+
+
+def test_a_version_out_of_support_is_refused_for_one_in_support(monkeypatch: pytest.MonkeyPatch) -> None:
+    def on(day: date) -> None:
+        monkeypatch.setattr(offered, "date", type("Day", (), {"today": staticmethod(lambda: day)}))
+
+    asked = minimal(aws={"region": "ap-south-1", "cluster": {"version": "1.34"}})
+    on(date(2026, 12, 2))
+    settings.parse(asked, check_offered)
+    on(date(2026, 12, 3))
+    problem = problems(asked)["aws.cluster.version"]
+    assert problem.nearest == "1.35" and "1.34" not in problem.allowed
+    on(date(2030, 1, 1))  # a table that knows no supported version can't say that one is not
+    settings.parse(asked, check_offered)
 
 
 @pytest.fixture
