@@ -18,6 +18,7 @@ from infra.settings import Settings
 from . import clusters
 from .engine import Outcome, Stack
 from .progress import console
+from .providers.aws_table import kept_types
 
 SYSTEM = "system"
 
@@ -61,7 +62,19 @@ def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
     if old := catalog.stale(date.today()):
         console.print(f"[yellow]{old}[/]", soft_wrap=True)
     show_policies(preview)
+    _show_kept({resource["type"] for resource in resources if resource.get("custom")})
     _show_next(stack.name)
+
+
+def _show_kept(types: set[str]) -> None:
+    """What is checked and kept, and carried out by nobody."""
+    kept = sorted(token.rpartition(":")[2] for token in types & kept_types().keys())
+    google = sorted(token for token in types if token.startswith("gcp:"))
+    said = [f"calls of AWS {', '.join(kept)}"] if kept else []
+    if google:
+        said.append(f"{len(google)} types of Google Cloud, but for clusters and their pools")
+    if said:
+        console.print(f"[dim]checked and kept, not carried out: {'; '.join(said)}[/]", soft_wrap=True)
 
 
 def look(cluster: str) -> tuple[list[Node], Pods]:

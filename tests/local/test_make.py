@@ -65,6 +65,7 @@ def test_up_twice_then_everything_else_then_down(env: dict[str, str]) -> None:
         "spot",
         "₹",
         "policies: no finding",
+        "checked and kept, not carried out",
         "Try next",
         "running",
     ):
