@@ -18,19 +18,21 @@ class Pool:
 
     `node_selector` picks exactly this pool; `tolerations` are those its taints ask for. `limits` are for one whole
     node (`nvidia.com/gpu`, the fabric's devices, `hugepages-2Mi`), as Kubernetes quantities. `max_nodes` is the limit
-    the pool scales to. `purchase` is spot or on-demand, `fabric` none or the name of the fast network.
+    the pool scales to. `purchase` is how its nodes are bought, first choice first; `fabric` none or the name of the
+    fast network. `grace_seconds` is what a pod gets to leave when its node is taken back: asking for more is in vain.
     """
 
     name: str
     gpu: str
     gpus_per_node: int
-    purchase: str
+    purchase: Sequence[str]
     fabric: str
     machine_types: tuple[str, ...]
     max_nodes: int
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: Sequence[Mapping[str, Any]] = ()
     limits: Mapping[str, str] = field(default_factory=dict)
+    grace_seconds: int = 110
 
 
 @dataclass(frozen=True)

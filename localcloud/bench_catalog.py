@@ -77,7 +77,7 @@ def _ways(said: Settings, with_skypilot: bool) -> dict[str, dict[str, float | No
 def _ways_in(
     region: str, pools: Sequence[GpuPool], with_skypilot: bool
 ) -> dict[str, dict[str, float | None]]:
-    asked = [Asked.by(pool) for pool in pools]
+    asked = [Asked.by(pool, pool.purchase[0]) for pool in pools]
     sky: list[float | None] = [None] * len(pools)
     if with_skypilot:
         try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from infra.catalog import Machine
 
 NODE_CLASS = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
+CAPACITY_TYPE = "karpenter.sh/capacity-type"
 READY_SECONDS = 60
 # Karpenter's kwok provider takes this off every instance type; we add it, for our numbers are what pods can ask for.
 OVERHEAD_CPU_MILLI = 100
@@ -50,6 +51,22 @@ def start(cluster: str, zone_names: Mapping[str, str] | None = None) -> None:
     )
     offered = _instance_types(access.region, zone_names or zone_names_of(access.region))
     _run(access, offered)
+
+
+def played(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A NodePool's spec with nodes of the kwok class. Nothing is reserved on the local cloud: a chain goes on to its
+    next way, and what could only be reserved is bought on demand."""
+    template = spec["template"]
+    inside = {**template["spec"], "nodeClassRef": NODE_CLASS}
+    if "requirements" in inside:
+        inside["requirements"] = [_without_reserved(need) for need in inside["requirements"]]
+    return {**spec, "template": {**template, "spec": inside}}
+
+
+def _without_reserved(need: Mapping[str, Any]) -> Mapping[str, Any]:
+    if need.get("key") != CAPACITY_TYPE or "reserved" not in (need.get("values") or ()):
+        return need
+    return {**need, "values": [way for way in need["values"] if way != "reserved"] or ["on-demand"]}
 
 
 def stop(cluster: str) -> None:
@@ -136,7 +153,7 @@ def limits(machine: Machine, count: int) -> dict[str, str]:
 
 
 def _offering(capacity_type: str, zone: str, price: float) -> dict[str, Any]:
-    labels = {"karpenter.sh/capacity-type": capacity_type, "topology.kubernetes.io/zone": zone}
+    labels = {CAPACITY_TYPE: capacity_type, "topology.kubernetes.io/zone": zone}
     return {
         "Price": price,
         "Available": True,

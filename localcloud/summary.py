@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,7 +14,9 @@ from rich.table import Table
 from infra import catalog
 from infra.catalog.bill import Registered, bill
 from infra.catalog.show_bill import show_bill
+from infra.catalog.show_risk import show_risk
 from infra.settings import Settings
+from infra.settings.pools import GpuPool
 
 from . import clusters
 from .engine import Outcome, Stack
@@ -57,6 +60,7 @@ def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
         found, pods = look(cluster)
         _show_nodes(cluster, found)
         _show_pods(pods)
+    show_risk(_pools(settings), console)
     month = bill((Registered.of_state(resource) for resource in resources), settings.usage)
     show_bill(month, settings.currency, settings.budget, console)
     if old := catalog.stale(date.today()):
@@ -75,6 +79,13 @@ def _show_kept(types: set[str]) -> None:
         said.append(f"{len(google)} types of Google Cloud, but for clusters and their pools")
     if said:
         console.print(f"[dim]checked and kept, not carried out: {'; '.join(said)}[/]", soft_wrap=True)
+
+
+def _pools(settings: Settings) -> Iterator[tuple[str, GpuPool]]:
+    """Each GPU pool of the stack with its region."""
+    for cloud in (settings.aws, settings.gcp):
+        if cloud:
+            yield from ((cloud.region, pool) for pool in cloud.cluster.pools)
 
 
 def look(cluster: str) -> tuple[list[Node], Pods]:

@@ -18,13 +18,14 @@ from infra.catalog.node_bill import EXPECTED_NODES
 from infra.settings.pools import GpuPool
 
 NODE_CLASS = (
-    "gpu"  # of all pools without a fabric; one with a fabric has a class of its own, named as the pool is
+    "gpu"  # of most pools; one with a fabric or a reservation has a class of its own, named as the pool is
 )
 NODE_CLASS_API, NODE_POOL_API = "karpenter.k8s.aws/v1", "karpenter.sh/v1"
 EMPTY_FOR = "5m"  # long enough for the next pod of a series, short enough for the price of a GPU
 # A spot notice leaves 120 s. Without this, Karpenter's drain obeys `do-not-disrupt` in a reclaim too (seen, 1.14.1): it
-# waits for such pods until EC2 takes their machine, and they are never told. Pods ask for 110 s of grace.
+# waits for such pods until EC2 takes their machine, and they are never told.
 NOTICE = "115s"
+GRACE_SECONDS = 110  # that pods ask for, so that they end before the drain does
 LIFETIME = "720h"  # a node is replaced within a month, for the patches of its image
 
 
@@ -45,11 +46,12 @@ def node_class(
     disk_key_arn: pulumi.Input[str],
     tags: Mapping[str, str],
     together: Together | None = None,
+    reservation: str | None = None,
 ) -> dict[str, Any]:
     """The spec of an EC2NodeClass: a pinned image, private subnets, the cluster's security group, encrypted disks.
 
     With a fabric also its interfaces, which Karpenter otherwise attaches only for pods that ask, and the placement
-    group.
+    group; with a reservation (of capacity, or a block) the only one that `reserved` nodes may take from.
     """
     spec = {
         "amiSelectorTerms": [{"alias": ami_alias}],
@@ -78,6 +80,8 @@ def node_class(
         "instanceStorePolicy": "RAID0",
         "tags": dict(tags),
     }
+    if reservation:
+        spec["capacityReservationSelectorTerms"] = [{"id": reservation}]
     return spec if together is None else spec | _joined(together, spec["securityGroupSelectorTerms"])
 
 
@@ -99,7 +103,6 @@ def node_pool(
     class_name: str = NODE_CLASS,
 ) -> dict[str, Any]:
     """The spec of a pool's NodePool."""
-    bought = ["spot", "on-demand"] if pool.on_demand_fallback else [pool.purchase]
     return {
         "template": {
             "metadata": {"labels": {nodes.POOL_LABEL: pool.name}},
@@ -112,7 +115,7 @@ def node_pool(
                 "requirements": [
                     _one_of("node.kubernetes.io/instance-type", list(machine_types)),
                     _one_of("topology.kubernetes.io/zone", zone_names),
-                    _one_of("karpenter.sh/capacity-type", bought),
+                    _one_of("karpenter.sh/capacity-type", pool.purchase),
                 ],
                 "taints": [nodes.GPU_TAINT],
                 "expireAfter": LIFETIME,

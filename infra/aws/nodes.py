@@ -58,8 +58,8 @@ def node_role(name: str, description: str, opts: pulumi.ResourceOptions) -> Node
 class TemplateArgs:
     """`network_interfaces` with their security groups replace the ones that EKS would give; `user_data` is MIME.
 
-    `block_machine` in `capacity_block` (a reservation's id): EKS takes the machine type from here then, not from the
-    group."""
+    `reservation` is the id of the one that nodes take from. `block_machine` is the machine type where that is a
+    capacity block: EKS takes it from here then, not from the group."""
 
     disk_gib: int
     disk_key_arn: pulumi.Input[str]
@@ -67,7 +67,7 @@ class TemplateArgs:
     user_data: str = ""
     network_interfaces: Sequence[aws.ec2.LaunchTemplateNetworkInterfaceArgs] = ()
     placement_group: pulumi.Input[str] | None = None
-    capacity_block: str | None = None
+    reservation: str | None = None
     block_machine: str | None = None
 
 
@@ -102,12 +102,12 @@ def launch_template(name: str, args: TemplateArgs, opts: pulumi.ResourceOptions)
         else None,
         instance_type=args.block_machine,
         instance_market_options=aws.ec2.LaunchTemplateInstanceMarketOptionsArgs(market_type="capacity-block")
-        if args.capacity_block
+        if args.block_machine
         else None,
         capacity_reservation_specification={
-            "capacity_reservation_target": {"capacity_reservation_id": args.capacity_block}
+            "capacity_reservation_target": {"capacity_reservation_id": args.reservation}
         }
-        if args.capacity_block
+        if args.reservation
         else None,
         user_data=base64.b64encode(args.user_data.encode()).decode() if args.user_data else None,
         # The provider's default tags reach the template, not what is started from it.

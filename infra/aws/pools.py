@@ -1,13 +1,15 @@
 """Pools: GPU nodes from what the settings ask for.
 
 A pool whose nodes stand together (a fabric, a placement group, a capacity block) is a managed node group in one zone;
-every other is a Karpenter NodePool, also one with a fabric that is `elastic`.
+every other is a Karpenter NodePool, also one with a fabric that is `elastic`. Only a NodePool can have a chain of ways
+to buy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pulumi
 import pulumi_aws as aws
@@ -19,11 +21,16 @@ from infra.aws.cluster import Cluster
 from infra.aws.iam import Account
 from infra.aws.network import Network
 from infra.aws.tags import Handling
-from infra.catalog import Asked, Choice, Machine, choose, kubernetes_versions
+from infra.catalog import Choice, Machine, choose_for, kubernetes_versions
 from infra.settings.pools import GpuPool
+from infra.settings.purchase import CAPACITY_BLOCK, ON_DEMAND, RESERVED, SPOT
 
 GPU_RESOURCE = "nvidia.com/gpu"
 ALL_PROTOCOLS = "-1"
+# EKS' names. Machines of a reservation are on-demand ones that the launch template sends to it.
+CAPACITY_TYPES: Mapping[str, str] = MappingProxyType(
+    {SPOT: "SPOT", ON_DEMAND: "ON_DEMAND", RESERVED: "ON_DEMAND", CAPACITY_BLOCK: "CAPACITY_BLOCK"}
+)
 
 
 @dataclass(frozen=True)
@@ -54,17 +61,26 @@ class Pools(pulumi.ComponentResource):
         alone = [pool for pool in args.pools if not pool.together]
         self.ready: list[pulumi.Resource] = [self._node_group(name, pool) for pool in standing]
         self.ready += [self._joined_node_pool(name, pool) for pool in joined]
-        if alone:
+        shared = [pool for pool in alone if not pool.capacity_reservation]
+        if shared:
             node_class = self._node_class(name, nodepools.NODE_CLASS)
-            self.ready += [self._node_pool(name, pool, node_class) for pool in alone]
+            self.ready += [self._node_pool(name, pool, node_class, nodepools.NODE_CLASS) for pool in shared]
+        for pool in alone:
+            if pool.capacity_reservation:
+                own = self._node_class(name, pool.name, reservation=pool.capacity_reservation)
+                self.ready.append(self._node_pool(name, pool, own, pool.name))
         self.register_outputs({"pools": [pool.name for pool in args.pools]})
 
     def _node_group(self, name: str, pool: GpuPool) -> aws.eks.NodeGroup:
         """Nodes that stand together in one zone, bought in one way."""
         args = self._args
-        machines, zone = one_zone(chosen(args.account.region, pool), args.network.private_subnets, pool.zone)
+        machines, zone = one_zone(
+            choose_for(args.account.region, pool), args.network.private_subnets, pool.zone
+        )
         label = f"{self._name}-{pool.name}"
         placement = self._placement_group(name, pool)
+        (way,) = pool.purchase
+        block = way == CAPACITY_BLOCK
         template = nodes.launch_template(
             f"{name}-{pool.name}",
             nodes.TemplateArgs(
@@ -74,8 +90,8 @@ class Pools(pulumi.ComponentResource):
                 user_data=fabric.user_data(efa=pool.fabric == "efa", nvme=machines[0].nvme_gb > 0),
                 network_interfaces=self._interfaces(name, pool, machines[0]),
                 placement_group=placement.name,
-                capacity_block=pool.capacity_reservation,
-                block_machine=machines[0].machine_type if pool.capacity_reservation else None,
+                reservation=pool.capacity_reservation,
+                block_machine=machines[0].machine_type if block else None,
             ),
             self._child,
         )
@@ -88,10 +104,8 @@ class Pools(pulumi.ComponentResource):
             version=self._image.version,
             release_version=self._image.ami_release,
             ami_type="AL2023_x86_64_NVIDIA",
-            capacity_type=pool.purchase.upper().replace("-", "_"),
-            instance_types=None
-            if pool.capacity_reservation
-            else [machine.machine_type for machine in machines],
+            capacity_type=CAPACITY_TYPES[way],
+            instance_types=None if block else [machine.machine_type for machine in machines],
             scaling_config={
                 "desired_size": pool.standing_nodes,
                 "min_size": pool.standing_nodes,
@@ -166,11 +180,15 @@ class Pools(pulumi.ComponentResource):
         )
 
     def _node_class(
-        self, name: str, called: str, together: nodepools.Together | None = None
+        self,
+        name: str,
+        called: str,
+        together: nodepools.Together | None = None,
+        reservation: str | None = None,
     ) -> kubernetes.apiextensions.CustomResource:
         args = self._args
         return kubernetes.apiextensions.CustomResource(
-            f"{name}-{called}" if together is None else f"{name}-{called}-class",
+            f"{name}-{called}-class" if together or reservation else f"{name}-{called}",
             api_version=nodepools.NODE_CLASS_API,
             kind="EC2NodeClass",
             metadata={"name": called},
@@ -181,29 +199,30 @@ class Pools(pulumi.ComponentResource):
                 disk_key_arn=args.disk_key_arn,
                 tags=args.handling.tags(f"{self._name}-{called}"),
                 together=together,
+                reservation=reservation,
             ),
             opts=self._of_karpenter(args.karpenter),
         )
 
     def _joined_node_pool(self, name: str, pool: GpuPool) -> kubernetes.apiextensions.CustomResource:
         """A pool from zero whose nodes a fabric joins: one machine type, in one zone, under a class of its own."""
-        choice, network = chosen(self._args.account.region, pool), self._args.network
+        choice, network = choose_for(self._args.account.region, pool), self._args.network
         machines, zone = one_zone(choice, network.private_subnets, pool.zone)
         placement = self._placement_group(name, pool)
         group = self._fabric_group(name, pool)
         together = nodepools.Together(machines[0], placement.name, group.id)
-        node_class = self._node_class(name, pool.name, together)
+        node_class = self._node_class(name, pool.name, together, pool.capacity_reservation)
         types = [machines[0].machine_type]
         return self._made(name, pool, types, [network.zone_names[zone]], node_class, pool.name)
 
     def _node_pool(
-        self, name: str, pool: GpuPool, node_class: pulumi.Resource
+        self, name: str, pool: GpuPool, node_class: pulumi.Resource, class_name: str
     ) -> kubernetes.apiextensions.CustomResource:
-        choice = chosen(self._args.account.region, pool)
+        choice = choose_for(self._args.account.region, pool)
         offered = {zone for machine in choice.machines for zone in machine.zones}
         zones = [zone_name for zone, zone_name in self._args.network.zone_names.items() if zone in offered]
         types = [machine.machine_type for machine in choice.machines]
-        return self._made(name, pool, types, zones, node_class, nodepools.NODE_CLASS)
+        return self._made(name, pool, types, zones, node_class, class_name)
 
     def _made(
         self,
@@ -237,7 +256,7 @@ class Pools(pulumi.ComponentResource):
 
 def describe(region: str, pools: Sequence[GpuPool]) -> dict[str, interfaces.Pool]:
     """The pools as pods see them, by name."""
-    return {pool.name: _described(pool, chosen(region, pool)) for pool in pools}
+    return {pool.name: _described(pool, choose_for(region, pool)) for pool in pools}
 
 
 def one_zone(
@@ -266,11 +285,6 @@ def one_zone(
     return alike, zone
 
 
-def chosen(region: str, pool: GpuPool) -> Choice:
-    """The machines that serve a pool in its region."""
-    return choose([region], Asked.by(pool))
-
-
 def _described(pool: GpuPool, choice: Choice) -> interfaces.Pool:
     limits = {GPU_RESOURCE: str(pool.gpus_per_node)}
     if pool.fabric == "efa":
@@ -292,4 +306,5 @@ def _described(pool: GpuPool, choice: Choice) -> interfaces.Pool:
             {"key": nodes.GPU_TAINT["key"], "operator": "Exists", "effect": nodes.GPU_TAINT["effect"]}
         ],
         limits=limits,
+        grace_seconds=nodepools.GRACE_SECONDS,
     )

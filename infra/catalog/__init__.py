@@ -1,6 +1,16 @@
 """GPU machines, prices and rupees: tables of facts in `data/`, and the lookups on them."""
 
-from infra.catalog.choose import ANY, FABRICS, PURCHASES, Asked, Choice, NoMachineError, Offer, choose
+from infra.catalog.choose import (
+    ANY,
+    FABRICS,
+    PURCHASES,
+    Asked,
+    Choice,
+    NoMachineError,
+    Offer,
+    choose,
+    choose_for,
+)
 from infra.catalog.kubernetes_versions import KubernetesVersion, kubernetes_versions
 from infra.catalog.machines import MONTH_HOURS, Machine, everywhere, machine, machines, offered_in, stale
 from infra.catalog.offered import check_offered
@@ -22,6 +32,7 @@ __all__ = [
     "Offer",
     "check_offered",
     "choose",
+    "choose_for",
     "everywhere",
     "kubernetes_versions",
     "machine",

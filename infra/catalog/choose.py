@@ -21,7 +21,7 @@ FABRICS = ("none", "efa", "rdma", "tcpx")
 class Asked:
     """What a pool asks of the catalogue: one kind of GPU, or any with enough memory; and how many of them in a node.
 
-    `fabric` is none, efa, rdma or tcpx. `purchase` is spot, on-demand, capacity-block or any. `nodes` of a pool with a
+    `fabric` is none, efa, rdma or tcpx. `purchase` is one way of buying, or any. `nodes` of a pool with a
     fabric are lost together when one is taken back, and `lost_hours` of work with them. Spot is refused where it saves
     less than `min_spot_saving` of the on-demand price.
     """
@@ -36,14 +36,14 @@ class Asked:
     min_spot_saving: float = 0.1
 
     @classmethod
-    def by(cls, pool: GpuPool) -> Asked:
-        """What a pool of the settings asks."""
+    def by(cls, pool: GpuPool, purchase: str) -> Asked:
+        """What a pool of the settings asks, bought in one of its ways."""
         return cls(
             gpu=pool.gpu,
             min_gpu_memory_gib=pool.min_gpu_memory_gib,
             gpus_per_node=pool.gpus_per_node,
             fabric=pool.fabric,
-            purchase=pool.purchase,
+            purchase=purchase,
             nodes=pool.most_nodes,
             lost_hours=pool.hours_lost_per_reclaim,
             min_spot_saving=pool.min_spot_saving,
@@ -52,6 +52,11 @@ class Asked:
     @property
     def purchases(self) -> tuple[str, ...]:
         return PURCHASES if self.purchase == ANY else (self.purchase,)
+
+    @property
+    def together(self) -> int:
+        """Nodes that one reclaim stops."""
+        return self.nodes if self.fabric != "none" else 1
 
     @property
     def what(self) -> str:
@@ -128,6 +133,20 @@ def choose(regions: Sequence[str], asked: Asked) -> Choice:
     return Choice(tuple(offers), tuple(rejected))
 
 
+def choose_for(region: str, pool: GpuPool) -> Choice:
+    """The machines of a pool: those that serve when they are bought in the first of its ways that is offered.
+
+    Raises:
+        NoMachineError: none is; it is about the last.
+    """
+    for way in pool.purchase[:-1]:
+        try:
+            return choose([region], Asked.by(pool, way))
+        except NoMachineError:
+            continue
+    return choose([region], Asked.by(pool, pool.purchase[-1]))
+
+
 def _judge(machine: Machine, asked: Asked) -> Iterator[Offer | Rejected]:
     fault = _fault(machine, asked)
     if fault:
@@ -139,8 +158,8 @@ def _judge(machine: Machine, asked: Asked) -> Iterator[Offer | Rejected]:
         if why or usd is None:
             yield Rejected(machine, purchase, "purchase", why)
             continue
-        together = asked.nodes if asked.fabric != "none" else 1
-        yield Offer(machine, purchase, usd, usd * risk.factor(machine, purchase, together, asked.lost_hours))
+        useful = usd * risk.factor(machine, purchase, asked.together, asked.lost_hours)
+        yield Offer(machine, purchase, usd, useful)
 
 
 def _fault(machine: Machine, asked: Asked) -> tuple[str, str] | None:

@@ -76,8 +76,9 @@ class Machine:
         return self.spot.usd if self.spot else None
 
     def price(self, purchase: str) -> float | None:
-        """USD an hour when bought as `spot` or `on-demand`. A capacity block is priced when it is bought, below
-        on-demand."""
+        """USD an hour when bought as `spot`, or on demand. No figure was found for the other ways, none of which costs
+        more than on demand: a block is priced when it is bought, flex-start is said to be up to 53 % cheaper (GKE
+        documentation, "flex-start", 2026-11-24), and a reservation is paid for whether it is used or not."""
         return self.spot_usd if purchase == "spot" else self.on_demand_usd
 
     @property

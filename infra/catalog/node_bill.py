@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -12,6 +12,7 @@ from infra.catalog import services
 from infra.catalog.bill import Line, Registered, Span, Stack
 from infra.catalog.machines import MONTH_HOURS, Machine, machines
 from infra.geography import REGIONS
+from infra.settings.purchase import FLEX_START, KARPENTER_ORDER, ON_DEMAND, RESERVED, SPOT
 
 NODE_GROUP, NODE_POOL = "aws:eks/nodeGroup:NodeGroup", "kubernetes:karpenter.sh/v1:NodePool"
 GKE_POOL = "gcp:container/nodePool:NodePool"
@@ -26,7 +27,7 @@ PODS = {
 POOL_LABEL, GPU = "india-ai-infra/pool", "nvidia.com/gpu"
 # On a NodePool: how many nodes its people count on, where the stack's own pods don't tell.
 EXPECTED_NODES = "india-ai-infra/expected-nodes"
-EXPECTED_LABEL = "expected-nodes"  # the same on a GKE node pool, among its resource labels
+EXPECTED_LABEL = "expected-nodes"  # the same on a GKE node pool, among its resource labels, with 0.5 as 0-5
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,11 @@ def _of_pool(pool: Registered, stack: Stack) -> Nodes:
     template = (spec.get("template") or {}).get("spec") or {}
     asked = {need.get("key"): _words(need.get("values")) for need in template.get("requirements") or ()}
     types = asked.get("node.kubernetes.io/instance-type", ())
-    purchase = "spot" if "spot" in asked.get("karpenter.sh/capacity-type", ()) else "on-demand"
+    ways = [way for way in KARPENTER_ORDER if way in asked.get("karpenter.sh/capacity-type", ())]
     zones = asked.get("topology.kubernetes.io/zone", ())
     of_zone = re.sub(r"[a-z]$", "", zones[0]) if zones else ""
-    machine = _cheapest(types, of_zone if of_zone in REGIONS else stack.region(pool), purchase)
+    region = of_zone if of_zone in REGIONS else stack.region(pool)
+    machine, purchase = _first_offered(types, region, ways or [ON_DEMAND])
     per_node = machine.gpu_count if machine and machine.gpu_count else 1
     limit = _number((spec.get("limits") or {}).get(GPU))
     expected = _expected(pool, stack, per_node)
@@ -126,7 +128,7 @@ def _of_gke_pool(pool: Registered, stack: Stack) -> Nodes:
     if type_.startswith("n1-") and gpus:
         # The one family whose GPUs are chosen apart: the catalogue's name has both.
         type_ = f"{type_}+{gpus[0].get('count')}x{str(gpus[0].get('type')).rpartition('-')[2].upper()}"
-    purchase = "spot" if config.get("spot") is True else "on-demand"
+    purchase = _gke_purchase(config)
     machine = _cheapest((type_,), stack.region(pool), purchase)
     zones = len(_words(pool.inputs.get("nodeLocations"))) or 1
     scaling = pool.inputs.get("autoscaling")
@@ -136,6 +138,15 @@ def _of_gke_pool(pool: Registered, stack: Stack) -> Nodes:
     else:
         count = _elastic(pool, stack, machine, scaling, zones)
     return Nodes((type_,), machine, purchase, count, _gib(config.get("diskSizeGb")))
+
+
+def _gke_purchase(config: Mapping[str, Any]) -> str:
+    if config.get("spot") is True:
+        return SPOT
+    if config.get("flexStart") is True:
+        return FLEX_START
+    kind = (config.get("reservationAffinity") or {}).get("consumeReservationType")
+    return RESERVED if kind == "SPECIFIC_RESERVATION" else ON_DEMAND
 
 
 def _elastic(
@@ -148,13 +159,20 @@ def _elastic(
         each = _number(scaling.get("minNodeCount", 0)), _number(scaling.get("maxNodeCount"))
         least, most = (None if nodes is None else nodes * zones for nodes in each)
     config = pool.inputs.get("nodeConfig") or {}
-    expected = _number((config.get("resourceLabels") or {}).get(EXPECTED_LABEL))
+    said = (config.get("resourceLabels") or {}).get(EXPECTED_LABEL)
+    expected = _number(str(said).replace("-", "."))
     if expected is None:
         per_node = machine.gpu_count if machine and machine.gpu_count else 1
         expected = _asked(stack, (config.get("labels") or {}).get(POOL_LABEL), per_node)
     if least is None or most is None or expected is None:
         return None
     return Span(least, min(max(least, expected), most), most)
+
+
+def _first_offered(types: Sequence[str], region: str, ways: Sequence[str]) -> tuple[Machine | None, str]:
+    """What a chain buys while its first way has machines: the first way with a price, and what is cheapest then."""
+    found = [(_cheapest(types, region, way), way) for way in ways]
+    return next(((one, way) for one, way in found if one and one.price(way) is not None), found[0])
 
 
 def _cheapest(types: Sequence[str], region: str, purchase: str) -> Machine | None:

@@ -8,13 +8,14 @@ from ipaddress import IPv4Network
 
 from pydantic.alias_generators import to_camel
 
-from infra.catalog.choose import Asked, Choice, NoMachineError, choose
+from infra.catalog.choose import Asked, Choice, NoMachineError, choose, choose_for
 from infra.catalog.kubernetes_versions import kubernetes_versions
 from infra.catalog.machines import machines
 from infra.geography import Cloud, regions_of
 from infra.settings.errors import NOTHING, Problem, nearest
 from infra.settings.parts import CloudParts, Parts
 from infra.settings.pools import GpuPool
+from infra.settings.purchase import SPOT, in_words
 from infra.settings.types import LARGEST_PODS_PREFIX, LARGEST_PREFIX
 
 # What an EKS node takes of its subnet: an address of its own, and two prefixes of 16 for pods, one of them kept warm
@@ -105,19 +106,24 @@ def _system_machine(cloud: Cloud, region: str, machine_type: str) -> list[Proble
 
 def _pool(region: str, path: str, pool: GpuPool) -> list[Problem]:
     try:
-        choice = choose([region], Asked.by(pool))
+        if SPOT in pool.purchase:  # that a chain goes on behind it makes spot that saves little no better
+            choose([region], Asked.by(pool, SPOT))
+        choice = choose_for(region, pool)
     except NoMachineError as error:
         setting = to_camel("purchase" if error.asked == "zones" else error.asked)
-        return [Problem(f"{path}.{setting}", error.given, error.allowed, error.near)]
+        given = in_words(pool.purchase) if setting == "purchase" else error.given
+        return [Problem(f"{path}.{setting}", given, error.allowed, error.near)]
     return _zone(path, pool, choice)
 
 
 def _zone(path: str, pool: GpuPool, choice: Choice) -> list[Problem]:
-    if pool.zone is None and pool.capacity_reservation:
-        return [Problem(f"{path}.zone", NOTHING, "the zone of the capacity block", choice.zones[0])]
+    if pool.zone is None and pool.stands and pool.capacity_reservation:
+        return [
+            Problem(f"{path}.zone", NOTHING, "the zone of the capacity block or reservation", choice.zones[0])
+        ]
     if pool.zone and not pool.stands:
         return [
-            Problem(f"{path}.zone", pool.zone, "only with a fabric, placementGroup or capacityReservation")
+            Problem(f"{path}.zone", pool.zone, "only with a fabric, a placementGroup or a capacity block")
         ]
     if pool.zone and pool.zone not in choice.zones:
         offered = f"where {choice.machines[0].machine_type} is: {', '.join(choice.zones)}"

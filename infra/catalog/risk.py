@@ -14,12 +14,26 @@ from infra.catalog.machines import MONTH_HOURS, Machine
 BANDS: Mapping[str, float] = MappingProxyType(
     {"<5%": 0.05, "5-10%": 0.10, "10-15%": 0.15, "15-20%": 0.20, ">20%": 0.30}
 )
-WORST = ">20%"
+WORST, WORST_AT_LEAST = ">20%", 0.20
 
 
 def reclaims_per_hour(machine: Machine) -> float:
     """The hazard λ of one spot node, so that a share 1 − exp(−730 λ) of them is lost within a month."""
-    return -log(1 - BANDS[machine.interruption_band or WORST]) / MONTH_HOURS
+    return _hazard(BANDS[machine.interruption_band or WORST])
+
+
+def hours_lost_a_month(machine: Machine, together: int, lost_hours: float) -> float | None:
+    """Hours of work that reclaims cost a spot node in a month, at its band's upper end; of the last band, which has
+    none, at its lower. None where no band is known: nothing is assumed here."""
+    band = machine.interruption_band
+    if not band:
+        return None
+    share = WORST_AT_LEAST if band == WORST else BANDS[band]
+    return _hazard(share) * MONTH_HOURS * together * lost_hours
+
+
+def _hazard(share: float) -> float:
+    return -log(1 - share) / MONTH_HOURS
 
 
 def factor(machine: Machine, purchase: str, together: int, lost_hours: float) -> float:

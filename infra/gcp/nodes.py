@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_gcp as gcp
 
+from infra.gcp import compute_class
 from infra.gcp.iam import Project
+from infra.settings.purchase import FLEX_START, ON_DEMAND, RESERVED, SPOT
 
 POOL_LABEL = "india-ai-infra/pool"
 # GKE adds it by itself only where a pool without GPUs was there first (terraform-google-kubernetes-engine#703).
@@ -16,6 +18,11 @@ GPU_TAINT: Mapping[str, str] = {"key": "nvidia.com/gpu", "value": "present", "ef
 
 SYSTEM_DISK_GIB = 100
 GPU_DISK_GIB = 300
+
+# "Spot VMs" (GKE documentation, read 2026-11-24): after a notice the kubelet has 30 s to end pods, the last 15 of them
+# for those of the system. With a control plane from 1.35.0-gke.1171000 on it can have 120; the API takes 0, 30 and 120.
+NOTICE, LONG_NOTICE, LONG_SINCE = 30, 120, (1, 35)
+SYSTEM_SECONDS = 15
 
 # What a node's own agents do: write logs and metrics, and pull images ("Use least privilege IAM service accounts").
 NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
@@ -33,7 +40,9 @@ class Accelerator:
 class NodeArgs:
     """`account` is the e-mail of the nodes' service account, `disk_key` the path of the key of their boot disks.
 
-    `local_ssds` are disks of 375 GB that come with the machine and hold its pods' scratch data.
+    `local_ssds` are disks of 375 GB that come with the machine and hold its pods' scratch data. `purchase` is the way
+    that its nodes are bought: from the `reservation` of that name, or flex-start, which ends after `max_run_hours`.
+    `notice_seconds` is what the kubelet of a spot node takes to end pods, `compute_class` the class that may use it.
     """
 
     machine_type: str
@@ -43,7 +52,11 @@ class NodeArgs:
     disk_gib: int
     labels: Mapping[str, str]
     disk_type: str = "pd-balanced"
-    spot: bool = False
+    purchase: str = ON_DEMAND
+    reservation: str | None = None
+    max_run_hours: int | None = None
+    notice_seconds: int = NOTICE
+    compute_class: str | None = None
     accelerator: Accelerator | None = None
     local_ssds: int = 0
     node_labels: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +68,10 @@ def config(args: NodeArgs) -> gcp.container.NodePoolNodeConfigArgsDict:
     return gcp.container.NodePoolNodeConfigArgsDict(
         machine_type=args.machine_type,
         image_type="COS_CONTAINERD",
-        spot=args.spot,
+        spot=args.purchase == SPOT,
+        flex_start=True if args.purchase == FLEX_START else None,
+        max_run_duration=f"{args.max_run_hours * 3600}s" if args.max_run_hours else None,
+        reservation_affinity=_affinity(args),
         service_account=args.account,
         oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],  # its roles say what it may do
         disk_size_gb=args.disk_gib,
@@ -64,17 +80,52 @@ def config(args: NodeArgs) -> gcp.container.NodePoolNodeConfigArgsDict:
         shielded_instance_config={"enable_secure_boot": True, "enable_integrity_monitoring": True},
         workload_metadata_config={"mode": "GKE_METADATA"},
         metadata={"disable-legacy-endpoints": "true"},
-        kubelet_config={"insecure_kubelet_readonly_port_enabled": "FALSE"},
+        kubelet_config=_kubelet(args),
         gcfs_config={"enabled": True},  # a pod starts while its image is still being fetched
         gvnic={"enabled": True},
         ephemeral_storage_local_ssd_config={"local_ssd_count": ssds} if ssds else None,
         guest_accelerators=_accelerators(gpus) if gpus else None,
-        labels={POOL_LABEL: args.pool, **args.node_labels},
-        taints=[{"key": GPU_TAINT["key"], "value": GPU_TAINT["value"], "effect": "NO_SCHEDULE"}]
-        if gpus
-        else None,
+        labels={POOL_LABEL: args.pool, **_class_label(args), **args.node_labels},
+        taints=[
+            {"key": taint["key"], "value": taint["value"], "effect": "NO_SCHEDULE"} for taint in _taints(args)
+        ]
+        or None,
         resource_labels=args.labels,
     )
+
+
+def notice_seconds(version: str) -> int:
+    """Seconds that the kubelet of a spot node gets, in a cluster of this Kubernetes version."""
+    return LONG_NOTICE if tuple(map(int, version.split("."))) >= LONG_SINCE else NOTICE
+
+
+def _kubelet(args: NodeArgs) -> gcp.container.NodePoolNodeConfigKubeletConfigArgsDict:
+    long = args.purchase == SPOT and args.notice_seconds > NOTICE
+    return gcp.container.NodePoolNodeConfigKubeletConfigArgsDict(
+        insecure_kubelet_readonly_port_enabled="FALSE",
+        shutdown_grace_period_seconds=args.notice_seconds if long else None,
+        shutdown_grace_period_critical_pods_seconds=SYSTEM_SECONDS if long else None,
+    )
+
+
+def _affinity(args: NodeArgs) -> gcp.container.NodePoolNodeConfigReservationAffinityArgsDict | None:
+    """Spot and flex-start nodes must take from no reservation; on-demand ones take what is open to all."""
+    if args.purchase == RESERVED and args.reservation:
+        return {
+            "consume_reservation_type": "SPECIFIC_RESERVATION",
+            "key": "compute.googleapis.com/reservation-name",
+            "values": [args.reservation],
+        }
+    return {"consume_reservation_type": "NO_RESERVATION"} if args.purchase in (SPOT, FLEX_START) else None
+
+
+def _class_label(args: NodeArgs) -> Mapping[str, str]:
+    return {compute_class.LABEL: args.compute_class} if args.compute_class else {}
+
+
+def _taints(args: NodeArgs) -> Sequence[Mapping[str, str]]:
+    gpu = [GPU_TAINT] if args.accelerator else []
+    return [*gpu, compute_class.taint(args.compute_class)] if args.compute_class else gpu
 
 
 def _accelerators(gpus: Accelerator) -> Sequence[gcp.container.NodePoolNodeConfigGuestAcceleratorArgsDict]:

@@ -1,31 +1,34 @@
 """Pools: GPU nodes from what the settings ask for, each a GKE node pool of one machine type.
 
 A pool whose nodes stand together (a fabric, a placement group) has a fixed number of them in one zone; every other
-grows from zero over all zones that offer the machine, as does one with a fabric that is `elastic`, in its one zone.
+grows from zero over all zones that offer the machine, as does one with a fabric that is `elastic`, in its one zone. A
+chain of ways to buy is a node pool for each, and a ComputeClass that says in which order they are tried.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 import pulumi
 import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
 
 from infra import interfaces
-from infra.catalog import Asked, Choice, Machine, choose
-from infra.gcp import nodes, tags
+from infra.catalog import Machine, choose_for
+from infra.catalog.node_bill import EXPECTED_LABEL
+from infra.gcp import compute_class, nodes, tags
 from infra.gcp.cluster import Cluster
 from infra.gcp.fabric import Fabric, FabricArgs
 from infra.gcp.iam import Project
 from infra.gcp.tags import Handling
-from infra.settings.pools import GpuPool
+from infra.settings.pools import FLEX_START_HOURS, GooglePool
+from infra.settings.purchase import FLEX_START, SPOT, Way
 
 GPU_RESOURCE = "nvidia.com/gpu"
 LOCAL_SSD_GB = 375
-ON_DEMAND = "-on-demand"
 
 # Google's names of the catalogue's GPUs ("GPU machine types", Compute Engine documentation).
 ACCELERATORS: Mapping[str, str] = MappingProxyType(
@@ -48,7 +51,7 @@ class PoolsArgs:
     project: Project
     handling: Handling
     cluster: Cluster
-    pools: Sequence[GpuPool]
+    pools: Sequence[GooglePool]
     disk_key: pulumi.Output[str]
 
 
@@ -63,18 +66,34 @@ class Pools(pulumi.ComponentResource):
             self._pool(name, pool)
         self.register_outputs({"pools": [pool.name for pool in args.pools]})
 
-    def _pool(self, name: str, pool: GpuPool) -> None:
-        machine = chosen(self._args.project.region, pool).machines[0]
+    def _pool(self, name: str, pool: GooglePool) -> None:
+        machine = choose_for(self._args.project.region, pool).machines[0]
         zones = [one_zone(machine, pool.zone)] if pool.together else list(machine.zones)
         fabric = self._fabric(name, pool, zones[0]) if pool.fabric != "none" else None
-        self.ready.append(self._node_pool(f"{name}-{pool.name}", pool, pool.name, machine, zones, fabric))
-        if pool.on_demand_fallback:
-            # The autoscaler takes the cheaper pool first, and this one when there is no spot.
-            second = pool.name + ON_DEMAND
-            bought = pool.model_copy(update={"purchase": "on-demand"})
-            self.ready.append(self._node_pool(f"{name}-{second}", bought, second, machine, zones, None))
+        made = [self._node_pool(name, pool, way, machine, zones, fabric) for way in pool.purchase]
+        self.ready += made
+        if pool.chained:
+            self.ready.append(self._compute_class(name, pool, made))
 
-    def _fabric(self, name: str, pool: GpuPool, zone: str) -> Fabric:
+    def _compute_class(
+        self, name: str, pool: GooglePool, node_pools: Sequence[pulumi.Resource]
+    ) -> kubernetes.apiextensions.CustomResource:
+        cluster = self._args.cluster
+        return kubernetes.apiextensions.CustomResource(
+            f"{name}-{pool.name}-class",
+            api_version=compute_class.API,
+            kind="ComputeClass",
+            metadata={"name": pool.name},
+            spec=compute_class.spec([pool.node_pool(way) for way in pool.purchase]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=cluster.provider,
+                deleted_with=cluster.resource,
+                depends_on=list(node_pools),
+            ),
+        )
+
+    def _fabric(self, name: str, pool: GooglePool, zone: str) -> Fabric:
         cluster = self._args.cluster
         made = Fabric(
             f"{name}-{pool.name}-fabric",
@@ -86,17 +105,18 @@ class Pools(pulumi.ComponentResource):
 
     def _node_pool(
         self,
-        resource_name: str,
-        pool: GpuPool,
-        called: str,
+        name: str,
+        pool: GooglePool,
+        way: Way,
         machine: Machine,
         zones: Sequence[str],
         fabric: Fabric | None,
     ) -> gcp.container.NodePool:
         args = self._args
+        resource_name, flexible = f"{name}-{pool.node_pool(way)}", way == FLEX_START
         return gcp.container.NodePool(
             resource_name,
-            name=called,
+            name=pool.node_pool(way),
             project=args.project.id,
             location=args.project.region,
             cluster=args.cluster.name,
@@ -104,12 +124,14 @@ class Pools(pulumi.ComponentResource):
             node_count=pool.standing_nodes if pool.stands else None,
             initial_node_count=None if pool.stands else 0,
             autoscaling=None if pool.stands else _growth(pool),
-            management={"auto_repair": True, "auto_upgrade": True},
-            # There is seldom a GPU machine to spare for a surge.
-            upgrade_settings={"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1},
+            management={"auto_repair": not flexible, "auto_upgrade": True},
+            # There is seldom a GPU machine to spare for a surge. Flex-start nodes end within a week: GKE's own choice.
+            upgrade_settings=None
+            if flexible
+            else {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1},
             placement_policy=self._placement(resource_name) if pool.together else None,
             network_config=_networks(fabric),
-            node_config=nodes.config(self._node(pool, called, machine)),
+            node_config=nodes.config(self._node(pool, way, machine)),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=args.cluster.ready,
@@ -118,7 +140,7 @@ class Pools(pulumi.ComponentResource):
             ),
         )
 
-    def _node(self, pool: GpuPool, called: str, machine: Machine) -> nodes.NodeArgs:
+    def _node(self, pool: GooglePool, way: Way, machine: Machine) -> nodes.NodeArgs:
         args = self._args
         return nodes.NodeArgs(
             machine_type=machine.machine_type.partition("+")[0],  # n1-standard-4+1xT4
@@ -127,8 +149,15 @@ class Pools(pulumi.ComponentResource):
             disk_key=args.disk_key,
             disk_gib=nodes.GPU_DISK_GIB,
             disk_type="hyperdisk-balanced" if machine.machine_type.startswith(HYPERDISK) else "pd-balanced",
-            labels=tags.labels(args.handling, f"{args.cluster.args.name}-{called}"),
-            spot=pool.purchase == "spot",
+            labels={
+                **tags.labels(args.handling, f"{args.cluster.args.name}-{pool.node_pool(way)}"),
+                **_expected(pool, way),
+            },
+            purchase=way,
+            reservation=pool.capacity_reservation,
+            max_run_hours=(pool.max_run_hours or FLEX_START_HOURS) if way == FLEX_START else None,
+            notice_seconds=nodes.notice_seconds(args.cluster.args.version),
+            compute_class=pool.name if pool.chained else None,
             accelerator=nodes.Accelerator(ACCELERATORS[machine.gpu], machine.gpu_count),
             local_ssds=machine.nvme_gb // LOCAL_SSD_GB,
         )
@@ -144,14 +173,12 @@ class Pools(pulumi.ComponentResource):
         return gcp.container.NodePoolPlacementPolicyArgsDict(type="COMPACT", policy_name=policy.name)
 
 
-def describe(region: str, pools: Sequence[GpuPool]) -> dict[str, interfaces.Pool]:
-    """The pools as pods see them, by name."""
-    return {pool.name: _described(pool, chosen(region, pool).machines[0]) for pool in pools}
-
-
-def chosen(region: str, pool: GpuPool) -> Choice:
-    """The machines that serve a pool in its region; a node pool has the cheapest."""
-    return choose([region], Asked.by(pool))
+def describe(region: str, version: str, pools: Sequence[GooglePool]) -> dict[str, interfaces.Pool]:
+    """The pools of a cluster of this Kubernetes version as pods see them, by name."""
+    return {
+        pool.name: _described(pool, choose_for(region, pool).machines[0], nodes.notice_seconds(version))
+        for pool in pools
+    }
 
 
 def one_zone(machine: Machine, wanted: str | None = None) -> str:
@@ -167,12 +194,21 @@ def one_zone(machine: Machine, wanted: str | None = None) -> str:
     return wanted
 
 
-def _growth(pool: GpuPool) -> gcp.container.NodePoolAutoscalingArgsDict:
+def _growth(pool: GooglePool) -> gcp.container.NodePoolAutoscalingArgsDict:
     """From zero to the pool's limit, over all zones together, wherever there are machines."""
     policy: Literal["ANY"] = "ANY"
     return gcp.container.NodePoolAutoscalingArgsDict(
         total_min_node_count=0, total_max_node_count=pool.most_nodes, location_policy=policy
     )
+
+
+def _expected(pool: GooglePool, way: Way) -> dict[str, str]:
+    """The label that tells the bill how many nodes to count on: of a chain, all on its first way."""
+    if way != pool.purchase[0]:
+        return {EXPECTED_LABEL: "0"}
+    if pool.expected_nodes is None:
+        return {}
+    return {EXPECTED_LABEL: f"{pool.expected_nodes:g}".replace(".", "-")}  # no dots in a label
 
 
 def _networks(fabric: Fabric | None) -> gcp.container.NodePoolNetworkConfigArgsDict:
@@ -189,8 +225,15 @@ def _networks(fabric: Fabric | None) -> gcp.container.NodePoolNetworkConfigArgsD
     )
 
 
-def _described(pool: GpuPool, machine: Machine) -> interfaces.Pool:
-    return interfaces.Pool(
+def _described(pool: GooglePool, machine: Machine, notice: int) -> interfaces.Pool:
+    selects, tolerates = (
+        {nodes.POOL_LABEL: pool.name},
+        [{"key": nodes.GPU_TAINT["key"], "operator": "Exists", "effect": nodes.GPU_TAINT["effect"]}],
+    )
+    if pool.chained:
+        selects[compute_class.LABEL] = pool.name
+        tolerates.append(compute_class.toleration(pool.name))
+    seen = interfaces.Pool(
         name=pool.name,
         gpu=machine.gpu,
         gpus_per_node=pool.gpus_per_node,
@@ -198,9 +241,8 @@ def _described(pool: GpuPool, machine: Machine) -> interfaces.Pool:
         fabric=pool.fabric,
         machine_types=(machine.machine_type,),
         max_nodes=pool.most_nodes,
-        node_selector={nodes.POOL_LABEL: pool.name},
-        tolerations=[
-            {"key": nodes.GPU_TAINT["key"], "operator": "Exists", "effect": nodes.GPU_TAINT["effect"]}
-        ],
+        node_selector=selects,
+        tolerations=tolerates,
         limits={GPU_RESOURCE: str(pool.gpus_per_node)},
     )
+    return replace(seen, grace_seconds=notice - nodes.SYSTEM_SECONDS) if SPOT in pool.purchase else seen

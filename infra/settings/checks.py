@@ -20,10 +20,11 @@ def _pools_are_told_apart(parts: Parts) -> list[Problem]:
     first = {SYSTEM_POOL: "the system pool"}
     problems = []
     for path, pool in parts.pools.items():
-        if pool.name in first:
-            allowed = f"a name of its own: {first[pool.name]} has this one"
+        if taken := next((name for name in pool.taken_names if name in first), None):
+            allowed = f"a name of its own: {first[taken]} has {'this one' if taken == pool.name else taken}"
             problems.append(Problem(f"{path}.name", pool.name, allowed, f"{pool.name}-2"))
-        first.setdefault(pool.name, path)
+        for name in pool.taken_names:
+            first.setdefault(name, path)
     return problems
 
 

@@ -9,11 +9,22 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from infra.settings.errors import refuse
 from infra.settings.model import Model
-from infra.settings.types import CapacityReservation, DnsLabel
+from infra.settings.purchase import (
+    CAPACITY_BLOCK,
+    FLEX_START,
+    RESERVED,
+    SPOT,
+    Purchases,
+    Way,
+    in_words,
+    on_aws,
+    on_google,
+)
+from infra.settings.types import CapacityReservation, DnsLabel, GoogleReservation
 
-GOOGLE_POOL_NAME = 30
+GOOGLE_POOL_NAME = 29  # a node pool's has 40, less the longest way of buying
+FLEX_START_HOURS = 168
 SYSTEM_POOL = "system"
-Purchase = Literal["spot", "on-demand", "capacity-block"]
 Fabric = Literal["none", "efa", "tcpx", "rdma"]
 AWS_FABRICS, GOOGLE_FABRICS = ("none", "efa"), ("none", "tcpx", "rdma")
 
@@ -40,41 +51,50 @@ class GoogleSystemPool(SystemPool):
 class GpuPool(Model):
     """Nodes with one kind of GPU. The catalogue turns it into machine types and zones.
 
-    `gpu` names the kind, or `min_gpu_memory_gib` asks for the cheapest with that much memory. Spot is weighed by
-    `hours_lost_per_reclaim`, and refused where it saves less than the share `min_spot_saving`. A
-    `capacity_reservation` is the id of a capacity block that was bought, in its `zone` (an ID: aps1-az1), which other
-    pools that stand may name too. `expected_nodes` is what the price of the stack counts on: without it, what the
-    stack's own workloads ask for.
+    `gpu` names the kind, or `min_gpu_memory_gib` asks for the cheapest with that much memory. `purchase` is how its
+    nodes are bought: a way, or a chain of ways of which each is tried when those before it have nothing. Spot is
+    weighed by `hours_lost_per_reclaim`, and refused where it saves less than the share `min_spot_saving`. A
+    `capacity_reservation` is what `reserved` or `capacity-block` takes from; a pool that stands on it names its `zone`
+    (an ID: aps1-az1), which other pools that stand may name too. `expected_nodes` is what the price of the stack counts
+    on: without it, what the stack's own workloads ask for.
 
     `max_nodes` or `max_gpus` is the most that the pool grows to: one of them, in whole nodes. A pool is elastic (from
     zero, by what is asked for) unless it has a fabric or a placement group: such a pool stands, in one zone, with
-    `min_nodes` nodes, all of them unless given, or grows from zero there if it is `elastic`.
-    `on_demand_fallback` lets an elastic spot pool buy on-demand when there
-    is no spot.
+    `min_nodes` nodes, all of them unless given, or grows from zero there if it is `elastic`. Only an elastic pool has a
+    chain.
     """
 
     name: DnsLabel
     gpu: str | None = Field(default=None, min_length=1)
     min_gpu_memory_gib: float | None = Field(default=None, gt=0, validate_default=True)
     gpus_per_node: int = Field(default=1, ge=1)
-    purchase: Purchase = "spot"
+    fabric: Fabric = "none"
+    placement_group: bool = False
+    elastic: bool = False
+    purchase: Purchases = (SPOT,)
     zone: str | None = None
     capacity_reservation: CapacityReservation | None = Field(default=None, validate_default=True)
     min_spot_saving: float = Field(default=0.1, ge=0, lt=1)
     hours_lost_per_reclaim: float = Field(default=1, ge=0)
-    fabric: Fabric = "none"
-    placement_group: bool = False
-    elastic: bool = False
     max_nodes: int | None = Field(default=None, ge=1)
     max_gpus: int | None = Field(default=None, ge=1, validate_default=True)
     min_nodes: int | None = Field(default=None, ge=0)
-    on_demand_fallback: bool = False
     expected_nodes: float | None = Field(default=None, ge=0)
 
     @property
     def together(self) -> bool:
         """Its nodes are in one zone and belong to each other."""
-        return self.placement_group or self.fabric != "none" or self.capacity_reservation is not None
+        return self.placement_group or self.fabric != "none" or CAPACITY_BLOCK in self.purchase
+
+    @property
+    def chained(self) -> bool:
+        """It has more than one way of buying."""
+        return len(self.purchase) > 1
+
+    @property
+    def taken_names(self) -> tuple[str, ...]:
+        """Names that no other pool may have."""
+        return (self.name,)
 
     @property
     def stands(self) -> bool:
@@ -105,22 +125,41 @@ class GpuPool(Model):
             raise refuse("gpu or minGpuMemoryGib, one of the two")
         return gib
 
-    @field_validator("capacity_reservation")
-    @classmethod
-    def _blocks_are_no_spot(cls, reservation: str | None, info: ValidationInfo) -> str | None:
-        block = info.data.get("purchase") == "capacity-block"
-        if reservation and not block:
-            raise refuse("only with purchase: capacity-block; a block is paid for whole, before it begins")
-        if block and not reservation:
-            raise refuse("the id of the block that you bought (cr-…), with purchase: capacity-block")
-        return reservation
-
     @field_validator("elastic")
     @classmethod
     def _only_a_fabric_can_do_without_standing(cls, elastic: bool, info: ValidationInfo) -> bool:
         if elastic and info.data.get("fabric", "none") == "none":
             raise refuse("only with a fabric: a pool without one is elastic anyway", near="false")
         return elastic
+
+    @field_validator("purchase")
+    @classmethod
+    def _only_an_elastic_pool_has_a_chain(
+        cls, ways: tuple[Way, ...], info: ValidationInfo
+    ) -> tuple[Way, ...]:
+        if len(ways) > 1 and _stands(info.data):
+            raise refuse("one way: only a pool that grows from zero has a chain", near=ways[0])
+        if CAPACITY_BLOCK in ways and info.data.get("elastic"):
+            raise refuse(
+                "a block is for a pool that stands; an elastic one takes from it as reserved", near=RESERVED
+            )
+        return ways
+
+    @field_validator("capacity_reservation")
+    @classmethod
+    def _reservations_are_for_who_takes_from_them(
+        cls, reservation: str | None, info: ValidationInfo
+    ) -> str | None:
+        if "purchase" not in info.data:
+            return reservation
+        takes = {RESERVED, CAPACITY_BLOCK} & set(info.data["purchase"])
+        if reservation and not takes:
+            raise refuse("only with purchase: reserved, or with purchase: capacity-block on AWS")
+        if takes and not reservation:
+            raise refuse(
+                f"what purchase: {takes.pop()} takes from: the id (AWS, cr-…) or name (Google) of what you hold"
+            )
+        return reservation
 
     @field_validator("max_gpus")
     @classmethod
@@ -144,13 +183,6 @@ class GpuPool(Model):
         most, gpus, per_node = (info.data.get(key) for key in ("max_nodes", "max_gpus", "gpus_per_node"))
         return _at_most(least, most or (gpus // per_node if gpus and per_node else None))
 
-    @field_validator("on_demand_fallback")
-    @classmethod
-    def _fallback_is_for_elastic_spot(cls, fallback: bool, info: ValidationInfo) -> bool:
-        if fallback and (_stands(info.data) or info.data.get("purchase", "spot") != "spot"):
-            raise refuse("only with purchase: spot, without a fabric or placementGroup", near="false")
-        return fallback
-
     @field_validator("expected_nodes")
     @classmethod
     def _standing_nodes_are_expected(cls, nodes: float | None, info: ValidationInfo) -> float | None:
@@ -164,13 +196,19 @@ def _stands(given: Mapping[str, Any]) -> bool:
     together = (
         given.get("placement_group")
         or given.get("fabric", "none") != "none"
-        or given.get("purchase") == "capacity-block"
+        or CAPACITY_BLOCK in given.get("purchase", ())
     )
     return bool(together) and not given.get("elastic")
 
 
 class AwsPool(GpuPool):
     """A pool on AWS, whose fabric is EFA."""
+
+    @field_validator("purchase")
+    @classmethod
+    def _ways_of_aws(cls, ways: tuple[Way, ...]) -> tuple[Way, ...]:
+        on_aws(ways)
+        return ways
 
     @field_validator("fabric")
     @classmethod
@@ -183,8 +221,20 @@ class AwsPool(GpuPool):
 class GooglePool(GpuPool):
     """A pool on Google Cloud: a fabric there is TCPX or RDMA, and nothing is sold by the block.
 
-    Its name is part of longer ones (a fabric's networks, a second pool on demand), which Google limits.
+    Its name is part of longer ones (a fabric's networks, a node pool for each way of a chain), which Google limits. A
+    flex-start node ends after `max_run_hours`: a week, unless given.
     """
+
+    capacity_reservation: GoogleReservation | None = Field(default=None, validate_default=True)
+    max_run_hours: int | None = Field(default=None, ge=1, le=FLEX_START_HOURS)
+
+    @property
+    def taken_names(self) -> tuple[str, ...]:
+        return (self.name, *map(self.node_pool, self.purchase))
+
+    def node_pool(self, way: str) -> str:
+        """The name of its node pool for one way: of a chain each has one, which no other order of it changes."""
+        return f"{self.name}-{way}" if self.chained else self.name
 
     @field_validator("name")
     @classmethod
@@ -198,10 +248,20 @@ class GooglePool(GpuPool):
 
     @field_validator("purchase")
     @classmethod
-    def _no_blocks(cls, purchase: str) -> str:
-        if purchase == "capacity-block":
-            raise refuse("spot or on-demand: only AWS sells capacity blocks", near="on-demand")
-        return purchase
+    def _ways_of_google(cls, ways: tuple[Way, ...], info: ValidationInfo) -> tuple[Way, ...]:
+        on_google(ways)
+        together = info.data.get("placement_group") or info.data.get("fabric", "none") != "none"
+        if FLEX_START in ways and together:
+            near = in_words([way for way in ways if way != FLEX_START] or [SPOT])
+            raise refuse("without flex-start: its nodes come one by one, apart from each other", near=near)
+        return ways
+
+    @field_validator("max_run_hours")
+    @classmethod
+    def _only_flex_start_ends(cls, hours: int | None, info: ValidationInfo) -> int | None:
+        if hours is not None and FLEX_START not in info.data.get("purchase", (FLEX_START,)):
+            raise refuse("only with flex-start in purchase: other nodes have no end")
+        return hours
 
     @field_validator("fabric")
     @classmethod

@@ -123,6 +123,13 @@ def _capacity_reservation(name: str) -> str:
     raise refuse("the id of a capacity reservation: cr- and hexadecimal digits")
 
 
+def _google_reservation(name: str) -> str:
+    if re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        return name
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("-0123456789")[:63].rstrip("-")
+    raise refuse("the name of a reservation: lower-case letters, digits and dashes", near=slug or None)
+
+
 def _quoted_version(given: object) -> object:
     """YAML reads an unquoted 1.30 as the number 1.3, so a number can't be trusted."""
     if isinstance(given, float):
@@ -142,5 +149,6 @@ GoogleProject = Annotated[str, AfterValidator(_google_project)]
 Folder = Annotated[str, AfterValidator(_folder)]
 PrincipalArn = Annotated[str, AfterValidator(_principal_arn)]
 CapacityReservation = Annotated[str, AfterValidator(_capacity_reservation)]
+GoogleReservation = Annotated[str, AfterValidator(_google_reservation)]
 Email = Annotated[str, AfterValidator(_email)]
 KubernetesVersion = Annotated[str, BeforeValidator(_quoted_version)]

@@ -103,7 +103,7 @@ def _operate(
         region=cloud.region,
         resource=cluster.resource,
         provider=cluster.provider,
-        pools=gcp_pools.describe(cloud.region, cloud.cluster.pools),
+        pools=gcp_pools.describe(cloud.region, cloud.cluster.version, cloud.cluster.pools),
     )
     platform = Platform(
         "platform",

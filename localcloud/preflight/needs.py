@@ -135,7 +135,7 @@ def counted(stack: Stack, region: str, *, largest: bool = False) -> dict[str, fl
         if at != region:
             continue
         have[f"vcpus {family(nodes.types, purchase)} {purchase}"] += most * _vcpus(nodes, region, largest)
-        if purchase == nodes.purchase:  # a pool that may also buy on demand has its disks once
+        if purchase == _quota(nodes.purchase):  # a pool that may also buy on demand has its disks once
             gib += most * nodes.disk_gib
     groups = (
         one.inputs.get("scalingConfig") or {} for one in stack.of(NODE_GROUP) if stack.region(one) == region
@@ -198,7 +198,8 @@ def google(stack: Stack) -> list[tuple[GcpQuotaRow, float]]:
     gpus: Counter[tuple[str, str]] = Counter()
     for pool in stack.of(GKE_POOL):
         config = pool.inputs.get("nodeConfig") or {}
-        purchase = "spot" if config.get("spot") is True else "on-demand"
+        # Flex-start takes the preemptible quota, as spot does.
+        purchase = "spot" if config.get("spot") is True or config.get("flexStart") is True else "on-demand"
         for accelerator in config.get("guestAccelerators") or ():
             gpus[str(accelerator.get("type")), purchase] += _most_gke(pool) * int(
                 accelerator.get("count") or 0
@@ -231,8 +232,13 @@ def _pools(stack: Stack) -> Iterator[tuple[Nodes, str, float, str]]:
     """Each pool with a way that it may buy, the most nodes it grows to, and its region."""
     for resource, nodes in _resources_and_nodes(stack):
         most = nodes.count.high if nodes.count else 0
-        for purchase in _purchases(resource) or (nodes.purchase,):
+        for purchase in dict.fromkeys(map(_quota, _purchases(resource) or (nodes.purchase,))):
             yield nodes, purchase, most, _region_of(resource, nodes, stack)
+
+
+def _quota(purchase: str) -> str:
+    """Whose quota a way of buying takes: EC2 counts what is reserved as on-demand."""
+    return "spot" if purchase == "spot" else "on-demand"
 
 
 def _resources_and_nodes(stack: Stack) -> Iterator[tuple[Registered, Nodes]]:

@@ -75,6 +75,8 @@ def labels_of(node_config: Mapping[str, Any], machine: Machine) -> dict[str, str
     labels = {**(node_config.get("labels") or {}), "cloud.google.com/gke-provisioning": "standard"}
     if node_config.get("spot"):
         labels |= {"cloud.google.com/gke-spot": "true", "cloud.google.com/gke-provisioning": "spot"}
+    if node_config.get("flexStart"):
+        labels["cloud.google.com/gke-flex-start"] = "true"
     if machine.gpu_count:
         asked = accelerator(node_config)
         kind = asked["type"] if asked else {name: kind for kind, name in GPUS.items()}[machine.gpu]

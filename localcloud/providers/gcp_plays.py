@@ -1,7 +1,7 @@
 """What happens on the local cloud besides the record: a GKE cluster starts a control plane, a node pool nodes.
 
 A pool of a fixed size is kwok nodes. An autoscaled one is its least nodes, and a Karpenter NodePool for the rest: GKE's
-own autoscaler can't be had.
+own autoscaler can't be had. Pools of a compute class are tried in its order.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _start_cluster(inputs: Values, scope: Mapping[str, Any]) -> Values:
         if not inputs.get("removeDefaultNodePool") and not inputs.get("enableAutopilot"):
             for pool in _pools_inside(inputs):
                 _lay_out(name, location, pool)
-    except (clusters.ClusterFailed, MachineNotOffered) as failed:
+    except (clusters.ClusterFailed, MachineNotOffered, kubernetes_crds.CrdsUnavailable) as failed:
         clusters.stop(name)
         raise ResourceFailed(str(failed)) from failed
     # GKE's endpoint is an address without a scheme; programs put https:// before it.
@@ -165,7 +165,7 @@ def _standing(pool: Values, zones: list[str]) -> dict[str, int]:
 
 def _autoscale(access: ClusterAccess, pool: Values, machine: Machine, zones: list[str]) -> None:
     """Have Karpenter add nodes of the pool up to its most, and take idle ones away."""
-    from localcloud import karpenter, kubernetes_crds, nodes
+    from localcloud import compute_classes, karpenter, kubernetes_crds, nodes
 
     config, scaling = pool.get("nodeConfig") or {}, pool["autoscaling"]
     most = scaling.get("totalMaxNodeCount") or scaling["maxNodeCount"] * len(zones)
@@ -173,7 +173,7 @@ def _autoscale(access: ClusterAccess, pool: Values, machine: Machine, zones: lis
     wanted = {
         "node.kubernetes.io/instance-type": [karpenter.name_of(machine)],
         "topology.kubernetes.io/zone": zones,
-        "karpenter.sh/capacity-type": [purchase_of(config)],
+        karpenter.CAPACITY_TYPE: [purchase_of(config)],
     }
     template = {
         "metadata": {"labels": {**labels_of(config, machine), nodes.NODE_POOL: pool["name"]}},
@@ -197,6 +197,7 @@ def _autoscale(access: ClusterAccess, pool: Values, machine: Machine, zones: lis
         kubernetes_crds.install(api, "karpenter-crd")
         karpenter.start(access.name)
     api.apply({**_node_pool(pool["name"]), "spec": spec}, force=True)
+    compute_classes.follow_of(api, template["metadata"]["labels"])
 
 
 def _remove_autoscaled(access: ClusterAccess, pool: str) -> None:

@@ -16,6 +16,9 @@ from .serve import UNKNOWN, Values
 if TYPE_CHECKING:
     from infra.catalog import Machine
 
+WEEK_SECONDS = 7 * 24 * 3600
+SHUTDOWN_SECONDS = (0, 30, 120)
+
 Misfit = tuple[str, str]
 Scope = Mapping[str, Any]
 Records = Callable[[str], Mapping[str, Values]]  # the inputs of a type's resources, by id
@@ -167,7 +170,7 @@ def _default_pool(inputs: Values, scope: Scope, records: Records) -> Iterator[Mi
 
 # ── Node pools ───────────────────────────────────────────────────────────────────────────────────────────────────────
 def _pool(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
-    for rule in (_purchase, _flex_start, _local_disks, _machine):
+    for rule in (_purchase, _flex_start, _no_reservation, _notice, _local_disks, _machine):
         yield from rule(inputs, scope, records)
     yield from _key_in_region(inputs, "nodeConfig.bootDiskKmsKey", scope["location"])
 
@@ -179,12 +182,6 @@ def _purchase(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit
         yield "nodeConfig.flexStart", "flex-start nodes can't be spot: set one of the two"
     if _given(inputs, "queuedProvisioning.enabled"):
         yield "queuedProvisioning.enabled", "queued provisioning can't be had with spot nodes"
-    kind = _given(inputs, "nodeConfig.reservationAffinity.consumeReservationType")
-    if kind not in (None, "NO_RESERVATION"):
-        yield (
-            "nodeConfig.reservationAffinity.consumeReservationType",
-            f"is {kind}; spot nodes use no reservation: NO_RESERVATION",
-        )
 
 
 def _flex_start(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
@@ -195,6 +192,45 @@ def _flex_start(inputs: Values, scope: Scope, records: Records) -> Iterator[Misf
         yield "management.autoRepair", "flex-start nodes are not repaired: set it to false"
     if _given(inputs, "nodeCount"):
         yield "nodeCount", "flex-start nodes come when there is capacity: use autoscaling"
+    run = _given(inputs, "nodeConfig.maxRunDuration")
+    if run and not 0 < _seconds(run) <= WEEK_SECONDS:
+        yield (
+            "nodeConfig.maxRunDuration",
+            f"is {run}; flex-start nodes run for a week at most: {WEEK_SECONDS}s",
+        )
+
+
+def _seconds(duration: str) -> float:
+    text = duration.removesuffix("s")
+    return float(text) if text.isdecimal() else 0
+
+
+def _no_reservation(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    way = next((way for way in ("spot", "flexStart") if _given(inputs, f"nodeConfig.{way}")), None)
+    kind = _given(inputs, "nodeConfig.reservationAffinity.consumeReservationType")
+    if way and kind not in (None, "NO_RESERVATION"):
+        yield (
+            "nodeConfig.reservationAffinity.consumeReservationType",
+            f"is {kind}; {way} nodes use no reservation: NO_RESERVATION",
+        )
+
+
+def _notice(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    """What the kubelet takes to end pods when a spot node is taken back."""
+    path = "nodeConfig.kubeletConfig.shutdownGracePeriodSeconds"
+    seconds = _given(inputs, path)
+    if not seconds:
+        return
+    if inputs.get("nodeConfig", {}).get("spot") is not UNKNOWN and not _given(inputs, "nodeConfig.spot"):
+        yield path, "is only valid for Spot VMs"
+    if seconds not in SHUTDOWN_SECONDS:
+        yield path, f"is {seconds}; it can be {', '.join(map(str, SHUTDOWN_SECONDS))}"
+    critical = _given(inputs, f"{path[:-7]}CriticalPodsSeconds")
+    if critical is not None and critical > seconds:
+        yield f"{path[:-7]}CriticalPodsSeconds", f"is {critical}, more than the {seconds} for all pods"
+    version = scope.get("cluster_version")
+    if isinstance(version, str) and tuple(map(int, version.split(".")[:2])) < (1, 35):
+        yield path, f"needs GKE 1.35.0-gke.1171000, and the cluster has {version}"
 
 
 def _local_disks(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:

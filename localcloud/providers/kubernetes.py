@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from .. import clusters
-from ..karpenter import NODE_CLASS
+from .. import clusters, compute_classes
+from ..karpenter import played
 from ..kubernetes_api import Api, ApiError, NoSuchKind, Object, Unreachable
 from ..kubernetes_crds import CrdsUnavailable
 from . import kubernetes_await, kubernetes_charts
@@ -127,6 +127,8 @@ class KubernetesProvider(Provider):
     def _apply(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
         with _words(resource):
             live = self._api.apply(self._wanted(inputs), force=_forced(inputs))
+            if compute_classes.is_class(live):
+                compute_classes.follow(self._api, live)
             resource_id = _id(live)
             return resource_id, kubernetes_await.until_ready(self._api, resource_id, live, resource.timeout)
 
@@ -154,7 +156,7 @@ class KubernetesProvider(Provider):
         if not self._namespaced(inputs):
             metadata.pop("namespace")
         if inputs["kind"] == "NodePool" and inputs["apiVersion"].startswith("karpenter.sh/"):
-            wanted["spec"] = with_node_class(inputs["spec"])
+            wanted["spec"] = played(inputs["spec"])
         return wanted
 
     def _namespaced(self, inputs: Values) -> bool:
@@ -211,12 +213,6 @@ def with_name(resource: Resource, old_inputs: Values, inputs: Values) -> Values:
     name = kept or f"{resource.name}-{secrets.token_hex(4)}"
     annotations = {**(metadata.get("annotations") or {}), AUTONAMED: "true"}
     return {**inputs, "metadata": {**metadata, "name": name, "annotations": annotations}}
-
-
-def with_node_class(spec: Values) -> Values:
-    """A NodePool's spec whose nodes are of Karpenter's kwok class."""
-    template = spec["template"]
-    return {**spec, "template": {**template, "spec": {**template["spec"], "nodeClassRef": NODE_CLASS}}}
 
 
 def as_it_is(inputs: Any, restored: Any, live: Any) -> Any:

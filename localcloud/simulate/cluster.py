@@ -18,6 +18,7 @@ from typing import Any
 
 from infra import geography
 from infra.aws import nodepools, nodes, pools
+from infra.catalog import choose_for
 from infra.platform.priorities import SERVING, TRAINING
 from infra.settings.pools import SYSTEM_POOL, GpuPool
 
@@ -164,23 +165,22 @@ class ScratchCluster:
         add_nodes(NAME, SYSTEM_POOL, self.design.region, machine, zone, system.min_nodes, "on-demand", labels)
 
     def _elastic(self, pool: GpuPool) -> None:
-        choice = pools.chosen(self.design.region, pool)
+        choice = choose_for(self.design.region, pool)
         offered = {zone for machine in choice.machines for zone in machine.zones}
         zone_names = [name for zone, name in self.zones.items() if zone in offered]
-        spec = nodepools.node_pool(pool, [m.machine_type for m in choice.machines], zone_names)
-        # Karpenter's kwok class, as everywhere on the local cloud; and empty nodes end in the replay's own time.
-        template = {
-            **spec["template"],
-            "spec": {**spec["template"]["spec"], "nodeClassRef": karpenter.NODE_CLASS},
-        }
-        disruption = {**spec["disruption"], "consolidateAfter": "Never"}
+        asked = nodepools.node_pool(pool, [m.machine_type for m in choice.machines], zone_names)
+        spec = karpenter.played(asked)
+        disruption = {
+            **spec["disruption"],
+            "consolidateAfter": "Never",
+        }  # empty nodes end in the replay's own time
         kind = {"apiVersion": nodepools.NODE_POOL_API, "kind": "NodePool", "metadata": {"name": pool.name}}
-        self.api.apply({**kind, "spec": {**spec, "template": template, "disruption": disruption}})
+        self.api.apply({**kind, "spec": {**spec, "disruption": disruption}})
 
     def _stand(self, pool: GpuPool, count: int) -> None:
-        machines, zone = pools.one_zone(pools.chosen(self.design.region, pool), self.zones, pool.zone)
+        machines, zone = pools.one_zone(choose_for(self.design.region, pool), self.zones, pool.zone)
         labels, taints = {nodes.POOL_LABEL: pool.name}, [nodes.GPU_TAINT]
-        where = (self.design.region, machines[0].machine_type, self.zones[zone], count, pool.purchase)
+        where = (self.design.region, machines[0].machine_type, self.zones[zone], count, pool.purchase[0])
         add_nodes(NAME, pool.name, *where, labels, taints)
 
     def _pod(self, pod: Pod) -> Object:

@@ -371,6 +371,7 @@ def test_service_agents_have_googles_names(stack: Stack):
 
 # ── What Google refuses ──────────────────────────────────────────────────────────────────────────────────────────────
 BUCKET_IN_MUMBAI = {"location": "ASIA-SOUTH1"}
+OPEN = {"consumeReservationType": "ANY_RESERVATION"}
 A3 = {"machineType": "a3-ultragpu-8g"}
 L4 = {"type": "nvidia-l4", "count": 1}
 
@@ -401,6 +402,19 @@ L4 = {"type": "nvidia-l4", "count": 1}
         (POOL, {"nodeConfig": {"spot": True}, "queuedProvisioning": {"enabled": True}},
          "queuedProvisioning.enabled", "queued provisioning can't be had with spot nodes"),
         (POOL, {"nodeConfig": {"flexStart": True}}, "management.autoRepair", "set it to false"),
+        (POOL, {"nodeConfig": {"flexStart": True, "maxRunDuration": "604801s"}, "management": {"autoRepair": False}},
+         "nodeConfig.maxRunDuration", "run for a week at most: 604800s"),
+        (POOL, {"nodeConfig": {"flexStart": True, "reservationAffinity": OPEN}},
+         "nodeConfig.reservationAffinity.consumeReservationType", "flexStart nodes use no reservation"),
+        (POOL, {"nodeConfig": {"spot": True, "reservationAffinity": OPEN}},
+         "nodeConfig.reservationAffinity.consumeReservationType", "spot nodes use no reservation"),
+        (POOL, {"nodeConfig": {"kubeletConfig": {"shutdownGracePeriodSeconds": 120}}},
+         "nodeConfig.kubeletConfig.shutdownGracePeriodSeconds", "only valid for Spot VMs"),
+        (POOL, {"nodeConfig": {"spot": True, "kubeletConfig": {"shutdownGracePeriodSeconds": 60}}},
+         "nodeConfig.kubeletConfig.shutdownGracePeriodSeconds", "is 60; it can be 0, 30, 120"),
+        (POOL, {"nodeConfig": {"spot": True, "kubeletConfig": {"shutdownGracePeriodSeconds": 30,
+                                                               "shutdownGracePeriodCriticalPodsSeconds": 31}}},
+         "nodeConfig.kubeletConfig.shutdownGracePeriodCriticalPodsSeconds", "more than the 30 for all pods"),
         (POOL, {"nodeConfig": A3, "nodeLocations": ["asia-south1-a"]}, "nodeLocations",
          "a3-ultragpu-8g is not in asia-south1-a; it is in asia-south1-b"),
         (POOL, {"nodeConfig": {"machineType": "n2-standard-4"}, "placementPolicy": {"type": "COMPACT"}},

@@ -17,7 +17,6 @@ from localcloud.providers.kubernetes import (
     as_it_is,
     server_of,
     with_name,
-    with_node_class,
 )
 from localcloud.providers.kubernetes_diff import diff
 from localcloud.providers.serve import UNKNOWN, InvalidInputs, Resource, ResourceFailed
@@ -388,12 +387,22 @@ class TestMachines:
             ("on-demand", "ap-south-1b"): shape.on_demand_usd,
         }
 
-    def test_the_class_of_a_node_pool_is_the_only_thing_replaced(self):
+    @pytest.mark.parametrize(
+        ("asked", "played"),
+        [(["reserved", "spot"], ["spot"]), (["reserved"], ["on-demand"]), (["spot"], ["spot"])],
+    )
+    def test_nothing_is_reserved_here(self, asked, played):
+        need = {"key": karpenter.CAPACITY_TYPE, "operator": "In", "values": asked}
+        other = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["reserved"]}
+        spec = karpenter.played({"template": {"spec": {"requirements": [need, other]}}})
+        assert spec["template"]["spec"]["requirements"] == [{**need, "values": played}, other]
+
+    def test_the_class_of_a_node_pool_is_the_only_other_thing_replaced(self):
         spec = {
             "weight": 1,
             "template": {"metadata": 2, "spec": {"nodeClassRef": {"name": "gpu"}, "taints": [3]}},
         }
-        replaced = with_node_class(spec)
+        replaced = karpenter.played(spec)
         assert replaced["template"]["spec"] == {"nodeClassRef": karpenter.NODE_CLASS, "taints": [3]}
         assert (replaced["weight"], replaced["template"]["metadata"]) == (1, 2)
         assert spec["template"]["spec"]["nodeClassRef"] == {"name": "gpu"}

@@ -100,6 +100,11 @@ def test_a_pool_with_a_fallback_needs_both_quotas():
     assert found["L-3819A6DF"] == found["L-DB2E81BA"] == (96, 96)
 
 
+def test_what_is_reserved_takes_the_quota_of_on_demand_once():
+    found = amounts(stack(node_pool("batch", ["g6.12xlarge"], 8, "reserved", "spot", "on-demand")))
+    assert found["L-3819A6DF"] == found["L-DB2E81BA"] == (96, 96)
+
+
 def test_p5_on_spot_has_a_quota_of_its_own_and_on_demand_has_not():
     found = amounts(
         stack(

@@ -175,7 +175,7 @@ GOOGLE_STACK: dict[str, Any] = {
         "region": "asia-south1",
         "cluster": {
             "pools": [
-                {"name": "google-serve", "gpu": "L4", "maxGpus": 8, "onDemandFallback": True},
+                {"name": "google-serve", "gpu": "L4", "maxGpus": 8, "purchase": ["spot", "on-demand"]},
                 {"name": "google-tcpx", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2},
                 {"name": "google-rdma", "gpu": "H200", "gpusPerNode": 8, "fabric": "rdma", "maxNodes": 2},
             ]

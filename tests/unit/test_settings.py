@@ -15,6 +15,7 @@ from infra.catalog import check_offered, offered
 from infra.settings import Settings
 from infra.settings.errors import Problem, SettingsError
 from infra.settings.pools import GpuPool
+from infra.settings.purchase import WAYS
 
 PROJECT = Path(__file__).parents[2]
 STACKS = ("local", "dev", "prod")
@@ -148,11 +149,6 @@ def test_a_region_outside_india_is_about_residency() -> None:
         ({"gpu": "L4", "gpusPerNode": 4, "maxGpus": 6}, "maxGpus", "8"),
         ({"gpu": "L4", "maxNodes": 2, "minNodes": 1}, "minNodes", "0"),
         ({"gpu": "L4", "placementGroup": True, "maxNodes": 2, "minNodes": 3}, "minNodes", "2"),
-        (
-            {"gpu": "L4", "maxNodes": 2, "purchase": "on-demand", "onDemandFallback": True},
-            "onDemandFallback",
-            "false",
-        ),
         ({"gpu": "RTX PRO 6000", "maxNodes": 2}, "purchase", None),
         ({"gpu": "L4", "maxNodes": 0}, "maxNodes", None),
         ({"gpu": "L4", "maxNodes": 1, "name": "My Pool"}, "name", "my-pool"),
@@ -376,9 +372,10 @@ BLOCK = "cr-0123456789abcdef0"
         (
             {"purchase": "spot", "capacityReservation": BLOCK},
             "capacityReservation",
-            "only with purchase: capacity-block",
+            "only with purchase: reserved",
         ),
-        ({"purchase": "capacity-block"}, "capacityReservation", "the id of the block"),
+        ({"purchase": "capacity-block"}, "capacityReservation", "what purchase: capacity-block takes from"),
+        ({"purchase": ["reserved", "spot"]}, "capacityReservation", "what purchase: reserved takes from"),
         (
             {"purchase": "capacity-block", "capacityReservation": "block"},
             "capacityReservation",
@@ -394,7 +391,13 @@ BLOCK = "cr-0123456789abcdef0"
             "zone",
             "where p5.48xlarge is: aps1-az1, aps1-az2, aps1-az3",
         ),
+        (
+            {"purchase": "reserved", "capacityReservation": BLOCK, "fabric": "efa"},
+            "zone",
+            "the zone of the capacity block or reservation",
+        ),
         ({"zone": "aps1-az1"}, "zone", "only with a fabric"),
+        ({"gpu": "A100", "purchase": ["spot", "on-demand"]}, "purchase", "spot saves 7%, less than 10%"),
         ({"minGpuMemoryGib": 80}, "minGpuMemoryGib", "gpu or minGpuMemoryGib, one of the two"),
         ({"gpu": None}, "minGpuMemoryGib", "gpu or minGpuMemoryGib, one of the two"),
         ({"gpu": "A100"}, "purchase", "spot saves 7%, less than 10%"),
@@ -426,8 +429,108 @@ def test_pools_that_are_bought_in_unusual_ways() -> None:
     assert [pool.stands for pool in read.aws.cluster.pools] == [True, False, False]
 
 
+CHAINS = st.lists(st.sampled_from([*WAYS, "sport", "on_demand", "reserve"]), max_size=5)
+
+
+@given(CHAINS, st.booleans(), st.sampled_from(["", "placementGroup", "fabric"]))
+def test_a_chain_is_right_or_its_nearest_leads_to_one_that_is(
+    chain: list[str], google: bool, together: str
+) -> None:
+    """What is refused is refused once, at `purchase`, and whoever follows the nearest values gets there."""
+    pool = {"name": "a", "gpu": "H100", "gpusPerNode": 8, "maxNodes": 2, "minSpotSaving": 0}
+    pool |= {"placementGroup": True} if together == "placementGroup" else {}
+    pool |= {"fabric": "tcpx" if google else "efa"} if together == "fabric" else {}
+    path = f"{'gcp' if google else 'aws'}.cluster.pools[0].purchase"
+    for _ in range(len(WAYS)):
+        takes = {"reserved", "capacity-block"} & set(chain)
+        held = {"capacityReservation": "held" if google else BLOCK} if takes else {}
+        stands = together or "capacity-block" in chain
+        held |= {"zone": "asia-south1-c" if google else "aps1-az1"} if takes and stands else {}
+        asked = {**pool, **held, "purchase": chain}
+        values = google_pools(asked) if google else with_pools(asked)
+        try:
+            read = settings.parse(values, check_offered)
+        except SettingsError as refused:
+            (problem,) = (one for one in refused.problems if "pools[0].purchase" in one.path)
+            assert problem.path == path and problem.nearest
+            chain = [way for way in problem.nearest.strip("[]").split(", ") if way]
+            continue
+        cloud = read.gcp if google else read.aws
+        assert cloud
+        bought = cloud.cluster.pools[0].purchase
+        assert list(bought) == chain
+        assert len(bought) == 1 or not (stands or "capacity-block" in bought)
+        if not google:
+            assert "flex-start" not in bought
+            assert len(bought) == 1 or list(bought) == sorted(bought, key=WAYS.index)
+        return
+    raise AssertionError(f"still wrong: {chain}")
+
+
+@pytest.mark.parametrize(
+    ("purchase", "nearest"),
+    [
+        ("sport", "spot"),
+        ([], "spot"),
+        (None, "spot"),
+        (["spot", "spot"], "spot"),
+        (["spot", "on-demnd"], "[spot, on-demand]"),
+        (["on-demand", "spot"], "[spot, on-demand]"),
+        (["spot", "flex-start", "on-demand"], "[spot, on-demand]"),
+        ("flex-start", "spot"),
+        (["capacity-block", "spot"], "[reserved, spot]"),
+    ],
+)
+def test_a_chain_that_aws_cannot_have(purchase: Any, nearest: str) -> None:
+    found = problems(with_pools({"name": "a", "gpu": "L4", "maxNodes": 1, "purchase": purchase}))
+    assert found["aws.cluster.pools[0].purchase"].nearest == nearest
+
+
+@pytest.mark.parametrize("together", [{"placementGroup": True}, {"fabric": "efa"}])
+def test_a_pool_that_stands_has_one_way(together: dict[str, Any]) -> None:
+    pool = {"name": "a", "gpu": "H100", "gpusPerNode": 8, "maxNodes": 1, **together}
+    found = problems(with_pools({**pool, "purchase": ["spot", "on-demand"]}))
+    assert found["aws.cluster.pools[0].purchase"].nearest == "spot"
+    if "fabric" in together:
+        settings.parse(
+            with_pools({**pool, "elastic": True, "purchase": ["spot", "on-demand"]}), check_offered
+        )
+
+
+@pytest.mark.parametrize(
+    ("pool", "setting", "nearest"),
+    [
+        ({"purchase": "spot", "maxRunHours": 24}, "maxRunHours", None),
+        ({"purchase": "flex-start", "maxRunHours": 169}, "maxRunHours", None),
+        ({"purchase": "flex-start", "placementGroup": True}, "purchase", "spot"),
+        ({"purchase": "reserved", "capacityReservation": "Held 1"}, "capacityReservation", "held-1"),
+        ({"purchase": ["spot", "capacity-block"]}, "purchase", "[spot, reserved]"),
+    ],
+)
+def test_a_way_that_google_has_not(pool: dict[str, Any], setting: str, nearest: str | None) -> None:
+    found = problems(google_pools({"name": "a", "gpu": "L4", "gpusPerNode": 1, "maxNodes": 1, **pool}))
+    assert found[f"gcp.cluster.pools[0].{setting}"].nearest == nearest
+
+
+def test_the_node_pools_of_a_chain_are_no_other_pools() -> None:
+    chain = {"name": "a", "gpu": "L4", "maxNodes": 1, "purchase": ["spot", "on-demand"]}
+    other = {"name": "a-spot", "gpu": "L4", "maxNodes": 1}
+    for pools in ((chain, other), (other, chain)):
+        found = problems(google_pools(*pools))
+        assert list(found) == ["gcp.cluster.pools[1].name"]
+        assert "gcp.cluster.pools[0] has" in found["gcp.cluster.pools[1].name"].allowed
+
+
+def test_google_follows_any_order() -> None:
+    chain = ["flex-start", "on-demand", "spot", "reserved"]
+    pool = {"name": "a", "gpu": "L4", "maxNodes": 1, "purchase": chain, "capacityReservation": "held"}
+    read = settings.parse(google_pools({**pool, "maxRunHours": 24}), check_offered)
+    assert read.gcp
+    assert list(read.gcp.cluster.pools[0].purchase) == chain
+
+
 def test_one_mistake_is_not_told_twice() -> None:
-    pool = {"name": "a", "gpu": "L4", "maxNodes": 1, "purchase": "spott", "onDemandFallback": True}
+    pool = {"name": "a", "gpu": "L4", "maxNodes": 1, "purchase": "spott", "expectedNodes": 1}
     assert set(problems(with_pools(pool))) == {"aws.cluster.pools[0].purchase"}
 
 
@@ -530,7 +633,7 @@ def test_a_wrong_setting_of_google(gcp: dict[str, Any], path: str, nearest: str 
         ),
         ({"gpu": "l4", "maxNodes": 1}, "gpu", "L4"),
         ({"gpu": "L4", "maxNodes": 1, "name": "4gpus"}, "name", "pool-4gpus"),
-        ({"gpu": "L4", "maxNodes": 1, "name": "a" * 31}, "name", "a" * 30),
+        ({"gpu": "L4", "maxNodes": 1, "name": "a" * 30}, "name", "a" * 29),
         (
             {"gpu": "A100", "gpusPerNode": 8, "maxNodes": 1},
             "gpu",

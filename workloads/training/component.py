@@ -25,10 +25,13 @@ HEALTHY_SECONDS = (
     2400  # `pulumi up` waits this long for all ranks, a little more than they wait for each other
 )
 
-# A spot notice leaves 120 s. The ranks get 90 of them to end their step and save; torchrun's default is 30.
-SAVE_SECONDS = 90
-GRACE_SECONDS = 110
 STOPPED_EXIT_CODE = 75  # launch.py: asked to stop, progress saved
+
+# No autoscaler, Karpenter or GKE's, may stop a job to save on its node.
+NOT_FOR_SAVINGS = {
+    "karpenter.sh/do-not-disrupt": "true",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+}
 
 SHARED_MEMORY_GIB_PER_GPU = 2
 
@@ -75,6 +78,11 @@ class TrainingJob(pulumi.ComponentResource):
         # Not `deleted_with` the cluster: its pods forbid Karpenter to drain their nodes, and so must go first.
         self.job = _job(name, args, pool, program, _after(child, service))
         self.register_outputs({"job": self.job.id})
+
+
+def save_seconds(grace_seconds: int) -> int:
+    """What the ranks get of a pod's grace to end their step and save: 90 of 110 s. torchrun's default is 30."""
+    return grace_seconds * 9 // 11
 
 
 def _labels(name: str) -> dict[str, str]:
@@ -139,8 +147,7 @@ def _job(
             backoff_limit=3 * args.nodes,
             pod_failure_policy=_interruptions_do_not_count(),
             template=k8s.core.v1.PodTemplateSpecArgs(
-                # Karpenter's consolidation must not stop a job to save on its node.
-                metadata=ObjectMetaArgs(labels=labels, annotations={"karpenter.sh/do-not-disrupt": "true"}),
+                metadata=ObjectMetaArgs(labels=labels, annotations=NOT_FOR_SAVINGS),
                 spec=_pod(name, args, pool, program),
             ),
         ),
@@ -175,7 +182,7 @@ def _pod(
         automount_service_account_token=False,
         enable_service_links=False,
         priority_class_name=args.priority_class,
-        termination_grace_period_seconds=GRACE_SECONDS,
+        termination_grace_period_seconds=pool.grace_seconds,
         node_selector=dict(pool.node_selector),
         tolerations=tolerations(pool),
         affinity=_same_zone(name) if args.nodes > 1 else None,
@@ -199,7 +206,7 @@ def _container(name: str, args: TrainingJobArgs, pool: Pool) -> k8s.core.v1.Cont
     return k8s.core.v1.ContainerArgs(
         name="trainer",
         image=args.image,
-        command=["python", f"{PROGRAM_DIRECTORY}/launch.py", *_torchrun(name, args)],
+        command=["python", f"{PROGRAM_DIRECTORY}/launch.py", *_torchrun(name, args, pool)],
         args=["--checkpoint-uri", args.checkpoint_uri, "--ready-file", READY_FILE, *args.program_args],
         env=pods.environment(environment),
         resources=resources(pool, args.gpus_per_node),
@@ -216,7 +223,7 @@ def _container(name: str, args: TrainingJobArgs, pool: Pool) -> k8s.core.v1.Cont
     )
 
 
-def _torchrun(name: str, args: TrainingJobArgs) -> list[str]:
+def _torchrun(name: str, args: TrainingJobArgs, pool: Pool) -> list[str]:
     return [
         f"--nnodes={args.nodes}",
         f"--nproc-per-node={args.gpus_per_node}",
@@ -227,7 +234,7 @@ def _torchrun(name: str, args: TrainingJobArgs) -> list[str]:
         "--rdzv-backend=c10d",
         f"--rdzv-endpoint={name}-0.{name}.{args.namespace}.svc:{RENDEZVOUS_PORT}",
         f"--rdzv-conf=join_timeout={RENDEZVOUS_SECONDS},read_timeout={RENDEZVOUS_SECONDS}",
-        f"--shutdown-timeout={SAVE_SECONDS}",
+        f"--shutdown-timeout={save_seconds(pool.grace_seconds)}",
         f"{PROGRAM_DIRECTORY}/program.py",
     ]
 

@@ -14,10 +14,8 @@ from infra.aws import nodepools, pools
 from infra.aws.cluster import Cluster, ClusterArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.pools import Pools, PoolsArgs, describe, one_zone
-from infra.catalog import Asked, choose, machine
+from infra.catalog import Asked, choose, choose_for, machine
 from infra.settings.pools import GpuPool, SystemPool
-from workloads.serving import component as serving
-from workloads.training import component as training
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 NAME = "india-ai-infra-unit"
@@ -31,8 +29,9 @@ EKS_OUTPUTS = {
     },
     "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 3},
 }
+RESERVATION = "cr-0123456789abcdef0"
 SERVE = GpuPool(name="serve", gpu="L4", max_gpus=8)
-TRAIN = GpuPool(name="train", gpu="L4", gpus_per_node=4, max_nodes=2, on_demand_fallback=True)
+TRAIN = GpuPool(name="train", gpu="L4", gpus_per_node=4, max_nodes=2, purchase=("spot", "on-demand"))
 EFA = GpuPool(name="fabric", gpu="H100", gpus_per_node=8, fabric="efa", max_nodes=2, min_nodes=1)
 CLOSE = GpuPool(
     name="close", gpu="A100", gpus_per_node=8, placement_group=True, max_nodes=2, purchase="on-demand"
@@ -116,12 +115,56 @@ def test_node_pools_use_only_labels_that_every_karpenter_knows(made):
         assert not any("karpenter.k8s.aws/" in key for key in requirements(found.inputs["spec"]))
 
 
-def test_spot_falls_back_only_where_asked(made):
+def test_a_chain_is_the_capacity_types_of_a_node_pool(made):
     recorded = made(SERVE, TRAIN)
     serve = recorded.one("karpenter.sh/v1:NodePool", "pools-serve").inputs["spec"]
     train = recorded.one("karpenter.sh/v1:NodePool", "pools-train").inputs["spec"]
     assert requirements(serve)["karpenter.sh/capacity-type"] == ["spot"]
     assert requirements(train)["karpenter.sh/capacity-type"] == ["spot", "on-demand"]
+
+
+def test_what_is_reserved_has_a_class_of_its_own_that_takes_from_that_alone(made):
+    held = GpuPool(
+        name="held",
+        gpu="L4",
+        max_nodes=8,
+        purchase=("reserved", "spot", "on-demand"),
+        capacity_reservation=RESERVATION,
+    )
+    recorded = made(SERVE, held)
+    spec = valid(recorded.one("karpenter.sh/v1:NodePool", "pools-held").inputs)
+    assert requirements(spec)["karpenter.sh/capacity-type"] == ["reserved", "spot", "on-demand"]
+    assert len(requirements(spec)["topology.kubernetes.io/zone"]) == 2, "spot is where it is to be had"
+    assert spec["template"]["spec"]["nodeClassRef"]["name"] == "held"
+    own = valid(recorded.one("EC2NodeClass", "pools-held-class").inputs)
+    assert own["capacityReservationSelectorTerms"] == [{"id": RESERVATION}]
+    shared = valid(recorded.one("EC2NodeClass", "pools-gpu").inputs)
+    assert "capacityReservationSelectorTerms" not in shared
+    assert {**own, "capacityReservationSelectorTerms": 0, "tags": 0} == {
+        **shared,
+        "capacityReservationSelectorTerms": 0,
+        "tags": 0,
+    }
+
+
+def test_nodes_that_stand_in_a_reservation_are_on_demand_ones(made):
+    held = GpuPool(
+        name="held",
+        gpu="H100",
+        gpus_per_node=8,
+        fabric="efa",
+        max_nodes=2,
+        purchase="reserved",
+        capacity_reservation=RESERVATION,
+        zone="aps1-az2",
+    )
+    recorded = made(held)
+    group = recorded.one("eks/nodeGroup:NodeGroup", "pools-held").inputs
+    assert (group["capacityType"], group["instanceTypes"]) == ("ON_DEMAND", ["p5.48xlarge"])
+    template = recorded.one("ec2/launchTemplate:LaunchTemplate", "pools-held").inputs
+    assert "instanceMarketOptions" not in template and "instanceType" not in template
+    target = template["capacityReservationSpecification"]["capacityReservationTarget"]
+    assert target == {"capacityReservationId": RESERVATION}
 
 
 def test_nodes_of_jobs_are_not_replaced_under_them(made):
@@ -253,23 +296,35 @@ def test_a_network_without_the_machines_zone_is_told():
 
 @given(
     st.sampled_from([("L4", 1), ("L4", 4), ("L40S", 8), ("H100", 8), ("T4", 1), ("A10G", 4)]),
-    st.sampled_from(["spot", "on-demand"]),
+    st.sampled_from([("spot",), ("on-demand",), ("spot", "on-demand"), ("reserved", "spot", "on-demand")]),
     st.integers(1, 500),
 )
 def test_every_node_pool_is_one_that_karpenter_takes(shape, purchase, most):
     gpu, count = shape
-    pool = GpuPool(name="any", gpu=gpu, gpus_per_node=count, purchase=purchase, max_nodes=most)
-    choice = choose(["ap-south-1"], Asked(gpu, gpus_per_node=count, purchase=purchase, min_spot_saving=0))
+    held = RESERVATION if "reserved" in purchase else None
+    pool = GpuPool(
+        name="any",
+        gpu=gpu,
+        gpus_per_node=count,
+        purchase=purchase,
+        capacity_reservation=held,
+        max_nodes=most,
+        min_spot_saving=0,
+    )
+    choice = choose_for("ap-south-1", pool)
     types = [found.machine_type for found in choice.machines]
     spec = nodepools.node_pool(pool, types, ["ap-south-1a"])
     valid({"apiVersion": nodepools.NODE_POOL_API, "kind": "NodePool", "spec": spec})
     assert spec["limits"] == {pools.GPU_RESOURCE: str(most * count)}
+    assert tuple(requirements(spec)["karpenter.sh/capacity-type"]) == purchase
+    if count > 1:
+        assert spec["disruption"]["consolidationPolicy"] == "WhenEmpty", "training is never packed together"
+        assert {"nodes": "0", "reasons": ["Drifted"]} in spec["disruption"]["budgets"]
     for machine_type in requirements(spec)["node.kubernetes.io/instance-type"]:
         assert machine("ap-south-1", machine_type).gpu_count == count
 
 
 def test_a_capacity_block_is_taken_through_the_launch_template(made):
-    block = "cr-0123456789abcdef0"
     recorded = made(
         GpuPool(
             name="block",
@@ -278,7 +333,7 @@ def test_a_capacity_block_is_taken_through_the_launch_template(made):
             fabric="efa",
             max_nodes=2,
             purchase="capacity-block",
-            capacity_reservation=block,
+            capacity_reservation=RESERVATION,
             zone="aps1-az2",
         ),
         EFA,
@@ -291,7 +346,7 @@ def test_a_capacity_block_is_taken_through_the_launch_template(made):
     assert template["instanceType"] == "p5.48xlarge"
     assert template["instanceMarketOptions"] == {"marketType": "capacity-block"}
     assert template["capacityReservationSpecification"] == {
-        "capacityReservationTarget": {"capacityReservationId": block}
+        "capacityReservationTarget": {"capacityReservationId": RESERVATION}
     }
 
 
@@ -322,5 +377,4 @@ def test_a_job_is_told_before_its_machine_is_taken(made):
     """Without the period Karpenter waits for pods that say do-not-disrupt, and EC2 does not wait for Karpenter."""
     spec = valid(made(SERVE).one("karpenter.sh/v1:NodePool").inputs)
     period = int(spec["template"]["spec"]["terminationGracePeriod"].removesuffix("s"))
-    for pods_ask in (training.GRACE_SECONDS, serving.GRACE_SECONDS):
-        assert pods_ask < period < 120
+    assert describe("ap-south-1", [SERVE])["serve"].grace_seconds < period < 120

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.catalog import MONTH_HOURS, machine
+from infra.catalog import MONTH_HOURS, machine, machines
 from infra.catalog.bill import NOTHING, Bill, Item, Registered, Span, bill
 from infra.catalog.metering import METERED
 from infra.catalog.services import by_use, is_free, meter
@@ -96,6 +97,30 @@ def test_gpus_are_packed_into_whole_nodes() -> None:
     large = pool(most=16, **{"node.kubernetes.io/instance-type": ["g6.12xlarge"]})
     count, _ = lines(billed(large, pods("serve", 5, 1)))["g6.12xlarge spot"]
     assert count == Span(0, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("ways", "counted"),
+    [
+        (["reserved", "spot", "on-demand"], "reserved"),
+        (["spot", "on-demand"], "spot"),
+        (["on-demand", "spot"], "spot"),  # what Karpenter tries first, whatever the order here
+    ],
+)
+def test_of_a_chain_the_first_way_is_expected(ways: list[str], counted: str) -> None:
+    month = lines(billed(pool(**{"karpenter.sh/capacity-type": ways}), pods("serve", 2, 1)))
+    _, usd = month[f"g6.xlarge {counted}"]
+    assert usd
+    assert usd.expected == pytest.approx(2 * (L4.price(counted) or 0) * MONTH_HOURS)
+
+
+def test_a_way_without_a_price_is_passed_over() -> None:
+    lacks_spot = next(
+        found for found in machines("ap-south-1") if found.spot_usd is None and found.on_demand_usd
+    )
+    ways = {"karpenter.sh/capacity-type": ["spot", "on-demand"]}
+    month = billed(pool(**ways, **{"node.kubernetes.io/instance-type": [lacks_spot.machine_type]}))
+    assert f"{lacks_spot.machine_type} on-demand" in lines(month)
 
 
 def test_on_demand_beside_spot() -> None:
@@ -223,6 +248,27 @@ def test_an_elastic_pool_of_google_has_what_the_stacks_pods_ask_for(scaling: dic
     elastic = gke_pool(config, autoscaling=scaling, nodeLocations=["asia-south1-a", "asia-south1-b"])
     count, _ = lines(bill([MUMBAI, elastic, pods("serve", 3, 1)], NO_USAGE))["n1-standard-8+2xT4 spot"]
     assert count == Span(0, 2, high)
+
+
+def test_of_a_chain_of_google_only_the_first_way_is_expected() -> None:
+    def rung(way: dict[str, Any], said: str | None) -> Registered:
+        config = {"machineType": "g2-standard-4", **way, "labels": {"india-ai-infra/pool": "serve"}}
+        config["resourceLabels"] = {"expected-nodes": said} if said else {}
+        return gke_pool(config, autoscaling={"totalMaxNodeCount": 4}, nodeLocations=["asia-south1-a"])
+
+    held = {"reservationAffinity": {"consumeReservationType": "SPECIFIC_RESERVATION"}}
+    ways = [(held, None), ({"spot": True}, "0"), ({"flexStart": True}, "0"), ({}, "0")]
+    chain = [replace(rung(*way), urn=f"urn::pool::{number}") for number, way in enumerate(ways)]
+    month = lines(bill([MUMBAI, *chain, pods("serve", 3, 1)], NO_USAGE))
+    assert {what: count.expected for what, (count, _) in month.items()} == {
+        "g2-standard-4 reserved": 3,
+        "g2-standard-4 spot": 0,
+        "g2-standard-4 flex-start": 0,
+        "g2-standard-4 on-demand": 0,
+    }
+    assert all(count.high == 4 for count, _ in month.values()), "GKE limits each way by itself"
+    said = lines(bill([MUMBAI, rung({"spot": True}, "1-5")], NO_USAGE))
+    assert said["g2-standard-4 spot"][0].expected == 1.5
 
 
 def test_a_bucket_in_two_regions_costs_more() -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra import catalog, geography
-from infra.catalog import Asked, NoMachineError, choose, everywhere, risk
+from infra.catalog import Asked, NoMachineError, choose, choose_for, everywhere, risk
 from infra.catalog.machines import Price
+from infra.settings.pools import GpuPool
 
 MUMBAI = ["ap-south-1"]
 GPUS = sorted({found.gpu for found in everywhere() if found.gpu})
@@ -151,3 +152,14 @@ def test_a_refusal_says_what_to_change(where: list[str], wanted: Asked, setting:
 def test_spot_that_saves_little_is_taken_when_told() -> None:
     chosen = choose(MUMBAI, Asked("A100", gpus_per_node=8, min_spot_saving=0.05))
     assert chosen.offers[0].machine.machine_type == "p4d.24xlarge"
+
+
+def test_a_pool_has_the_machines_of_the_first_of_its_ways_that_is_offered() -> None:
+    there = ["ap-south-2"]
+    with pytest.raises(NoMachineError, match="no on-demand price is known"):
+        choose(there, Asked("L40S", purchase="on-demand"))
+    held = {"purchase": ("reserved", "spot"), "capacity_reservation": "cr-01234567"}
+    pool = GpuPool(name="a", gpu="L40S", max_nodes=1, **held)
+    assert choose_for("ap-south-2", pool) == choose(there, Asked.by(pool, "spot"))
+    with pytest.raises(NoMachineError):
+        choose_for("ap-south-2", GpuPool(name="a", gpu="T4", max_nodes=1, purchase=("spot", "on-demand")))

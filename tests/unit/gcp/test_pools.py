@@ -11,10 +11,19 @@ from infra.gcp.cluster import Cluster, ClusterArgs
 from infra.gcp.fabric import KINDS
 from infra.gcp.network import Network, NetworkArgs
 from infra.gcp.pools import ACCELERATORS, Pools, PoolsArgs, describe, one_zone
-from infra.settings.pools import GooglePool, GoogleSystemPool
+from infra.settings.pools import GOOGLE_POOL_NAME, GooglePool, GoogleSystemPool
 
 CIDRS = ("10.64.0.0/20", "10.68.0.0/14", "10.65.0.0/20")
-SERVE = GooglePool(name="serve", gpu="L4", max_gpus=8, on_demand_fallback=True)
+SERVE = GooglePool(name="serve", gpu="L4", max_gpus=8)
+CHAIN = GooglePool(
+    name="chain",
+    gpu="L4",
+    max_gpus=8,
+    purchase=("reserved", "spot", "flex-start", "on-demand"),
+    capacity_reservation="held",
+    max_run_hours=24,
+    expected_nodes=1.5,
+)
 ONE = GooglePool(name="one", gpu="H100", max_nodes=4)
 TCPX = GooglePool(name="train", gpu="H100", gpus_per_node=8, fabric="tcpx", max_nodes=4, min_nodes=2)
 RDMA = GooglePool(name="big", gpu="H200", gpus_per_node=8, fabric="rdma", max_nodes=2, purchase="on-demand")
@@ -24,10 +33,12 @@ CLOSE = GooglePool(name="close", gpu="L4", gpus_per_node=4, placement_group=True
 
 @pytest.fixture(scope="module")
 def made(deploy, project, personal, key):
-    def run(*asked):
+    def run(*asked, version="1.35"):
         def program():
             network = Network("net", NetworkArgs(project, "unit", *CIDRS))
-            args = ClusterArgs(project, personal, "unit", "1.35", network, key("cluster"), GoogleSystemPool())
+            args = ClusterArgs(
+                project, personal, "unit", version, network, key("cluster"), GoogleSystemPool()
+            )
             cluster = Cluster("cluster", args)
             return Pools("pools", PoolsArgs(project, personal, cluster, asked, key("cluster"))).urn
 
@@ -67,14 +78,107 @@ def test_its_nodes(made):
     assert "ephemeralStorageLocalSsdConfig" not in nodes, "a g2 has no local disks of its own"
 
 
-def test_on_demand_stands_behind_spot_as_a_second_pool(made):
-    second = pool(made(SERVE), "serve-on-demand")
-    assert second["name"] == "serve-on-demand"
-    assert second["nodeConfig"]["spot"] is False
-    assert second["nodeConfig"]["taints"] == pool(made(SERVE), "serve")["nodeConfig"]["taints"]
-    assert len(second["name"]) <= 40
-    assert second["nodeConfig"]["labels"] == {"india-ai-infra/pool": "serve"}, "pods know one pool"
-    assert set(made(ONE).of("container/nodePool:NodePool")) == {"cluster-system", "pools-one"}
+def test_a_chain_is_a_node_pool_for_each_way_and_a_class_that_has_them_in_order(made):
+    recorded = made(CHAIN)
+    spec = recorded.one("cloud.google.com/v1:ComputeClass", "pools-chain-class").inputs
+    assert spec["metadata"]["name"] == "chain"
+    names = [f"chain-{way}" for way in CHAIN.purchase]
+    assert spec["spec"] == {
+        "priorities": [{"nodepools": [name]} for name in names],
+        "nodePoolAutoCreation": {"enabled": False},
+        "activeMigration": {"optimizeRulePriority": False},
+        "whenUnsatisfiable": "DoNotScaleUp",
+    }
+    pools = {name: pool(recorded, name) for name in names}
+    assert [made_["name"] for made_ in pools.values()] == names
+    for each in pools.values():
+        nodes = each["nodeConfig"]
+        assert nodes["labels"] == {
+            "india-ai-infra/pool": "chain",
+            "cloud.google.com/compute-class": "chain",
+        }
+        assert nodes["taints"] == [
+            {"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"},
+            {"key": "cloud.google.com/compute-class", "value": "chain", "effect": "NO_SCHEDULE"},
+        ]
+        assert each["autoscaling"]["totalMaxNodeCount"] == 8
+        assert each["nodeLocations"] == ["asia-south1-a", "asia-south1-b", "asia-south1-c"]
+    urns = {recorded.one("container/nodePool:NodePool", f"pools-{name}").urn for name in names}
+    assert urns <= recorded.one("cloud.google.com/v1:ComputeClass").depends_on
+
+
+def test_each_way_is_bought_as_google_sells_it(made):
+    recorded = made(CHAIN)
+    keys = ("spot", "flexStart", "maxRunDuration", "reservationAffinity")
+    none = {"consumeReservationType": "NO_RESERVATION"}
+    held = {
+        "consumeReservationType": "SPECIFIC_RESERVATION",
+        "key": "compute.googleapis.com/reservation-name",
+        "values": ["held"],
+    }
+    bought = {
+        way: {key: pool(recorded, f"chain-{way}")["nodeConfig"].get(key) for key in keys}
+        for way in CHAIN.purchase
+    }
+    assert bought == {
+        "reserved": dict(zip(keys, (False, None, None, held), strict=True)),
+        "spot": dict(zip(keys, (True, None, None, none), strict=True)),
+        "flex-start": dict(zip(keys, (False, True, "86400s", none), strict=True)),
+        "on-demand": dict(zip(keys, (False, None, None, None), strict=True)),
+    }
+    flexible = pool(recorded, "chain-flex-start")
+    assert flexible["management"]["autoRepair"] is False
+    assert "nodeCount" not in flexible and "upgradeSettings" not in flexible
+    assert pool(recorded, "chain-spot")["management"]["autoRepair"] is True
+
+
+def test_the_bill_counts_on_the_first_way(made):
+    recorded = made(CHAIN)
+    said = {
+        way: pool(recorded, f"chain-{way}")["nodeConfig"]["resourceLabels"].get("expected-nodes")
+        for way in CHAIN.purchase
+    }
+    assert said == {"reserved": "1-5", "spot": "0", "flex-start": "0", "on-demand": "0"}
+    assert "expected-nodes" not in pool(made(SERVE), "serve")["nodeConfig"]["resourceLabels"]
+
+
+def test_one_way_needs_no_class(made):
+    recorded = made(SERVE, ONE)
+    assert not recorded.of("ComputeClass")
+    assert set(recorded.of("container/nodePool:NodePool")) == {"cluster-system", "pools-serve", "pools-one"}
+    assert pool(recorded, "serve")["nodeConfig"]["labels"] == {"india-ai-infra/pool": "serve"}
+
+
+def test_every_way_of_an_elastic_pool_has_its_fabric(made):
+    recorded = made(ELASTIC.model_copy(update={"purchase": ("spot", "on-demand")}))
+    for way in ("spot", "on-demand"):
+        cards = pool(recorded, f"grows-{way}")["networkConfig"]["additionalNodeNetworkConfigs"]
+        assert len(cards) == 4
+    assert len(recorded.of("gcp:Fabric")) == 1
+
+
+def test_names_of_node_pools_are_not_too_long():
+    longest = GooglePool(
+        name="a" * GOOGLE_POOL_NAME, gpu="L4", max_nodes=1, purchase=("spot", "flex-start", "on-demand")
+    )
+    assert max(len(longest.node_pool(way)) for way in longest.purchase) == 40
+
+
+@pytest.mark.parametrize(("version", "seconds", "grace"), [("1.35", 120, 105), ("1.34", None, 15)])
+def test_pods_of_spot_nodes_ask_for_the_time_that_there_is(made, version, seconds, grace):
+    recorded = made(SERVE, RDMA, version=version)
+    kubelet = pool(recorded, "serve")["nodeConfig"]["kubeletConfig"]
+    assert kubelet.get("shutdownGracePeriodSeconds") == seconds
+    assert kubelet.get("shutdownGracePeriodCriticalPodsSeconds") == (seconds and 15)
+    assert kubelet["insecureKubeletReadonlyPortEnabled"] == "FALSE"
+    bought = pool(recorded, "big")["nodeConfig"]["kubeletConfig"]
+    assert "shutdownGracePeriodSeconds" not in bought, "Google refuses it where nodes are not spot"
+    seen = describe("asia-south1", version, [SERVE, CHAIN, RDMA])
+    assert {name: one.grace_seconds for name, one in seen.items()} == {
+        "serve": grace,
+        "chain": grace,
+        "big": 110,
+    }
 
 
 @pytest.mark.parametrize(("asked", "zone"), [(TCPX, "asia-south1-c"), (RDMA, "asia-south1-b")])
@@ -129,7 +233,7 @@ def test_gpu_nodes_come_after_those_without(made):
 
 
 def test_pools_as_pods_see_them():
-    seen = describe("asia-south1", [SERVE, TCPX])
+    seen = describe("asia-south1", "1.35", [SERVE, TCPX, CHAIN])
     assert seen["serve"].limits == {"nvidia.com/gpu": "1"}
     assert seen["serve"].max_nodes == 8
     assert seen["train"].fabric == "tcpx"
@@ -138,6 +242,16 @@ def test_pools_as_pods_see_them():
     assert seen["train"].tolerations == [
         {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
     ]
+    assert seen["chain"].node_selector == {
+        "india-ai-infra/pool": "chain",
+        "cloud.google.com/compute-class": "chain",
+    }
+    assert seen["chain"].tolerations[1] == {
+        "key": "cloud.google.com/compute-class",
+        "operator": "Equal",
+        "value": "chain",
+        "effect": "NoSchedule",
+    }
 
 
 def test_a_zone_without_the_machine_is_told():
@@ -164,7 +278,7 @@ def test_whatever_is_chosen_exists_where_its_nodes_stand(region, gpu, count, fab
         name="any", gpu=gpu, gpus_per_node=count, fabric=fabric, purchase=purchase, max_nodes=most
     )
     try:
-        seen = describe(region, [asked])["any"]
+        seen = describe(region, "1.35", [asked])["any"]
     except NoMachineError:
         return
     found = machine(region, seen.machine_types[0])

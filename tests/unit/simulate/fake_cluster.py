@@ -67,6 +67,6 @@ class FakeCluster:
     def _node(self, pool: GpuPool) -> str:
         self.made += 1
         name = f"node-{self.made:05}"
-        spot = pool.purchase == "spot"
+        spot = pool.purchase[0] == "spot"
         self.nodes[name] = Node(name, pool.name, f"{pool.gpu}x{pool.gpus_per_node}", spot, pool.gpus_per_node)
         return name

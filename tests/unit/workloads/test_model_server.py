@@ -1,8 +1,12 @@
 """ModelServer as the engine sees it."""
 
+from dataclasses import replace
+
 import pulumi
 import pytest
 from gpu_cluster import SERVE, TRAIN, gpu_cluster
+from hypothesis import given
+from hypothesis import strategies as st
 
 from infra.platform import network_policies, priorities
 from workloads.serving import component
@@ -70,7 +74,23 @@ def test_a_replica_answers_to_the_end_before_it_goes(pod, container):
     forget = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     drain = int(next(flag for flag in container["args"] if "shutdown-timeout" in flag).partition("=")[2])
     assert drain > 0
-    assert forget + drain < pod["terminationGracePeriodSeconds"] < 120  # of a spot notice
+    assert forget + drain < pod["terminationGracePeriodSeconds"] == SERVE.grace_seconds
+
+
+@given(st.integers(15, 600))
+def test_whatever_the_grace_it_is_forgotten_drains_and_leaves(grace):
+    forget, drain = component.leaving(grace)
+    assert 3 <= forget <= 10
+    assert drain >= 10
+    assert forget + drain < grace
+
+
+def test_a_replica_leaves_within_the_grace_of_its_pool(deploy):
+    made = deploy(lambda: server(cluster=gpu_cluster(replace(SERVE, grace_seconds=15))).url)
+    pod = deployment(made)["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == 15
+    assert "--shutdown-timeout=10" in pod["containers"][0]["args"]
+    assert pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] == 3
 
 
 def test_probes_leave_time_to_load(container):

@@ -1,5 +1,6 @@
 """TrainingJob as the engine sees it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -91,7 +92,15 @@ def test_torchrun_starts_a_rank_a_gpu_and_gives_them_time_to_save(pod, container
     assert command[:2] == ["python", "/opt/training/launch.py"]
     assert command[-1] == "/opt/training/program.py"
     assert {"--nnodes=2", "--nproc-per-node=8", "--shutdown-timeout=90"} <= set(command)
-    assert 90 < pod["terminationGracePeriodSeconds"] < 120  # of a spot notice
+    assert pod["terminationGracePeriodSeconds"] == TRAIN.grace_seconds == 110
+
+
+@pytest.mark.parametrize(("grace", "save"), [(15, 12), (105, 85)])
+def test_ranks_save_within_the_grace_of_their_pool(deploy, grace, save):
+    made = deploy(lambda: job(cluster=gpu_cluster(replace(TRAIN, grace_seconds=grace))).job.id)
+    pod = made.one("v1:Job").inputs["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == grace
+    assert f"--shutdown-timeout={save}" in pod["containers"][0]["command"]
 
 
 def test_it_stands_on_its_pools_nodes_with_all_that_they_have(pod, container):
@@ -148,6 +157,7 @@ def test_queue_priority_and_peace_from_consolidation(made, pod):
     assert pod["priorityClassName"] == priorities.TRAINING
     template = made.one("v1:Job").inputs["spec"]["template"]["metadata"]
     assert template["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
+    assert template["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
 
 
 def test_the_program_travels_as_it_is_and_renames_its_config_map(made, pod):
