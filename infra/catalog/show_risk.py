@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from infra.catalog import risk
@@ -31,7 +32,7 @@ def show_risk(pools: Iterable[tuple[str, GpuPool]], console: Console) -> None:
         table.add_column(column)
     for region, pool in pools:
         if SPOT in pool.purchase:
-            table.add_row(pool.name, in_words(pool.purchase), *_figures(region, pool))
+            table.add_row(pool.name, escape(in_words(pool.purchase)), *_figures(region, pool))
     if table.rows:
         console.print(table)
 

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from infra.gcp import compute_class
+from infra.gcp.cluster import kubeconfig
 from localcloud import clusters
 from localcloud.kubernetes_api import Api
 from localcloud.providers.gcp import Gcp
+from localcloud.providers.kubernetes import KubernetesProvider
 from localcloud.providers.serve import Resource, ResourceFailed
 
 pytestmark = pytest.mark.local
@@ -163,3 +166,104 @@ def test_a_pool_is_deleted_with_the_nodes_that_its_autoscaler_made(stack: Stack,
     until(lambda: len(nodes_of(api, "cpu")) == 1)
     stack.down("cpu")
     assert nodes_of(api, "cpu") == []
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        ("cloud.google.com/v1", "ComputeClass"),
+        ("networking.gke.io/v1", "Network"),
+        ("networking.gke.io/v1", "GKENetworkParamSet"),
+    ],
+)
+def test_a_cluster_has_what_every_gke_cluster_has(api: Api, version: str, kind: str):
+    thing = {"apiVersion": version, "kind": kind, "metadata": {"name": "any"}, "spec": {"any": "thing"}}
+    assert not api.kind(version, kind).namespaced
+    assert api.apply(thing)["spec"] == {"any": "thing"}
+    api.delete(thing)
+
+
+def test_the_pools_of_a_chain_are_tried_in_the_order_of_its_class(stack: Stack, api: Api):
+    ways = {"spot": True, "on-demand": False}
+    rungs = [f"chain-{way}" for way in ways]
+
+    def pool_of(way: str) -> None:
+        config = {
+            "machineType": "g2-standard-8",
+            "spot": ways[way],
+            "guestAccelerators": [{"type": "nvidia-l4", "count": 1}],
+            "labels": {compute_class.LABEL: "chain"},
+            "taints": [{"key": compute_class.LABEL, "value": "chain", "effect": "NO_SCHEDULE"}],
+        }
+        scaling = {"totalMinNodeCount": 0, "totalMaxNodeCount": 1}
+        stack.up(POOL, f"chain-{way}", cluster=NAME, autoscaling=scaling, nodeConfig=config)
+
+    def weights() -> dict[str, int]:
+        return {
+            each["metadata"]["name"]: each["spec"]["weight"]
+            for each in api.list("karpenter.sh/v1", "NodePool")
+        }
+
+    def wait_for(name: str) -> str:
+        """Where a pod that asks for the class comes to run."""
+        wanted = pod(name)
+        wanted["spec"]["nodeSelector"] = {compute_class.LABEL: "chain"}
+        wanted["spec"]["tolerations"] += [compute_class.toleration("chain")]
+        path = "/api/v1/namespaces/default/pods"
+        api.request("POST", path, wanted)
+        until(lambda: api.request("GET", f"{path}/{name}")["status"]["phase"] == "Running")
+        node = api.request("GET", f"{path}/{name}")["spec"]["nodeName"]
+        return api.request("GET", f"/api/v1/nodes/{node}")["metadata"]["labels"][
+            "cloud.google.com/gke-nodepool"
+        ]
+
+    def end(*names: str) -> None:
+        for name in names:
+            path = f"/api/v1/namespaces/default/pods/{name}"
+            api.request("DELETE", path, query={"gracePeriodSeconds": "0"})
+        until(lambda: not any(nodes_of(api, rung) for rung in rungs))
+
+    pool_of("on-demand")  # the first made is not the first tried
+    pool_of("spot")
+    the_class = Class(stack, rungs)
+    assert [wait_for("first"), wait_for("second")] == ["chain-spot", "chain-on-demand"]
+    end("first", "second")
+
+    the_class.order(rungs[::-1])
+    assert wait_for("third") == "chain-on-demand"
+    end("third")
+
+    stack.down("chain-on-demand")
+    pool_of("on-demand")
+    assert weights() == {"chain-on-demand": 100, "chain-spot": 99}, "a pool made anew has its place again"
+    for rung in rungs:
+        stack.down(rung)
+    the_class.delete()
+
+
+class Class:
+    """The ComputeClass `chain` of the cluster, through the provider as an update makes it."""
+
+    def __init__(self, stack: Stack, pools: list[str]) -> None:
+        outputs = stack.made[NAME][2]
+        authority = outputs["masterAuth"]["clusterCaCertificate"]
+        self.provider = KubernetesProvider()
+        self.provider.configure({"kubeconfig": kubeconfig(NAME, outputs["endpoint"], authority)})
+        urn = f"urn:pulumi:local::india-ai-infra::kubernetes:{compute_class.API}:ComputeClass::chain"
+        self.inputs = self._inputs(pools)
+        self.resource, self.outputs = (
+            Resource(urn, "chain"),
+            self.provider.create(Resource(urn), self.inputs)[1],
+        )
+
+    def order(self, pools: list[str]) -> None:
+        wanted = self._inputs(pools)
+        self.outputs = self.provider.update(self.resource, self.inputs, self.outputs, wanted)
+        self.inputs = wanted
+
+    def delete(self) -> None:
+        self.provider.delete(self.resource, self.inputs, self.outputs)
+
+    def _inputs(self, pools: list[str]) -> dict[str, Any]:
+        kind = {"apiVersion": compute_class.API, "kind": "ComputeClass", "metadata": {"name": "chain"}}
+        return {**kind, "spec": compute_class.spec(pools)}

@@ -27,9 +27,9 @@ def row(region: str, pool: GpuPool) -> str:
 
 def test_a_pool_says_what_spot_saves_and_what_a_reclaim_costs_it() -> None:
     chain = GpuPool(name="serve", gpu="L4", max_nodes=4, purchase=("spot", "on-demand"))
-    assert row(MUMBAI, chain) == "serve | [spot, on-demand] | g6.xlarge | 61% | 10-15% of nodes | up to 0.16"
+    assert row(MUMBAI, chain) == "serve | [spot, on-demand] | g6.4xlarge | 78% | >20% of nodes | over 0.22"
     slow = chain.model_copy(update={"hours_lost_per_reclaim": 10})
-    assert row(MUMBAI, slow).endswith("up to 1.6")
+    assert row(MUMBAI, slow).endswith("over 2.2")
 
 
 def test_nodes_of_a_fabric_lose_together() -> None:
