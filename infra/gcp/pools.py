@@ -226,10 +226,8 @@ def _networks(fabric: Fabric | None) -> gcp.container.NodePoolNetworkConfigArgsD
 
 
 def _described(pool: GooglePool, machine: Machine, notice: int) -> interfaces.Pool:
-    selects, tolerates = (
-        {nodes.POOL_LABEL: pool.name},
-        [{"key": nodes.GPU_TAINT["key"], "operator": "Exists", "effect": nodes.GPU_TAINT["effect"]}],
-    )
+    selects = {nodes.POOL_LABEL: pool.name}
+    tolerates = [{"key": nodes.GPU_TAINT["key"], "operator": "Exists", "effect": nodes.GPU_TAINT["effect"]}]
     if pool.chained:
         selects[compute_class.LABEL] = pool.name
         tolerates.append(compute_class.toleration(pool.name))
