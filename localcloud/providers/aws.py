@@ -10,7 +10,7 @@ from typing import Any
 from ..paths import run_dir
 from ..store import Store
 from . import aws_shapes as shapes
-from .aws_api import Api, Refused
+from .aws_api import LOCAL_KEYS, Api, Refused
 from .aws_calls import Calls, given, plan_scope
 from .aws_expressions import evaluate
 from .aws_plays import PLAYS, Play
@@ -35,12 +35,19 @@ class Aws(Provider):
     def __init__(self) -> None:
         self._region: Any = UNKNOWN
         self._default_tags: Any = {}
+        self._config: Values = {}
 
     @cached_property
     def _calls(self) -> Calls:
-        return Calls(Api(), Store(run_dir() / "store.sqlite"))
+        given = self._config
+        elsewhere = {
+            service: url for block in given.get("endpoints") or [] for service, url in block.items() if url
+        }
+        keys = (given.get("accessKey") or LOCAL_KEYS[0], given.get("secretKey") or LOCAL_KEYS[1])
+        return Calls(Api(elsewhere, keys), Store(run_dir() / "store.sqlite"))
 
     def configure(self, config: Values) -> None:
+        self._config = config
         self._region = config.get("region", UNKNOWN)
         default_tags = config.get("defaultTags") or {}
         self._default_tags = UNKNOWN if default_tags is UNKNOWN else default_tags.get("tags") or {}
