@@ -48,7 +48,9 @@ def _networks_are_apart(parts: Parts) -> list[Problem]:
         if inside := next((other for other, range_ in taken.items() if range_.overlaps(network)), None):
             free = _free_network(network.prefixlen, [*taken.values(), *_later_ranges(parts, path)])
             problems.append(Problem(path, text, f"a network apart from {inside} ({taken[inside]})", free))
-            continue
+            if free is None:
+                continue
+            network = IPv4Network(free)  # nothing else may be told to go there
         taken[path] = network
     return problems
 

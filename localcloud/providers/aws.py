@@ -6,6 +6,7 @@ import secrets
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..paths import run_dir
 from ..store import Store
@@ -41,7 +42,10 @@ class Aws(Provider):
     def _calls(self) -> Calls:
         given = self._config
         elsewhere = {
-            service: url for block in given.get("endpoints") or [] for service, url in block.items() if url
+            service: url
+            for block in given.get("endpoints") or []
+            for service, url in block.items()
+            if url and is_here(url)
         }
         keys = (given.get("accessKey") or LOCAL_KEYS[0], given.get("secretKey") or LOCAL_KEYS[1])
         return Calls(Api(elsewhere, keys), Store(run_dir() / "store.sqlite"))
@@ -232,6 +236,11 @@ class Aws(Provider):
         if found.regional:
             outputs["region"] = scope["region"]
         return outputs
+
+
+def is_here(url: str) -> bool:
+    """Whether an endpoint is on this machine; any other the local cloud plays itself, as it plays AWS."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost")
 
 
 class _Refusals:
