@@ -201,7 +201,7 @@ class Aws(Provider):
             try:
                 self._calls.run(found, call, scope, keep=False)
             except Refused as refused:
-                if not refused.gone:
+                if not refused.gone and refused.code != call.forgives:
                     raise
         self._calls.forget(found, scope["region"], scope["id"])
 
