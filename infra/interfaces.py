@@ -67,10 +67,24 @@ class Bucket:
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """An S3 endpoint that is not the cloud's own. `secret` is the Kubernetes Secret, in each namespace of workloads,
+    that holds its keys as environment variables."""
+
+    url: str
+    region: str
+    secret: str
+
+
+@dataclass(frozen=True)
 class Lake:
-    """A team's data, by role: raw, curated, features, models, checkpoints, and audit for the logs about them."""
+    """A team's data, by role: raw, curated, features, models, checkpoints, and audit for the logs about them.
+
+    `endpoint` is where it is reached, None for the cloud's own, which pods' identities open.
+    """
 
     buckets: Mapping[str, Bucket]
+    endpoint: Endpoint | None = None
 
     def __getitem__(self, role: str) -> Bucket:
         return self.buckets[role]

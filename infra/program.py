@@ -8,8 +8,9 @@ import pulumi
 
 from infra import catalog, settings
 from infra.budget import Budget
+from infra.settings.credentials import store_credentials
 from infra.settings.workloads import Workloads
-from infra.sites import Site, aws, gcp
+from infra.sites import Site, aws, gcp, on_premises
 from workloads.serving.component import ModelServer, ModelServerArgs
 from workloads.training.component import TrainingJob, TrainingJobArgs
 
@@ -17,15 +18,19 @@ from workloads.training.component import TrainingJob, TrainingJobArgs
 def run() -> None:
     """Read the running stack's settings, refuse what is wrong in them, and make everything they ask for."""
     said = settings.load(pulumi.Config(), catalog.check_offered)
+    site = said.on_premises
+    credentials = store_credentials() if site and site.store else None
     Budget("budget", said)
-    sites = []
+    sites = {}
     if said.aws:
-        sites.append(aws.site(said, said.aws))
+        sites["aws"] = aws.site(said, said.aws)
     if said.gcp:
-        sites.append(gcp.site(said, said.gcp))
-    run_workloads(said.workloads, sites)
-    for site in sites:
-        export(site)
+        sites["gcp"] = gcp.site(said, said.gcp)
+    if site:
+        sites["onPremises"] = on_premises.site(said, site, sites["aws"], credentials)
+    run_workloads(said.workloads, list(sites.values()))
+    for place, made in sites.items():
+        export(place, made)
 
 
 def run_workloads(asked: Workloads, sites: Sequence[Site]) -> None:
@@ -41,6 +46,7 @@ def run_workloads(asked: Workloads, sites: Sequence[Site]) -> None:
                 gpus_per_node=train.gpus_per_node,
                 image=train.image,
                 checkpoint_uri=pulumi.Output.concat(site.lake["checkpoints"].uri, "/jobs/", train.name),
+                endpoint=site.lake.endpoint,
             ),
         )
     if serve := asked.serving:
@@ -62,8 +68,19 @@ def _site_of(pool: str, sites: Sequence[Site]) -> Site:
     return next(site for site in sites if pool in site.cluster.pools)
 
 
-def export(site: Site) -> None:
-    """The names of a site's cluster and buckets: `cluster` and `buckets` on AWS, `gcpCluster` and `gcpBuckets`."""
-    cluster, buckets = ("cluster", "buckets") if site.cluster.cloud == "aws" else ("gcpCluster", "gcpBuckets")
-    pulumi.export(cluster, site.cluster.name)
+# What a stack's outputs are called, by where they are; on premises there is no cluster but the cloud's.
+OUTPUTS = {
+    "aws": ("cluster", "buckets"),
+    "gcp": ("gcpCluster", "gcpBuckets"),
+    "onPremises": (None, "onPremisesBuckets"),
+}
+
+
+def export(place: str, site: Site) -> None:
+    """The names of a site's cluster and buckets, and what nodes on premises join with."""
+    cluster, buckets = OUTPUTS[place]
+    if cluster:
+        pulumi.export(cluster, site.cluster.name)
     pulumi.export(buckets, {role: bucket.name for role, bucket in site.lake.buckets.items()})
+    if site.node_configs:
+        pulumi.export("nodeConfigs", dict(site.node_configs))

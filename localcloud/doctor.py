@@ -91,13 +91,23 @@ def _in_networks(ec2: Any, tags: dict[str, str], known: set[str]) -> Iterator[Le
             yield Leftover("network interface", card["NetworkInterfaceId"], "it holds its subnet: delete it")
 
 
+# EC2 shows these for a while after they have gone, and says so.
+_SEEN_AFTER = {
+    "natgateway": ("describe_nat_gateways", "NatGatewayIds", "NatGateways"),
+    "customer-gateway": ("describe_customer_gateways", "CustomerGatewayIds", "CustomerGateways"),
+    "vpn-gateway": ("describe_vpn_gateways", "VpnGatewayIds", "VpnGateways"),
+    "vpn-connection": ("describe_vpn_connections", "VpnConnectionIds", "VpnConnections"),
+}
+
+
 def _ending(client: Callable[[str], Any], arn: str) -> bool:
     """Whether something tagged has gone, or is on its way: the tagging API remembers what was deleted for a while."""
     if ":kms:" in arn:  # waits thirty days for its deletion
         return client("kms").describe_key(KeyId=arn)["KeyMetadata"]["KeyState"] == "PendingDeletion"
-    if ":natgateway/" in arn:
-        nats = client("ec2").describe_nat_gateways(NatGatewayIds=[arn.rsplit("/", 1)[-1]])["NatGateways"]
-        return all(nat["State"] in ("deleting", "deleted") for nat in nats)
+    for kind, (operation, argument, member) in _SEEN_AFTER.items():
+        if f":{kind}/" in arn:
+            found = getattr(client("ec2"), operation)(**{argument: [arn.rsplit("/", 1)[-1]]})[member]
+            return all(one["State"] in ("deleting", "deleted") for one in found)
     if ":log-group:" in arn:
         name = arn.split(":log-group:")[-1].removesuffix(":*")
         groups = client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]

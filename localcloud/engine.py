@@ -150,6 +150,7 @@ class Stack:
         before, given = _mapping(copy), _mapping(self.config_file)
         salt = {"encryptionsalt": before["encryptionsalt"]} if "encryptionsalt" in before else {}
         stays = {key: value for key, value in given.items() if key not in _ENCRYPTION}
+        stays["config"] = {key: _opened(value) for key, value in (stays.get("config") or {}).items()}
         copy.write_text(yaml.safe_dump({**stays, **salt}))
         return folder
 
@@ -177,6 +178,11 @@ def _lift(resource: dict[str, Any]) -> bool:
             if values.get(name) is (not off):
                 values[name], had = off, True
     return had
+
+
+def _opened(setting: Any) -> Any:
+    """A secret of a real stack is not the local cloud's to open: another stands for it."""
+    return "local" if isinstance(setting, dict) and set(setting) == {"secure"} else setting
 
 
 def _mapping(file: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import clusters
 from .kubernetes_api import MERGE, Api, ApiError, Object
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MAX_PODS = 110
 NODE_GROUP = "eks.amazonaws.com/nodegroup"
 NODE_POOL = "cloud.google.com/gke-nodepool"
+POOL = "india-ai-infra/pool"
+HYBRID = {"eks.amazonaws.com/compute-type": "hybrid"}  # EKS puts it on nodes that are not in AWS
 EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 ROOT_DISK_GIB = 100
 EFA_HUGEPAGES_MIB = 5120  # what AWS' EFA examples ask for on each node
@@ -57,6 +59,58 @@ def add_nodes(
         api.request("POST", "/api/v1/nodes", node)
         names.append(node["metadata"]["name"])
     return names
+
+
+def join_nodes(config: Mapping[str, Any], count: int, gpus: int, vcpus: int, memory_gib: int) -> list[str]:
+    """Join machines on premises to their cluster with `config`, a NodeConfig of nodeadm, and return their names."""
+    about, (labels, taints) = config["spec"]["cluster"], _registered(config)
+    access = clusters.named(about["name"])
+    if access is None:
+        raise clusters.ClusterFailed(f"no cluster {about['name']} to join: start it first")
+    resources = {
+        "cpu": str(vcpus),
+        "memory": f"{memory_gib}Gi",
+        "ephemeral-storage": f"{ROOT_DISK_GIB}Gi",
+        "pods": str(MAX_PODS),
+        "nvidia.com/gpu": str(gpus),
+    }
+    names = [f"{labels[POOL]}-{index}" for index in range(1, count + 1)]
+    for name in names:
+        own = {**labels, **HYBRID, "kubernetes.io/hostname": name, "kubernetes.io/arch": "amd64"}
+        node = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {
+                "name": name,
+                "labels": {**own, "kubernetes.io/os": "linux"},
+                "annotations": {"kwok.x-k8s.io/node": "fake"},
+            },
+            "spec": {
+                "providerID": f"eks-hybrid:///{about['region']}/{about['name']}/{name}",
+                "taints": taints,
+            },
+            "status": {"capacity": resources, "allocatable": resources},
+        }
+        access.api().request("POST", "/api/v1/nodes", node)
+    return names
+
+
+def leave(config: Mapping[str, Any]) -> list[str]:
+    """Remove the nodes that joined with `config`, and return their names."""
+    labels, _ = _registered(config)
+    return remove_nodes(config["spec"]["cluster"]["name"], labels[POOL], POOL)
+
+
+def _registered(config: Mapping[str, Any]) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """The labels and taints that the kubelet's flags register a node with."""
+    flags = dict(flag.removeprefix("--").split("=", 1) for flag in config["spec"]["kubelet"]["flags"])
+    labels = dict(label.split("=", 1) for label in flags["node-labels"].split(","))
+    taints = []
+    for taint in flags["register-with-taints"].split(","):
+        key, _, effect = taint.partition(":")
+        name, _, value = key.partition("=")
+        taints.append({"key": name, "value": value, "effect": effect})
+    return labels, taints
 
 
 def remove_nodes(cluster: str, node_group: str, label: str = NODE_GROUP) -> list[str]:

@@ -112,7 +112,7 @@ def _node(item: dict[str, Any]) -> Node:
     return Node(
         item["metadata"]["name"],
         labels.get("india-ai-infra/pool", SYSTEM),
-        labels["node.kubernetes.io/instance-type"],
+        labels.get("node.kubernetes.io/instance-type", "on premises"),
         labels["topology.kubernetes.io/zone"],
         bought == "spot",
         int(status.get("allocatable", {}).get("nvidia.com/gpu", 0)),

@@ -93,6 +93,8 @@ TOOLS = (
     ),
     Tool("karpenter", {"karpenter": "sigs.k8s.io/karpenter/kwok"}),
 )
+# An S3 server for tests of a lake on premises; `make up` needs none, and so does not build it.
+STORE = Tool("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"})
 
 
 def ensure(report: Report) -> list[str]:
@@ -105,6 +107,15 @@ def ensure(report: Report) -> list[str]:
             _make(missing, crds, report)
     _link(crds, installed)
     return [tool.name for tool in missing]
+
+
+def built(tool: Tool, report: Report) -> Path:
+    """The folder of a tool's programs, built if the cache lacks them."""
+    with _only_one():
+        if not tool.built:
+            _require_space(1)
+            _build(tool, find_go(report), report)
+    return tool.cached
 
 
 def _make(missing: list[Tool], crds: Path, report: Report) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.interfaces import Endpoint
+
 USER = 1000
 SCRATCH = "/scratch"
 
@@ -64,3 +66,15 @@ def scratch_environment() -> Mapping[str, str]:
 def environment(values: Mapping[str, pulumi.Input[Any]]) -> list[k8s.core.v1.EnvVarArgs]:
     """Environment variables in the order of their names, so that a change of order is never a difference."""
     return [k8s.core.v1.EnvVarArgs(name=name, value=values[name]) for name in sorted(values)]
+
+
+def store_environment(endpoint: Endpoint | None) -> Mapping[str, str]:
+    """Sends every AWS SDK to an object store that is not the cloud's own."""
+    return {"AWS_ENDPOINT_URL_S3": endpoint.url, "AWS_REGION": endpoint.region} if endpoint else {}
+
+
+def store_keys(endpoint: Endpoint | None) -> list[k8s.core.v1.EnvFromSourceArgs] | None:
+    """Its keys, from the Secret in the pod's own namespace."""
+    if endpoint is None:
+        return None
+    return [k8s.core.v1.EnvFromSourceArgs(secret_ref=k8s.core.v1.SecretEnvSourceArgs(name=endpoint.secret))]

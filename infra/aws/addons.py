@@ -31,6 +31,10 @@ class Addon:
     policy: str = ""
 
 
+# On premises there is no metadata service: a second DaemonSet takes the node's credentials from a file.
+HYBRID_CONFIGURATION: Mapping[str, Mapping[str, Any]] = {
+    "eks-pod-identity-agent": {"daemonsets": {"hybrid": {"create": True}}}
+}
 ADDONS = (
     Addon("eks-pod-identity-agent", before_nodes=True),
     Addon(
@@ -60,13 +64,14 @@ ADDONS = (
 
 @dataclass(frozen=True)
 class Installer:
-    """Makes the add-ons of one cluster as children of `parent`."""
+    """Makes the add-ons of one cluster as children of `parent`; `hybrid` clusters have nodes on premises."""
 
     name: str
     account: Account
     cluster: aws.eks.Cluster
     cluster_name: str
     parent: pulumi.Resource
+    hybrid: bool = False
 
     def before_nodes(self) -> list[pulumi.Resource]:
         """The add-ons that nodes need to become ready."""
@@ -78,11 +83,14 @@ class Installer:
 
     def _install(self, addon: Addon, after: Sequence[pulumi.Resource]) -> aws.eks.Addon:
         identity = self._identity(addon)
+        configuration = addon.configuration
+        if self.hybrid:
+            configuration = HYBRID_CONFIGURATION.get(addon.name, configuration)
         return aws.eks.Addon(
             f"{self.name}-{addon.name}",
             cluster_name=self.cluster.name,
             addon_name=addon.name,
-            configuration_values=json.dumps(addon.configuration) if addon.configuration else None,
+            configuration_values=json.dumps(configuration) if configuration else None,
             pod_identity_associations=[identity] if identity else None,
             resolve_conflicts_on_create="OVERWRITE",
             resolve_conflicts_on_update="OVERWRITE",

@@ -14,6 +14,7 @@ from infra.aws import iam, nodes
 from infra.aws.addons import Installer
 from infra.aws.iam import Account
 from infra.aws.network import Network
+from infra.aws.site_link import SiteLink
 from infra.aws.tags import Handling
 from infra.catalog import kubernetes_versions
 from infra.settings.pools import SYSTEM_POOL, SystemPool
@@ -28,7 +29,8 @@ class ClusterArgs:
     """`name` is the cluster's name in AWS. `cluster_key_arn` encrypts secrets and disks, `logs_key_arn` the logs,
     which are kept at least `log_days`.
 
-    `deployer_arn` is the role or user that runs the program, and makes the cluster's objects. Nodes depend on the whole
+    `site` is the way to nodes on premises. `deployer_arn` is the role or user that runs the program, and makes the
+    cluster's objects. Nodes depend on the whole
     network: without its routes they can't join, and at a destroy they need it to the last.
     """
 
@@ -43,6 +45,7 @@ class ClusterArgs:
     system: SystemPool
     log_days: int = 365
     deletion_protection: bool = False
+    site: SiteLink | None = None
 
 
 class Cluster(pulumi.ComponentResource):
@@ -71,7 +74,7 @@ class Cluster(pulumi.ComponentResource):
             lambda vpc: vpc.cluster_security_group_id or ""
         )
 
-        addons = Installer(name, args.account, self.resource, args.name, self)
+        addons = Installer(name, args.account, self.resource, args.name, self, hybrid=args.site is not None)
         before = addons.before_nodes()
         system = self._system_nodes(name, before)
         self.ready: list[pulumi.Resource] = [system, *before, *addons.after_nodes(system)]
@@ -112,7 +115,9 @@ class Cluster(pulumi.ComponentResource):
                 "subnet_ids": args.network.intra_subnet_ids,
                 "endpoint_private_access": True,
                 "endpoint_public_access": False,
+                "security_group_ids": [args.site.security_group_id] if args.site else None,
             },
+            remote_network_config=_remote(args.site) if args.site else None,
             access_config={
                 "authentication_mode": "API",
                 # The deployer's entry is a resource of its own, in sight of reviewers and of a later change.
@@ -207,6 +212,17 @@ class Cluster(pulumi.ComponentResource):
             labels={nodes.POOL_LABEL: SYSTEM_POOL},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.network, *role.attachments, *after]),
         )
+
+
+def _remote(site: SiteLink) -> aws.eks.ClusterRemoteNetworkConfigArgs:
+    return aws.eks.ClusterRemoteNetworkConfigArgs(
+        remote_node_networks=aws.eks.ClusterRemoteNetworkConfigRemoteNodeNetworksArgs(
+            cidrs=list(site.args.node_cidrs)
+        ),
+        remote_pod_networks=aws.eks.ClusterRemoteNetworkConfigRemotePodNetworksArgs(
+            cidrs=list(site.args.pod_cidrs)
+        ),
+    )
 
 
 def kubeconfig(name: str, region: str, endpoint: str, certificate_authority: str) -> str:

@@ -49,7 +49,8 @@ class Network(pulumi.ComponentResource):
     """A VPC: nodes in private subnets, load balancers in public ones, the control plane and endpoints in intra ones.
 
     Intra subnets have no way out but the endpoints. `private_subnet_ids` and `intra_subnet_ids` are in the order of the
-    zones; `private_subnets` and `zone_names` (`ap-south-1a`) are by zone ID.
+    zones; `private_subnets` and `zone_names` (`ap-south-1a`) are by zone ID. `route_tables` are those of the nodes and
+    of the control plane, by name.
     """
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -74,8 +75,8 @@ class Network(pulumi.ComponentResource):
         self._zones = {
             zone: self._subnets(name, zone, plan) for zone, plan in zip(args.zones, plans, strict=True)
         }
-        route_tables = self._routes(name)
-        self.endpoints = self._endpoints(name, route_tables)
+        self.route_tables = self._routes(name)
+        self.endpoints = self._endpoints(name, list(self.route_tables.values()))
         _flow_logs(name, args, self.vpc, self._child)
 
         self.vpc_id = self.vpc.id
@@ -116,8 +117,8 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _routes(self, name: str) -> list[pulumi.Output[str]]:
-        """Route tables of the public, private and intra subnets; the tables that the S3 endpoint serves."""
+    def _routes(self, name: str) -> dict[str, pulumi.Output[str]]:
+        """Route tables of the public, private and intra subnets; those of the nodes and the control plane."""
         internet = aws.ec2.InternetGateway(name, vpc_id=self.vpc.id, opts=self._child)
         public = self._route_table(f"{name}-public")
         to_internet = aws.ec2.Route(
@@ -129,7 +130,7 @@ class Network(pulumi.ComponentResource):
         )
         intra = self._route_table(f"{name}-intra")
         nats = self._nats(name, to_internet)
-        served = [intra.id]
+        served = {"intra": intra.id}
         for zone, at in self._zones.items():
             private = self._route_table(f"{name}-private-{zone}")
             aws.ec2.Route(
@@ -147,7 +148,7 @@ class Network(pulumi.ComponentResource):
                 aws.ec2.RouteTableAssociation(
                     f"{name}-{kind}-{zone}", subnet_id=subnet.id, route_table_id=table.id, opts=self._child
                 )
-            served.append(private.id)
+            served[f"private-{zone}"] = private.id
         return served
 
     def _route_table(self, name: str) -> aws.ec2.RouteTable:

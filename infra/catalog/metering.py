@@ -53,8 +53,10 @@ def _disk(resource: Registered, stack: Stack) -> Iterator[Line]:
 
 def _bucket(resource: Registered, stack: Stack) -> Iterator[Line]:
     """The lake's data is taken as spread evenly over its buckets and over the ages that their lifecycle lets it
-    reach."""
-    buckets = stack.of(BUCKET)
+    reach. Buckets on premises are on disks that AWS sends no bill for."""
+    buckets = [bucket for bucket in stack.of(BUCKET) if not _elsewhere(bucket, stack)]
+    if resource not in buckets:
+        return
     stored = _share(stack.usage.lake_gib, buckets)
     for storage_class, share in _storage_classes(resource, stack).items():
         yield from one(stack, resource, f"s3-{storage_class}", stored.times(share))
@@ -62,6 +64,20 @@ def _bucket(resource: Registered, stack: Stack) -> Iterator[Line]:
     yield from one(stack, resource, "s3-requests", requests)
     if stack.of("aws:cloudtrail/trail:Trail"):
         yield from one(stack, resource, "trail-events", requests)
+
+
+def _elsewhere(bucket: Registered, stack: Stack) -> bool:
+    """Whether its provider speaks to another endpoint than Amazon's."""
+    provider = stack.by_urn.get(bucket.provider)
+    return bool(provider and provider.inputs.get("endpoints"))
+
+
+def _hybrid(resource: Registered, stack: Stack) -> Iterator[Line]:
+    """What EKS asks for nodes on premises, which the stack knows by the parameter that they join with."""
+    tags = resource.inputs.get("tags")
+    nodes, vcpus = (_plain(tags, f"on-premises:{of}") for of in ("nodes", "vcpus"))
+    if nodes and vcpus:
+        yield from one(stack, resource, "hybrid-vcpu", Span.always(int(nodes) * int(vcpus)))
 
 
 def _storage_classes(bucket: Registered, stack: Stack) -> Mapping[str, float]:
@@ -145,9 +161,11 @@ METERED: Mapping[str, Metered] = {
     "aws:ebs/volume:Volume": _disk,
     "aws:ec2/eip:Eip": partial(_each, "ipv4"),
     "aws:ec2/internetGateway:InternetGateway": _internet,
+    "aws:ec2/vpnConnection:VpnConnection": partial(_each, "vpn-connection"),
     "aws:eks/cluster:Cluster": partial(_each, "eks-cluster"),
     "aws:eks/nodeGroup:NodeGroup": node_group,
     "aws:guardduty/detectorFeature:DetectorFeature": _guardduty,
+    "aws:ssm/parameter:Parameter": _hybrid,
     "aws:kms/key:Key": partial(_each, "kms-key"),
     "aws:lb/loadBalancer:LoadBalancer": partial(_each, "load-balancer"),
     BUCKET: _bucket,

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 from pydantic.alias_generators import to_camel
 
 from infra.catalog.choose import Asked, Choice, NoMachineError, choose, choose_for
+from infra.catalog.gpus import gpus
 from infra.catalog.kubernetes_versions import kubernetes_versions
 from infra.catalog.machines import machines
 from infra.geography import Cloud, regions_of
@@ -39,7 +40,12 @@ ROOM: Mapping[str, tuple[Callable[[int], int], int]] = {
 
 def check_offered(parts: Parts) -> list[Problem]:
     """Problems with the Kubernetes version, the system machines, and pools that no machine of the region serves."""
-    return [problem for cloud in parts.clouds for problem in _offered(cloud)]
+    problems = [problem for cloud in parts.clouds for problem in _offered(cloud)]
+    return problems + [
+        Problem(f"{path}.gpu", pool.gpu, ", ".join(gpus()), nearest(pool.gpu, gpus()))
+        for path, pool in parts.site.pools.items()
+        if pool.gpu not in gpus()
+    ]
 
 
 def _offered(parts: CloudParts) -> list[Problem]:

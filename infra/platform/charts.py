@@ -36,8 +36,13 @@ def install(
     values: Mapping[str, Any],
     opts: pulumi.ResourceOptions,
     depends_on: Sequence[pulumi.Resource] = (),
+    *,
+    wait: bool = True,
 ) -> Release:
-    """A Helm release of `chart` that is ready when its pods are, and leaves nothing behind if they never are."""
+    """A Helm release of `chart` that is ready when its pods are, and leaves nothing behind if they never are.
+
+    Without `wait` it is ready at once: its pods come when there are nodes for them.
+    """
     repository = RepositoryOptsArgs(repo=chart.repository) if chart.repository else None
     return Release(
         chart.name,
@@ -47,10 +52,10 @@ def install(
         namespace=chart.namespace,
         repository_opts=repository,
         values=values,
-        atomic=True,
+        atomic=wait,
         cleanup_on_fail=True,
-        skip_await=False,
-        wait_for_jobs=True,
+        skip_await=not wait,
+        wait_for_jobs=wait,
         timeout=TIMEOUT_SECONDS,
         max_history=5,
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(depends_on))),

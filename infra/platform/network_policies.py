@@ -27,14 +27,21 @@ SERVING_CLIENT = {"india-ai-infra/serving-client": "true"}
 
 
 def create_network_policies(
-    namespace: str, https_cidrs: pulumi.Input[Sequence[str]], opts: pulumi.ResourceOptions, cloud: str = "aws"
+    namespace: str,
+    https_cidrs: pulumi.Input[Sequence[str]],
+    opts: pulumi.ResourceOptions,
+    cloud: str = "aws",
+    store: tuple[Sequence[str], int] | None = None,
 ) -> list[NetworkPolicy]:
     """The policies of one workload namespace.
 
     `https_cidrs` may be reached on port 443: the VPC (interface endpoints, the API server) and the object store's
-    ranges, which a gateway endpoint does not move into the VPC.
+    ranges, which a gateway endpoint does not move into the VPC. `store` is an object store on premises: its networks
+    and its port.
     """
     egress = [_in_namespace_egress(), _dns(cloud), _cidrs(https_cidrs), *_identity(cloud)]
+    if store:
+        egress.append(_cidrs(*store))
     spec = {
         "default-deny": _spec(["Ingress", "Egress"]),
         "allow-egress": _spec(["Egress"], egress=egress),
@@ -96,11 +103,11 @@ def _dns(cloud: str) -> NetworkPolicyEgressRuleArgs:
     return NetworkPolicyEgressRuleArgs(to=peers, ports=[_port(53, "UDP"), _port(53)])
 
 
-def _cidrs(cidrs: pulumi.Input[Sequence[str]]) -> NetworkPolicyEgressRuleArgs:
+def _cidrs(cidrs: pulumi.Input[Sequence[str]], port: int = 443) -> NetworkPolicyEgressRuleArgs:
     peers = pulumi.Output.from_input(cidrs).apply(
         lambda known: [NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=cidr)) for cidr in known]
     )
-    return NetworkPolicyEgressRuleArgs(to=peers, ports=[_port(443)])
+    return NetworkPolicyEgressRuleArgs(to=peers, ports=[_port(port)])
 
 
 def _identity(cloud: str) -> list[NetworkPolicyEgressRuleArgs]:

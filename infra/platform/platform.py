@@ -26,6 +26,7 @@ class PlatformArgs:
 
     cluster: where it runs; its `platform` list is not read. cluster_name: as the cloud knows the cluster.
     https_cidrs: what workloads may reach on port 443, the VPC and the object store's ranges.
+    site_pod_cidrs: pod networks of nodes on premises; store: the networks and the port of an object store there.
     interruption_queue: name of the queue that carries spot notices to Karpenter; AWS only.
     people: members (`group:ml@example.in`) of the Kubernetes groups, where the cloud does not put them in by itself.
     controller_replicas: of Karpenter; at most the number of system nodes.
@@ -35,6 +36,8 @@ class PlatformArgs:
     cluster: GpuCluster
     cluster_name: pulumi.Input[str]
     https_cidrs: pulumi.Input[Sequence[str]]
+    site_pod_cidrs: Sequence[str] = ()
+    store: tuple[Sequence[str], int] | None = None
     interruption_queue: pulumi.Input[str] = ""
     people: Mapping[str, Sequence[str]] = field(default_factory=dict)
     controller_replicas: int = 2
@@ -70,7 +73,9 @@ class Platform(pulumi.ComponentResource):
         policies = [
             policy
             for namespace in workload_namespaces
-            for policy in create_network_policies(namespace, args.https_cidrs, in_namespaces, cloud)
+            for policy in create_network_policies(
+                namespace, args.https_cidrs, in_namespaces, cloud, args.store
+            )
         ]
         access = create_rbac(self.namespaces, args.people, child)
         priorities = create_priorities(child)
@@ -104,6 +109,8 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
         releases["gpu-operator"] = release("gpu-operator", values.gpu_operator(), prometheus)
     releases["keda"] = release("keda", values.keda(), prometheus)
     releases["kueue"] = release("kueue", values.kueue(cloud), prometheus)
+    if args.site_pod_cidrs:
+        releases["cilium"] = install(table["cilium"], values.cilium(args.site_pod_cidrs), opts, wait=False)
     fabric_pools = [pool.name for pool in args.cluster.pools.values() if pool.fabric == "efa"]
     if fabric_pools:
         plugin = values.efa_device_plugin(args.cluster.region, fabric_pools)

@@ -11,6 +11,7 @@ import pulumi
 import yaml
 
 from infra.platform.namespaces import QUEUED
+from infra.settings.types import SITE_NODE_MASK
 
 Values = dict[str, Any]
 
@@ -73,6 +74,48 @@ def gpu_operator() -> Values:
         "daemonsets": {"tolerations": [GPU_TOLERATION]},
         "node-feature-discovery": {"worker": {"tolerations": [GPU_TOLERATION]}},
         "dcgmExporter": {"serviceMonitor": {"enabled": True}},
+    }
+
+
+def cilium(pod_cidrs: Sequence[str]) -> Values:
+    """The network of nodes on premises, where the VPC's own can't run; cloud nodes keep that one.
+
+    Its agent has no toleration to be given: it tolerates everything. It asks for no second operator, as a site may have
+    one node, and leaves the pods of cloud nodes alone, which it does not know.
+    """
+    on_premises = {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [
+                    {
+                        "matchExpressions": [
+                            {
+                                "key": "eks.amazonaws.com/compute-type",
+                                "operator": "In",
+                                "values": ["hybrid"],
+                            }
+                        ]
+                    }
+                ]
+            }
+        }
+    }
+    return {
+        "affinity": on_premises,
+        "envoy": {"enabled": False},  # it would run on every node, and there are no rules on HTTP for it
+        "ipam": {
+            "mode": "cluster-pool",
+            "operator": {
+                "clusterPoolIPv4MaskSize": SITE_NODE_MASK,
+                "clusterPoolIPv4PodCIDRList": list(pod_cidrs),
+            },
+        },
+        "operator": {
+            "affinity": on_premises,
+            "replicas": 1,
+            "tolerations": [{"operator": "Exists"}],
+            "unmanagedPodWatcher": {"restart": False},
+        },
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 
 from infra.settings.errors import NOTHING, Problem, nearest
+from infra.settings.on_premises import SitePool
 from infra.settings.parts import Parts
 from infra.settings.pools import SYSTEM_POOL, GpuPool
 from infra.settings.types import PRIVATE_NETWORKS
@@ -14,6 +15,8 @@ from infra.settings.workloads import Training
 # Where the extra network cards of Google's fast machines have their addresses: cluster-toolkit's examples give them
 # 192.168.0.0/16 in networks of their own.
 GOOGLE_FABRIC_CIDR = "192.168.0.0/16"
+# EKS takes one of them for its Services, whichever the VPC leaves free.
+EKS_SERVICE_CIDRS = ("10.100.0.0/16", "172.20.0.0/16")
 
 
 def _pools_are_told_apart(parts: Parts) -> list[Problem]:
@@ -39,19 +42,29 @@ def _networks_are_apart(parts: Parts) -> list[Problem]:
     ):
         taken["the networks of the fabric"] = IPv4Network(GOOGLE_FABRIC_CIDR)
     problems = []
-    for path, text in ((path, text) for cloud in parts.clouds for path, text in cloud.ranges.items()):
+    for path, text in _ranges(parts).items():
         network = IPv4Network(text)
+        if path in parts.site.ranges:
+            taken |= {f"EKS's Services {cidr}": IPv4Network(cidr) for cidr in EKS_SERVICE_CIDRS}
         if inside := next((other for other, range_ in taken.items() if range_.overlaps(network)), None):
             free = _free_network(network.prefixlen, [*taken.values(), *_later_ranges(parts, path)])
             problems.append(Problem(path, text, f"a network apart from {inside} ({taken[inside]})", free))
-            continue
+            if free is None:
+                continue
+            network = IPv4Network(free)  # nothing else may be told to go there
         taken[path] = network
     return problems
 
 
+def _ranges(parts: Parts) -> dict[str, str]:
+    """Every network that the settings name, by its path: those of the clouds first, as a site's are easier to move."""
+    clouds = {path: text for cloud in parts.clouds for path, text in cloud.ranges.items()}
+    return {**clouds, **parts.site.ranges}
+
+
 def _later_ranges(parts: Parts, path: str) -> list[IPv4Network]:
-    ranges = {name: text for cloud in parts.clouds for name, text in cloud.ranges.items()}
-    return [IPv4Network(text) for name, text in list(ranges.items())[list(ranges).index(path) + 1 :]]
+    ranges = _ranges(parts)
+    return [IPv4Network(text) for text in list(ranges.values())[list(ranges).index(path) + 1 :]]
 
 
 def _free_network(prefix: int, taken: Sequence[IPv4Network]) -> str | None:
@@ -83,7 +96,8 @@ def _fits(path: str, name: str, setting: str, gpus: int, parts: Parts) -> list[P
     if name not in parts.pool_names:
         allowed = ", ".join(parts.pool_names) or NOTHING
         near = nearest(name, parts.pool_names)
-        where = " or ".join(f"{cloud.cloud}.cluster.pools" for cloud in parts.clouds) or "a cloud"
+        places = [f"{cloud.cloud}.cluster.pools" for cloud in parts.clouds]
+        where = " or ".join(places + ["onPremises.pools"] * bool(parts.site.pools)) or "a cloud"
         return [Problem(f"{path}.pool", name, f"a pool of {where}: {allowed}", near)]
     pool = next((pool for pool in parts.pools.values() if pool.name == name), None)
     if pool and gpus > pool.gpus_per_node:
@@ -92,14 +106,15 @@ def _fits(path: str, name: str, setting: str, gpus: int, parts: Parts) -> list[P
     return []
 
 
-def _nodes_fit(train: Training, pool: GpuPool | None) -> list[Problem]:
+def _nodes_fit(train: Training, pool: GpuPool | SitePool | None) -> list[Problem]:
     """A job that needs more nodes than there will ever be would wait for ever."""
     if pool is None:
         return []
     most = pool.standing_nodes if pool.stands else pool.most_nodes
     if train.nodes <= most:
         return []
-    limit = "has standing (minNodes)" if pool.stands else "grows to"
+    standing = "has on premises (nodes)" if isinstance(pool, SitePool) else "has standing (minNodes)"
+    limit = standing if pool.stands else "grows to"
     allowed = f"no more nodes than pool {pool.name} {limit}"
     return [Problem("workloads.training.nodes", str(train.nodes), allowed, str(most))]
 

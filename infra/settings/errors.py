@@ -47,9 +47,9 @@ def nearest(given: object, valid: Iterable[str]) -> str | None:
     return by_folded[close[0]] if close else None
 
 
-def refuse(allowed: str, *, near: str | None = None) -> PydanticCustomError:
-    """What a validator raises: what is allowed, and the nearest valid value."""
-    return PydanticCustomError("setting", "{allowed}", {"allowed": allowed, "near": near})
+def refuse(allowed: str, *, near: str | None = None, secret: bool = False) -> PydanticCustomError:
+    """What a validator raises: what is allowed, and the nearest valid value; a `secret` given is not shown again."""
+    return PydanticCustomError("setting", "{allowed}", {"allowed": allowed, "near": near, "secret": secret})
 
 
 def path_of(location: Sequence[str | int]) -> str:
@@ -73,7 +73,8 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
         case "setting":
             # Of a default that a validator refused, pydantic gives the Python name.
             path = path_of([step if isinstance(step, int) else to_camel(step) for step in details["loc"]])
-            return Problem(path, _shown(given), context["allowed"], context["near"])
+            shown = "a secret, not shown here" if context["secret"] else _shown(given)
+            return Problem(path, shown, context["allowed"], context["near"])
         case "missing":
             return Problem(path, NOTHING, "it must be given")
         case "extra_forbidden":

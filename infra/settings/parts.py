@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from infra.geography import Cloud
 from infra.settings.aws import Cluster, Network
 from infra.settings.errors import Problem
 from infra.settings.gcp import GoogleCluster, GoogleNetwork
+from infra.settings.on_premises import SitePool
 from infra.settings.pools import AwsPool, GooglePool, GoogleSystemPool, GpuPool, SystemPool
+from infra.settings.types import SiteCidr, SitePodsCidr
 from infra.settings.workloads import Serving, Training
 
 M = TypeVar("M", bound=BaseModel)
@@ -37,6 +39,14 @@ class CloudParts:
 
 
 @dataclass(frozen=True)
+class SiteParts:
+    """The right parts of the site on premises, by their path."""
+
+    pools: Mapping[str, SitePool] = field(default_factory=dict)
+    ranges: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Parts:
     """The parts of a configuration that are right on their own.
 
@@ -48,11 +58,13 @@ class Parts:
     pool_names: tuple[str, ...]
     training: Training | None
     serving: Serving | None
+    site: SiteParts = SiteParts()
 
     @property
-    def pools(self) -> dict[str, GpuPool]:
-        """The pools of all clouds, by their path."""
-        return {path: pool for cloud in self.clouds for path, pool in cloud.pools.items()}
+    def pools(self) -> dict[str, GpuPool | SitePool]:
+        """The pools of all clouds and of the site, by their path."""
+        clouds = {path: pool for cloud in self.clouds for path, pool in cloud.pools.items()}
+        return {**clouds, **self.site.pools}
 
 
 Check = Callable[[Parts], list[Problem]]
@@ -61,12 +73,15 @@ Check = Callable[[Parts], list[Problem]]
 def parts_of(values: Mapping[str, Any]) -> Parts:
     workloads = _mapping(values.get("workloads"))
     clouds = tuple(_cloud_parts(cloud, _mapping(values[cloud])) for cloud in _CLUSTERS if values.get(cloud))
+    site = _mapping(values.get("onPremises"))
     written = [pool for cloud in _CLUSTERS for pool in _written_pools(_mapping(values.get(cloud)))]
+    written += _list(site.get("pools"))
     return Parts(
         clouds=clouds,
         pool_names=tuple(name for pool in written if isinstance(name := _mapping(pool).get("name"), str)),
         training=_read(Training, workloads.get("training")),
         serving=_read(Serving, workloads.get("serving")),
+        site=_site_parts(site),
     )
 
 
@@ -92,9 +107,35 @@ def _cloud_parts(cloud: Cloud, given: Mapping[str, Any]) -> CloudParts:
     )
 
 
+def _site_parts(given: Mapping[str, Any]) -> SiteParts:
+    read = {
+        f"onPremises.pools[{i}]": _read(SitePool, pool) for i, pool in enumerate(_list(given.get("pools")))
+    }
+    return SiteParts(
+        pools={path: pool for path, pool in read.items() if pool},
+        ranges={
+            f"onPremises.{name}[{i}]": cidr
+            for name, kind in (("nodeCidrs", SiteCidr), ("podCidrs", SitePodsCidr))
+            for i, cidr in enumerate(_list(given.get(name)))
+            if _is(kind, cidr)
+        },
+    )
+
+
+def _is(kind: Any, value: object) -> bool:
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return False  # already among the problems of the whole
+    return True
+
+
 def _written_pools(given: Mapping[str, Any]) -> list[Any]:
-    written = _mapping(given.get("cluster")).get("pools")
-    return written if isinstance(written, list) else []
+    return _list(_mapping(given.get("cluster")).get("pools"))
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

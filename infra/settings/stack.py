@@ -11,6 +11,7 @@ from infra.settings.aws import Aws
 from infra.settings.errors import refuse
 from infra.settings.gcp import Gcp
 from infra.settings.model import Model
+from infra.settings.on_premises import OnPremises
 from infra.settings.types import TagValue
 from infra.settings.workloads import Workloads
 
@@ -63,6 +64,7 @@ class Settings(Model):
     retention_days: int = Field(default=PERSONAL_RETENTION_DAYS, ge=1)
     gcp: Gcp | None = None
     aws: Aws | None = Field(default=None, validate_default=True)
+    on_premises: OnPremises | None = None
     workloads: Workloads = Workloads()
 
     @field_validator("retention_days")
@@ -73,7 +75,7 @@ class Settings(Model):
             raise refuse(f"at least {floor} days for personal data (DPDP Rules, 8(3))", near=floor)
         return days
 
-    @field_validator("aws", "gcp", mode="before")
+    @field_validator("aws", "gcp", "on_premises", mode="before")
     @classmethod
     def _empty_is_none(cls, given: Any) -> Any:
         """The engine gives a cloud that is not written as the default of Pulumi.yaml, `{}`."""
@@ -85,3 +87,10 @@ class Settings(Model):
         if aws is None and info.data.get("gcp", ...) is None:
             raise refuse("a cloud to build on: aws or gcp, with its region")
         return aws
+
+    @field_validator("on_premises")
+    @classmethod
+    def _sites_join_aws(cls, site: OnPremises | None, info: ValidationInfo) -> OnPremises | None:
+        if site and info.data.get("aws", ...) is None:
+            raise refuse("only with aws: a site's nodes join the EKS cluster of the stack")
+        return site

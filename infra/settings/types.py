@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -18,6 +21,10 @@ LOG_RETENTION_DAYS = (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 36
 PRIVATE_NETWORKS = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 LARGEST_PREFIX = 16  # AWS allows no larger VPC
 SMALLEST_PREFIX = 20  # in less, three zones have no room for pods
+# EKS takes both for a site ("Prepare networking for hybrid nodes", EKS User Guide, read 2026-11), from /8 to /32.
+CARRIER_NETWORK = ipaddress.IPv4Network("100.64.0.0/10")
+SITE_NETWORKS = (*PRIVATE_NETWORKS, CARRIER_NETWORK)
+SITE_NODE_MASK = 25  # each node's share of a site's pod networks, so that none may be smaller
 LARGEST_PODS_PREFIX = 12  # GKE gives each node a /24 of its own, so pods take far more than nodes
 
 
@@ -45,7 +52,12 @@ def _region_of(cloud: geography.Cloud) -> Callable[[str], str]:
     return check
 
 
-def _private_cidr(largest: int, smallest: int, fallback: str) -> Callable[[str], str]:
+def _private_cidr(
+    largest: int,
+    smallest: int,
+    fallback: str,
+    within: Sequence[ipaddress.IPv4Network] = PRIVATE_NETWORKS,
+) -> Callable[[str], str]:
     """A check for private IPv4 networks with a prefix from `largest` to `smallest`; `fallback` is one of them."""
     allowed = f"a private IPv4 network from /{largest} to /{smallest}"
 
@@ -54,7 +66,7 @@ def _private_cidr(largest: int, smallest: int, fallback: str) -> Callable[[str],
             network = ipaddress.IPv4Network(text, strict=False)
         except ValueError:
             raise refuse(allowed, near=fallback) from None
-        if not any(network.subnet_of(private) for private in PRIVATE_NETWORKS):
+        if not any(network.subnet_of(private) for private in within):
             raise refuse(allowed, near=f"10.0.0.0/{min(max(network.prefixlen, largest), smallest)}")
         if network.prefixlen > smallest:
             raise refuse(allowed, near=str(network.supernet(new_prefix=smallest)))
@@ -130,6 +142,50 @@ def _google_reservation(name: str) -> str:
     raise refuse("the name of a reservation: lower-case letters, digits and dashes", near=slug or None)
 
 
+def _peer_address(text: str) -> str:
+    """Not `is_global`: the addresses of documentation may stand in a file that is filled in later."""
+    allowed = "the public IPv4 address of the site's VPN device"
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        raise refuse(allowed) from None
+    inside = any(address in network for network in SITE_NETWORKS)
+    if (
+        inside
+        or not (address.is_global or address.is_private)
+        or address.is_loopback
+        or address.is_link_local
+    ):
+        raise refuse(f"{allowed}: AWS can't reach this one")
+    return text
+
+
+def _certificates(text: str) -> str:
+    """One or more certificates in PEM, and nothing else: whoever pastes a private key must hear of it."""
+    if "PRIVATE KEY" in text:
+        raise refuse("certificates only: a private key must never leave its machine", secret=True)
+    bodies = re.findall(r"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----", text)
+    try:
+        encoded = [base64.b64decode("".join(body.split()), validate=True) for body in bodies]
+    except binascii.Error:
+        encoded = []
+    if not encoded or not all(certificate.startswith(b"\x30") for certificate in encoded):
+        raise refuse("certificates in PEM (-----BEGIN CERTIFICATE-----)")
+    return text
+
+
+def _store_endpoint(text: str) -> str:
+    url = urlsplit(text)
+    allowed = "https://<host>[:<port>] of an S3 endpoint"
+    if url.username or url.password:
+        raise refuse(f"{allowed}: keys are secrets of the stack, see docs/hybrid.md", secret=True)
+    if url.scheme not in ("https", "http") or not url.hostname or url.path.strip("/") or url.query:
+        raise refuse(allowed)
+    if url.scheme == "http" and url.hostname not in ("127.0.0.1", "localhost"):
+        raise refuse(f"{allowed}; plain http on loopback only", near=text.replace("http:", "https:", 1))
+    return text.rstrip("/")
+
+
 def _quoted_version(given: object) -> object:
     """YAML reads an unquoted 1.30 as the number 1.3, so a number can't be trusted."""
     if isinstance(given, float):
@@ -143,6 +199,13 @@ AwsRegion = Annotated[str, AfterValidator(_region_of("aws"))]
 GoogleRegion = Annotated[str, AfterValidator(_region_of("gcp"))]
 PrivateCidr = Annotated[str, AfterValidator(_private_cidr(LARGEST_PREFIX, SMALLEST_PREFIX, "10.0.0.0/16"))]
 PodsCidr = Annotated[str, AfterValidator(_private_cidr(LARGEST_PODS_PREFIX, SMALLEST_PREFIX, "10.68.0.0/14"))]
+SiteCidr = Annotated[str, AfterValidator(_private_cidr(8, 32, "192.168.0.0/24", SITE_NETWORKS))]
+SitePodsCidr = Annotated[
+    str, AfterValidator(_private_cidr(8, SITE_NODE_MASK, "172.24.0.0/16", SITE_NETWORKS))
+]
+PeerAddress = Annotated[str, AfterValidator(_peer_address)]
+Certificates = Annotated[str, AfterValidator(_certificates)]
+StoreEndpoint = Annotated[str, AfterValidator(_store_endpoint)]
 LogRetentionDays = Annotated[int, AfterValidator(_log_retention)]
 IamMember = Annotated[str, AfterValidator(_iam_member)]
 GoogleProject = Annotated[str, AfterValidator(_google_project)]

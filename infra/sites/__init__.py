@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
 
 from infra import interfaces
 
 
 @dataclass(frozen=True)
 class Site:
-    """What a stack has in one region: where workloads run, and where their data is."""
+    """What a stack has in one region, or on premises: where workloads run, and where their data is.
+
+    `node_configs` are what nodes on premises join the cluster with, by pool.
+    """
 
     cluster: interfaces.GpuCluster
     lake: interfaces.Lake
+    node_configs: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)

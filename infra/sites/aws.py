@@ -8,11 +8,12 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import geography, interfaces
-from infra.aws import pools, tags
+from infra.aws import hybrid, pools, tags
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
 from infra.aws.audit import Audit, AuditArgs
 from infra.aws.cluster import Cluster, ClusterArgs
 from infra.aws.deployer import deployer_arn
+from infra.aws.hybrid import HybridNodes, HybridNodesArgs
 from infra.aws.iam import Account
 from infra.aws.karpenter import Karpenter, KarpenterArgs
 from infra.aws.keys import Keys, KeysArgs
@@ -20,15 +21,18 @@ from infra.aws.lake import Lake, LakeArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.pools import Pools, PoolsArgs
 from infra.aws.replica import Replica, ReplicaArgs
+from infra.aws.site_link import SiteLink, SiteLinkArgs
 from infra.aws.tags import Handling
 from infra.platform.platform import Platform, PlatformArgs
 from infra.settings import Settings
 from infra.settings.aws import Aws
+from infra.settings.on_premises import OnPremises
 from infra.sites import Site
 
 
 def site(said: Settings, cloud: Aws) -> Site:
-    """The platform in one AWS region: data and its keys, network, cluster, operators, GPU pools, audit."""
+    """The platform in one AWS region: data and its keys, network, cluster, operators, GPU pools, audit; and what nodes
+    on premises join it with."""
     name = f"{pulumi.get_project()}-{pulumi.get_stack()}"
     provider = aws.Provider(
         "aws",
@@ -65,6 +69,7 @@ def site(said: Settings, cloud: Aws) -> Site:
         ),
         opts,
     )
+    link = _link(name, said.on_premises, handling, network, keys, opts)
     cluster = Cluster(
         "cluster",
         ClusterArgs(
@@ -79,11 +84,51 @@ def site(said: Settings, cloud: Aws) -> Site:
             system=cloud.cluster.system,
             log_days=handling.log_days,
             deletion_protection=cloud.cluster.deletion_protection,
+            site=link,
         ),
         opts,
     )
-    gpus = _operate(name, cloud, account, handling, keys, lake, replica, network, cluster, opts)
-    return Site(gpus, replica.lake if replica and replica.failover else lake.lake)
+    joined = _hybrid(said.on_premises, account, handling, cluster, link, opts)
+    gpus = _operate(name, cloud, account, handling, keys, lake, replica, network, cluster, joined, said, opts)
+    data = replica.lake if replica and replica.failover else lake.lake
+    return Site(gpus, data, joined.node_configs if joined else {})
+
+
+def _link(
+    name: str,
+    asked: OnPremises | None,
+    handling: Handling,
+    network: Network,
+    keys: Keys,
+    opts: pulumi.ResourceOptions,
+) -> SiteLink | None:
+    if asked is None:
+        return None
+    args = SiteLinkArgs(
+        handling,
+        network,
+        name,
+        asked.vpn.address,
+        asked.vpn.asn,
+        asked.node_cidrs,
+        asked.pod_cidrs,
+        keys.logs,
+    )
+    return SiteLink("site", args, opts)
+
+
+def _hybrid(
+    asked: OnPremises | None,
+    account: Account,
+    handling: Handling,
+    cluster: Cluster,
+    link: SiteLink | None,
+    opts: pulumi.ResourceOptions,
+) -> HybridNodes | None:
+    if asked is None or link is None:
+        return None
+    args = HybridNodesArgs(account, handling, cluster, link, asked.certificate_authority, asked.pools)
+    return HybridNodes("hybrid", args, opts)
 
 
 @dataclass(frozen=True)
@@ -138,6 +183,8 @@ def _operate(
     replica: Elsewhere | None,
     network: Network,
     cluster: Cluster,
+    joined: HybridNodes | None,
+    said: Settings,
     opts: pulumi.ResourceOptions,
 ) -> interfaces.GpuCluster:
     """People's and pods' access to the cluster, its operators and its GPU pools."""
@@ -162,12 +209,17 @@ def _operate(
         provider=cluster.provider,
         pools=pools.describe(cloud.region, cloud.cluster.pools),
     )
+    on_premises = said.on_premises
     platform = Platform(
         "platform",
         PlatformArgs(
-            cluster=gpus,
+            cluster=replace(gpus, pools={**gpus.pools, **hybrid.describe(on_premises.pools)})
+            if on_premises
+            else gpus,
             cluster_name=cluster.name,
             https_cidrs=_reachable(network, replica),
+            site_pod_cidrs=on_premises.pod_cidrs if on_premises else (),
+            store=on_premises.store_reach if on_premises else None,
             interruption_queue=karpenter.queue_name,
             controller_replicas=min(2, cloud.cluster.system.min_nodes),
             controllers_depend_on=[*cluster.ready, *karpenter.ready],
@@ -187,7 +239,8 @@ def _operate(
         ),
         opts,
     )
-    return replace(gpus, platform=[*platform.ready, *nodes.ready, granted])
+    at_site = joined.ready if joined else []
+    return replace(gpus, platform=[*platform.ready, *nodes.ready, *at_site, granted])
 
 
 def _reachable(network: Network, replica: Elsewhere | None) -> pulumi.Output[list[str]]:

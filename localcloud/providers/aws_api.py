@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -16,6 +17,7 @@ from botocore.session import Session
 from botocore.validate import ParamValidator
 
 ENDPOINT = "INDIA_AI_INFRA_AWS_ENDPOINT"
+LOCAL_KEYS = ("local", "local")
 _GONE = re.compile(r"NotFound|NotAttached|NoSuch|NonExist|DoesNotExist|^404$", re.IGNORECASE)
 
 
@@ -29,9 +31,17 @@ class Refused(Exception):
 
 
 class Api:
-    """Clients for each service and region, made when first used. Safe to use from many threads."""
+    """Clients for each service and region, made when first used. Safe to use from many threads.
 
-    def __init__(self) -> None:
+    `elsewhere` are endpoints by service, as a program gives them to its provider, and `keys` what opens those; all
+    other services are the local cloud's.
+    """
+
+    def __init__(
+        self, elsewhere: Mapping[str, str] | None = None, keys: tuple[str, str] = LOCAL_KEYS
+    ) -> None:
+        self._elsewhere = elsewhere or {}
+        self._keys = keys
         self._session = Session()
         self._lock = threading.Lock()  # a botocore session makes models and clients for one thread at a time
         self._clients: dict[tuple[str, str], Any] = {}
@@ -81,12 +91,14 @@ class Api:
         with self._lock:
             client = self._clients.get((service, region))
             if client is None:
+                there = self._elsewhere.get(service)
+                access_key, secret_key = self._keys if there else LOCAL_KEYS
                 client = self._clients[service, region] = self._session.create_client(
                     service,
                     region_name=region,
-                    endpoint_url=_endpoint(),
-                    aws_access_key_id="local",
-                    aws_secret_access_key="local",
+                    endpoint_url=there or _endpoint(),
+                    aws_access_key_id=access_key,
+                    aws_secret_access_key=secret_key,
                     config=Config(retries={"total_max_attempts": 2}, max_pool_connections=32),
                 )
             return client

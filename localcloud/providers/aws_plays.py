@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from .aws_api import Api
 from .serve import ResourceFailed, Values
 
 NODE_GROUP = "eks.amazonaws.com/nodegroup"
 CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
+SITE_TAGS = "on-premises:"
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,41 @@ def _machine_type(api: Api, scope: Values) -> str:
     return machine_type
 
 
+def _join(api: Api, scope: Values) -> Values:
+    """Bring the nodes on premises that a parameter tells of, as their admin would with the NodeConfig in it."""
+    from localcloud import clusters, nodes
+
+    tags, config = scope["inputs"].get("tags") or {}, _node_config(scope["inputs"])
+    if not config:
+        return {}
+    given = {name.partition(":")[2]: int(n) for name, n in tags.items() if name.startswith(SITE_TAGS)}
+    try:
+        nodes.join_nodes(config, given["nodes"], given["gpus"], given["vcpus"], given["memory-gib"])
+    except clusters.ClusterFailed as failed:
+        raise ResourceFailed(str(failed)) from failed
+    return {}
+
+
+def _rejoin(api: Api, scope: Values) -> None:
+    if any(scope["inputs"].get(name) != scope["old"].get(name) for name in ("insecureValue", "tags")):
+        _leave(api, scope)
+        _join(api, scope)
+
+
+def _leave(api: Api, scope: Values) -> None:
+    from localcloud import nodes
+
+    if config := _node_config(scope["old"] or scope["inputs"]):
+        nodes.leave(config)
+
+
+def _node_config(inputs: Values) -> Values | None:
+    tags = inputs.get("tags") or {}
+    return yaml.safe_load(inputs["insecureValue"]) if f"{SITE_TAGS}nodes" in tags else None
+
+
 PLAYS = {
     "cluster": Play(_start_cluster, lambda api, scope: None, _stop_cluster),
     "nodes": Play(_add_nodes, _rescale, _remove_nodes),
+    "site-nodes": Play(_join, _rejoin, _leave),
 }

@@ -16,7 +16,7 @@ from botocore.model import Shape
 
 from .serve import UNKNOWN
 
-_TAG_MEMBERS = ({"Key", "Value"}, {"TagKey", "TagValue"})
+_TAG_MEMBERS = ({"Key", "Value"}, {"TagKey", "TagValue"}, {"key", "value"})
 _LISTED_CHOICES = 12
 
 

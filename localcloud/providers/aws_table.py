@@ -44,6 +44,7 @@ class Call:
     where: str = "answer"
     as_name: str = ""
     kept: bool = False  # moto has no such operation: the call is checked, its parameters are kept
+    forgives: str = ""  # the code of a refusal that counts as done
 
     @property
     def expressions(self) -> list[str]:
@@ -107,7 +108,20 @@ class Row:
         return [name for name in changed if name not in stays]
 
 
-_CALL_KEYS = {"service", "call", "params", "takes", "inside", "for", "when", "each", "where", "as", "kept"}
+_CALL_KEYS = {
+    "service",
+    "call",
+    "params",
+    "takes",
+    "inside",
+    "for",
+    "when",
+    "each",
+    "where",
+    "as",
+    "kept",
+    "forgives",
+}
 _STEPS = {"create", "put", "set", "read", "update", "delete", "needs"}
 _ROW_KEYS = _STEPS | {
     "service", "id", "names", "outputs", "observe", "remember", "local", "replace", "moves", "autoname",
@@ -238,4 +252,5 @@ def _call(token: str, written: Any, service: str, kept: bool) -> Call:
         where=written.get("where", "answer"),
         as_name=written.get("as", ""),
         kept=written.get("kept", kept),
+        forgives=written.get("forgives", ""),
     )

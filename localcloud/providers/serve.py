@@ -21,6 +21,7 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import proto
 from pulumi.runtime.proto import ResourceProviderServicer, provider_pb2_grpc, status_pb2
 from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_WIRE
+from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 
 Values = dict[str, Any]
 
@@ -312,7 +313,7 @@ def _ignoring(ignored: list[str], old: Values, new: Values) -> Values:
 
 
 def _decode_config(config: Values) -> Values:
-    """Provider configuration arrives with nested values as JSON strings; return them as values."""
+    """Provider configuration arrives with nested values, and secrets, as JSON strings; return them as values."""
     decoded: Values = {}
     for key, value in config.items():
         if isinstance(value, str) and value[:1] in "[{" and key != "kubeconfig":
@@ -321,8 +322,19 @@ def _decode_config(config: Values) -> Values:
             except ValueError:
                 decoded[key] = value
                 continue
-        decoded[key] = value
+        decoded[key] = _revealed(value)
     return decoded
+
+
+def _revealed(value: Any) -> Any:
+    """The value without the marks of secrets, which the engine leaves on those inside JSON."""
+    if isinstance(value, list):
+        return [_revealed(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get(_special_sig_key) == _special_secret_sig:
+        return _revealed(value.get("value"))
+    return {key: _revealed(part) for key, part in value.items()}
 
 
 def serve(provider: Provider, version: str) -> None:

@@ -326,7 +326,7 @@ def _node(item: Object) -> Node:
     return Node(
         name=item["metadata"]["name"],
         pool=labels.get(nodes.POOL_LABEL, SYSTEM_POOL),
-        machine_type=labels["node.kubernetes.io/instance-type"],
+        machine_type=labels.get("node.kubernetes.io/instance-type", ""),
         spot=labels.get("karpenter.sh/capacity-type") == "spot",
         gpus=int(item["status"].get("allocatable", {}).get(GPU, 0)),
     )

@@ -649,6 +649,78 @@ STEPS: list[Step] = [
         lambda made: {"secretId": made["secret"].id, "secretString": "hush"},
         None,
     ),
+    (
+        "aws:ec2/customerGateway:CustomerGateway",
+        "site",
+        {"type": "ipsec.1", "ipAddress": "203.0.113.7", "bgpAsn": "65010", "tags": {"Name": "site"}},
+        {"tags": {"Name": "hall"}},
+    ),
+    (
+        "aws:ec2/vpnGateway:VpnGateway",
+        "vgw",
+        lambda made: {"vpcId": made["vpc"].id, "tags": {"Name": "site"}},
+        {"tags": {"Name": "hall"}},
+    ),
+    (
+        "aws:ec2/vpnConnection:VpnConnection",
+        "vpn",
+        lambda made: {
+            "type": "ipsec.1",
+            "customerGatewayId": made["site"].id,
+            "vpnGatewayId": made["vgw"].id,
+            "staticRoutesOnly": True,
+            "presharedKeyStorage": "SecretsManager",
+            "tunnel1IkeVersions": ["ikev2"],
+            "tunnel1Phase1DhGroupNumbers": [19, 20],
+            "tunnel2Phase2EncryptionAlgorithms": ["AES256-GCM-16"],
+            "tunnel2LogOptions": {"cloudwatchLogOptions": {"logEnabled": True, "logOutputFormat": "json"}},
+        },
+        {"tags": {"Name": "site"}},
+    ),
+    (
+        "aws:ec2/vpnConnectionRoute:VpnConnectionRoute",
+        "vpn-route",
+        lambda made: {"vpnConnectionId": made["vpn"].id, "destinationCidrBlock": "192.168.10.0/24"},
+        None,
+    ),
+    (
+        "aws:rolesanywhere/trustAnchor:TrustAnchor",
+        "anchor",
+        {
+            "name": "site",
+            "enabled": True,
+            "source": {"sourceType": "CERTIFICATE_BUNDLE", "sourceData": {"x509CertificateData": "PEM"}},
+        },
+        {"enabled": False, "tags": {"for": "site"}},
+    ),
+    (
+        "aws:rolesanywhere/profile:Profile",
+        "site-profile",
+        lambda made: {
+            "name": "site",
+            "enabled": True,
+            "roleArns": [made["role"].arn],
+            "acceptRoleSessionName": True,
+        },
+        {"durationSeconds": 3600},
+    ),
+    (
+        "aws:ssm/parameter:Parameter",
+        "parameter",
+        {"name": "/unit/plain", "type": "String", "insecureValue": "one", "description": "plain"},
+        {"insecureValue": "two"},
+    ),
+    (
+        "aws:ssm/parameter:Parameter",
+        "node-config",
+        {
+            "name": "/unit/on-premises/hall",
+            "type": "String",
+            "insecureValue": "{}",
+            "tags": {f"on-premises:{of}": "2" for of in ("nodes", "gpus", "vcpus", "memory-gib")},
+        },
+        {"insecureValue": '{"changed": true}'},
+    ),
 ]
 
 
@@ -740,6 +812,8 @@ def played() -> Iterator[Played]:
     clusters.stop = lambda name: calls.append(("stop", name))
     nodes.add_nodes = lambda *args: calls.append(("add", *args))
     nodes.remove_nodes = lambda *args: calls.append(("remove", *args))
+    nodes.join_nodes = lambda *args: calls.append(("join", *args))
+    nodes.leave = lambda *args: calls.append(("leave", *args))
     with pytest.MonkeyPatch.context() as patch:
         import localcloud
 
@@ -801,6 +875,7 @@ def census() -> dict[str, Any]:
         "cloudtrail": ["ListTrails Trails Name"],
         "guardduty": ["ListDetectors DetectorIds "],
         "secretsmanager": ["ListSecrets SecretList Name"],
+        "ssm": ["DescribeParameters Parameters Name"],
     }
     found: dict[str, Any] = {}
     for service, lists in listings.items():
@@ -1083,6 +1158,8 @@ def test_what_is_kept_is_what_moto_has_not() -> None:
 
 
 def implemented(service: str) -> set[str]:
+    if importlib.util.find_spec(f"moto.{service}") is None:
+        return set()
     classes = vars(importlib.import_module(f"moto.{service}.responses")).values()
     return {n for c in classes if isinstance(c, type) and issubclass(c, BaseResponse) for n in dir(c)}
 

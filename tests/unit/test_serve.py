@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pulumi.runtime import proto
+from pulumi.runtime import proto, rpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
+from localcloud.providers import serve
 from localcloud.providers.serve import UNKNOWN, changed_keys, to_python, to_struct
 
 PROVIDER = """
@@ -127,3 +129,13 @@ def test_values_survive_the_wire(values: dict[str, Any]) -> None:
 def test_nothing_differs_from_itself_but_the_unknown(values: dict[str, Any]) -> None:
     assert ("UNKNOWN" in repr(values)) or changed_keys(values, values) == []
     assert changed_keys({}, {"a": UNKNOWN}) == ["a"]
+
+
+def test_a_secret_of_a_providers_configuration_arrives_as_it_is() -> None:
+    secret = json.dumps({rpc._special_sig_key: rpc._special_secret_sig, "value": "hush"})
+    given = {"secretKey": secret, "endpoints": '[{"s3": "https://s3.site.example"}]', "region": "ap-south-1"}
+    assert serve._decode_config(given) == {
+        "secretKey": "hush",
+        "endpoints": [{"s3": "https://s3.site.example"}],
+        "region": "ap-south-1",
+    }

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
-from infra.interfaces import GpuCluster, Pool
+from infra.interfaces import Endpoint, GpuCluster, Pool
 from workloads import pods
 from workloads.placement import nccl_environment, pool_for, resources, tolerations
 
@@ -42,6 +42,7 @@ class TrainingJobArgs:
 
     image: has Python with requirements.txt (see the Dockerfile beside it); a stock PyTorch image is enough for a
     `checkpoint_uri` that is a mounted path. checkpoint_uri: a folder, `s3://…` or a path, for this job alone.
+    endpoint: where those checkpoints are, if not in the cloud's own store.
     queue: Kueue's LocalQueue; None starts at once. program_args: see `program.py --help`.
     """
 
@@ -51,6 +52,7 @@ class TrainingJobArgs:
     gpus_per_node: int
     image: pulumi.Input[str]
     checkpoint_uri: pulumi.Input[str]
+    endpoint: Endpoint | None = None
     namespace: str = "training"
     service_account: str = "training"
     queue: str | None = "gpus"
@@ -202,6 +204,7 @@ def _container(name: str, args: TrainingJobArgs, pool: Pool) -> k8s.core.v1.Cont
         "TORCH_FR_BUFFER_SIZE": "2000",  # the flight recorder: says which collective hung
         **pods.scratch_environment(),
         **nccl_environment(pool),
+        **pods.store_environment(args.endpoint),
     }
     return k8s.core.v1.ContainerArgs(
         name="trainer",
@@ -209,6 +212,7 @@ def _container(name: str, args: TrainingJobArgs, pool: Pool) -> k8s.core.v1.Cont
         command=["python", f"{PROGRAM_DIRECTORY}/launch.py", *_torchrun(name, args, pool)],
         args=["--checkpoint-uri", args.checkpoint_uri, "--ready-file", READY_FILE, *args.program_args],
         env=pods.environment(environment),
+        env_from=pods.store_keys(args.endpoint),
         resources=resources(pool, args.gpus_per_node),
         security_context=pods.container_security(),
         # Ready is when the rank has met all others, which is also what Kueue waits for.

@@ -64,7 +64,7 @@ def test_custom_resources_go_before_the_chart_that_controls_them(made):
 def test_charts_are_pinned_awaited_and_leave_nothing_half_installed(made):
     table = charts()
     releases = made.of("helm.sh/v3:Release")
-    assert set(releases) == set(table)
+    assert set(releases) == set(table) - {"cilium"}  # only with nodes on premises
     for name, found in releases.items():
         assert found.inputs["version"] == table[name].version
         assert found.inputs["namespace"] == table[name].namespace

@@ -1,0 +1,1 @@
+"""What a stack has on premises, on any server."""

@@ -1,0 +1,66 @@
+"""A site on premises, as workloads see it: its own pools of the AWS cluster, and its own lake if it has a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra import interfaces
+from infra.aws import hybrid
+from infra.handling import Handling
+from infra.onprem.lake import Lake, LakeArgs, StoreArgs, store
+from infra.platform.namespaces import NAMESPACES
+from infra.settings import Settings
+from infra.settings.credentials import Credentials
+from infra.settings.on_premises import OnPremises
+from infra.sites import Site
+
+SECRET = "on-premises-store"
+
+
+def site(said: Settings, asked: OnPremises, home: Site, credentials: Credentials | None) -> Site:
+    """The pools and the lake of a site whose nodes are part of the cluster of `home`."""
+    cluster = replace(home.cluster, pools=hybrid.describe(asked.pools))
+    if asked.store is None or credentials is None:
+        return Site(cluster, home.lake)
+    region = asked.store.region or home.cluster.region
+    provider = store(
+        "on-premises",
+        StoreArgs(asked.store.endpoint, region, credentials.access_key, credentials.secret_key),
+    )
+    made = Lake(
+        "on-premises-lake",
+        LakeArgs(
+            Handling(said.data_class, said.owner, said.purpose, said.retention_days),
+            prefix=cluster.name,
+            key=asked.store.key,
+            lacks=asked.store.lacks,
+            protect=said.aws is None or said.aws.protect_data,
+        ),
+        pulumi.ResourceOptions(provider=provider),
+    )
+    secrets = _secrets(cluster, credentials)
+    access = interfaces.Endpoint(asked.store.endpoint, region, SECRET)
+    return Site(replace(cluster, platform=[*cluster.platform, *secrets]), replace(made.lake, endpoint=access))
+
+
+def _secrets(cluster: interfaces.GpuCluster, credentials: Credentials) -> Sequence[pulumi.Resource]:
+    """The store's keys beside the workloads: no identity of a cloud counts there."""
+    return [
+        kubernetes.core.v1.Secret(
+            f"{spec.name}-{SECRET}",
+            metadata={"name": SECRET, "namespace": spec.name},
+            string_data={
+                "AWS_ACCESS_KEY_ID": credentials.access_key,
+                "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            },
+            opts=pulumi.ResourceOptions(
+                provider=cluster.provider, deleted_with=cluster.resource, depends_on=list(cluster.platform)
+            ),
+        )
+        for spec in NAMESPACES
+        if spec.workload
+    ]

@@ -1,0 +1,236 @@
+"""A stack with a site on premises, on mocks: the way there, who may join and how, and where its data is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from site_on_premises import CERTIFICATE, KEYS, on_premises
+
+from infra import program
+from infra.catalog.bill import Registered, bill
+from infra.settings.errors import SettingsError
+from infra.settings.stack import Usage
+from localcloud.paths import PROJECT
+from policies.control import Control
+from policies.pack import CONTROLS
+from policies.resource import Resource
+
+NODES, PODS = "192.168.10.0/24", "172.24.0.0/16"
+ANSWERED = {
+    "aws:eks/cluster:Cluster": {
+        "endpoint": "https://127.0.0.1:1",
+        "certificateAuthority": {"data": "Y2E="},
+        "vpcConfig": {"clusterSecurityGroupId": "sg-cluster"},
+    },
+    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
+    "aws:ec2/vpcEndpoint:VpcEndpoint": {"cidrBlocks": []},
+}
+TRAIN = {"training": {"pool": "hall", "image": "training:1", "nodes": 2, "gpusPerNode": 8}}
+
+
+def run(deploy: Callable[..., Any], keys: dict[str, str] = KEYS, **over: Any) -> Any:
+    config = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())["config"]
+    config |= {"india-ai-infra:onPremises": on_premises(**over), "india-ai-infra:workloads": TRAIN, **keys}
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    before = dict(pulumi.runtime.config.CONFIG.get())
+    pulumi.runtime.set_all_config(texts, list(keys))
+    try:
+        return deploy(program.run, outputs=ANSWERED)
+    finally:
+        pulumi.runtime.set_all_config(before)
+
+
+@pytest.fixture(scope="module")
+def hybrid(deploy: Callable[..., Any]) -> Any:
+    return run(deploy)
+
+
+def test_the_cluster_knows_the_site_and_opens_to_nobody_else(hybrid: Any) -> None:
+    cluster = hybrid.one("eks/cluster:Cluster").inputs
+    assert cluster["remoteNetworkConfig"] == {
+        "remoteNodeNetworks": {"cidrs": [NODES]},
+        "remotePodNetworks": {"cidrs": [PODS]},
+    }
+    group = hybrid.one("ec2/securityGroup:SecurityGroup", "site")
+    assert len(cluster["vpcConfig"]["securityGroupIds"]) == 1
+    of_group = [
+        (kind, rule.inputs["cidrIpv4"], rule.inputs["fromPort"])
+        for kind in ("Ingress", "Egress")
+        for rule in hybrid.of(f"SecurityGroup{kind}Rule").values()
+        if group.urn in rule.depends_on
+    ]
+    assert sorted(of_group) == sorted(
+        [("Ingress", NODES, 443), ("Ingress", PODS, 443), ("Egress", NODES, 10250)]
+        + [("Egress", PODS, port) for port in (443, 8443, 9443)]
+    )
+    assert cluster["accessConfig"]["authenticationMode"] == "API"
+    assert cluster["vpcConfig"]["endpointPublicAccess"] is False
+
+
+def test_nodes_and_the_control_plane_have_routes_to_both_networks(hybrid: Any) -> None:
+    tables = {name for name in hybrid.of("ec2/routeTable:RouteTable") if "public" not in name}
+    to_site = {
+        (route.inputs["routeTableId"], route.inputs["destinationCidrBlock"])
+        for route in hybrid.of("ec2/route:Route").values()
+        if route.inputs["destinationCidrBlock"] in (NODES, PODS)
+    }
+    assert len(tables) == 4
+    assert len(to_site) == 8
+    assert not hybrid.of("VpnConnectionRoute")  # BGP tells of them
+
+
+def test_without_bgp_the_vpn_is_told_of_its_routes(deploy: Callable[..., Any]) -> None:
+    made = run(deploy, vpn={"address": "203.0.113.7"})
+    assert made.one("VpnConnection").inputs["staticRoutesOnly"] is True
+    routes = made.of("VpnConnectionRoute").values()
+    assert {route.inputs["destinationCidrBlock"] for route in routes} == {NODES, PODS}
+
+
+def test_no_tunnel_takes_a_weak_cipher_and_no_key_is_in_the_state(hybrid: Any) -> None:
+    vpn = hybrid.one("VpnConnection").inputs
+    assert vpn["presharedKeyStorage"] == "SecretsManager"
+    assert not [name for name in vpn if name.endswith("PresharedKey")]
+    for n in (1, 2):
+        assert vpn[f"tunnel{n}IkeVersions"] == ["ikev2"]
+        for phase in (1, 2):
+            assert vpn[f"tunnel{n}Phase{phase}EncryptionAlgorithms"] == ["AES256-GCM-16"]
+            assert "SHA1" not in vpn[f"tunnel{n}Phase{phase}IntegrityAlgorithms"]
+            assert min(vpn[f"tunnel{n}Phase{phase}DhGroupNumbers"]) >= 19
+        logged = vpn[f"tunnel{n}LogOptions"]["cloudwatchLogOptions"]
+        assert logged["logEnabled"] is True
+        assert logged["logGroupArn"]
+    logs = hybrid.one("logGroup:LogGroup", "site").inputs
+    assert logs["kmsKeyId"]
+    assert logs["retentionInDays"] >= 365
+
+
+def test_a_machine_is_the_node_that_its_certificate_names_and_nothing_more(hybrid: Any) -> None:
+    anchor = hybrid.one("TrustAnchor").inputs
+    assert anchor["source"]["sourceData"]["x509CertificateData"] == CERTIFICATE
+    role = hybrid.one("iam/role:Role", "hybrid")
+    trusted = role.policy("assumeRolePolicy")["Assume"]
+    assert trusted["Principal"] == {"Service": "rolesanywhere.amazonaws.com"}
+    assert trusted["Condition"]["StringEquals"] == {
+        "sts:RoleSessionName": "${aws:PrincipalTag/x509Subject/CN}"
+    }
+    assert trusted["Condition"]["ArnEquals"]["aws:SourceArn"].startswith("arn:aws:rolesanywhere:")
+    allowed = hybrid.one("iam/rolePolicy:RolePolicy", "hybrid").policy()["Join"]
+    assert set(allowed["Action"]) == {"eks:DescribeCluster", "eks-auth:AssumeRoleForPodIdentity"}
+    assert allowed["Resource"] != "*"
+    entry = hybrid.one("AccessEntry", "hybrid").inputs
+    assert entry["type"] == "HYBRID_LINUX"
+    assert hybrid.one("rolesanywhere/profile:Profile").inputs["acceptRoleSessionName"] is True
+
+
+def test_what_nodes_join_with_holds_no_secret_and_makes_them_the_pool(hybrid: Any) -> None:
+    config = yaml.safe_load(hybrid.one("ssm/parameter:Parameter").inputs["insecureValue"])
+    flags = config["spec"]["kubelet"]["flags"]
+    assert any("india-ai-infra/pool=hall" in flag for flag in flags)
+    assert "--register-with-taints=nvidia.com/gpu=present:NoSchedule" in flags
+    assert config["spec"]["hybrid"]["iamRolesAnywhere"]["nodeName"] == "NODE_NAME"
+    assert not {"activationCode", "ssm"} & set(config["spec"]["hybrid"])
+    pod = hybrid.one("Job", "train").inputs["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"india-ai-infra/pool": "hall"}
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod["tolerations"]
+
+
+def test_nodes_on_premises_have_their_own_network_and_pods_their_identity(hybrid: Any) -> None:
+    cilium = hybrid.one("Release", "cilium").inputs
+    assert cilium["values"]["ipam"]["operator"]["clusterPoolIPv4PodCIDRList"] == [PODS]
+    for part in (cilium["values"], cilium["values"]["operator"]):
+        terms = part["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        (wanted,) = terms["nodeSelectorTerms"][0]["matchExpressions"]
+        assert (wanted["key"], wanted["values"]) == ("eks.amazonaws.com/compute-type", ["hybrid"])
+    assert cilium["skipAwait"] is True  # before the first machine has joined there is nothing to wait for
+    agent = hybrid.one("eks/addon:Addon", "cluster-eks-pod-identity-agent").inputs
+    assert json.loads(agent["configurationValues"])["daemonsets"]["hybrid"]["create"] is True
+
+
+def test_pods_on_premises_may_ask_coredns_and_reach_the_store(hybrid: Any) -> None:
+    dns = [rule.inputs for rule in hybrid.of("IngressRule").values() if rule.inputs["fromPort"] == 53]
+    assert {(rule["cidrIpv4"], rule["ipProtocol"], rule["securityGroupId"]) for rule in dns} == {
+        (cidr, protocol, "sg-cluster") for cidr in (NODES, PODS) for protocol in ("tcp", "udp")
+    }
+    egress = hybrid.one("NetworkPolicy", "training-allow-egress").inputs["spec"]["egress"]
+    to_store = [rule for rule in egress if rule.get("ports", [{}])[0].get("port") == 9443]
+    assert [peer["ipBlock"]["cidr"] for rule in to_store for peer in rule["to"]] == [NODES]
+
+
+def test_the_lake_on_premises_is_the_clouds_in_other_hands(hybrid: Any) -> None:
+    mine = {name: r for name, r in hybrid.of("s3/bucket:Bucket").items() if name.startswith("on-premises")}
+    assert {name.removeprefix("on-premises-lake-") for name in mine} == {
+        *("raw", "curated", "features", "models", "checkpoints", "audit")
+    }
+    provider = hybrid.one("pulumi:providers:aws", "on-premises")
+    assert json.loads(provider.inputs["endpoints"]) == [{"s3": "https://s3.site.example:9443"}]
+    assert provider.inputs["region"] == "ap-south-1"
+    for bucket in mine.values():
+        assert bucket.provider.startswith(provider.urn)
+        for kind in ("Versioning", "PublicAccessBlock", "LifecycleConfiguration"):
+            assert bucket.name in hybrid.of(f":Bucket{kind}"), (bucket.name, kind)
+    audit = hybrid.one(
+        "bucketObjectLockConfiguration:BucketObjectLockConfiguration", "on-premises-lake-audit"
+    )
+    assert audit.inputs["rule"]["defaultRetention"] == {"mode": "GOVERNANCE", "days": 365}
+    container = hybrid.one("Job", "train").inputs["spec"]["template"]["spec"]["containers"][0]
+    assert any(text.startswith("s3://india-ai-infra-unit-checkpoints/") for text in container["args"])
+    assert {"name": "AWS_ENDPOINT_URL_S3", "value": "https://s3.site.example:9443"} in container["env"]
+    assert container["envFrom"] == [{"secretRef": {"name": "on-premises-store"}}]
+
+
+def test_an_endpoint_is_not_asked_for_what_it_lacks(deploy: Callable[..., Any]) -> None:
+    lacks = ["encryption", "lifecycle", "object-lock", "public-access-block"]
+    made = run(deploy, store={"endpoint": "https://s3.site.example", "lacks": lacks})
+    mine = [r for r in made.resources if r.name.startswith("on-premises-lake-")]
+    assert {r.type for r in mine} == {"aws:s3/bucket:Bucket", "aws:s3/bucketVersioning:BucketVersioning"}
+
+
+def test_without_a_store_the_sites_data_is_in_the_cloud(deploy: Callable[..., Any]) -> None:
+    made = run(deploy, keys={}, store=None)
+    assert len(made.of("s3/bucket:Bucket")) == 7
+    container = made.one("Job", "train").inputs["spec"]["template"]["spec"]["containers"][0]
+    assert "envFrom" not in container
+
+
+def test_a_store_without_its_keys_is_refused_before_anything_is_made(deploy: Callable[..., Any]) -> None:
+    with pytest.raises(SettingsError, match="pulumi config set --secret onPremises:secretKey"):
+        run(deploy, keys={"onPremises:accessKey": "one"})
+
+
+def test_no_key_of_the_store_is_in_the_settings_or_in_a_pod(hybrid: Any) -> None:
+    holders = {
+        r.name
+        for r in hybrid.resources
+        if "site-secret" in json.dumps(r.inputs) and not r.type.startswith("pulumi:providers:")
+    }
+    assert holders == {"training-on-premises-store", "serving-on-premises-store"}
+
+
+def test_the_bill_has_the_vpn_and_the_sites_vcpus_but_no_s3_on_premises(hybrid: Any) -> None:
+    seen = [
+        Registered(r.type, r.urn, r.inputs, r.parent, r.provider.rpartition("::")[0])
+        for r in hybrid.resources
+    ]
+    made = bill(seen, Usage())
+    items = {item.what: item for item in made.items if item.component in ("site", "hybrid")}
+    assert items["VPN connection to a site"].count.expected == 1
+    assert items["vCPU of a node on premises"].count.expected == 2 * 96
+    assert not [item for item in made.items if item.component == "on-premises-lake"]
+    assert made.unpriced == {}
+
+
+@pytest.mark.parametrize(
+    "control", [found for found in CONTROLS if found.check], ids=lambda control: control.id
+)
+def test_our_own_hybrid_stack_passes_the_policies(hybrid: Any, control: Control) -> None:
+    assert control.check
+    providers = {r.urn: r.inputs for r in hybrid.resources if r.type.startswith("pulumi:providers:")}
+    for r in hybrid.resources:
+        if r.type.startswith(control.types):
+            seen = Resource(r.type, r.urn, r.inputs, providers.get(r.provider.rpartition("::")[0], {}))
+            assert [str(found) for found in control.check(seen, {})] == [], r.name
