@@ -13,7 +13,7 @@ from infra.settings.aws import Cluster, Network
 from infra.settings.errors import Problem
 from infra.settings.gcp import GoogleCluster, GoogleNetwork
 from infra.settings.pools import AwsPool, GooglePool, GoogleSystemPool, GpuPool, SystemPool
-from infra.settings.workloads import Serving, Training
+from infra.settings.workloads import Proof, Serving, Training
 
 M = TypeVar("M", bound=BaseModel)
 # The models of a cloud's cluster and network; their defaults are what a stack that says nothing has.
@@ -48,6 +48,7 @@ class Parts:
     pool_names: tuple[str, ...]
     training: Training | None
     serving: Serving | None
+    proof: Proof | None
 
     @property
     def pools(self) -> dict[str, GpuPool]:
@@ -67,6 +68,7 @@ def parts_of(values: Mapping[str, Any]) -> Parts:
         pool_names=tuple(name for pool in written if isinstance(name := _mapping(pool).get("name"), str)),
         training=_read(Training, workloads.get("training")),
         serving=_read(Serving, workloads.get("serving")),
+        proof=_read(Proof, workloads.get("proof")),
     )
 
 
