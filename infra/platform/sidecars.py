@@ -137,7 +137,10 @@ def _as_given(sidecar: Mapping[str, Any]) -> str:
     """True of pods whose container of that name is this one in all that says what runs, and with which rights."""
     added = json.dumps(sidecar["securityContext"]["capabilities"]["add"])
     mounts = json.dumps([f"{mount['name']}:{mount['mountPath']}" for mount in sidecar["volumeMounts"]])
-    variables = json.dumps([f"{variable['name']}={variable['value']}" for variable in sidecar["env"]])
+    # An indexed Job tells every container which of its pods it is in.
+    variables = json.dumps(
+        ["JOB_COMPLETION_INDEX=", *(f"{variable['name']}={variable['value']}" for variable in sidecar["env"])]
+    )
     return (
         f"variables.sidecars.all(c, c.name != {_text(sidecar['name'])} || (c.image == {_text(sidecar['image'])}"
         f" && c.?command.orValue([]) == {json.dumps(sidecar['command'])}"
