@@ -22,6 +22,19 @@ from infra.interfaces import FabricPod, Pool
 from infra.platform.namespaces import QUEUED
 
 NAME = "india-ai-infra-workloads"
+# The kinds of volumes that `restricted` lets in.
+VOLUMES = (
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+)
+# Fields of a container that could run something else in it, or open it.
+RUN_MORE = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "ports")
 DEVICES = "devices.gke.io/"  # an annotation that gives a container a device of the host
 
 
@@ -98,15 +111,16 @@ def _rules(fabric: FabricPod) -> dict[str, str]:
         "object.spec.?securityContext.?seccompProfile.?type.orValue(''))"
     )
     capabilities = "c.?securityContext.?capabilities"
+    volumes = " || ".join(f"has(v.{kind})" for kind in VOLUMES)
     return {
         "a pod shares nothing of its host": (
             "!object.spec.?hostNetwork.orValue(false) && !object.spec.?hostPID.orValue(false)"
-            " && !object.spec.?hostIPC.orValue(false)"
+            " && !object.spec.?hostIPC.orValue(false) && object.spec.?securityContext.?sysctls.orValue([]) == []"
             " && variables.containers.all(c, !c.?ports.orValue([]).exists(p, p.?hostPort.orValue(0) != 0))"
         ),
         "folders of the host are the daemon's alone": (
             f"object.spec.?volumes.orValue([]).all(v, v.name in {_map(host)}"
-            f" ? v.?hostPath.?path.orValue('') == {_map(host)}[v.name] : !has(v.hostPath))"
+            f" ? v.?hostPath.?path.orValue('') == {_map(host)}[v.name] : {volumes})"
             " && variables.containers.all(c, !c.?volumeMounts.orValue([])"
             f".exists(m, m.name in {_map(host)}))"
         ),
@@ -118,7 +132,8 @@ def _rules(fabric: FabricPod) -> dict[str, str]:
             "variables.containers.all(c, !c.?securityContext.?privileged.orValue(false)"
             " && !c.?securityContext.?allowPrivilegeEscalation.orValue(true)"
             f" && 'ALL' in {capabilities}.?drop.orValue([])"
-            f" && {capabilities}.?add.orValue([]).all(added, added == 'NET_BIND_SERVICE'))"
+            f" && {capabilities}.?add.orValue([]).all(added, added == 'NET_BIND_SERVICE')"
+            " && c.?securityContext.?procMount.orValue('Default') == 'Default')"
         ),
         "a container is not root": (
             f"variables.containers.all(c, {no_root} && c.?securityContext.?runAsUser.orValue(1) != 0)"
@@ -147,7 +162,7 @@ def _as_given(sidecar: Mapping[str, Any]) -> str:
         f" && c.?args.orValue([]) == {json.dumps(sidecar['args'])}"
         f" && !has(c.envFrom) && c.?env.orValue([]).all(e, e.name + '=' + e.?value.orValue('') in {variables})"
         f" && c.?volumeMounts.orValue([]).all(m, m.name + ':' + m.mountPath in {mounts} && !has(m.subPath))"
-        " && !has(c.lifecycle) && !has(c.livenessProbe) && !has(c.readinessProbe) && !has(c.startupProbe)"
+        f"{''.join(f' && !has(c.{field})' for field in RUN_MORE)}"
         " && !c.?securityContext.?privileged.orValue(false)"
         f" && c.?securityContext.?capabilities.?add.orValue([]).all(added, added in {added})))"
     )

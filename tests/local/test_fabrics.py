@@ -182,6 +182,10 @@ def another_right(pod: dict[str, Any]) -> None:
     pod["spec"]["initContainers"][0]["securityContext"]["capabilities"]["add"].append("SYS_ADMIN")
 
 
+def over_nfs(pod: dict[str, Any]) -> None:
+    pod["spec"]["volumes"].append({"name": "nfs", "nfs": {"server": "10.0.0.9", "path": "/"}})
+
+
 def hosts_network(pod: dict[str, Any]) -> None:
     pod["spec"]["hostNetwork"] = True
 
@@ -193,6 +197,7 @@ def hosts_network(pod: dict[str, Any]) -> None:
         (privileged, "a container is not privileged"),
         (another_folder, "folders of the host"),
         (folder_in_disguise, "folders of the host"),
+        (over_nfs, "folders of the host"),
         (daemons_folder, "folders of the host"),
         (another_device, "devices of the host"),
         (another_image, "tcpx-daemon is the daemon"),
