@@ -119,14 +119,14 @@ def _rules(fabric: FabricPod) -> dict[str, str]:
             " && variables.containers.all(c, !c.?ports.orValue([]).exists(p, p.?hostPort.orValue(0) != 0))"
         ),
         "folders of the host are the daemon's alone": (
-            f"object.spec.?volumes.orValue([]).all(v, v.name in {_map(host)}"
-            f" ? v.?hostPath.?path.orValue('') == {_map(host)}[v.name] : {volumes})"
+            f"object.spec.?volumes.orValue([]).all(v, v.name in {json.dumps(host)}"
+            f" ? v.?hostPath.?path.orValue('') == {json.dumps(host)}[v.name] : {volumes})"
             " && variables.containers.all(c, !c.?volumeMounts.orValue([])"
-            f".exists(m, m.name in {_map(host)}))"
+            f".exists(m, m.name in {json.dumps(host)}))"
         ),
         "devices of the host are the daemon's alone": (
             f"object.metadata.?annotations.orValue({{}}).all(k, !k.startsWith('{DEVICES}')"
-            f" || k in {_map(devices)} && object.metadata.annotations[k] == {_map(devices)}[k])"
+            f" || k in {json.dumps(devices)} && object.metadata.annotations[k] == {json.dumps(devices)}[k])"
         ),
         "a container is not privileged, gains no privilege and has no capability": (
             "variables.containers.all(c, !c.?securityContext.?privileged.orValue(false)"
@@ -157,7 +157,8 @@ def _as_given(sidecar: Mapping[str, Any]) -> str:
         ["JOB_COMPLETION_INDEX=", *(f"{variable['name']}={variable['value']}" for variable in sidecar["env"])]
     )
     return (
-        f"variables.sidecars.all(c, c.name != {_text(sidecar['name'])} || (c.image == {_text(sidecar['image'])}"
+        f"variables.sidecars.all(c, c.name != {json.dumps(sidecar['name'])} ||"
+        f" (c.image == {json.dumps(sidecar['image'])}"
         f" && c.?command.orValue([]) == {json.dumps(sidecar['command'])}"
         f" && c.?args.orValue([]) == {json.dumps(sidecar['args'])}"
         f" && !has(c.envFrom) && c.?env.orValue([]).all(e, e.name + '=' + e.?value.orValue('') in {variables})"
@@ -166,11 +167,3 @@ def _as_given(sidecar: Mapping[str, Any]) -> str:
         " && !c.?securityContext.?privileged.orValue(false)"
         f" && c.?securityContext.?capabilities.?add.orValue([]).all(added, added in {added})))"
     )
-
-
-def _map(values: Mapping[str, str]) -> str:
-    return json.dumps(values)
-
-
-def _text(value: str) -> str:
-    return json.dumps(value)
