@@ -60,6 +60,7 @@ WORKLOADS: Mapping[str, Sequence[Grant]] = MappingProxyType(
             Grant("checkpoints", "prune", "jobs/"),
         ),
         "serving": (Grant("models", "read", "released/"),),
+        "proof": (Grant("audit", "write", "evidence/"), Grant("checkpoints", "prune", "proof/")),
     }
 )
 
@@ -69,5 +70,5 @@ KUBERNETES_GROUPS: Mapping[str, str] = MappingProxyType(
 )
 
 SERVICE_ACCOUNTS: Mapping[str, ServiceAccount] = MappingProxyType(
-    {"training": ServiceAccount("training", "training"), "serving": ServiceAccount("serving", "serving")}
+    {workload: ServiceAccount(workload, workload) for workload in WORKLOADS}
 )

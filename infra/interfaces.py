@@ -13,13 +13,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class FabricPod:
+    """What a pod that takes a whole node carries to use the node's fabric, in Kubernetes' own words (camelCase).
+
+    `environment` and `mounts` are of its own container; `sidecars` are init containers that run beside it.
+    """
+
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    sidecars: Sequence[Mapping[str, Any]] = ()
+    volumes: Sequence[Mapping[str, Any]] = ()
+    mounts: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
 class Pool:
     """GPU nodes of one kind, as a pod sees them.
 
     `node_selector` picks exactly this pool; `tolerations` are those its taints ask for. `limits` are for one whole
     node (`nvidia.com/gpu`, the fabric's devices, `hugepages-2Mi`), as Kubernetes quantities. `max_nodes` is the limit
     the pool scales to. `purchase` is how its nodes are bought, first choice first; `fabric` none or the name of the
-    fast network. `grace_seconds` is what a pod gets to leave when its node is taken back: asking for more is in vain.
+    fast network, `fabric_pod` what that asks of pods beside `limits`. `grace_seconds` is what a pod gets to leave when
+    its node is taken back: asking for more is in vain. `standing` is how many nodes stand, None where they come when
+    pods ask.
     """
 
     name: str
@@ -33,6 +49,8 @@ class Pool:
     tolerations: Sequence[Mapping[str, Any]] = ()
     limits: Mapping[str, str] = field(default_factory=dict)
     grace_seconds: int = 110
+    fabric_pod: FabricPod = FabricPod()
+    standing: int | None = None
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
 import pulumi
 
 from infra import catalog, settings
 from infra.budget import Budget
+from infra.interfaces import GpuCluster
 from infra.settings.credentials import store_credentials
-from infra.settings.workloads import Workloads
+from infra.settings.workloads import Proof, Workloads
 from infra.sites import Site, aws, gcp, on_premises
+from workloads.proof.component import FabricProof, FabricProofArgs, LakeProof, LakeProofArgs, fabric_pools
+from workloads.proof.floors import check_floors
 from workloads.serving.component import ModelServer, ModelServerArgs
 from workloads.training.component import TrainingJob, TrainingJobArgs
 
 
 def run() -> None:
     """Read the running stack's settings, refuse what is wrong in them, and make everything they ask for."""
-    said = settings.load(pulumi.Config(), catalog.check_offered)
+    said = settings.load(pulumi.Config(), catalog.check_offered, check_floors)
     site = said.on_premises
     credentials = store_credentials() if site and site.store else None
     Budget("budget", said)
@@ -28,19 +32,20 @@ def run() -> None:
         sites["gcp"] = gcp.site(said, said.gcp)
     if site:
         sites["onPremises"] = on_premises.site(said, site, sites["aws"], credentials)
-    run_workloads(said.workloads, list(sites.values()))
+    run_workloads(said.workloads, sites)
     for place, made in sites.items():
         export(place, made)
 
 
-def run_workloads(asked: Workloads, sites: Sequence[Site]) -> None:
-    """The training job and the model server that the settings ask for, each where its pool is."""
+def run_workloads(asked: Workloads, sites: Mapping[str, Site]) -> None:
+    """The proofs, the training job and the model server that the settings ask for, each where its pool is."""
+    proofs = prove(asked.proof, sites) if asked.proof else {}
     if train := asked.training:
         site = _site_of(train.pool, sites)
         TrainingJob(
             train.name,
             TrainingJobArgs(
-                cluster=site.cluster,
+                cluster=_after(site.cluster, proofs.get(train.pool)),
                 pool=train.pool,
                 nodes=train.nodes,
                 gpus_per_node=train.gpus_per_node,
@@ -63,9 +68,53 @@ def run_workloads(asked: Workloads, sites: Sequence[Site]) -> None:
         pulumi.export("modelServerUrl", server.url)
 
 
-def _site_of(pool: str, sites: Sequence[Site]) -> Site:
+def _after(cluster: GpuCluster, proof: FabricProof | None) -> GpuCluster:
+    """Nobody trains for days on a fabric that is slow; and the proof must have the nodes first."""
+    return replace(cluster, platform=[*cluster.platform, proof]) if proof else cluster
+
+
+def prove(asked: Proof, sites: Mapping[str, Site]) -> dict[str, FabricProof]:
+    """The proofs of every pool with a fabric, by the pool's name, and of each cloud's lake: a store on premises knows
+    none of the identities whose limits are proved."""
+    proofs = {}
+    for cloud in sites.keys() - {"onPremises"}:
+        site = sites[cloud]
+        evidence = pulumi.Output.concat(site.lake["audit"].uri, "/evidence/", site.cluster.name)
+        for pool in fabric_pools(site.cluster):
+            given = FabricProofArgs(
+                cluster=site.cluster,
+                pool=pool.name,
+                image=asked.image,
+                dcgm_image=asked.dcgm_image,
+                evidence_uri=evidence,
+                nodes=asked.nodes,
+                floor_gbs=asked.floor_gbs.get(pool.name),
+            )
+            proofs[pool.name] = FabricProof(f"nccl-test-{pool.name}", given)
+        if (key := site.lake["checkpoints"].key) is not None:
+            LakeProof(f"lake-test-{cloud}", _lake_proof(asked, site, key, evidence))
+    return proofs
+
+
+def _lake_proof(
+    asked: Proof, site: Site, key: pulumi.Output[str], evidence: pulumi.Output[str]
+) -> LakeProofArgs:
+    """What the proof's own account may do is below `proof/`; everywhere else in the lake it must be refused."""
+    data = {role: bucket for role, bucket in site.lake.buckets.items() if role != "checkpoints"}
+    checkpoints = site.lake["checkpoints"].uri
+    return LakeProofArgs(
+        cluster=site.cluster,
+        image=asked.image,
+        uri=pulumi.Output.concat(checkpoints, "/proof"),
+        key=key,
+        refused_uris=[pulumi.Output.concat(checkpoints, "/jobs"), *(bucket.uri for bucket in data.values())],
+        evidence_uri=evidence,
+    )
+
+
+def _site_of(pool: str, sites: Mapping[str, Site]) -> Site:
     """Where a pool is; the settings refuse a workload on a pool that is nowhere."""
-    return next(site for site in sites if pool in site.cluster.pools)
+    return next(site for site in sites.values() if pool in site.cluster.pools)
 
 
 # What a stack's outputs are called, by where they are; on premises there is no cluster but the cloud's.

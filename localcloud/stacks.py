@@ -6,6 +6,7 @@ import yaml
 
 from infra.catalog import check_offered
 from infra.settings import Settings, parse
+from workloads.proof.floors import check_floors
 
 from .paths import PROJECT
 
@@ -27,4 +28,4 @@ def settings_of(stack: str) -> Settings:
         raise NoSuchStack(f"there is no stack {stack}: {file.name} is missing; there are {known}")
     values = yaml.safe_load(file.read_text())["config"]
     ours = {k.partition(":")[2]: v for k, v in values.items() if k.startswith("india-ai-infra:")}
-    return parse(ours, check_offered)
+    return parse(ours, check_offered, check_floors)

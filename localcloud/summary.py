@@ -24,6 +24,7 @@ from .progress import console
 from .providers.aws_table import kept_types
 
 SYSTEM = "system"
+PROOF = "proof"
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Pods:
-    """Counts of pods by phase, of all of them and of those that ask for GPUs."""
+    """Counts of pods by phase, of all of them and of those that ask for GPUs; `proofs` of them are of proof jobs."""
 
     phases: Counter[str]
     gpu_phases: Counter[str]
+    proofs: int = 0
 
 
 def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
@@ -95,13 +97,14 @@ def look(cluster: str) -> tuple[list[Node], Pods]:
         return [], Pods(Counter(), Counter())
     api = found.api()
     nodes = [_node(item) for item in api.list("v1", "Node")]
-    phases, gpu_phases = Counter[str](), Counter[str]()
+    phases, gpu_phases, proofs = Counter[str](), Counter[str](), 0
     for pod in api.list("v1", "Pod"):
+        proofs += pod["metadata"]["namespace"] == PROOF
         phases[pod["status"]["phase"]] += 1
         limits = [c.get("resources", {}).get("limits", {}) for c in pod["spec"]["containers"]]
         if any("nvidia.com/gpu" in limit for limit in limits):
             gpu_phases[pod["status"]["phase"]] += 1
-    return nodes, Pods(phases, gpu_phases)
+    return nodes, Pods(phases, gpu_phases, proofs)
 
 
 def _node(item: dict[str, Any]) -> Node:
@@ -167,6 +170,10 @@ def _show_pods(pods: Pods) -> None:
     gpu = ", ".join(f"{count} {phase.lower()}" for phase, count in pods.gpu_phases.items()) or "none"
     every = ", ".join(f"{count} {phase.lower()}" for phase, count in pods.phases.items()) or "none"
     console.print(f"pods: {every}; with GPUs: {gpu}")
+    if pods.proofs:
+        console.print(
+            f"[yellow]{pods.proofs} pods of proof jobs only played their part:[/] no fabric, GPU or lake was measured"
+        )
 
 
 def _show_next(stack: str) -> None:

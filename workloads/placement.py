@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pulumi_kubernetes as k8s
 
-from infra.interfaces import GpuCluster, Pool
+from infra.interfaces import FabricPod, GpuCluster, Pool
 
 GPU = "nvidia.com/gpu"
 
@@ -71,8 +71,13 @@ def tolerations(pool: Pool) -> list[k8s.core.v1.TolerationArgs]:
     ]
 
 
-def nccl_environment(pool: Pool) -> Mapping[str, str]:
-    """NCCL's settings for the pool's fabric and GPU.
+def fabric_pod(pool: Pool, gpus: int) -> FabricPod:
+    """What a pod with `gpus` GPUs carries for the pool's fabric: the cards go to a pod that has the whole node."""
+    return pool.fabric_pod if gpus == pool.gpus_per_node else FabricPod()
+
+
+def nccl_environment(pool: Pool, gpus: int) -> Mapping[str, str]:
+    """NCCL's settings for the pool's fabric and GPU, in a pod with `gpus` GPUs.
 
     Source: awsome-distributed-training, efa-cheatsheet.md. With libfabric 1.18 and aws-ofi-nccl 1.7 or newer, EFA is
     found by itself: FI_PROVIDER, FI_EFA_USE_DEVICE_RDMA, NCCL_PROTO and NCCL_BUFFSIZE must stay unset.
@@ -84,7 +89,7 @@ def nccl_environment(pool: Pool) -> Mapping[str, str]:
         environment["NCCL_SHM_USE_CUDA_MEMCPY"] = (
             "1"  # no peer-to-peer on g5 and g6: twice as fast through memory
         )
-    return environment
+    return environment | dict(fabric_pod(pool, gpus).environment)
 
 
 def _part(quantity: str, share: Fraction) -> str:

@@ -301,6 +301,7 @@ def _described(pool: GpuPool, choice: Choice) -> interfaces.Pool:
         fabric=pool.fabric,
         machine_types=tuple(machine.machine_type for machine in choice.machines),
         max_nodes=pool.most_nodes,
+        standing=pool.standing_nodes if pool.stands else None,
         node_selector={nodes.POOL_LABEL: pool.name},
         tolerations=[
             {"key": nodes.GPU_TAINT["key"], "operator": "Exists", "effect": nodes.GPU_TAINT["effect"]}

@@ -203,8 +203,13 @@ def _asked(stack: Stack, pool: object, per_node: int) -> float | None:
 
 
 def _gpus(made: Registered, pool: object) -> float | None:
-    """GPUs that the pods of a Deployment, StatefulSet or Job ask of one pool."""
+    """GPUs that the pods of a Deployment, StatefulSet or Job ask of one pool.
+
+    A Job with a deadline, such as a proof, is over within hours: a month doesn't see it.
+    """
     spec = made.inputs.get("spec") or {}
+    if spec.get("activeDeadlineSeconds") is not None:
+        return 0
     pod = (spec.get("template") or {}).get("spec") or {}
     if (pod.get("nodeSelector") or {}).get(POOL_LABEL) != pool:
         return 0

@@ -8,7 +8,6 @@ container-engine-accelerators, `gpudirect-tcpx` (2026-06-22) and `gpudirect-rdma
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -66,6 +65,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
     }
 )
+# container-engine-accelerators, `nri_device_injector` (2026-06-09).
+INJECTOR = (
+    "gcr.io/gke-release/nri-device-injector"
+    "@sha256:6e79483d52abdc28454bf186320b10a56b0f117a10e8d65d5c74dbb821a76970"
+)
 PAUSE = "gke.gcr.io/pause:3.8@sha256:880e63f94b145e46f1b1082bb71b85e21f16b99b180b9996407d61240ceb9830"
 
 
@@ -115,7 +119,7 @@ class Fabric(pulumi.ComponentResource):
             for card, attachment in zip(self._kind.cards, self.attachments, strict=True)
             for made in self._objects(name, card, attachment)
         ]
-        self.ready.append(self._installer(name))
+        self.ready += self._daemons(name)
         self.register_outputs({"networks": [attachment.network for attachment in self.attachments]})
 
     def _vpc(self, name: str, vpc: str) -> gcp.compute.Network:
@@ -184,19 +188,27 @@ class Fabric(pulumi.ComponentResource):
         )
         return [parameters, network]
 
-    def _installer(self, name: str) -> kubernetes.apps.v1.DaemonSet:
-        called = f"nccl-{self._args.kind}-{self._args.pool}"
-        return kubernetes.apps.v1.DaemonSet(
-            f"{name}-nccl",
-            metadata={
-                "name": called,
-                "namespace": "kube-system",
-                # A pool that grows from zero has no node for it yet.
-                "annotations": {"pulumi.com/skipAwait": "true"},
-            },
-            spec=installer(called, self._args.kind, self._args.pool),
-            opts=self._in_cluster(),
-        )
+    def _daemons(self, name: str) -> list[pulumi.Resource]:
+        args = self._args
+        called = f"nccl-{args.kind}-{args.pool}"
+        specs = {called: (f"{name}-nccl", installer(called, args.kind, args.pool))}
+        if args.kind == "tcpx":
+            called = f"device-injector-{args.pool}"
+            specs[called] = (f"{name}-device-injector", injector(called, args.pool))
+        return [
+            kubernetes.apps.v1.DaemonSet(
+                resource,
+                metadata={
+                    "name": called,
+                    "namespace": "kube-system",
+                    # A pool that grows from zero has no node for it yet.
+                    "annotations": {"pulumi.com/skipAwait": "true"},
+                },
+                spec=spec,
+                opts=self._in_cluster(),
+            )
+            for called, (resource, spec) in specs.items()
+        ]
 
     def _in_cluster(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
@@ -210,19 +222,6 @@ class Fabric(pulumi.ComponentResource):
 def network_name(pool: str, card: Card) -> str:
     """The Kubernetes network of a card. Networks are of the whole cluster, so a pool's carry its name."""
     return f"{pool}-{card.name}"
-
-
-def pod_annotations(pool: str, kind: str) -> dict[str, str]:
-    """What a pod says to get every card of its node: eth0 is the pod's own, the others follow in order."""
-    cards = [{"interfaceName": "eth0", "network": "default"}]
-    cards += [
-        {"interfaceName": f"eth{number}", "network": network_name(pool, card)}
-        for number, card in enumerate(KINDS[kind].cards, 1)
-    ]
-    return {
-        "networking.gke.io/default-interface": "eth0",
-        "networking.gke.io/interfaces": json.dumps(cards),
-    }
 
 
 @dataclass(frozen=True)
@@ -245,13 +244,17 @@ _INSTALLS: Mapping[str, Install] = MappingProxyType(
         ),
         "rdma": Install(
             {
-                "/host/nvidia/lib64": "/home/kubernetes/bin/nvidia/lib64",
+                "/host/nvidia": "/home/kubernetes/bin/nvidia",
                 "/host/gib": "/home/kubernetes/bin/gib",
             },
             (
                 "/scripts/container_entry.sh install --install-nccl",
+                "mkdir -p /host/nvidia/lib64 /host/nvidia/gib",
                 "cp -r /var/lib/gib/lib64/. /host/nvidia/lib64",
+                # Where Google's pods mount it from, and once more where GKE's device plugin shows it to every pod with
+                # GPUs: ours need no folder of the host.
                 "cp -r /var/lib/gib/. /host/gib",
+                "cp -r /var/lib/gib/. /host/nvidia/gib",
                 # Packets between the eight cards of a node look like strangers to the kernel, which would log each.
                 *(
                     f"echo 0 > /proc/sys/net/ipv4/conf/gpu{card}rdma0/log_martians"
@@ -268,13 +271,56 @@ def installer(name: str, kind: str, pool: str) -> kubernetes.apps.v1.DaemonSetSp
 
     It is privileged, as Google's own is: it writes into the host's folders.
     """
-    labels, install = {"app.kubernetes.io/name": name}, _INSTALLS[kind]
+    install = _INSTALLS[kind]
+    return _daemon(
+        name,
+        pool,
+        install.folders,
+        init_containers=[
+            {
+                "name": "install",
+                "image": KINDS[kind].installer,
+                "command": ["/bin/sh", "-c"],
+                "args": ["\n".join(("set -ex", *install.commands))],
+                "resources": {"requests": {"cpu": "150m"}},
+                "security_context": {"privileged": True},
+                "volume_mounts": _mounts(install.folders),
+            }
+        ],
+        containers=[{"name": "pause", "image": PAUSE}],
+    )
+
+
+def injector(name: str, pool: str) -> kubernetes.apps.v1.DaemonSetSpecArgsDict:
+    """The spec of Google's NRI plug-in, which gives a container the devices that an annotation of its pod names: so the
+    daemon of TCPX sees the GPUs without being privileged. containerd 2, of GKE 1.33 and later, has NRI on."""
+    folders = {"/dev": "/dev", "/var/run/nri": "/var/run/nri"}
+    inject: kubernetes.core.v1.ContainerArgsDict = {
+        "name": "device-injector",
+        "image": INJECTOR,
+        "resources": {"requests": {"cpu": "150m"}},
+        "security_context": {"privileged": True},
+        "volume_mounts": _mounts(folders),
+    }
+    return _daemon(name, pool, folders, init_containers=[], containers=[inject])
+
+
+def _mounts(folders: Mapping[str, str]) -> list[kubernetes.core.v1.VolumeMountArgsDict]:
+    return [{"name": f"host-{number}", "mount_path": seen} for number, seen in enumerate(folders)]
+
+
+def _daemon(
+    name: str,
+    pool: str,
+    folders: Mapping[str, str],
+    init_containers: list[kubernetes.core.v1.ContainerArgsDict],
+    containers: list[kubernetes.core.v1.ContainerArgsDict],
+) -> kubernetes.apps.v1.DaemonSetSpecArgsDict:
+    """A DaemonSet of the nodes of one pool. `folders` are the host's, by where containers see them."""
+    labels = {"app.kubernetes.io/name": name}
     volumes: list[kubernetes.core.v1.VolumeArgsDict] = [
         {"name": f"host-{number}", "host_path": {"path": folder, "type": "DirectoryOrCreate"}}
-        for number, folder in enumerate(install.folders.values())
-    ]
-    mounts: list[kubernetes.core.v1.VolumeMountArgsDict] = [
-        {"name": f"host-{number}", "mount_path": seen} for number, seen in enumerate(install.folders)
+        for number, folder in enumerate(folders.values())
     ]
     return {
         "selector": {"match_labels": labels},
@@ -289,18 +335,8 @@ def installer(name: str, kind: str, pool: str) -> kubernetes.apps.v1.DaemonSetSp
                 "host_pid": True,
                 "automount_service_account_token": False,
                 "volumes": volumes,
-                "init_containers": [
-                    {
-                        "name": "install",
-                        "image": KINDS[kind].installer,
-                        "command": ["/bin/sh", "-c"],
-                        "args": ["\n".join(("set -ex", *install.commands))],
-                        "resources": {"requests": {"cpu": "150m"}},
-                        "security_context": {"privileged": True},
-                        "volume_mounts": mounts,
-                    }
-                ],
-                "containers": [{"name": "pause", "image": PAUSE}],
+                "init_containers": init_containers,
+                "containers": containers,
             },
         },
     }

@@ -22,6 +22,7 @@ from infra.catalog.node_bill import EXPECTED_LABEL
 from infra.gcp import compute_class, nodes, tags
 from infra.gcp.cluster import Cluster
 from infra.gcp.fabric import Fabric, FabricArgs
+from infra.gcp.fabric_pods import fabric_pod
 from infra.gcp.iam import Project
 from infra.gcp.tags import Handling
 from infra.settings.pools import FLEX_START_HOURS, GooglePool
@@ -239,8 +240,10 @@ def _described(pool: GooglePool, machine: Machine, notice: int) -> interfaces.Po
         fabric=pool.fabric,
         machine_types=(machine.machine_type,),
         max_nodes=pool.most_nodes,
+        standing=pool.standing_nodes if pool.stands else None,
         node_selector=selects,
         tolerations=tolerates,
         limits={GPU_RESOURCE: str(pool.gpus_per_node)},
+        fabric_pod=fabric_pod(pool.name, pool.fabric) if pool.fabric != "none" else interfaces.FabricPod(),
     )
     return replace(seen, grace_seconds=notice - nodes.SYSTEM_SECONDS) if SPOT in pool.purchase else seen

@@ -1,6 +1,6 @@
 """What is scraped beyond the charts' own monitors, and the alerts on GPUs, model servers and queues.
 
-Metric names: dcgm-exporter's default counters (4.8.2), vLLM 0.33.0, Kueue v0.19.2. Critical XIDs: NVIDIA's health
+Metric names: gpu_counters.csv (dcgm-exporter 4.8.2), vLLM 0.33.0, Kueue v0.19.2. Critical XIDs: NVIDIA's health
 validation page (46 and 48) and 79, a GPU that has fallen off the bus.
 """
 
@@ -52,6 +52,20 @@ def _gpus() -> dict[str, Any]:
                 "1m",
                 "critical",
                 "GPU {{ $labels.gpu }} can remap no more rows of its memory: replace the node",
+            ),
+            _alert(
+                "GpuMemoryErrors",
+                "increase(DCGM_FI_DEV_ECC_DBE_VOL_TOTAL[10m]) > 0",
+                "0s",
+                "critical",
+                "GPU {{ $labels.gpu }} has memory errors that ECC can't mend: drain the node and reset it",
+            ),
+            _alert(
+                "GpuThrottledByHeat",
+                "increase(DCGM_FI_DEV_THERMAL_VIOLATION[10m]) > 0",
+                "10m",
+                "warning",
+                "GPU {{ $labels.gpu }} has been slowed by heat for over ten minutes",
             ),
         ],
     }

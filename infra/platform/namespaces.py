@@ -1,7 +1,7 @@
 """Namespaces with Pod Security, and for those of workloads: quota, default requests and service account."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import pulumi
@@ -42,6 +42,7 @@ class NamespaceSpec:
 NAMESPACES = (
     NamespaceSpec("training", "restricted", workload=True),
     NamespaceSpec("serving", "restricted", workload=True),
+    NamespaceSpec("proof", "restricted", workload=True),
     NamespaceSpec("monitoring", "privileged"),  # the node exporter reads the host
     # Device plugin and DCGM mount the host's devices; GKE brings both.
     NamespaceSpec("gpu-operator", "privileged", cloud="aws"),
@@ -50,9 +51,17 @@ NAMESPACES = (
 )
 
 
-def create_namespaces(cloud: str, opts: pulumi.ResourceOptions) -> dict[str, Namespace]:
-    """Every namespace of the platform on that cloud by name; `kube-system` is the cluster's own."""
-    return {spec.name: _namespace(spec, opts) for spec in NAMESPACES if spec.cloud in (None, cloud)}
+def create_namespaces(
+    cloud: str, opts: pulumi.ResourceOptions, guarded: bool = False
+) -> dict[str, Namespace]:
+    """Every namespace of the platform on that cloud by name; `kube-system` is the cluster's own.
+
+    `guarded` workloads are under an admission policy instead of Pod Security, which then lets everything in.
+    """
+    specs = [
+        replace(spec, pod_security="privileged") if guarded and spec.workload else spec for spec in NAMESPACES
+    ]
+    return {spec.name: _namespace(spec, opts) for spec in specs if spec.cloud in (None, cloud)}
 
 
 def create_limits(

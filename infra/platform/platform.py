@@ -16,6 +16,7 @@ from infra.platform.network_policies import create_network_policies
 from infra.platform.priorities import create_priorities
 from infra.platform.queues import create_queues
 from infra.platform.rbac import create_rbac
+from infra.platform.sidecars import guard_workloads, needs_host
 
 CLOUDS = ("aws", "gcp")
 
@@ -67,7 +68,10 @@ class Platform(pulumi.ComponentResource):
         )
         workload_namespaces = [spec.name for spec in NAMESPACES if spec.workload]
 
-        self.namespaces = create_namespaces(cloud, child)
+        pools = args.cluster.pools.values()
+        guard = guard_workloads(pools, child)
+        # No moment without one of the two.
+        self.namespaces = create_namespaces(cloud, _after(child, *guard), guarded=needs_host(pools))
         in_namespaces = _after(child, *self.namespaces.values())
         limits = create_limits(self.namespaces, args.cluster.pools, child)
         policies = [
@@ -87,14 +91,14 @@ class Platform(pulumi.ComponentResource):
         )
         alerts = create_monitoring(_after(in_namespaces, releases["kube-prometheus-stack"]), cloud)
 
-        self.ready = [*limits, *policies, *access, *priorities, *releases.values(), *queues, *alerts]
+        self.ready = [*guard, *limits, *policies, *access, *priorities, *releases.values(), *queues, *alerts]
         controllers = {name: found.id for name, found in releases.items() if name == "karpenter"}
         self.register_outputs({**controllers, "namespaces": sorted(self.namespaces)})
 
 
 def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[str, Release]:
     """Karpenter by itself, since nodes must come even when monitoring is down; the rest brings ServiceMonitors,
-    and so follows the chart that defines them."""
+    and so follows the chart that defines them. GKE's own exporter of GPUs knows neither XIDs nor memory errors."""
     table = charts()
 
     def release(name: str, chart_values: values.Values, *after: Release) -> Release:
@@ -107,6 +111,8 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
         karpenter = values.karpenter(args.cluster_name, args.interruption_queue, args.controller_replicas)
         releases["karpenter"] = release("karpenter", karpenter)
         releases["gpu-operator"] = release("gpu-operator", values.gpu_operator(), prometheus)
+    else:
+        releases["dcgm-exporter"] = release("dcgm-exporter", values.dcgm_exporter(), prometheus)
     releases["keda"] = release("keda", values.keda(), prometheus)
     releases["kueue"] = release("kueue", values.kueue(cloud), prometheus)
     if args.site_pod_cidrs:

@@ -89,6 +89,7 @@ BINDINGS = (
     ("training", "view", ML_ENGINEERS),
     ("training", "train", ML_ENGINEERS),
     ("serving", "view", ML_ENGINEERS),
+    ("proof", "view", ML_ENGINEERS),
     ("serving", "serve", ML_ENGINEERS),
 )
 

@@ -10,7 +10,6 @@ from infra.settings.on_premises import SitePool
 from infra.settings.parts import Parts
 from infra.settings.pools import SYSTEM_POOL, GpuPool
 from infra.settings.types import PRIVATE_NETWORKS
-from infra.settings.workloads import Training
 
 # Where the extra network cards of Google's fast machines have their addresses: cluster-toolkit's examples give them
 # 192.168.0.0/16 in networks of their own.
@@ -86,9 +85,18 @@ def _workloads_fit_their_pools(parts: Parts) -> list[Problem]:
     problems = []
     if train := parts.training:
         problems += _fits("workloads.training", train.pool, "gpusPerNode", train.gpus_per_node, parts)
-        problems += _nodes_fit(train, pools.get(train.pool))
+        if pool := pools.get(train.pool):
+            problems += _nodes_fit("workloads.training.nodes", train.nodes, pool)
     if serve := parts.serving:
         problems += _fits("workloads.serving", serve.pool, "gpus", serve.gpus, parts)
+    if proof := parts.proof:
+        fabrics = {pool.name: pool for pool in parts.pools.values() if pool.fabric != "none"}
+        if there := [pool for pool in fabrics.values() if _most_nodes(pool)]:
+            smallest = min(there, key=_most_nodes)
+            problems += _nodes_fit("workloads.proof.nodes", proof.nodes, smallest, least=2)
+        for name in proof.floor_gbs.keys() - fabrics.keys():
+            allowed = f"pools with a fabric: {', '.join(fabrics) or NOTHING}"
+            problems.append(Problem("workloads.proof.floorGbs", name, allowed, nearest(name, fabrics)))
     return problems
 
 
@@ -106,17 +114,19 @@ def _fits(path: str, name: str, setting: str, gpus: int, parts: Parts) -> list[P
     return []
 
 
-def _nodes_fit(train: Training, pool: GpuPool | SitePool | None) -> list[Problem]:
+def _nodes_fit(path: str, nodes: int, pool: GpuPool | SitePool, least: int = 1) -> list[Problem]:
     """A job that needs more nodes than there will ever be would wait for ever."""
-    if pool is None:
-        return []
-    most = pool.standing_nodes if pool.stands else pool.most_nodes
-    if train.nodes <= most:
+    most = _most_nodes(pool)
+    if nodes <= most:
         return []
     standing = "has on premises (nodes)" if isinstance(pool, SitePool) else "has standing (minNodes)"
     limit = standing if pool.stands else "grows to"
     allowed = f"no more nodes than pool {pool.name} {limit}"
-    return [Problem("workloads.training.nodes", str(train.nodes), allowed, str(most))]
+    return [Problem(path, str(nodes), allowed, str(most) if most >= least else None)]
+
+
+def _most_nodes(pool: GpuPool | SitePool) -> int:
+    return pool.standing_nodes if pool.stands else pool.most_nodes
 
 
 CHECKS = (_pools_are_told_apart, _networks_are_apart, _workloads_fit_their_pools)

@@ -51,6 +51,7 @@ class SitePool(Model):
     memory_gib_per_node: int | None = Field(default=None, ge=1)
 
     stands: ClassVar[bool] = True
+    fabric: ClassVar[str] = "none"
 
     @property
     def taken_names(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from infra.settings.gcp import GoogleCluster, GoogleNetwork
 from infra.settings.on_premises import SitePool
 from infra.settings.pools import AwsPool, GooglePool, GoogleSystemPool, GpuPool, SystemPool
 from infra.settings.types import SiteCidr, SitePodsCidr
-from infra.settings.workloads import Serving, Training
+from infra.settings.workloads import Proof, Serving, Training
 
 M = TypeVar("M", bound=BaseModel)
 # The models of a cloud's cluster and network; their defaults are what a stack that says nothing has.
@@ -58,6 +58,7 @@ class Parts:
     pool_names: tuple[str, ...]
     training: Training | None
     serving: Serving | None
+    proof: Proof | None
     site: SiteParts = SiteParts()
 
     @property
@@ -82,6 +83,7 @@ def parts_of(values: Mapping[str, Any]) -> Parts:
         training=_read(Training, workloads.get("training")),
         serving=_read(Serving, workloads.get("serving")),
         site=_site_parts(site),
+        proof=_read(Proof, workloads.get("proof")),
     )
 
 

@@ -190,7 +190,9 @@ GOOGLE_STACK: dict[str, Any] = {
         "org": {"folder": "folders/1234"},
     },
     "india-ai-infra:workloads": {
-        "training": {"pool": "google-tcpx", "image": "training:1", "nodes": 2, "gpusPerNode": 8}
+        "training": {"pool": "google-tcpx", "image": "training:1", "nodes": 2, "gpusPerNode": 8},
+        "serving": {"pool": "google-rdma", "model": "m", "gpus": 8},
+        "proof": {"image": "proof:1", "dcgmImage": "dcgm:4", "floorGbs": {"google-tcpx": 60}},
     },
 }
 
@@ -277,7 +279,7 @@ def test_on_google_objects_go_with_their_cluster_and_the_network_last(google: An
 
 
 def test_on_google_the_platform_is_without_what_gke_brings(google: Any) -> None:
-    assert set(google.of("Release")) == {"kube-prometheus-stack", "keda", "kueue"}
+    assert set(google.of("Release")) == {"kube-prometheus-stack", "keda", "kueue", "dcgm-exporter"}
     assert "gpu-operator-namespace" not in google.of("v1:Namespace")
 
 
@@ -307,3 +309,65 @@ def test_on_google_our_own_stack_passes_the_policies(google: Any, control: Contr
         if r.type.startswith(control.types):
             found = [str(finding) for finding in control.check(Resource(r.type, r.urn, r.inputs), {})]
             assert found == [], r.urn
+
+
+def test_every_fabric_and_lake_of_a_stack_is_proved(both: Any) -> None:
+    """Prod has one pool on EFA, the stack of Google one each on TCPX and RDMA."""
+    jobs = both.of("v1:Job")
+    fabrics = {"nccl-test-train", "nccl-test-google-tcpx", "nccl-test-google-rdma"}
+    assert set(jobs) == {
+        "train",
+        *fabrics,
+        *(f"{name}-diag" for name in fabrics),
+        "lake-test-aws",
+        "lake-test-gcp",
+    }
+    for name in fabrics | {"lake-test-aws", "lake-test-gcp"}:
+        (container,) = jobs[name].inputs["spec"]["template"]["spec"]["containers"]
+        said = dict(zip(container["args"], container["args"][1:], strict=False))
+        assert "/evidence/" in said["--evidence-uri"]
+        assert "audit" in said["--evidence-uri"]
+        assert jobs[name].inputs["metadata"]["namespace"] == "proof"
+    (measured,) = jobs["nccl-test-google-tcpx"].inputs["spec"]["template"]["spec"]["containers"]
+    assert "--floor-gbs=60" in measured["args"], "the stack's own, not the table's"
+
+
+def test_the_lake_must_refuse_a_proof_all_but_its_own_part(google: Any) -> None:
+    (container,) = google.one("v1:Job", "lake-test-gcp").inputs["spec"]["template"]["spec"]["containers"]
+    pairs = list(zip(container["args"], container["args"][1:], strict=False))
+    (own,) = [value for option, value in pairs if option == "--uri"]
+    refused = {value for option, value in pairs if option == "--refused-uri"}
+    assert own.endswith("/proof") and f"{own.removesuffix('/proof')}/jobs" in refused
+    for role in ("raw", "curated", "features", "models", "audit"):
+        assert any(f"lake-{role}" in uri for uri in refused), role
+
+
+def test_nobody_trains_on_a_fabric_before_it_is_proved(google: Any) -> None:
+    needs = Order(google).needs(google.one("Job", "train"))
+    assert google.one("v1:Job", "nccl-test-google-tcpx").urn in needs
+    assert google.one("v1:Job", "nccl-test-google-rdma").urn not in needs
+
+
+def test_whole_nodes_on_google_carry_what_their_fabric_asks(google: Any) -> None:
+    train = google.one("v1:Job", "train").inputs["spec"]["template"]
+    proof = google.one("v1:Job", "nccl-test-google-tcpx").inputs["spec"]["template"]
+    serve = google.one("v1:Deployment", "serve").inputs["spec"]["template"]
+    for template, network in (
+        (train, "google-tcpx-vpc4"),
+        (proof, "google-tcpx-vpc4"),
+        (serve, "google-rdma-rdma-7"),
+    ):
+        cards = json.loads(template["metadata"]["annotations"]["networking.gke.io/interfaces"])
+        assert network == cards[-1]["network"]
+        pod = template["spec"]
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        everyone = [*pod["containers"], *pod.get("initContainers", [])]
+        assert {mount["name"] for one in everyone for mount in one["volumeMounts"]} == volumes
+    for template in (train, proof):
+        (daemon,) = template["spec"]["initContainers"]
+        assert daemon["restartPolicy"] == "Always"
+    assert "initContainers" not in serve["spec"]
+    environment = {variable["name"]: variable["value"] for variable in serve["spec"]["containers"][0]["env"]}
+    assert environment["NCCL_NET"] == "gIB"
+    diagnosis = google.one("v1:Job", "nccl-test-google-tcpx-diag").inputs["spec"]["template"]
+    assert "initContainers" not in diagnosis["spec"], "it looks at GPUs, not at the fabric"

@@ -16,6 +16,7 @@ from infra.settings import Settings
 from infra.settings.errors import Problem, SettingsError
 from infra.settings.pools import GpuPool
 from infra.settings.purchase import WAYS
+from workloads.proof.floors import check_floors
 
 PROJECT = Path(__file__).parents[2]
 STACKS = ("local", "dev", "prod")
@@ -749,3 +750,41 @@ def test_whatever_is_written_of_google_is_read_or_refused_by_its_path(
         assert refused.problems
         for problem in refused.problems:
             assert problem.path.startswith(".".join(place))
+
+
+PROOF = {"image": "proof:1", "dcgmImage": "dcgm:4"}
+
+
+def with_proof(pools: list[dict[str, Any]], **proof: Any) -> dict[str, Any]:
+    return with_pools(*pools, workloads={"proof": {**PROOF, **proof}})
+
+
+EFA = {"name": "train", "gpu": "H100", "gpusPerNode": 8, "fabric": "efa"}
+
+
+def test_a_proof_without_a_fabric_is_of_the_lake_alone() -> None:
+    said = settings.parse(
+        with_proof([{"name": "serve", "gpu": "L4", "maxNodes": 1}]), check_offered, check_floors
+    )
+    assert said.workloads.proof and said.workloads.proof.nodes == 2
+
+
+def test_a_proof_takes_no_more_nodes_than_the_smallest_fabric_has() -> None:
+    pools = [{**EFA, "maxNodes": 4}, {**EFA, "name": "big", "maxNodes": 8}]
+    problem = problems(with_proof(pools, nodes=6))["workloads.proof.nodes"]
+    assert (problem.given, problem.nearest) == ("6", "4")
+    assert "pool train" in problem.allowed
+    lone = problems(with_proof([{**EFA, "maxNodes": 1}]))["workloads.proof.nodes"]
+    assert lone.nearest is None, "one node proves nothing"
+    assert "workloads.proof.nodes" in problems(with_proof([{**EFA, "maxNodes": 2}], nodes=1))
+
+
+def test_a_floor_is_known_or_given() -> None:
+    pools = [{"name": "train", "gpu": "L40S", "gpusPerNode": 8, "fabric": "efa", "maxNodes": 2}]
+    with pytest.raises(SettingsError) as refused:
+        settings.parse(with_proof(pools), check_floors)
+    (problem,) = refused.value.problems
+    assert problem.path == "workloads.proof.floorGbs.train" and "L40S on efa" in problem.allowed
+    assert settings.parse(with_proof(pools, floorGbs={"train": 20}), check_floors)
+    other = problems(with_proof(pools, floorGbs={"trian": 20}))["workloads.proof.floorGbs"]
+    assert (other.given, other.nearest) == ("trian", "train")

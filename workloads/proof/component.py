@@ -1,23 +1,26 @@
 """Proof jobs: that a pool's fabric carries traffic at its speed, that its GPUs are sound, and that the lake lets a
 workload do what it may and no more.
 
-They are Jobs that `pulumi up` waits for: an update fails with them. On the local cloud their pods run in name only, so
-there they show that they can be placed, and prove nothing else.
+They are Jobs that `pulumi up` waits for: an update fails with them. A Job that has passed stays, and is run again when
+its image, program, pool or floor is another. On the local cloud their pods run in name only, so there they show that
+they can be placed, and prove nothing else.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from infra.catalog.tables import Basis, Row, read
 from infra.interfaces import GpuCluster, Pool
 from workloads import pods
-from workloads.placement import nccl_environment, pool_for, resources, tolerations
+from workloads.placement import fabric_pod, nccl_environment, pool_for, resources, tolerations
+from workloads.proof.floors import floors
 
 PROGRAMS = ("evidence.py", "nccl.py", "lake.py")
 PROGRAM_DIRECTORY = "/opt/proof"
@@ -32,24 +35,9 @@ NCCL_LOG = f"{pods.SCRATCH}/nccl.%h.%p"
 PLAYED = {"india-ai-infra/runs-for": "1s"}
 
 
-class FloorRow(Row):
-    """The least bus bandwidth, in GB/s, of an all_reduce over two or more whole nodes."""
-
-    gpu: str
-    fabric: str
-    floor_gbs: float
-    basis: Basis
-
-
-def floors() -> Mapping[tuple[str, str], float]:
-    """By GPU and fabric."""
-    rows = read(Path(__file__).with_name("floors.csv"), FloorRow)
-    return {(row.gpu, row.fabric): row.floor_gbs for row in rows}
-
-
 def fabric_pools(cluster: GpuCluster) -> list[Pool]:
-    """The pools that have something to prove."""
-    return [pool for pool in cluster.pools.values() if pool.fabric != "none"]
+    """The pools that have something to prove: a pool of which no node stands is proved when some do."""
+    return [pool for pool in cluster.pools.values() if pool.fabric != "none" and pool.standing != 0]
 
 
 @dataclass
@@ -88,12 +76,14 @@ class FabricProof(pulumi.ComponentResource):
         child = _child(self, args.cluster)
         program = _program(name, args.namespace, child)
         meeting = _meeting_point(name, args.namespace, child)
-        self.diagnosis = _job(
-            f"{name}-diag", args, _pod(f"{name}-diag", args, pool, _dcgm(args, pool)), child
-        )
-        spec = _pod(name, args, pool, _nccl(name, args, pool, floor), program)
+        diagnosis = _pod(args, pool, _dcgm(args, pool))
+        self.diagnosis = _job(f"{name}-diag", args, diagnosis, child)
+        fabric = fabric_pod(pool, pool.gpus_per_node)
+        spec = _pod(args, pool, _nccl(name, args, pool, floor), [*_program_volume(program), *fabric.volumes])
+        spec.subdomain, spec.init_containers = name, [*fabric.sidecars] or None
         # After the diagnosis, for each wants every GPU of its nodes; and a broken GPU explains a slow fabric.
-        self.nccl = _job(name, args, spec, _after(child, self.diagnosis, meeting))
+        after = _after(child, self.diagnosis, meeting)
+        self.nccl = _job(name, args, spec, after, fabric.annotations)
         self.register_outputs({"nccl": self.nccl.id, "diagnosis": self.diagnosis.id})
 
 
@@ -212,6 +202,7 @@ def _job(
     args: FabricProofArgs | LakeProofArgs,
     pod: k8s.core.v1.PodSpecArgs,
     opts: pulumi.ResourceOptions,
+    annotations: Mapping[str, str] = MappingProxyType({}),
 ) -> k8s.batch.v1.Job:
     """A Job that is done when every pod has succeeded, and fails at the first that fails."""
     fabric = isinstance(args, FabricProofArgs)
@@ -231,7 +222,7 @@ def _job(
             active_deadline_seconds=DEADLINE_SECONDS,
             pod_failure_policy=k8s.batch.v1.PodFailurePolicyArgs(rules=[again]),
             template=k8s.core.v1.PodTemplateSpecArgs(
-                metadata=ObjectMetaArgs(labels=_labels(name), annotations=PLAYED), spec=pod
+                metadata=ObjectMetaArgs(labels=_labels(name), annotations={**PLAYED, **annotations}), spec=pod
             ),
         ),
         opts=pulumi.ResourceOptions.merge(
@@ -241,16 +232,13 @@ def _job(
 
 
 def _pod(
-    name: str,
     args: FabricProofArgs,
     pool: Pool,
     container: k8s.core.v1.ContainerArgs,
-    program: k8s.core.v1.ConfigMap | None = None,
+    volumes: Sequence[Any] = (),
 ) -> k8s.core.v1.PodSpecArgs:
     """A pod that takes a whole node of the pool."""
-    volumes = _program_volume(program) if program else []
     spec = _bare_pod(args, container, volumes, SHARED_MEMORY_GIB_PER_GPU * pool.gpus_per_node)
-    spec.subdomain = name if program else None
     spec.node_selector = dict(pool.node_selector)
     spec.tolerations = tolerations(pool)
     return spec
@@ -259,7 +247,7 @@ def _pod(
 def _bare_pod(
     args: FabricProofArgs | LakeProofArgs,
     container: k8s.core.v1.ContainerArgs,
-    volumes: Sequence[k8s.core.v1.VolumeArgs],
+    volumes: Sequence[Any],
     shared_memory_gib: int,
 ) -> k8s.core.v1.PodSpecArgs:
     return k8s.core.v1.PodSpecArgs(
@@ -284,7 +272,8 @@ def _dcgm(args: FabricProofArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
         image=args.dcgm_image,
         command=["sh", "-c", f"{engine} && dcgmi diag -r {DCGM_LEVEL} -j"],
         working_dir="/tmp",  # where the diagnosis writes its logs
-        env=pods.environment(pods.scratch_environment()),
+        # The fabric's settings too: on GKE they say where the driver's libraries are.
+        env=pods.environment({**pods.scratch_environment(), **nccl_environment(pool, pool.gpus_per_node)}),
         resources=resources(pool, pool.gpus_per_node),
         security_context=pods.container_security(),
         volume_mounts=pods.scratch_mounts(),
@@ -299,7 +288,7 @@ def _nccl(name: str, args: FabricProofArgs, pool: Pool, floor: float) -> k8s.cor
         "NCCL_DEBUG_SUBSYS": "INIT,NET",
         "NCCL_DEBUG_FILE": NCCL_LOG,
         **pods.scratch_environment(),
-        **nccl_environment(pool),
+        **nccl_environment(pool, pool.gpus_per_node),
     }
     label = f"{args.cluster.name}/{pool.name}: {pool.gpu} on {pool.fabric}"
     return k8s.core.v1.ContainerArgs(
@@ -311,7 +300,11 @@ def _nccl(name: str, args: FabricProofArgs, pool: Pool, floor: float) -> k8s.cor
         resources=resources(pool, pool.gpus_per_node),
         security_context=pods.container_security(),
         ports=[k8s.core.v1.ContainerPortArgs(name="rendezvous", container_port=RENDEZVOUS_PORT)],
-        volume_mounts=[_program_mount(), *pods.scratch_mounts()],
+        volume_mounts=[
+            _program_mount(),
+            *pods.scratch_mounts(),
+            *fabric_pod(pool, pool.gpus_per_node).mounts,
+        ],
     )
 
 

@@ -12,7 +12,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.interfaces import GpuCluster, Pool
 from workloads import pods
-from workloads.placement import capacity, nccl_environment, pool_for, resources, tolerations
+from workloads.placement import capacity, fabric_pod, nccl_environment, pool_for, resources, tolerations
 
 IMAGE = "vllm/vllm-openai:v0.33.0"
 PORT = 8000
@@ -107,7 +107,10 @@ def _deployment(
             progress_deadline_seconds=HEALTHY_SECONDS,
             revision_history_limit=3,
             template=k8s.core.v1.PodTemplateSpecArgs(
-                metadata=ObjectMetaArgs(labels=labels | egress), spec=_pod(name, args, pool)
+                metadata=ObjectMetaArgs(
+                    labels=labels | egress, annotations=dict(fabric_pod(pool, args.gpus).annotations) or None
+                ),
+                spec=_pod(name, args, pool),
             ),
         ),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(custom_timeouts=timeouts)),
@@ -124,6 +127,7 @@ def _strategy(args: ModelServerArgs, pool: Pool) -> k8s.apps.v1.DeploymentStrate
 
 
 def _pod(name: str, args: ModelServerArgs, pool: Pool) -> k8s.core.v1.PodSpecArgs:
+    fabric = fabric_pod(pool, args.gpus)
     return k8s.core.v1.PodSpecArgs(
         service_account_name=args.service_account,
         automount_service_account_token=False,
@@ -137,8 +141,9 @@ def _pod(name: str, args: ModelServerArgs, pool: Pool) -> k8s.core.v1.PodSpecArg
             _spread(name, "kubernetes.io/hostname"),
         ],
         security_context=pods.pod_security(),
+        init_containers=[*fabric.sidecars] or None,
         containers=[_container(args, pool)],
-        volumes=pods.scratch_volumes(SHARED_MEMORY_GIB_PER_GPU * args.gpus),
+        volumes=[*pods.scratch_volumes(SHARED_MEMORY_GIB_PER_GPU * args.gpus), *fabric.volumes],
     )
 
 
@@ -169,7 +174,7 @@ def _container(args: ModelServerArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
         readiness_probe=_probe(period=5, failures=3),
         liveness_probe=_probe(period=30, failures=5),
         lifecycle=k8s.core.v1.LifecycleArgs(pre_stop=sleep),
-        volume_mounts=pods.scratch_mounts(),
+        volume_mounts=[*pods.scratch_mounts(), *fabric_pod(pool, args.gpus).mounts],
     )
 
 
@@ -199,7 +204,7 @@ def _environment(args: ModelServerArgs, pool: Pool) -> dict[str, pulumi.Input[st
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "VLLM_CACHE_ROOT": f"{pods.SCRATCH}/vllm",
         **pods.scratch_environment(),
-        **nccl_environment(pool),
+        **nccl_environment(pool, args.gpus),
     }
     if args.weights is not None:
         environment["HF_HUB_OFFLINE"] = "1"

@@ -11,7 +11,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.interfaces import Endpoint, GpuCluster, Pool
 from workloads import pods
-from workloads.placement import nccl_environment, pool_for, resources, tolerations
+from workloads.placement import fabric_pod, nccl_environment, pool_for, resources, tolerations
 
 PROGRAMS = ("launch.py", "program.py", "checkpoints.py")
 PROGRAM_DIRECTORY = "/opt/training"
@@ -132,6 +132,7 @@ def _job(
     opts: pulumi.ResourceOptions,
 ) -> k8s.batch.v1.Job:
     labels = _labels(name)
+    cards = fabric_pod(pool, args.gpus_per_node).annotations
     queue = {"kueue.x-k8s.io/queue-name": args.queue} if args.queue else {}
     # Training takes days; `pulumi up` is done when every rank runs.
     waiting = {"pulumi.com/waitFor": f"jsonpath={{.status.ready}}={args.nodes}"}
@@ -149,7 +150,7 @@ def _job(
             backoff_limit=3 * args.nodes,
             pod_failure_policy=_interruptions_do_not_count(),
             template=k8s.core.v1.PodTemplateSpecArgs(
-                metadata=ObjectMetaArgs(labels=labels, annotations=NOT_FOR_SAVINGS),
+                metadata=ObjectMetaArgs(labels=labels, annotations={**NOT_FOR_SAVINGS, **cards}),
                 spec=_pod(name, args, pool, program),
             ),
         ),
@@ -177,6 +178,7 @@ def _pod(
     name: str, args: TrainingJobArgs, pool: Pool, program: k8s.core.v1.ConfigMap
 ) -> k8s.core.v1.PodSpecArgs:
     code = k8s.core.v1.ConfigMapVolumeSourceArgs(name=program.metadata.apply(lambda metadata: metadata.name))
+    fabric = fabric_pod(pool, args.gpus_per_node)
     return k8s.core.v1.PodSpecArgs(
         subdomain=name,
         restart_policy="Never",
@@ -189,10 +191,12 @@ def _pod(
         tolerations=tolerations(pool),
         affinity=_same_zone(name) if args.nodes > 1 else None,
         security_context=pods.pod_security(),
+        init_containers=[*fabric.sidecars] or None,
         containers=[_container(name, args, pool)],
         volumes=[
             k8s.core.v1.VolumeArgs(name="program", config_map=code),
             *pods.scratch_volumes(SHARED_MEMORY_GIB_PER_GPU * args.gpus_per_node),
+            *fabric.volumes,
         ],
     )
 
@@ -203,7 +207,7 @@ def _container(name: str, args: TrainingJobArgs, pool: Pool) -> k8s.core.v1.Cont
         "PYTHONUNBUFFERED": "1",
         "TORCH_FR_BUFFER_SIZE": "2000",  # the flight recorder: says which collective hung
         **pods.scratch_environment(),
-        **nccl_environment(pool),
+        **nccl_environment(pool, args.gpus_per_node),
         **pods.store_environment(args.endpoint),
     }
     return k8s.core.v1.ContainerArgs(
@@ -223,6 +227,7 @@ def _container(name: str, args: TrainingJobArgs, pool: Pool) -> k8s.core.v1.Cont
         volume_mounts=[
             k8s.core.v1.VolumeMountArgs(name="program", mount_path=PROGRAM_DIRECTORY, read_only=True),
             *pods.scratch_mounts(),
+            *fabric_pod(pool, args.gpus_per_node).mounts,
         ],
     )
 

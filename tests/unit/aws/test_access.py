@@ -83,6 +83,12 @@ def _may(made, who, action, resource):
         ("serving", "s3:GetObject", "models/candidates/m", False),
         ("serving", "s3:PutObject", "models/released/m", False),
         ("serving", "s3:GetObject", "checkpoints/jobs/train/1.pt", False),
+        ("proof", "s3:PutObject", "audit/evidence/mumbai/all_reduce.json", True),
+        ("proof", "s3:DeleteObject", "audit/evidence/mumbai/all_reduce.json", False),
+        ("proof", "s3:PutObject", "audit/AWSLogs/x", False),
+        ("proof", "s3:DeleteObject", "checkpoints/proof/x", True),
+        ("proof", "s3:GetObject", "checkpoints/jobs/train/1.pt", False),
+        ("proof", "s3:GetObject", "raw/landing/day.parquet", False),
     ],
 )
 def test_a_role_reaches_what_it_needs_and_no_more(made, who, action, where, allowed):
@@ -136,7 +142,7 @@ def test_without_names_a_second_factor_is_asked(made, account_id):
         assert said["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
 
-@pytest.mark.parametrize("workload", ["training", "serving"])
+@pytest.mark.parametrize("workload", list(grants.WORKLOADS))
 def test_only_the_workloads_pods_assume_its_role(made, account_id, workload):
     said = made.one("iam/role:Role", f"access-{workload}").policy("assumeRolePolicy")["Assume"]
     assert said["Principal"] == {"Service": "pods.eks.amazonaws.com"}
@@ -154,7 +160,7 @@ def test_there_are_no_static_keys(made):
         found.type for found in made.resources if "accessKey" in found.type or "iam/user" in found.type
     ]
     assert set(made.result["humans"]) == {"data-engineer", "ml-engineer", "auditor"}
-    assert set(made.result["workloads"]) == {"training", "serving"}
+    assert set(made.result["workloads"]) == {"training", "serving", "proof"}
 
 
 def test_roles_enter_the_cluster_as_groups_and_service_accounts(deploy):

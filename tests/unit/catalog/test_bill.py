@@ -88,6 +88,13 @@ def test_the_stacks_own_pods_are_what_is_expected() -> None:
     assert lines(billed(pool(most=4), replicas, job))["g6.xlarge spot"][0].expected == 4
 
 
+def test_a_job_that_ends_within_hours_is_no_month() -> None:
+    proof = pods("serve", 4, 1, "batch/v1:Job")
+    proof.inputs["spec"]["activeDeadlineSeconds"] = 3600
+    count, _ = lines(billed(pool(), proof, pods("serve", 1, 1)))["g6.xlarge spot"]
+    assert count.expected == 1
+
+
 def test_people_can_say_what_they_expect() -> None:
     said = {"india-ai-infra/expected-nodes": "0.5"}
     assert lines(billed(pool(annotations=said), pods("serve", 3, 1)))["g6.xlarge spot"][0].expected == 0.5

@@ -23,7 +23,7 @@ MEMBERS = {
     **{
         pod: "principal://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/"
         f"unit-project.svc.id.goog/subject/ns/{pod}/sa/{pod}"
-        for pod in ("training", "serving")
+        for pod in ("training", "serving", "proof")
     },
 }
 ALLOWS = {
@@ -134,6 +134,7 @@ def test_a_role_without_people_is_nobodys(build):
     assert {binding.inputs["member"] for binding in made.of("BucketIAMMember").values()} == {
         MEMBERS["training"],
         MEMBERS["serving"],
+        MEMBERS["proof"],
     }
 
 

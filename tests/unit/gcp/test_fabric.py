@@ -10,7 +10,8 @@ import pulumi_kubernetes as kubernetes
 import pytest
 from gpu_cluster import CloudThing
 
-from infra.gcp.fabric import KINDS, Fabric, FabricArgs, installer, pod_annotations
+from infra.gcp.fabric import KINDS, Fabric, FabricArgs, installer
+from infra.gcp.fabric_pods import fabric_pod
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ def test_each_card_is_a_network_of_kubernetes(build, kind, modes):
         assert network.inputs["spec"]["type"] == "Device"
         assert network.inputs["spec"]["parametersRef"]["name"] in named
         assert network.deleted_with == made.one("cloud:Thing", "gke").urn
-    asked = json.loads(pod_annotations("train", kind)["networking.gke.io/interfaces"])
+    asked = json.loads(fabric_pod("train", kind).annotations["networking.gke.io/interfaces"])
     assert asked[0] == {"interfaceName": "eth0", "network": "default"}
     assert {card["network"] for card in asked[1:]} == {
         n.inputs["metadata"]["name"] for n in networks.values()
@@ -93,7 +94,7 @@ def test_each_card_is_a_network_of_kubernetes(build, kind, modes):
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_the_plug_in_is_pinned_and_installed_on_the_pools_nodes_alone(build, kind):
-    daemons = build(kind).one("DaemonSet").inputs
+    daemons = build(kind).one("DaemonSet", "fabric-nccl").inputs
     assert daemons["metadata"]["namespace"] == "kube-system"
     spec = daemons["spec"]["template"]["spec"]
     assert spec["nodeSelector"] == {"india-ai-infra/pool": "train"}
@@ -105,3 +106,48 @@ def test_the_plug_in_is_pinned_and_installed_on_the_pools_nodes_alone(build, kin
     }
     assert spec["automountServiceAccountToken"] is False
     assert installer("a", kind, "train")["selector"] == {"match_labels": {"app.kubernetes.io/name": "a"}}
+
+
+def test_only_tcpx_needs_devices_given_to_its_daemon(tcpx, rdma):
+    injector = tcpx.one("DaemonSet", "fabric-device-injector").inputs
+    assert injector["metadata"]["namespace"] == "kube-system"
+    assert injector["spec"]["template"]["spec"]["nodeSelector"] == {"india-ai-infra/pool": "train"}
+    assert set(rdma.of("DaemonSet")) == {"fabric-nccl"}
+
+
+def test_rdma_asks_a_pod_for_its_cards_and_nothing_of_the_host():
+    pod = fabric_pod("train", "rdma")
+    assert not pod.sidecars and not pod.volumes and not pod.mounts
+    assert set(pod.annotations) == {"networking.gke.io/default-interface", "networking.gke.io/interfaces"}
+    # Where our own installer puts it, below what GKE shows to every container with GPUs.
+    seen, host = "/usr/local/nvidia", "/home/kubernetes/bin/nvidia"
+    install = installer("a", "rdma", "train")["template"]["spec"]["init_containers"][0]
+    folders = {mount["mount_path"] for mount in install["volume_mounts"]}
+    paths = {v["host_path"]["path"] for v in installer("a", "rdma", "train")["template"]["spec"]["volumes"]}
+    assert "/host/nvidia" in folders and host in paths
+    assert "cp -r /var/lib/gib/. /host/nvidia/gib" in install["args"][0]
+    assert pod.environment["NCCL_TUNER_CONFIG_PATH"].startswith(f"{seen}/gib/configs/")
+    assert pod.environment["NCCL_NET"] == "gIB"
+
+
+def test_tcpx_runs_its_daemon_beside_the_container_and_lets_a_job_end():
+    pod = fabric_pod("train", "tcpx")
+    (daemon,) = pod.sidecars
+    assert daemon["restartPolicy"] == "Always"
+    assert daemon["image"].endswith(":v2.0.15") and KINDS["tcpx"].installer.endswith(":v3.1.12"), (
+        "one release"
+    )
+    assert "privileged" not in daemon["securityContext"]
+    assert daemon["securityContext"]["capabilities"] == {"add": ["NET_ADMIN"]}
+    assert "/dev/nvidia7" in pod.annotations["devices.gke.io/container.tcpx-daemon"]
+    (socket,) = pod.mounts
+    assert socket in daemon["volumeMounts"]
+    assert pod.environment["NCCL_GPUDIRECTTCPX_UNIX_CLIENT_PREFIX"] == socket["mountPath"]
+    assert socket["mountPath"] in daemon["args"][0]
+    assert {mount["name"] for mount in daemon["volumeMounts"]} == {volume["name"] for volume in pod.volumes}
+    cards = json.loads(pod.annotations["networking.gke.io/interfaces"])
+    fast = pod.environment["NCCL_GPUDIRECTTCPX_SOCKET_IFNAME"].split(",")
+    assert fast == [card["interfaceName"] for card in cards[1:]]
+    for bindings in ("TX", "RX"):
+        bound = pod.environment[f"NCCL_GPUDIRECTTCPX_{bindings}_BINDINGS"].split(";")
+        assert [card.split(":")[0] for card in bound] == fast

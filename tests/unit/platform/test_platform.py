@@ -1,16 +1,20 @@
 """The platform as the engine sees it: order, and the guards around workloads."""
 
+import re
+from dataclasses import replace
+
 import pulumi
 import pytest
 import yaml
 from gpu_cluster import SERVE, TRAIN, CloudThing, gpu_cluster
 
 from infra.aws.access import KUBERNETES_GROUPS, SERVICE_ACCOUNTS
+from infra.gcp.fabric_pods import fabric_pod
 from infra.platform import Platform, PlatformArgs
 from infra.platform.charts import charts
 from tests.schemas import validate
 
-WORKLOADS = ("training", "serving")
+WORKLOADS = ("training", "serving", "proof")
 
 
 def platform(*pools, **changes):
@@ -64,7 +68,9 @@ def test_custom_resources_go_before_the_chart_that_controls_them(made):
 def test_charts_are_pinned_awaited_and_leave_nothing_half_installed(made):
     table = charts()
     releases = made.of("helm.sh/v3:Release")
-    assert set(releases) == set(table) - {"cilium"}  # only with nodes on premises
+    assert set(releases) == set(table) - {"cilium", "dcgm-exporter"}, (
+        "for nodes on premises; the GPU Operator's"
+    )
     for name, found in releases.items():
         assert found.inputs["version"] == table[name].version
         assert found.inputs["namespace"] == table[name].namespace
@@ -134,7 +140,7 @@ def test_kueue_never_gives_up_on_spot_and_counts_gpus_only(made):
         for name, found in made.of("v1:Namespace").items()
         if selector.items() <= found.inputs["metadata"]["labels"].items()
     }
-    assert managed == {"training-namespace", "serving-namespace"}
+    assert managed == {f"{name}-namespace" for name in WORKLOADS}
 
 
 def test_queue_has_the_gpus_of_every_pool(made):
@@ -254,6 +260,62 @@ def test_alerts_name_metrics_that_exist(made):
         assert removed not in expressions
 
 
+def test_every_alert_on_gpus_has_a_counter_on_either_cloud(made, google):
+    operator = release(made, "gpu-operator")["values"]["dcgmExporter"]["config"]
+    assert operator["create"] and operator["name"]
+    exporter = release(google, "dcgm-exporter")["values"]
+    for recorded, counters in ((made, operator["data"]), (google, exporter["customMetrics"])):
+        counted = {line.split(",")[0] for line in counters.splitlines() if not line.startswith("#")}
+        groups = recorded.one("PrometheusRule", "prometheusrule-gpu-platform").inputs["spec"]["groups"]
+        (gpus,) = [group for group in groups if group["name"] == "gpus"]
+        asked = {name for rule in gpus["rules"] for name in re.findall(r"DCGM_\w+", rule["expr"])}
+        assert {"XID_ERRORS", "ECC_DBE_VOL_TOTAL", "THERMAL_VIOLATION"} <= {
+            name.removeprefix("DCGM_FI_DEV_") for name in asked
+        }
+        assert asked <= counted
+
+
+def test_googles_exporter_is_left_its_profiling_and_ours_sees_gpus_of_any_pod(google):
+    values = release(google, "dcgm-exporter")["values"]
+    assert "DCGM_FI_PROF" not in values["customMetrics"]
+    assert values["securityContext"] == {"privileged": True}
+    assert made_privileged(google, "monitoring")
+    assert (
+        google.one("Release", "kube-prometheus-stack").urn
+        in google.one("Release", "dcgm-exporter").depends_on
+    )
+
+
+def made_privileged(recorded, namespace):
+    labels = recorded.one("v1:Namespace", f"{namespace}-namespace").inputs["metadata"]["labels"]
+    return labels["pod-security.kubernetes.io/enforce"] == "privileged"
+
+
+def test_workloads_are_restricted_by_pod_security_unless_a_fabric_has_a_daemon(deploy, google):
+    assert not google.of("ValidatingAdmissionPolicy")
+    assert not any(made_privileged(google, name) for name in WORKLOADS)
+
+    def program():
+        pools = [
+            replace(TRAIN, name=kind, fabric=kind, fabric_pod=fabric_pod(kind, kind))
+            for kind in ("rdma", "tcpx")
+        ]
+        given = PlatformArgs(gpu_cluster(*pools, **GOOGLE), "mumbai-gke", ["10.64.0.0/20"])
+        return Platform("platform", given).ready
+
+    made = deploy(program)
+    policy = made.one("ValidatingAdmissionPolicy")
+    binding = made.one("ValidatingAdmissionPolicyBinding").inputs["spec"]
+    assert binding["validationActions"] == ["Deny"]
+    assert policy.inputs["spec"]["failurePolicy"] == "Fail"
+    selector = binding["matchResources"]["namespaceSelector"]["matchLabels"]
+    for name in WORKLOADS:
+        namespace = made.one("v1:Namespace", f"{name}-namespace")
+        assert made_privileged(made, name)
+        assert selector.items() <= namespace.inputs["metadata"]["labels"].items()
+        assert {policy.urn, made.one("ValidatingAdmissionPolicyBinding").urn} <= namespace.depends_on
+
+
 def test_another_cloud_is_refused_before_anything_is_made(deploy):
     def program():
         with pytest.raises(ValueError, match=r"aws, gcp, not .azure."):
@@ -281,14 +343,14 @@ def google(deploy):
 
 
 def test_gke_brings_driver_device_plugin_and_autoscaler_itself(google):
-    assert set(google.of("Release")) == {"kube-prometheus-stack", "keda", "kueue"}
+    assert set(google.of("Release")) == {"kube-prometheus-stack", "keda", "kueue", "dcgm-exporter"}
     assert "gpu-operator-namespace" not in google.of("v1:Namespace")
     assert set(google.of("PodMonitor")) == {"podmonitor-model-servers"}
 
 
 def test_what_gke_makes_of_custom_resources_matches_their_schemas_too(google):
     found = [r for r in google.resources if r.type.startswith(("kubernetes:kueue", "kubernetes:monitoring"))]
-    assert len(found) == 6
+    assert len(found) == 7
     for resource in found:
         validate(resource.inputs)
 

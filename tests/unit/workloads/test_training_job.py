@@ -7,6 +7,7 @@ import pulumi
 import pytest
 from gpu_cluster import SERVE, TRAIN, gpu_cluster
 
+from infra.interfaces import FabricPod
 from infra.platform import priorities, queues
 from workloads.training import component
 from workloads.training.component import TrainingJob, TrainingJobArgs
@@ -132,6 +133,29 @@ def test_nccl_is_set_for_the_fabric(deploy, container):
     without = environment(plain.one("v1:Job").inputs["spec"]["template"]["spec"]["containers"][0])
     assert not {name for name in without if name.startswith("FI_")}
     assert without["NCCL_SHM_USE_CUDA_MEMCPY"] == "1"
+
+
+FABRIC = FabricPod(
+    annotations={"networking.gke.io/interfaces": "[]"},
+    environment={"NCCL_SOCKET_IFNAME": "eth0"},
+    sidecars=[{"name": "daemon", "image": "daemon:1", "restartPolicy": "Always"}],
+    volumes=[{"name": "sockets", "emptyDir": {}}],
+    mounts=[{"name": "sockets", "mountPath": "/run/daemon"}],
+)
+
+
+@pytest.mark.parametrize(("gpus", "whole"), [(8, True), (4, False)])
+def test_only_a_pod_with_the_whole_node_carries_what_the_fabric_asks(deploy, gpus, whole):
+    pool = replace(TRAIN, fabric_pod=FABRIC)
+    made = deploy(lambda: job(cluster=gpu_cluster(pool), gpus_per_node=gpus).job.id)
+    template = made.one("v1:Job").inputs["spec"]["template"]
+    container = template["spec"]["containers"][0]
+    assert ("networking.gke.io/interfaces" in template["metadata"]["annotations"]) is whole
+    assert template["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
+    assert (environment(container)["NCCL_SOCKET_IFNAME"] == "eth0") is whole
+    assert ("initContainers" in template["spec"]) is whole
+    assert ("sockets" in {volume["name"] for volume in template["spec"]["volumes"]}) is whole
+    assert ("sockets" in {mount["name"] for mount in container["volumeMounts"]}) is whole
 
 
 def test_it_passes_pod_security_restricted(pod, container):
