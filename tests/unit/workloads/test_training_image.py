@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import fsspec
+from fsspec.registry import known_implementations
 import pytest
 
 REQUIREMENTS = Path(__file__).parents[3] / "workloads/training/requirements.txt"
@@ -13,5 +13,5 @@ REQUIREMENTS = Path(__file__).parents[3] / "workloads/training/requirements.txt"
 
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
 def test_it_can_open_the_lakes_of_both_clouds(scheme: str) -> None:
-    needed = fsspec.registry.known_implementations[scheme]["class"].partition(".")[0]
+    needed = known_implementations[scheme]["class"].partition(".")[0]
     assert needed in re.findall(r"^([a-z0-9]+)==", REQUIREMENTS.read_text(), re.MULTILINE)
