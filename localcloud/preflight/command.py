@@ -1,6 +1,6 @@
 """`make preflight STACK=prod`: before the first `pulumi up` on a real account, everything that would stop it half-way.
 
-The stack is previewed on the local cloud, and the account of your own AWS login is asked about what it needs. Nothing
+The stack is previewed on the local cloud, and the accounts of your own logins are asked about what it needs. Nothing
 is made or changed. The exit code is 1 when something is missing.
 """
 
@@ -20,7 +20,7 @@ from infra.catalog.bill import Registered, Stack
 from .. import cost, toolchain
 from ..progress import console, step
 from ..stacks import settings_of
-from . import account, needs
+from . import account, google, needs
 from .account import Aws, Finding
 
 MARKS: Mapping[str, str] = {
@@ -42,22 +42,39 @@ def preflight(
 ) -> None:
     """Check a real account, with your own login, for what a stack needs: quotas, zones, rights, leftovers."""
     settings = settings_of(stack)
-    aws = of_session()
+    aws, caller, google_apis = of_session(), "", None
+    unasked = False
     try:
         caller = who(aws) if settings.aws else ""
     except NoLogin as error:
-        console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(1) from None
+        unasked = _unasked(error)
+    try:
+        google_apis = google.of_login() if settings.gcp else None
+    except google.NoGoogleLogin as error:
+        unasked = _unasked(error)
+    if not caller and not google_apis:
+        raise typer.Exit(1)
     with step("Tools of the local cloud") as report:
         toolchain.ensure(report)
     registered = Stack(map(Registered.of_state, cost.registered(stack)), settings.usage)
-    with step("Asking the account"):
-        findings = check(registered, caller, aws)
-    if findings:
-        show(stack, caller, findings)
-    show_google(registered)
-    if any(finding.verdict == "missing" for finding in findings):
+    findings: list[Finding] = []
+    if caller:
+        with step("Asking the AWS account"):
+            findings += check(registered, caller, aws)
+        show(stack, f"the account of {caller}", findings)
+    if google_apis and settings.gcp:
+        with step("Asking the Google project"):
+            of_google = google.check(registered, settings.gcp.project, settings.gcp.region, google_apis)
+        show(stack, f"the project {settings.gcp.project}", of_google)
+        findings += of_google
+    if unasked or any(finding.verdict == "missing" for finding in findings):
         raise typer.Exit(1)
+
+
+def _unasked(error: Exception) -> bool:
+    """Say that a cloud could not be asked; the others are."""
+    console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
+    return True
 
 
 def of_session() -> Aws:
@@ -116,10 +133,10 @@ def check(stack: Stack, caller: str, aws: Aws) -> list[Finding]:
     return findings + [finding for finding in found if finding]
 
 
-def show(stack: str, caller: str, findings: Sequence[Finding]) -> None:
+def show(stack: str, where: str, findings: Sequence[Finding]) -> None:
     """A row for each finding, and a line for each thing to do."""
     table = Table("check", "what", "needed", "there", "", box=SIMPLE_HEAD)
-    table.title, table.title_justify = f"{stack} on the account of {caller}", "left"
+    table.title, table.title_justify = f"{stack} on {where}", "left"
     for finding in findings:
         cells = (finding.kind, finding.what, finding.needed, finding.there)
         table.add_row(*map(escape, cells), MARKS[finding.verdict])
@@ -133,15 +150,4 @@ def show(stack: str, caller: str, findings: Sequence[Finding]) -> None:
     for finding in todo:
         console.print(
             f"  {MARKS[finding.verdict]} {escape(f'{finding.what}: {finding.fix}')}", soft_wrap=True
-        )
-
-
-def show_google(stack: Stack) -> None:
-    """What Google would be asked; it is not."""
-    for row, gpus in needs.google(stack):
-        name = f"{row.metric}{f' with gpu_family {row.family}' if row.family else ''}"
-        unverified = ", a name that is unverified" if row.basis == "unverified" else ""
-        console.print(
-            f"Google: {name} ≥ {gpus:g}{unverified}: not checked, for that takes a Google login",
-            soft_wrap=True,
         )

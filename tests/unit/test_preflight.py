@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from infra.catalog.bill import Registered, Stack
 from infra.settings.stack import Usage
-from localcloud.preflight import account, command, needs
+from localcloud.preflight import account, command, google, needs
 from localcloud.preflight.needs import Need, Placed
 
 REGION = "ap-south-1"
@@ -250,12 +250,13 @@ def test_an_opt_in_region_must_be_enabled():
     assert (found.verdict, found.fix) == ("missing", "aws account enable-region --region-name ap-south-2")
 
 
-def test_every_type_of_the_bill_that_is_aws_has_its_actions():
+def test_every_type_of_the_bill_has_its_actions():
     from infra.catalog.metering import METERED
     from infra.catalog.services import by_use
 
     _, unlisted = needs.actions([*METERED, *by_use()])
     assert unlisted == []
+    assert google.needed([*METERED, *by_use()])[2] == []
 
 
 def test_google_is_told_by_its_metrics():
@@ -277,18 +278,24 @@ def test_google_is_told_by_its_metrics():
     ]
 
 
-def test_without_a_login_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_without_a_login_one_sentence_for_each_cloud(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     class NoLogin:
         def get_caller_identity(self) -> dict[str, str]:
             raise NoCredentialsError
 
+    def nobody() -> None:
+        raise google.NoGoogleLogin("no Google login to ask")
+
     monkeypatch.setattr(command, "of_session", lambda: lambda service, region: NoLogin())
+    monkeypatch.setattr(google, "of_login", nobody)
     with pytest.raises(typer.Exit) as ended:
         command.preflight("prod")
     assert ended.value.exit_code == 1
     said = capsys.readouterr().out
     assert said.startswith("✗ no AWS login to ask (Unable to locate credentials)")
-    assert said.count("\n") == 1
+    assert said.splitlines()[1:] == ["✗ no Google login to ask"]
 
 
 def test_a_whole_check_on_a_moto_server(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

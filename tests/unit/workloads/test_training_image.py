@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from fsspec.registry import known_implementations
 import pytest
+from fsspec.registry import known_implementations
 
 REQUIREMENTS = Path(__file__).parents[3] / "workloads/training/requirements.txt"
 
