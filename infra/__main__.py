@@ -18,7 +18,7 @@ from infra.platform.show_images import show_images
 from infra.settings.errors import SettingsError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Machines and prices in India.")
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
 app.command()(advise)
 app.command(name="catalog")(refresh)
 app.command(name="images")(show_images)

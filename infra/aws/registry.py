@@ -15,10 +15,12 @@ from types import MappingProxyType
 
 import pulumi
 import pulumi_aws as aws
+from pydantic.alias_generators import to_camel
 
 from infra.aws import iam
 from infra.aws.iam import Account
 from infra.settings.aws import Registries
+from infra.settings.errors import Problem, SettingsError
 
 # Where the EFA plugin's chart pulls from, and AWS's own registry of EKS add-on images in each region ("Amazon container
 # image registries for EKS add-ons"). Add-ons that EKS installs are pulled from there already.
@@ -76,9 +78,9 @@ def prefix(stack: str) -> str:
     return f"mirror-{re.sub(r'[^a-z0-9]+', '-', stack.lower()).strip('-')}"[:LONGEST_PREFIX].rstrip("-")
 
 
-def address(account_id: str, region: str, stack: str, upstream: Upstream) -> str:
-    """Where images of an upstream are in ECR."""
-    return f"{account_id}.dkr.ecr.{region}.amazonaws.com/{prefix(stack)}/{upstream.prefix}"
+def address(region: str, stack: str, upstream: Upstream) -> str:
+    """Where images of an upstream are in ECR, after the account's id."""
+    return f".dkr.ecr.{region}.amazonaws.com/{prefix(stack)}/{upstream.prefix}"
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,11 @@ class Registry(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         region, found = args.account.region, mirrored(args.asked)
         addresses = {
-            upstream: pulumi.Output.from_input(args.account.id).apply(
-                lambda account, made=made: address(account, region, args.stack, made)
-            )
+            upstream: pulumi.Output.concat(args.account.id, address(region, args.stack, made))
             for upstream, made in found.items()
         }
         self.mirrors = {EKS_ADDONS: ADDON_REGISTRIES[region], **addresses}
-        self.ready = [] if not found else [*self._rules(name, found), *self._pulls(name)]
+        self.ready = [*self._rules(name, found), *self._pulls(name)] if found else []
         self.register_outputs({"mirrors": self.mirrors})
 
     def _rules(self, name: str, found: Mapping[str, Upstream]) -> list[pulumi.Resource]:
@@ -125,7 +125,7 @@ class Registry(pulumi.ComponentResource):
                 f"{name}-{upstream.prefix}",
                 ecr_repository_prefix=f"{prefix(args.stack)}/{upstream.prefix}",
                 upstream_registry_url=upstream.url,
-                credential_arn=self._own(getattr(args.asked, upstream.secret)) if upstream.secret else None,
+                credential_arn=self._secret(upstream.secret) if upstream.secret else None,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[template]),
             )
             for upstream in found.values()
@@ -133,19 +133,17 @@ class Registry(pulumi.ComponentResource):
         ]
         return [template, *rules]
 
-    def _own(self, secret: str) -> pulumi.Output[str]:
-        """The secret, if it is the account's: ECR reads no other, which it would say at the first pull only."""
-        owner = secret.split(":")[4]
+    def _secret(self, setting: str) -> str:
+        """The secret of a setting, if it is the account's: ECR reads no other, which it would say at the first pull.
 
-        def check(account: str) -> str:
-            if owner != account:
-                raise ValueError(
-                    f"aws.registries: {secret} is of account {owner}, ECR reads secrets of its own ({account}) only: "
-                    "make it there"
-                )
-            return secret
-
-        return pulumi.Output.from_input(self._args.account.id).apply(check)
+        The account is asked for at once, so that a refusal reads as one of any other setting.
+        """
+        arn = getattr(self._args.asked, setting)
+        account = aws.get_caller_identity(opts=pulumi.InvokeOptions(parent=self)).account_id
+        if arn.split(":")[4] == account:
+            return arn
+        where = f"aws.registries.{to_camel(setting)}"
+        raise SettingsError([Problem(where, arn, f"a secret of account {account}: ECR reads its own only")])
 
     def _template(self, name: str) -> aws.ecr.RepositoryCreationTemplate:
         """Repositories that first pulls, and copies by hand, make: encrypted, and no tag ever moves."""

@@ -60,9 +60,8 @@ def _on_aws(cloud: Aws, stack: str) -> Iterator[Pull]:
     fabric = any(pool.fabric == "efa" for pool in cloud.cluster.pools)
     for image in _images_on("aws"):
         if upstream := ecr.UPSTREAMS.get(image.upstream):
-            at_home = (
-                image.under(ecr.address(ACCOUNT, cloud.region, stack, upstream)) if asked.mirror else None
-            )
+            mirror = ACCOUNT + ecr.address(cloud.region, stack, upstream)
+            at_home = image.under(mirror) if asked.mirror else None
             yield Pull(image, at_home, image.upstream in found, upstream.pulled_through(asked))
         elif fabric:
             yield Pull(image, image.under(ecr.ADDON_REGISTRIES[cloud.region]), mirrored=True, fetched=True)
