@@ -1,4 +1,4 @@
-"""Questions to the catalogue, before anything is made: `python -m infra choose | advise | catalog`."""
+"""Questions to the catalogue, before anything is made: `python -m infra choose | advise | catalog | images`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from infra import catalog, geography
 from infra.advice.command import advise, stack_rate
 from infra.catalog.refresh.command import catalog as refresh
 from infra.catalog.show import show_choice, show_rejected
+from infra.platform.show_images import show_images
+from infra.settings.errors import SettingsError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Machines and prices in India.")
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
 app.command()(advise)
 app.command(name="catalog")(refresh)
+app.command(name="images")(show_images)
 
 
 @app.callback()
@@ -86,7 +89,7 @@ def _known(asked: catalog.Asked) -> None:
 def main() -> None:
     try:
         app(prog_name="make")
-    except LookupError as error:
+    except (LookupError, SettingsError) as error:
         console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
 

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 # Tables are as wide as they must be when nobody's window limits them.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 140)
 
 # done, total (0: not known), what is being done
 Report = Callable[[int, int, str], None]

@@ -69,6 +69,7 @@ class HybridNodes(pulumi.ComponentResource):
             opts=self._child,
         )
         role, rights = self._role(name, anchor)
+        self.node_role = role
         profile = aws.rolesanywhere.Profile(
             name,
             name=f"{self._cluster}-site",

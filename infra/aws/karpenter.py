@@ -71,6 +71,7 @@ class Karpenter(pulumi.ComponentResource):
             type="EC2_LINUX",
             opts=pulumi.ResourceOptions(parent=self, deleted_with=args.cluster),
         )
+        self.node_role = role.role
         return role.role
 
     def _controller(

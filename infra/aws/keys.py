@@ -52,8 +52,9 @@ class KeysArgs:
 class Keys(pulumi.ComponentResource):
     """Customer keys that rotate yearly and never leave their region.
 
-    `lake` encrypts the data, `cluster` Kubernetes secrets and node disks, `logs` log groups, the trail and alerts; each
-    is a key's ARN. The account's administrators manage the keys through IAM; who uses one is in its policy.
+    `lake` encrypts the data, `cluster` Kubernetes secrets, node disks and images, `logs` log groups, the trail and
+    alerts; each is a key's ARN. Administrators of the account manage the keys through IAM; who uses one is in its
+    policy.
     """
 
     lake: pulumi.Output[str]
@@ -64,7 +65,7 @@ class Keys(pulumi.ComponentResource):
         super().__init__("india-ai-infra:aws:Keys", name, None, opts)
         about = {
             "lake": ("The data lake", _lake_users(args.account)),
-            "cluster": ("Kubernetes secrets and node disks", _cluster_users(args.account)),
+            "cluster": ("Kubernetes secrets, node disks and images", _cluster_users(args.account)),
             "logs": ("Logs, the trail and alerts", _log_users(args)),
         }
         made = {use: self._key(name, use, about[use][0], args, about[use][1]) for use in args.uses}
@@ -121,6 +122,13 @@ def _cluster_users(account: Account) -> list[Statement]:
             (*USE, "kms:CreateGrant"),
             principal=iam.principals("*"),
             conditions=_through(account, "ec2"),
+        ),
+        # Repositories of mirrored images: ECR grants itself the key's use when it makes one.
+        iam.statement(
+            "RegistryThroughEcr",
+            ("kms:CreateGrant", "kms:RetireGrant"),
+            principal=iam.principals(account.root),
+            conditions=_through(account, "ecr"),
         ),
     ]
 

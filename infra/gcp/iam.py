@@ -13,6 +13,7 @@ import pulumi_gcp as gcp
 # documentation).
 AGENTS: Mapping[str, str] = MappingProxyType(
     {
+        "artifactregistry": "gcp-sa-artifactregistry",
         "storage": "gs-project-accounts",
         "compute": "compute-system",
         "container": "container-engine-robot",

@@ -18,7 +18,7 @@ DAY_SECONDS = 86_400
 USE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 
 # These agents are made on demand only; the others exist once their service is on.
-MADE_ON_DEMAND = ("container", "pubsub")
+MADE_ON_DEMAND = ("artifactregistry", "container", "pubsub")
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class KeysArgs:
 class Keys(pulumi.ComponentResource):
     """Customer keys that rotate every 90 days, each used by the service agents that need it and by nobody else.
 
-    `lake` encrypts the data, `cluster` Kubernetes secrets and node disks, `logs` log buckets and alerts; each is the
-    path of a key, known to a preview (so that policies see its region), and of use: it waits for the grants.
-    A key ring can't be deleted, so its name ends in something random and a stack can be made again.
+    `lake` encrypts the data, `cluster` Kubernetes secrets, node disks and images, `logs` log buckets and alerts;
+    each is the path of a key, known to a preview (so that policies see its region), and of use: it waits for the
+    grants. A key ring can't be deleted, so its name ends in something random and a stack can be made again.
     """
 
     lake: pulumi.Output[str]
@@ -62,7 +62,7 @@ class Keys(pulumi.ComponentResource):
         abroad = args.lake_location
         lake_ring = self._ring(f"{name}-lake", abroad) if abroad else home
         self.lake = self._key(name, "lake", lake_ring, abroad or region, ("storage",))
-        self.cluster = self._key(name, "cluster", home, region, ("container", "compute"))
+        self.cluster = self._key(name, "cluster", home, region, ("artifactregistry", "container", "compute"))
         self.logs = self._key(name, "logs", home, region, ("storage", "logging", "pubsub"))
         self.register_outputs({"lake": self.lake, "cluster": self.cluster, "logs": self.logs})
 

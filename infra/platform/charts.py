@@ -15,7 +15,8 @@ TIMEOUT_SECONDS = 900
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart at a pinned version: `chart` is an OCI reference, or a name in `repository`."""
+    """A chart at a pinned version: `chart` is an OCI reference, or a name in `repository`. One with a
+    `cloud` is for that one only."""
 
     name: str
     chart: str
@@ -23,6 +24,7 @@ class Chart:
     namespace: str
     source: str
     repository: str | None = None
+    cloud: str | None = None
 
 
 def charts() -> Mapping[str, Chart]:

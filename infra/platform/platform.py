@@ -10,6 +10,7 @@ from pulumi_kubernetes.helm.v3 import Release
 from infra.interfaces import GpuCluster
 from infra.platform import values
 from infra.platform.charts import charts, install
+from infra.platform.images import from_mirrors
 from infra.platform.monitoring import create_monitoring
 from infra.platform.namespaces import NAMESPACES, create_limits, create_namespaces
 from infra.platform.network_policies import create_network_policies
@@ -28,6 +29,7 @@ class PlatformArgs:
     cluster: where it runs; its `platform` list is not read. cluster_name: as the cloud knows the cluster.
     https_cidrs: what workloads may reach on port 443, the VPC and the object store's ranges.
     site_pod_cidrs: pod networks of nodes on premises; store: the networks and the port of an object store there.
+    registries: where images are pulled from instead, by the registry that their charts name (`quay.io`).
     interruption_queue: name of the queue that carries spot notices to Karpenter; AWS only.
     people: members (`group:ml@example.in`) of the Kubernetes groups, where the cloud does not put them in by itself.
     controller_replicas: of Karpenter; at most the number of system nodes.
@@ -39,6 +41,7 @@ class PlatformArgs:
     https_cidrs: pulumi.Input[Sequence[str]]
     site_pod_cidrs: Sequence[str] = ()
     store: tuple[Sequence[str], int] | None = None
+    registries: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     interruption_queue: pulumi.Input[str] = ""
     people: Mapping[str, Sequence[str]] = field(default_factory=dict)
     controller_replicas: int = 2
@@ -102,7 +105,7 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
     table = charts()
 
     def release(name: str, chart_values: values.Values, *after: Release) -> Release:
-        return install(table[name], chart_values, opts, after)
+        return install(table[name], from_mirrors(name, chart_values, args.registries), opts, after)
 
     cloud = args.cluster.cloud
     prometheus = release("kube-prometheus-stack", values.kube_prometheus_stack(cloud))
@@ -119,7 +122,7 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
         releases["cilium"] = install(table["cilium"], values.cilium(args.site_pod_cidrs), opts, wait=False)
     fabric_pools = [pool.name for pool in args.cluster.pools.values() if pool.fabric == "efa"]
     if fabric_pools:
-        plugin = values.efa_device_plugin(args.cluster.region, fabric_pools)
+        plugin = values.efa_device_plugin(fabric_pools)
         releases["aws-efa-k8s-device-plugin"] = release("aws-efa-k8s-device-plugin", plugin)
     return releases
 

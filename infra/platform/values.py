@@ -1,7 +1,7 @@
 """The values each chart must be given; what is not said here stays at the chart's own default.
 
-Sources: each chart's values.yaml at the version in charts.yaml; the AWS guides "EKS-optimized accelerated AMIs" and
-"Amazon container image registries for EKS add-ons" (read 2026-11-24).
+Sources: each chart's values.yaml at the version in charts.yaml; the AWS guide "EKS-optimized accelerated AMIs" (read
+2026-11-24). Where images come from is in images.yaml.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,6 @@ from infra.settings.types import SITE_NODE_MASK
 Values = dict[str, Any]
 
 GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
-
-# AWS's own public registries of EKS add-on images. The chart's default is in us-west-2: a pull across borders, and one
-# that a private VPC refuses.
-ADDON_REGISTRIES: Mapping[str, str] = {
-    "ap-south-1": "602401143452.dkr.ecr.ap-south-1.amazonaws.com",
-    "ap-south-2": "900889452093.dkr.ecr.ap-south-2.amazonaws.com",
-}
 
 
 def kube_prometheus_stack(cloud: str = "aws") -> Values:
@@ -44,7 +37,10 @@ def kube_prometheus_stack(cloud: str = "aws") -> Values:
                 "podMonitorSelectorNilUsesHelmValues": False,
             }
         },
-        "grafana": {"grafana.ini": {"analytics": {"reporting_enabled": False, "check_for_updates": False}}},
+        "grafana": {
+            "grafana.ini": {"analytics": {"reporting_enabled": False, "check_for_updates": False}},
+            "testFramework": off,  # its image would be pulled from afar
+        },
     }
 
 
@@ -157,14 +153,9 @@ _ON_GPU_NODES = {
 }
 
 
-def efa_device_plugin(region: str, pools: Sequence[str]) -> Values:
+def efa_device_plugin(pools: Sequence[str]) -> Values:
     """Runs on the nodes of `pools` only: a machine type that can do EFA may also stand in a pool without it."""
-    if region not in ADDON_REGISTRIES:
-        raise ValueError(
-            f"no EKS add-on registry known for region {region!r}: one of {sorted(ADDON_REGISTRIES)}"
-        )
     return {
-        "image": {"repository": f"{ADDON_REGISTRIES[region]}/eks/aws-efa-k8s-device-plugin"},
         "supportedInstanceLabels": {"keys": ["india-ai-infra/pool"], "values": list(pools)},
         "tolerations": [GPU_TOLERATION],
     }

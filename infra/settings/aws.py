@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationInfo, field_validator
+from typing import Literal
+
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from infra.geography import regions_of
 from infra.settings.errors import refuse
@@ -15,6 +17,7 @@ from infra.settings.types import (
     LogRetentionDays,
     PrincipalArn,
     PrivateCidr,
+    PullSecretArn,
 )
 
 
@@ -57,12 +60,32 @@ class Replica(Model):
     failover: bool = False
 
 
+class Registries(Model):
+    """Where nodes pull the charts' images from: ECR of the region for every upstream that it can mirror (`mirror`).
+
+    `github_secret` and `docker_hub_secret` hold the credentials that ECR asks for these upstreams. `copied` are those
+    whose images were copied into ECR by hand (`make images` says how), the only way for nvcr.io: ECR can't mirror it.
+    """
+
+    mirror: bool = True
+    github_secret: PullSecretArn | None = None
+    docker_hub_secret: PullSecretArn | None = None
+    copied: list[Literal["ghcr.io", "docker.io", "nvcr.io"]] = []
+
+    @model_validator(mode="after")
+    def _nothing_for_no_mirror(self) -> Registries:
+        if not self.mirror and (self.github_secret or self.docker_hub_secret or self.copied):
+            raise refuse("mirror: true, or none of githubSecret, dockerHubSecret and copied")
+        return self
+
+
 class Aws(Model):
     """The platform on AWS, in one Indian region, with the lake in both if there is a `replica`."""
 
     region: AwsRegion
     replica: Replica | None = None
     network: Network = Network()
+    registries: Registries = Registries()
     cluster: Cluster = Cluster()
     access: Access = Access()
     audit: Audit = Audit()
@@ -76,3 +99,15 @@ class Aws(Model):
             other = next(name for name in regions_of("aws") if name != home)
             raise refuse("its region: the other one in India", near=other)
         return replica
+
+    @field_validator("registries")
+    @classmethod
+    def _secrets_are_at_home(cls, registries: Registries, info: ValidationInfo) -> Registries:
+        home = info.data.get("region")
+        for arn in (registries.github_secret, registries.docker_hub_secret):
+            if home and arn and arn.split(":")[3] != home:
+                raise refuse(
+                    f"secrets in {home}: ECR reads one of its own region only",
+                    near=arn.replace(arn.split(":")[3], home),
+                )
+        return registries

@@ -58,6 +58,12 @@ class GoogleLake(Model):
     dual_region: bool = False
 
 
+class GoogleRegistries(Model):
+    """Where nodes pull the charts' images from: Artifact Registry of the region, which mirrors their upstreams."""
+
+    mirror: bool = True
+
+
 class Org(Model):
     """The folder that gets organisation policies; it may hold more projects than this one."""
 
@@ -70,6 +76,7 @@ class Gcp(Model):
     project: GoogleProject
     region: GoogleRegion
     network: GoogleNetwork = GoogleNetwork()
+    registries: GoogleRegistries = GoogleRegistries()
     cluster: GoogleCluster = GoogleCluster()
     access: GoogleAccess = GoogleAccess()
     audit: GoogleAudit = GoogleAudit()

@@ -97,6 +97,12 @@ def _principal_arn(arn: str) -> str:
     raise refuse("the ARN of an IAM role or user: arn:aws:iam::<account>:role/<name>")
 
 
+def _pull_secret(arn: str) -> str:
+    if re.fullmatch(r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:ecr-pullthroughcache/[\w/+=.@-]+", arn):
+        return arn
+    raise refuse("the ARN of a secret that ECR may read: its name begins with ecr-pullthroughcache/")
+
+
 def _iam_member(member: str) -> str:
     if re.fullmatch(r"(group|user):[^@\s:]+@[^@\s:]+\.[^@\s:]+", member):
         return member
@@ -210,6 +216,7 @@ LogRetentionDays = Annotated[int, AfterValidator(_log_retention)]
 IamMember = Annotated[str, AfterValidator(_iam_member)]
 GoogleProject = Annotated[str, AfterValidator(_google_project)]
 Folder = Annotated[str, AfterValidator(_folder)]
+PullSecretArn = Annotated[str, AfterValidator(_pull_secret)]
 PrincipalArn = Annotated[str, AfterValidator(_principal_arn)]
 CapacityReservation = Annotated[str, AfterValidator(_capacity_reservation)]
 GoogleReservation = Annotated[str, AfterValidator(_google_reservation)]

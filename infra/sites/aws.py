@@ -20,6 +20,7 @@ from infra.aws.keys import Keys, KeysArgs
 from infra.aws.lake import Lake, LakeArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.pools import Pools, PoolsArgs
+from infra.aws.registry import Registry, RegistryArgs
 from infra.aws.replica import Replica, ReplicaArgs
 from infra.aws.site_link import SiteLink, SiteLinkArgs
 from infra.aws.tags import Handling
@@ -201,6 +202,16 @@ def _operate(
         "cluster-access", ClusterAccessArgs(cluster.name, access.human_roles, access.workload_roles), opts
     )
     karpenter = Karpenter("karpenter", KarpenterArgs(account, handling, cluster.resource, name), opts)
+    roles = {"nodes": cluster.node_role.role.name, "karpenter-nodes": karpenter.node_role.name}
+    if joined:
+        roles["hybrid-nodes"] = joined.node_role.name
+    registry = Registry(
+        "registry",
+        RegistryArgs(
+            account, handling.owner, pulumi.get_stack(), cloud.registries, keys.cluster, node_roles=roles
+        ),
+        opts,
+    )
     gpus = interfaces.GpuCluster(
         name=name,
         cloud="aws",
@@ -221,8 +232,9 @@ def _operate(
             site_pod_cidrs=on_premises.pod_cidrs if on_premises else (),
             store=on_premises.store_reach if on_premises else None,
             interruption_queue=karpenter.queue_name,
+            registries=registry.mirrors,
             controller_replicas=min(2, cloud.cluster.system.min_nodes),
-            controllers_depend_on=[*cluster.ready, *karpenter.ready],
+            controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready],
         ),
     )
     nodes = Pools(

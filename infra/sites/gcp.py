@@ -19,6 +19,7 @@ from infra.gcp import lake as gcp_lake
 from infra.gcp import network as gcp_network
 from infra.gcp import org as gcp_org
 from infra.gcp import pools as gcp_pools
+from infra.gcp import registry as gcp_registry
 from infra.gcp import tags as gcp_tags
 from infra.grants import KUBERNETES_GROUPS
 from infra.platform.platform import Platform, PlatformArgs
@@ -97,6 +98,11 @@ def _operate(
     access = gcp_access.Access(
         "access", gcp_access.AccessArgs(project, lake.lake, lake.access_logs, people), opts
     )
+    registry = gcp_registry.Registry(
+        "registry",
+        gcp_registry.RegistryArgs(project, cluster.args.name, cloud.registries, keys.cluster),
+        opts,
+    )
     gpus = interfaces.GpuCluster(
         name=cluster.args.name,
         cloud="gcp",
@@ -112,7 +118,8 @@ def _operate(
             cluster_name=cluster.name,
             https_cidrs=network.https_cidrs,
             people={KUBERNETES_GROUPS[person]: members for person, members in people.items()},
-            controllers_depend_on=cluster.ready,
+            registries=registry.mirrors,
+            controllers_depend_on=[*cluster.ready, *registry.ready],
         ),
         # What runs in a cluster has the same names on every cloud, and is told apart by what it is part of.
         pulumi.ResourceOptions(parent=cluster),

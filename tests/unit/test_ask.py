@@ -46,6 +46,31 @@ def test_a_wrong_question_ends_in_one_message(words: tuple[str, ...], says: str)
         ask("choose", *words)
 
 
+def test_images_says_what_is_pulled_from_where_and_what_to_copy() -> None:
+    said = ask("images", "--stack", "local")
+    home = "$ACCOUNT.dkr.ecr.ap-south-1.amazonaws.com/mirror-local"
+    assert f"\n  {home}/k8s/kueue/kueue:v0.19.2\n" in said
+    assert "\n  602401143452.dkr.ecr.ap-south-1.amazonaws.com/eks/aws-efa-k8s-device-plugin:" in said
+    operator = "nvidia/gpu-operator:v26.7.0"
+    assert said.count(f"\n  nvcr.io/{operator}\n") == 1, "across the border, and once"
+    assert f"\n  crane copy nvcr.io/{operator} {home}/nvidia/{operator}\n" in said
+    assert "crane copy quay.io" not in said
+
+
+def test_images_of_google_are_all_in_the_region() -> None:
+    google = ask("images", "--stack", "prod").partition("gcp asia-south1: pulled in the region")[2]
+    assert (
+        "  asia-south1-docker.pkg.dev/india-ai-infra-prod/india-ai-infra-prod-gcp-ghcr-io/kedacore/keda:"
+        in google
+    )
+    assert "border" not in google
+
+
+def test_images_of_a_stack_that_is_not_there() -> None:
+    with pytest.raises(LookupError, match="no stack prd: one of dev, local, prod; the nearest is prod"):
+        ask("images", "--stack", "prd")
+
+
 def test_a_region_outside_india_is_refused() -> None:
     with pytest.raises(LookupError, match="is not a region in India"):
         ask("choose", "--gpu", "L4", "--region", "us-east-1")

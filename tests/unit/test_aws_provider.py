@@ -493,6 +493,33 @@ STEPS: list[Step] = [
         {"addonVersion": "v1.21.0-eksbuild.1"},
     ),
     (
+        "aws:ecr/repositoryCreationTemplate:RepositoryCreationTemplate",
+        "images",
+        lambda made: {
+            "prefix": "mirror-local",
+            "description": "Public images",
+            "appliedFors": ["PULL_THROUGH_CACHE", "CREATE_ON_PUSH"],
+            "customRoleArn": made["role"].arn,
+            "encryptionConfigurations": [{"encryptionType": "KMS", "kmsKey": made["key"].arn}],
+            "imageTagMutability": "IMMUTABLE",
+            "lifecyclePolicy": json.dumps({"rules": []}),
+            "resourceTags": {"owner": "ml"},
+        },
+        {"imageTagMutability": "MUTABLE", "resourceTags": {"owner": "platform"}},
+    ),
+    (
+        "aws:ecr/pullThroughCacheRule:PullThroughCacheRule",
+        "mirror",
+        {
+            "ecrRepositoryPrefix": "mirror-local/github",
+            "upstreamRegistryUrl": "ghcr.io",
+            "credentialArn": f"arn:aws:secretsmanager:{REGION}:123456789012:secret:ecr-pullthroughcache/a-AbCdEf",
+        },
+        {
+            "credentialArn": f"arn:aws:secretsmanager:{REGION}:123456789012:secret:ecr-pullthroughcache/b-AbCdEf"
+        },
+    ),
+    (
         "aws:eks/accessEntry:AccessEntry",
         "entry",
         lambda made: {

@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from infra import program
+from infra.aws.registry import EKS_ADDONS
+from infra.platform.images import images
 from localcloud.paths import PROJECT
 from policies.control import Control
 from policies.pack import CONTROLS
@@ -98,6 +100,16 @@ def test_kubernetes_objects_go_with_their_cluster_but_for_those_that_hold_nodes(
     assert len(objects) > 40
     outlive = {kind(r) for r in objects if r.deleted_with not in clusters}
     assert outlive <= FIRST_TO_GO
+
+
+def test_images_that_have_a_mirror_come_from_it_in_india(registered: Any) -> None:
+    for release in (found for found in registered.resources if found.type.endswith("v3:Release")):
+        for image in images()[release.name]:
+            if image.upstream in ("registry.k8s.io", "quay.io", EKS_ADDONS):
+                said: Any = release.inputs["values"]
+                for step in image.at.split("."):
+                    said = said[step]
+                assert ".dkr.ecr.ap-south-" in said or said.startswith("asia-south"), image.name
 
 
 def test_node_pools_go_before_the_controller_that_ends_their_machines(local: Any) -> None:

@@ -162,6 +162,31 @@ def test_a_wrong_pool(pool: dict[str, Any], setting: str, nearest: str | None) -
     assert found[f"aws.cluster.pools[0].{setting}"].nearest == nearest
 
 
+@pytest.mark.parametrize(
+    ("registries", "path", "nearest"),
+    [
+        (
+            {
+                "githubSecret": "arn:aws:secretsmanager:us-east-1:111122223333:secret:ecr-pullthroughcache/gh-AbCdEf"
+            },
+            "aws.registries",
+            "arn:aws:secretsmanager:ap-south-1:111122223333:secret:ecr-pullthroughcache/gh-AbCdEf",
+        ),
+        (
+            {"dockerHubSecret": "arn:aws:secretsmanager:ap-south-1:111122223333:secret:docker-AbCdEf"},
+            "aws.registries.dockerHubSecret",
+            None,
+        ),
+        ({"copied": ["ncvr.io"]}, "aws.registries.copied[0]", "nvcr.io"),
+        ({"mirror": False, "copied": ["nvcr.io"]}, "aws.registries", None),
+    ],
+)
+def test_a_mirror_that_could_not_work(registries: dict[str, Any], path: str, nearest: str | None) -> None:
+    found = problems(minimal(aws={"region": "ap-south-1", "registries": registries}))
+    assert list(found) == [path]
+    assert found[path].nearest == nearest
+
+
 def test_pools_have_names_of_their_own() -> None:
     pool = {"name": "a", "gpu": "L4", "maxNodes": 1}
     assert list(problems(with_pools(pool, pool))) == ["aws.cluster.pools[1].name"]

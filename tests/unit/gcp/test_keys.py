@@ -11,6 +11,7 @@ NUMBER = "123456789012"
 USERS = {
     "lake": {f"service-{NUMBER}@gs-project-accounts.iam.gserviceaccount.com"},
     "cluster": {
+        f"service-{NUMBER}@gcp-sa-artifactregistry.iam.gserviceaccount.com",
         f"service-{NUMBER}@container-engine-robot.iam.gserviceaccount.com",
         f"service-{NUMBER}@compute-system.iam.gserviceaccount.com",
     },

@@ -1,0 +1,94 @@
+"""The command `make images`: every image of a stack's charts, from where nodes pull it, and what is to be copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from infra import settings
+from infra.aws import registry as ecr
+from infra.gcp import registry as artifact_registry
+from infra.platform.charts import charts
+from infra.platform.images import Image, images
+from infra.settings.aws import Aws
+from infra.settings.errors import nearest
+from infra.settings.gcp import Gcp
+
+ROOT, PROJECT = Path(__file__).parents[2], "india-ai-infra"
+ACCOUNT = "$ACCOUNT"  # settings don't know it; the shell that copies does
+
+
+@dataclass(frozen=True)
+class Pull:
+    """An image, its place in the region (None: it has none), whether nodes pull it there, and whether it gets there by
+    itself."""
+
+    image: Image
+    at_home: str | None
+    mirrored: bool
+    fetched: bool
+
+
+def show_images(stack: Annotated[str, typer.Option(help="which Pulumi.<stack>.yaml")] = "local") -> None:
+    """From where nodes pull the images of the charts, and the commands that copy what no mirror fetches."""
+    said = settings.parse(_config(stack))
+    if said.aws:
+        _show(f"aws {said.aws.region}", list(_on_aws(said.aws, stack)))
+    if said.gcp:
+        _show(f"gcp {said.gcp.region}", list(_on_google(said.gcp, stack)))
+
+
+def _show(title: str, pulls: list[Pull]) -> None:
+    if at_home := [pull.at_home for pull in pulls if pull.mirrored]:
+        print(f"{title}: pulled in the region")
+        print(*(f"  {name}" for name in at_home), sep="\n")
+    if abroad := [pull.image.name for pull in pulls if not pull.mirrored]:
+        print(f"{title}: pulled across the border, see docs/registries.md")
+        print(*(f"  {name}" for name in abroad), sep="\n")
+    if by_hand := [pull for pull in pulls if pull.at_home and not pull.fetched]:
+        print(f"{title}: copied by hand")
+        print(*(f"  crane copy {pull.image.name} {pull.at_home}" for pull in by_hand), sep="\n")
+
+
+def _on_aws(cloud: Aws, stack: str) -> Iterator[Pull]:
+    asked, found = cloud.registries, ecr.mirrored(cloud.registries)
+    fabric = any(pool.fabric == "efa" for pool in cloud.cluster.pools)
+    for image in _images_on("aws"):
+        if upstream := ecr.UPSTREAMS.get(image.upstream):
+            mirror = ACCOUNT + ecr.address(cloud.region, stack, upstream)
+            at_home = image.under(mirror) if asked.mirror else None
+            yield Pull(image, at_home, image.upstream in found, upstream.pulled_through(asked))
+        elif fabric:
+            yield Pull(image, image.under(ecr.ADDON_REGISTRIES[cloud.region]), mirrored=True, fetched=True)
+
+
+def _on_google(cloud: Gcp, stack: str) -> Iterator[Pull]:
+    found, about = artifact_registry.mirrored(cloud.registries), f"{PROJECT}-{stack}-gcp"
+    for image in _images_on("gcp"):
+        mirror = artifact_registry.address(cloud.project, cloud.region, about, image.upstream)
+        has = image.upstream in found
+        yield Pull(image, image.under(mirror) if has else None, has, has)
+
+
+def _images_on(cloud: str) -> Iterator[Image]:
+    """Each image once, of the charts that are installed on a cloud."""
+    installed = [chart.name for chart in charts().values() if chart.cloud in (None, cloud)]
+    yield from {image.name: image for chart in installed for image in images().get(chart, ())}.values()
+
+
+def _config(stack: str) -> Mapping[str, Any]:
+    file = ROOT / f"Pulumi.{stack}.yaml"
+    if not file.exists():
+        known = sorted(found.suffixes[0][1:] for found in ROOT.glob("Pulumi.*.yaml"))
+        near = nearest(stack, known)
+        raise LookupError(
+            f"no stack {stack}: one of {', '.join(known)}{f'; the nearest is {near}' if near else ''}"
+        )
+    values = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
+    prefix = f"{PROJECT}:"
+    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}

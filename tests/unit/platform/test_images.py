@@ -1,0 +1,76 @@
+"""The charts' images: a table that is whole, and values that leave none of them on an upstream that has a mirror."""
+
+import pulumi
+import pytest
+from gpu_cluster import SERVE, TRAIN, CloudThing, gpu_cluster
+
+from infra.aws import registry as ecr
+from infra.gcp import registry as artifact_registry
+from infra.platform import Platform, PlatformArgs
+from infra.platform.charts import charts
+from infra.platform.images import images
+
+ON_PREMISES = {"cilium"}
+MIRRORS = {name: f"mirror.example/{name}" for name in (*ecr.UPSTREAMS, ecr.EKS_ADDONS)}
+
+
+def releases(deploy, cloud, registries):
+    def program():
+        args = PlatformArgs(
+            cluster=gpu_cluster(*([SERVE, TRAIN] if cloud == "aws" else [SERVE]), cloud=cloud),
+            cluster_name="mumbai",
+            https_cidrs=["10.0.0.0/16"],
+            registries=registries,
+            controllers_depend_on=[CloudThing("nodes")],
+        )
+        return Platform("platform", args).ready
+
+    found = deploy(program).of("helm.sh/v3:Release")
+    return {name: release.inputs["values"] for name, release in found.items()}
+
+
+def at(values, path):
+    for step in path.split("."):
+        values = values.get(step, {})
+    return values
+
+
+def test_every_chart_has_its_images():
+    assert set(images()) == set(charts()) - ON_PREMISES
+    for found in images().values():
+        for image in found:
+            assert image.rest.rpartition(":")[2], f"{image.name} has no version"
+
+
+@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+def test_the_charts_of_a_cloud_are_those_that_are_said_to_be_for_it(deploy, cloud):
+    said = {chart.name for chart in charts().values() if chart.cloud in (None, cloud)}
+    assert set(releases(deploy, cloud, {})) == said - ON_PREMISES
+
+
+@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+def test_every_image_comes_from_the_mirror_of_its_upstream(deploy, cloud):
+    for chart, values in releases(deploy, cloud, MIRRORS).items():
+        for image in images()[chart]:
+            said = at(values, image.at) + image.rest
+            assert said == f"mirror.example/{image.name}", chart
+
+
+def test_an_upstream_without_a_mirror_stays_and_takes_no_other_value_with_it(deploy):
+    plain = releases(deploy, "aws", {})
+    some = releases(deploy, "aws", {"quay.io": pulumi.Output.from_input("mirror.example/q")})
+    for chart, values in some.items():
+        mirrored = {image.at for image in images()[chart] if image.upstream == "quay.io"}
+        for image in images()[chart]:
+            assert at(values, image.at) == ("mirror.example/q" if image.at in mirrored else {}), image.name
+        assert mirrored or values == plain[chart]
+    assert at(some["kube-prometheus-stack"], "prometheus.prometheusSpec.retention") == "15d"
+
+
+def test_both_clouds_know_every_upstream_of_their_charts():
+    def upstreams(cloud):
+        on = [chart.name for chart in charts().values() if chart.cloud in (None, cloud)]
+        return {image.upstream for chart in on for image in images().get(chart, ())}
+
+    assert upstreams("aws") == {*ecr.UPSTREAMS, ecr.EKS_ADDONS}
+    assert upstreams("gcp") == set(artifact_registry.UPSTREAMS)
