@@ -6,8 +6,10 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path as FilePath
 from typing import Any
 
+import yaml
 from google.protobuf import struct_pb2
 from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi_policy import EnforcementLevel
@@ -17,6 +19,7 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 from policies.pack import NAME, policies
 from policies.unresolved import NAME as UNRESOLVED
 
+FIXTURES = FilePath(__file__).parent / "fixtures"
 Path = Sequence[str | int]
 
 
@@ -34,6 +37,15 @@ class Shown:
     @property
     def urn(self) -> str:
         return f"urn:pulumi:test::project::{self.type}::{self.name}"
+
+
+def fixtures() -> dict[str, list[dict[str, Any]]]:
+    """The rows of every file in `fixtures`, by control; the first file says what a row is."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for file in sorted(FIXTURES.glob("*.yaml")):
+        for control, rows in yaml.safe_load(file.read_text()).items():
+            found.setdefault(control, []).extend(rows)
+    return found
 
 
 def run(

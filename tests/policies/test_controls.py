@@ -1,19 +1,17 @@
-"""Every control, property path by property path, from `fixtures/controls.yaml`: good, bad, absent, unknown."""
+"""Every control, property path by property path, from `fixtures`: good, bad, absent, unknown."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from harness import UNKNOWN, Shown, failures, put, run, unresolved
+from harness import UNKNOWN, Shown, failures, fixtures, put, run, unresolved
 
 from policies.pack import CONTROLS
 from policies.residency import BLOCKS_OF_KEYS, BLOCKS_OF_PLACES
 from policies.unknowns import dotted
 
-ROWS = yaml.safe_load((Path(__file__).parent / "fixtures" / "controls.yaml").read_text())
+ROWS = fixtures()
 
 
 def cases(kind: str) -> list[Any]:

@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
-from harness import Shown, of, put, run
+from harness import Shown, fixtures, of, put, run
 
 from policies.pack import CONTROLS
 
@@ -27,7 +26,7 @@ def claims(text: str) -> list[str]:
 
 
 def messages() -> list[str]:
-    rows = yaml.safe_load((Path(__file__).parent / "fixtures" / "controls.yaml").read_text())
+    rows = fixtures()
     return [
         message
         for control, of_control in rows.items()
