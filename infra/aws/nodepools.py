@@ -17,9 +17,8 @@ from infra.catalog import Machine
 from infra.catalog.node_bill import EXPECTED_NODES
 from infra.settings.pools import GpuPool
 
-NODE_CLASS = (
-    "gpu"  # of most pools; one with a fabric or a reservation has a class of its own, named as the pool is
-)
+# Of most pools; one with a fabric or a reservation has its own class, named as it is. No name of a pool has a dot.
+NODE_CLASS = "gpu.shared"
 NODE_CLASS_API, NODE_POOL_API = "karpenter.k8s.aws/v1", "karpenter.sh/v1"
 EMPTY_FOR = "5m"  # long enough for the next pod of a series, short enough for the price of a GPU
 # A spot notice leaves 120 s. Without this, Karpenter's drain obeys `do-not-disrupt` in a reclaim too (seen, 1.14.1): it

@@ -138,7 +138,7 @@ def test_what_is_reserved_has_a_class_of_its_own_that_takes_from_that_alone(made
     assert spec["template"]["spec"]["nodeClassRef"]["name"] == "held"
     own = valid(recorded.one("EC2NodeClass", "pools-held-class").inputs)
     assert own["capacityReservationSelectorTerms"] == [{"id": RESERVATION}]
-    shared = valid(recorded.one("EC2NodeClass", "pools-gpu").inputs)
+    shared = valid(recorded.one("EC2NodeClass", "pools-gpu.shared").inputs)
     assert "capacityReservationSelectorTerms" not in shared
     assert {**own, "capacityReservationSelectorTerms": 0, "tags": 0} == {
         **shared,
