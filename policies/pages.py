@@ -1,0 +1,121 @@
+"""A page for each control in docs/policies, and their index, written from the controls themselves: `python -m policies.pages`.
+
+The words are the metadata and the docstrings beside the code, so that a page can't say what the pack does not do; a
+test holds the pages against the controls.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pulumi_policy import EnforcementLevel
+
+from policies.control import ANY_TYPE, Control
+from policies.pack import CONTROLS
+from policies.unknowns import Ledger
+
+FOLDER = Path(__file__).parents[1] / "docs/policies"
+INDEX = "README.md"
+BASIS = {
+    "statutory": "law that binds",
+    "conditional": "law that binds once the Government notifies something",
+    "posture": "a rule of this house, which no law asks for",
+}
+
+
+def pages() -> dict[str, str]:
+    """Every file of the folder, by its name."""
+    return {INDEX: _index(), **{_file(control): _page(control) for control in CONTROLS}}
+
+
+def write(folder: Path = FOLDER) -> None:
+    """Write the pages and remove those of controls that have gone."""
+    made = pages()
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in set(folder.glob("*.md")) - {folder / name for name in made}:
+        old.unlink()
+    for name, text in made.items():
+        (folder / name).write_text(text)
+
+
+def _file(control: Control) -> str:
+    return f"{control.id.lower()}.md"
+
+
+def _index() -> str:
+    rows = [
+        f"| [{one.id}]({_file(one)}) | {one.title} | {one.law.basis} | {_word(one.severity)} | {_word(one.level)} |"
+        for one in sorted(CONTROLS, key=lambda one: one.id)
+    ]
+    head = "# The controls\n\nWritten by `python -m policies.pages` from the controls themselves.\n"
+    table = "\n| Control | Asks | Basis | Severity | Level |\n|---|---|---|---|---|\n"
+    return f"{head}{table}" + "\n".join(rows) + "\n"
+
+
+def _page(control: Control) -> str:
+    law = control.law
+    since = f", in force from {law.in_force_from}" if law.in_force_from else ""
+    parts = [
+        f"# {control.id}: {control.title}",
+        f"Severity {_word(control.severity)}; level {_word(control.level)}, unless a policy config says another.",
+        f"## The law\n\n**{law.basis}** ({BASIS[law.basis]}){since}: {law.citation}.",
+        "## What is checked\n\n" + "\n\n".join(_checked(control)),
+        f"## How to fix it\n\n{_sentence(control.remedy)}",
+        f"## Its level and settings\n\n{_configured(control)}",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _checked(control: Control) -> Iterator[str]:
+    for check, when in ((control.check, "Each resource"), (control.stack_check, "The whole stack")):
+        if check:
+            yield f"{when}: {_told(check)}"
+    if control.check and control.types != ANY_TYPE:
+        yield "Of these types, or of types that begin so:\n\n" + "\n".join(
+            f"- `{one}`" for one in control.types
+        )
+    if control.check and control.types == ANY_TYPE:
+        yield "Of every type, also of one that nobody listed."
+    yield "A value that a preview can't know is reported as unresolved, and never passes."
+
+
+def _told(check: Callable[..., Any]) -> str:
+    """A check's docstring, without the id that it begins with."""
+    said = " ".join((inspect.getdoc(check) or "").split())
+    head, colon, rest = said.partition(": ")
+    return _sentence(rest if colon and "-" in head else said)
+
+
+def _configured(control: Control) -> str:
+    names = [policy.name for policy in control.policies(Ledger())]
+    settings = {
+        name: schema.get("default") for name, schema in control.settings.items() if "default" in schema
+    }
+    level = _word(control.level)
+    example = {names[0]: {"enforcementLevel": level, **settings} if settings else level}
+    policies = " and ".join(f"`{name}`" for name in names)
+    what = "".join(
+        f"\n- `{name}`: {schema.get('description', 'see the code')}"
+        for name, schema in control.settings.items()
+    )
+    return (
+        f"{policies}, in the file that `--policy-pack-config` names:\n\n"
+        f"    {json.dumps(example)}\n{what and chr(10) + what.lstrip(chr(10)) + chr(10)}"
+    ).rstrip()
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def _word(value: Any) -> str:
+    return value.value if isinstance(value, EnforcementLevel) else str(getattr(value, "value", value)).lower()
+
+
+if __name__ == "__main__":
+    write()
