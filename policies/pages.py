@@ -1,4 +1,4 @@
-"""A page for each control in docs/policies, and their index, written from the controls themselves: `python -m policies.pages`.
+"""A page for each control in docs/policies, and their index, written from the controls: `python -m policies.pages`.
 
 The words are the metadata and the docstrings beside the code, so that a page can't say what the pack does not do; a
 test holds the pages against the controls.
