@@ -15,10 +15,10 @@ help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 up: $(VENV)/ready  ## Bring the whole platform up on the local cloud
-	@$(RUN) up --stack $(STACK)
+	@$(RUN) up --stack $(STACK) $(call options,PROFILE)
 
-preview: $(VENV)/ready  ## What `up` would change, with the policies
-	@$(RUN) preview --stack $(STACK)
+preview: $(VENV)/ready  ## What `up` would change, with the policies: PROFILE=sebi-re
+	@$(RUN) preview --stack $(STACK) $(call options,PROFILE)
 
 down: $(VENV)/ready  ## Destroy the stack and stop every process
 	@$(RUN) down --stack $(STACK)

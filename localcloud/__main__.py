@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from infra.catalog import CatalogError
 from infra.settings.errors import SettingsError
+from policies.profiles import NoSuchProfile, file_of
 
 from . import bench as benchmark
 from . import cloud, cost, doctor, summary, toolchain
@@ -28,6 +29,10 @@ app.command()(reclaim)
 app.command()(preflight)
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]
 
+ProfileName = Annotated[
+    str, typer.Option("--profile", help="Which of policies/profiles the policies follow.")
+]
+
 
 @app.command()
 def setup() -> None:
@@ -42,11 +47,13 @@ def setup() -> None:
 
 
 @app.command()
-def up(stack: StackName = "local") -> None:
+def up(stack: StackName = "local", profile: ProfileName = "default") -> None:
     """Bring the whole platform up on the local cloud and say what is there."""
     said = settings_of(stack)  # refused before anything starts
+    file_of(profile)
     setup()
     opened = _open(stack)
+    opened.profile = profile
     preview = _run(opened.preview, "Preview, with the policy pack")
     if not preview.unchanged:
         _run(opened.up, "Update", sum(preview.changes.values()))
@@ -54,11 +61,14 @@ def up(stack: StackName = "local") -> None:
 
 
 @app.command()
-def preview(stack: StackName = "local") -> None:
+def preview(stack: StackName = "local", profile: ProfileName = "default") -> None:
     """Show what `up` would change and what the policies say, changing nothing."""
     settings_of(stack)  # refused before anything starts
+    file_of(profile)
     setup()
-    outcome = _run(_open(stack).preview, "Preview, with the policy pack")
+    opened = _open(stack)
+    opened.profile = profile
+    outcome = _run(opened.preview, "Preview, with the policy pack")
     summary.show_changes(outcome)
     summary.show_policies(outcome)
 
@@ -174,7 +184,14 @@ def _run(operation: Callable[..., Outcome], title: str, total: int = 0) -> Outco
 def main() -> None:
     try:
         app(prog_name="make")
-    except (toolchain.ToolchainError, EngineError, NoSuchStack, SettingsError, CatalogError) as error:
+    except (
+        toolchain.ToolchainError,
+        EngineError,
+        NoSuchStack,
+        NoSuchProfile,
+        SettingsError,
+        CatalogError,
+    ) as error:
         console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
 

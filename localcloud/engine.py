@@ -18,6 +18,8 @@ import yaml
 from pulumi import automation
 from pulumi.automation.events import EngineEvent, PolicyEvent
 
+from policies.profiles import file_of
+
 from .paths import PROJECT, bin_dir, run_dir
 
 POLICIES = PROJECT / "policies"
@@ -61,6 +63,7 @@ class Stack:
         self._env = {**os.environ, **env}
         self.config_file = config_file or project / f"Pulumi.{name}.yaml"
         self._project = project
+        self.profile = "default"
         self._folder = self._workspace()
         self._stack = automation.create_or_select_stack(
             name,
@@ -160,6 +163,7 @@ class Stack:
         began = time.monotonic()
         if policies:
             options["policy_packs"] = [str(POLICIES)]
+            options["policy_pack_configs"] = [str(file_of(self.profile))]
         try:
             operation(on_event=lambda event: _note(event, outcome, on_step), color="never", **options)
         except automation.CommandError as error:
