@@ -94,7 +94,7 @@ class Control:
             made.append(
                 StackValidationPolicy(
                     name=f"{self.policy_name}-stack" if made else self.policy_name,
-                    validate=_stack_validation(self, self.stack_check),
+                    validate=_stack_validation(self, self.stack_check, ledger),
                     **self._described(),
                 )
             )
@@ -144,21 +144,23 @@ def _resource_validation(
         for found in _sure(lambda: check(Resource.shown(args), settings)):
             if isinstance(found, Unknown):
                 unknowns.append(found)
-            else:
-                report(control.message(found, settings), None)
+            elif not ledger.exempt(control.id, args.urn, message := control.message(found, settings)):
+                report(message, None)
         ledger.record(control.id, args.urn, unknowns)
 
     return validate
 
 
 def _stack_validation(
-    control: Control, check: StackCheck
+    control: Control, check: StackCheck, ledger: Ledger
 ) -> Callable[[StackValidationArgs, ReportViolation], None]:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         settings = args.get_config()
         for found in _sure(lambda: check(Stack(args.resources), settings)):
             urn, finding = found if isinstance(found, tuple) else (None, found)
-            report(control.message(finding, settings), urn)
+            message = control.message(finding, settings)
+            if not ledger.exempt(control.id, urn or "", message):
+                report(message, urn)
 
     return validate
 

@@ -62,4 +62,5 @@ LOG_RETENTION = Law(
 CLASSIFICATION = Law(
     "statutory", "DPDP Act s.8(4), DPDP Rules 2025 r.6(1)(g) (organisational measures)", SAFEGUARDS_IN_FORCE
 )
+EXEMPTIONS = Law("posture", "house rule beside DPDP Act s.8(4), which asks for measures that are observed")
 BUDGET = Law("posture", "house rule: a stack keeps to the budget that it states itself")

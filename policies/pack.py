@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pulumi_policy import Policy
 
-from policies import access, cost, encryption, governance, logs, residency
+from policies import access, cost, encryption, exemptions, governance, logs, residency
 from policies.control import Control
 from policies.unknowns import Ledger
 from policies.unresolved import unresolved
@@ -17,12 +17,17 @@ CONTROLS: tuple[Control, ...] = (
     *logs.CONTROLS,
     *governance.CONTROLS,
     *cost.CONTROLS,
+    exemptions.valid(exemptions.Exemptions()),
 )
 
 
 def policies() -> list[Policy]:
-    """Fresh policies that share one ledger: one list for each run of the pack."""
-    ledger = Ledger()
-    return [policy for control in CONTROLS for policy in control.policies(ledger)] + [
-        unresolved(CONTROLS, ledger)
-    ]
+    """Fresh policies that share one ledger and the exemptions beside the program: one list for each run of the pack.
+
+    The last two come after all others, for those find what they tell of.
+    """
+    exempt = exemptions.read([control.id for control in CONTROLS])
+    ledger = Ledger(exempt.covers)
+    last = exemptions.valid(exempt)
+    made = [policy for control in CONTROLS if control.id != last.id for policy in control.policies(ledger)]
+    return [*made, unresolved(CONTROLS, ledger), *last.policies(ledger), exemptions.listed(exempt)]

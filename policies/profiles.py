@@ -46,6 +46,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "rbi-payments": Profile(
             "Payment data (RBI, 6 April 2018): all of it in India, and every log about it.",
             {"DPDP-RES-": "mandatory", "DPDP-LOG-": "mandatory", "DPDP-GOV-0": "mandatory"},
+            {"DPDP-GOV-03": {"allowed": False}},
         ),
         "sebi-re": Profile(
             "An entity that SEBI regulates (cloud framework, 6 March 2023): data and keys in India, keys of one's own.",

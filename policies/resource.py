@@ -58,6 +58,11 @@ class Stack:
     def __init__(self, resources: Sequence[PolicyResource]) -> None:
         self._by_urn = {resource.urn: StackResource(resource) for resource in resources}
 
+    @property
+    def name(self) -> str:
+        """The stack's name, as every URN has it; empty where there is no resource."""
+        return next(iter(self._by_urn), "").partition("::")[0].removeprefix("urn:pulumi:")
+
     def of(self, *types: str) -> Iterator[StackResource]:
         return (resource for resource in self._by_urn.values() if resource.type in types)
 

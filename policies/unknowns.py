@@ -9,7 +9,7 @@ resources may settle them (a key ARN that comes from a key in the stack). What s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from threading import Lock
@@ -102,9 +102,13 @@ def block_names(file: str) -> frozenset[str]:
 
 
 class Ledger:
-    """The unknowns that each control met in each resource, kept from `Analyze` to `AnalyzeStack` of one run."""
+    """The unknowns that each control met in each resource, kept from `Analyze` to `AnalyzeStack` of one run.
 
-    def __init__(self) -> None:
+    `exempt` says whether a finding (control, URN, message) is exempt.
+    """
+
+    def __init__(self, exempt: Callable[[str, str, str], bool] = lambda control, urn, message: False) -> None:
+        self.exempt = exempt
         self._met: dict[tuple[str, str], tuple[Unknown, ...]] = {}
         self._lock = Lock()  # the servicer answers on several threads
 

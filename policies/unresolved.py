@@ -31,7 +31,8 @@ def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPo
         stack = Stack(args.resources)
         for control in controls:
             for urn, unknown in _open(control, ledger, stack):
-                report(_message(control, unknown), urn)
+                if not ledger.exempt(control.id, urn, message := _message(control, unknown)):
+                    report(message, urn)
 
     return StackValidationPolicy(
         name=NAME,
