@@ -69,7 +69,7 @@ def nodes_of(api: Api, pool: str) -> list[dict[str, Any]]:
     return api.list("v1", "Node", labelSelector=f"cloud.google.com/gke-nodepool={pool}")
 
 
-def until(condition: Callable[[], bool], seconds: float = 40) -> None:
+def until(condition: Callable[[], bool], seconds: float = 150) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
