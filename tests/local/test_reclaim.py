@@ -126,7 +126,7 @@ def serve(api: Api) -> None:
 
 
 def running(api: Api, count: int) -> list[interruption.Pod]:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         found = [one for one in interruption.pods_of(api) if one.running]
         if len(found) == count:
