@@ -38,8 +38,9 @@ def settled_by_key(unknown: Unknown, resource: StackResource, _stack: Stack) -> 
     if not names or not is_key_property(names[-1]):
         return False
     types = [source.resource_type for source in resource.sources(names[0])]
-    return any(type_ in KEY_TYPES for type_ in types) and all(_is_cloud(type_) for type_ in types)
+    return any(type_ in KEY_TYPES for type_ in types) and all(is_from_this_stack(type_) for type_ in types)
 
 
-def _is_cloud(type_: str) -> bool:
+def is_from_this_stack(type_: str) -> bool:
+    """Whether a resource of this type hands out nothing but what it is itself: names, ids and ARNs."""
     return type_.startswith(("aws:", "gcp:")) and not type_.startswith(_SOURCES_OF_ANYTHING)

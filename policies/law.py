@@ -64,3 +64,15 @@ CLASSIFICATION = Law(
 )
 EXEMPTIONS = Law("posture", "house rule beside DPDP Act s.8(4), which asks for measures that are observed")
 BUDGET = Law("posture", "house rule: a stack keeps to the budget that it states itself")
+
+# Care, masking and confinement of what is encrypted and let in.
+KEY_CARE = Law(
+    "posture",
+    "house rule beside DPDP Act s.8(5) and DPDP Rules 2025 r.6(1)(a), which ask for encryption and are silent on "
+    "the life of keys",
+)
+MASKING = Law(
+    "statutory",
+    "DPDP Act s.8(5), DPDP Rules 2025 r.6(1)(a) (encryption, obfuscation, masking or virtual tokens, such as fit)",
+    SAFEGUARDS_IN_FORCE,
+)

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from pulumi_policy import Policy
 
-from policies import access, cost, encryption, exemptions, governance, logs, residency
+from policies import (
+    access,
+    ai_artefacts,
+    cost,
+    databases,
+    encryption,
+    exemptions,
+    exposure,
+    governance,
+    identity,
+    key_care,
+    logs,
+    masking,
+    pods,
+    residency,
+    transport,
+)
 from policies.control import Control
 from policies.unknowns import Ledger
 from policies.unresolved import unresolved
@@ -17,6 +33,14 @@ CONTROLS: tuple[Control, ...] = (
     *logs.CONTROLS,
     *governance.CONTROLS,
     *cost.CONTROLS,
+    *databases.CONTROLS,
+    *transport.CONTROLS,
+    *key_care.CONTROLS,
+    *ai_artefacts.CONTROLS,
+    *masking.CONTROLS,
+    *exposure.CONTROLS,
+    *identity.CONTROLS,
+    *pods.CONTROLS,
     exemptions.valid(exemptions.Exemptions()),
 )
 

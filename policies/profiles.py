@@ -36,8 +36,8 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "default": Profile("The controls' own levels; data classes are asked for.", {"DPDP-GOV-01": "mandatory"}),
         "dpdp-only": Profile(
             "What the DPDP Act and its Rules ask, and no more: where data is and whose key it is under, is advice.",
-            {"DPDP-RES-": "advisory", "DPDP-K8S-": "advisory", "DPDP-GOV-01": "mandatory"},
-            {"DPDP-ENC-01": {"customerKey": False}},
+            {"DPDP-RES-": "advisory", "DPDP-K8S-": "advisory", "DPDP-ENC-05": "advisory", "DPDP-GOV-01": "mandatory"},
+            {"DPDP-ENC-01": {"customerKey": False}, "DPDP-ENC-02": {"customerKey": False}},
         ),
         "sdf": Profile(
             "A Significant Data Fiduciary: specified data, and the traffic about it, may not leave (Rule 13(4)).",
@@ -51,7 +51,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "sebi-re": Profile(
             "An entity that SEBI regulates (cloud framework, 6 March 2023): data and keys in India, keys of one's own.",
             {"DPDP-RES-": "mandatory", "DPDP-ENC-": "mandatory", "DPDP-GOV-01": "mandatory"},
-            {"DPDP-ENC-01": {"customerKey": True}},
+            {"DPDP-ENC-01": {"customerKey": True}, "DPDP-ENC-02": {"customerKey": True}},
         ),
         "irdai": Profile(
             "An insurer or its intermediary (IRDAI): records of policies and claims in India.",

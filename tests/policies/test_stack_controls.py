@@ -6,14 +6,21 @@ import json
 from typing import Any
 
 import pytest
-from harness import UNKNOWN, UNRESOLVED, Shown, failures, run, unresolved
+from harness import UNKNOWN, UNRESOLVED, Shown, failures, unresolved
+from harness import run as run_all
 
 KEY = Shown("aws:kms/key:Key", {"multiRegion": False}, "key")
 BUCKET = Shown("aws:s3/bucket:Bucket", {"bucket": "lake", "tags": {"dpdp:data-class": "personal"}}, "bucket")
+JUDGED = ("DPDP-RES-", "DPDP-ENC-01]", "DPDP-ACC-01]", "DPDP-GOV-01]")
 ALL_ON = dict.fromkeys(
     ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"), True
 )
 PUBLIC = json.dumps({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]})
+
+
+def run(*resources: Shown) -> list[Any]:
+    """What the controls of this file say; a bucket that pleases them may displease others."""
+    return [one for one in run_all(*resources) if any(f"[{control}" in one.message for control in JUDGED)]
 
 
 def block(bucket: Any, sources: dict[str, list[str]] | None = None, **switches: Any) -> Shown:
