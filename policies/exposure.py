@@ -10,7 +10,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
 from policies.law import ACCESS
-from policies.resource import Resource, Settings, document
+from policies.resource import Resource, Settings, Stack, StackResource, document
 from policies.unknowns import Leaf, Unknown, dig, dotted, each, leaves
 from policies.wants import Want, is_off, is_on, judge, occurrences, one_of
 
@@ -86,6 +86,16 @@ INVOKERS = ("gcp:cloudrun/", "gcp:cloudrunv2/", "gcp:cloudfunctions/", "gcp:clou
 EKS = "aws:eks/cluster:Cluster"
 GKE = "gcp:container/cluster:Cluster"
 _EVERYBODY = ("allUsers", "allAuthenticatedUsers")
+_NETWORKS = {
+    "aws:ec2/eip:Eip",
+    "aws:ec2/securityGroup:SecurityGroup",
+    "aws:ec2/subnet:Subnet",
+    "aws:ec2/vpc:Vpc",
+    "gcp:compute/address:Address",
+    "gcp:compute/network:Network",
+    "gcp:compute/subnetwork:Subnetwork",
+}
+_MEMBERS = {"gcp:serviceaccount/account:Account", "gcp:projects/serviceIdentity:ServiceIdentity"}
 _INTERNAL = {
     "service.beta.kubernetes.io/aws-load-balancer-scheme": ("internal",),
     "service.beta.kubernetes.io/aws-load-balancer-internal": ("true", "0.0.0.0/0"),
@@ -117,6 +127,13 @@ def cluster_api(resource: Resource, _settings: Settings) -> Iterator[Finding | U
         yield from _eks(resource.props)
     if resource.type == GKE:
         yield from _gke(resource.props)
+
+
+def settled(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
+    """Networks, subnets and members of this stack are no more than they are: a VPC's range is never the world."""
+    names = [part for part in unknown.path if isinstance(part, str)]
+    types = {source.resource_type for source in resource.sources(names[0])} if names else set()
+    return bool(types) and types <= _NETWORKS | (_MEMBERS if names[0] in ("member", "members") else set())
 
 
 def is_the_world(cidr: Any) -> bool:
@@ -349,6 +366,7 @@ ACC_02 = Control(
     types=(*OPENINGS, *RULES, FIREWALL, SEARCH_ACCESS, SERVICE, *INVOKERS),
     remedy="keep it in private subnets, and let in networks and members of your own",
     check=open_to_the_world,
+    settles=settled,
 )
 ACC_03 = Control(
     id="DPDP-ACC-03",
@@ -359,5 +377,6 @@ ACC_03 = Control(
     types=(EKS, GKE),
     remedy="make the cluster's endpoint private, or name the networks that may reach it",
     check=cluster_api,
+    settles=settled,
 )
 CONTROLS = (ACC_02, ACC_03)

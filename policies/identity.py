@@ -12,9 +12,10 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
 from policies.documents import statements, waits_for_the_update
+from policies.keys import is_from_this_stack
 from policies.law import ACCESS
 from policies.pod_specs import containers, pod_specs
-from policies.resource import Resource, Settings
+from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
 from policies.wants import Want, is_named, judge, occurrences, one_of
 
@@ -24,6 +25,7 @@ ACCESS_KEYS = (
 )
 ACCOUNT_KEY = "gcp:serviceaccount/key:Key"
 HMAC_KEY = "gcp:storage/hmacKey:HmacKey"
+_KEYS = (*ACCESS_KEYS, ACCOUNT_KEY, HMAC_KEY)
 GKE = "gcp:container/cluster:Cluster"
 NODE_POOL = "gcp:container/nodePool:NodePool"
 # The names under which the clouds' own libraries look for keys that never end.
@@ -144,6 +146,15 @@ def least_privilege(resource: Resource, _settings: Settings) -> Iterator[Finding
 def instance_metadata(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """ACC-06: a node's credentials are given out by session only, and no further than a pod away."""
     yield from judge(resource.props, NODES.get(resource.type, ()))
+
+
+def settled(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
+    """What this stack's own resources are called is no key, and nor is what was drawn at random; but for keys."""
+    names = [part for part in unknown.path if isinstance(part, str)]
+    types = [source.resource_type for source in resource.sources(names[0])] if names else []
+    return bool(types) and all(
+        type_.startswith("random:") or (is_from_this_stack(type_) and type_ not in _KEYS) for type_ in types
+    )
 
 
 def _shown(value: Any) -> Any:
@@ -349,6 +360,7 @@ ACC_04 = Control(
     types=(*ACCESS_KEYS, ACCOUNT_KEY, HMAC_KEY, GKE, "kubernetes:"),
     remedy="give the workload a role of its own, by Pod Identity, IRSA or Workload Identity",
     check=static_keys,
+    settles=settled,
 )
 ACC_05 = Control(
     id="DPDP-ACC-05",

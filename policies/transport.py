@@ -30,6 +30,7 @@ def _words(path: str, *words: str, absent: bool = False) -> Want:
     return Want(path, one_of(*words), _CLEAR, " or ".join(words), absent)
 
 
+CACHE = "aws:elasticache/cluster:Cluster"
 _SEARCH = (_on("domainEndpointOptions.enforceHttps"), _on("nodeToNodeEncryption.enabled"))
 ENDPOINTS: dict[str, tuple[Want, ...]] = {
     "aws:opensearch/domain:Domain": _SEARCH,
@@ -38,7 +39,7 @@ ENDPOINTS: dict[str, tuple[Want, ...]] = {
         _on("transitEncryptionEnabled"),
         _words("transitEncryptionMode", "required", absent=True),
     ),
-    "aws:elasticache/cluster:Cluster": (_on("transitEncryptionEnabled"),),
+    CACHE: (_on("transitEncryptionEnabled"),),
     "aws:memorydb/cluster:Cluster": (_on("tlsEnabled", absent=True),),
     "aws:dax/cluster:Cluster": (_words("clusterEndpointEncryptionType", "TLS"),),
     "aws:msk/cluster:Cluster": (
@@ -133,6 +134,8 @@ _PROXIES = (
 
 def in_transit(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """ENC-03 before a resource is made."""
+    if resource.type == CACHE and resource.props.get("replicationGroupId") is not None:
+        return  # its group says it for all members
     yield from judge(resource.props, ENDPOINTS.get(resource.type, ()))
     if resource.type in PARAMETER_GROUPS:
         yield from _parameter_group(resource)

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import UNKNOWN, Shown, failures, run, unresolved
+import yaml
+from harness import FIXTURES, UNKNOWN, Shown, failures, put, run, unresolved
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from policies import ai_artefacts, databases, exposure, identity, transport
 from policies.pack import CONTROLS
@@ -152,6 +155,12 @@ def test_a_plain_proxy_of_google_redirects() -> None:
     assert not bad(good, proxy, control="DPDP-ENC-03")
     assert bad(plain, proxy, control="DPDP-ENC-03")
     assert bad(proxy, control="DPDP-ENC-03")
+
+
+def test_a_member_of_a_cache_group_is_told_by_its_group() -> None:
+    cache = "aws:elasticache/cluster:Cluster"
+    assert bad(Shown(cache, {}), control="DPDP-ENC-03")
+    assert not bad(Shown(cache, {"replicationGroupId": UNKNOWN}), control="DPDP-ENC-03")
 
 
 @pytest.mark.parametrize(
@@ -337,7 +346,58 @@ def test_a_load_balancer_is_internal(annotation: dict[str, str], passes: bool) -
     assert run(Shown("kubernetes:core/v1:Service", hidden))
 
 
+def test_a_network_of_the_stack_is_not_the_world() -> None:
+    vpc = Shown("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}, "vpc")
+    said = Shown("aws:ssm/parameter:Parameter", {}, "said")
+
+    def rule(*sources: Shown) -> Shown:
+        props = {"ipProtocol": "tcp", "fromPort": 5432, "toPort": 5432, "cidrIpv4": UNKNOWN}
+        urns = {"cidrIpv4": [one.urn for one in sources]}
+        return Shown("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", props, "r", sources=urns)
+
+    assert not unresolved(run(vpc, rule(vpc)), "DPDP-ACC-02")
+    for sources in ([], [said], [vpc, said]):
+        assert unresolved(run(vpc, said, rule(*sources)), "DPDP-ACC-02")
+
+
+def test_a_member_is_settled_only_as_a_member() -> None:
+    account = Shown("gcp:serviceaccount/account:Account", {}, "account")
+    member = Shown(
+        "gcp:cloudrunv2/serviceIamMember:ServiceIamMember",
+        {"member": UNKNOWN},
+        "m",
+        sources={"member": [account.urn]},
+    )
+    wall = Shown(
+        "gcp:compute/firewall:Firewall",
+        {"sourceRanges": [UNKNOWN], "allows": [{"protocol": "tcp"}]},
+        "f",
+        sources={"sourceRanges": [account.urn]},
+    )
+    assert not unresolved(run(account, member), "DPDP-ACC-02")
+    assert unresolved(run(account, wall), "DPDP-ACC-02")
+
+
 # ACC-04
+
+
+@pytest.mark.parametrize(
+    ("source", "settled"),
+    [
+        ("aws:s3/bucket:Bucket", True),
+        ("random:index/randomPassword:RandomPassword", True),
+        ("aws:iam/accessKey:AccessKey", False),
+        ("gcp:serviceaccount/key:Key", False),
+        ("aws:secretsmanager/secretVersion:SecretVersion", False),
+        ("pulumi:pulumi:StackReference", False),
+    ],
+)
+def test_a_value_of_the_stack_is_no_key_unless_it_is_one(source: str, settled: bool) -> None:
+    made = Shown(source, {"status": "Inactive"}, "made")
+    bucket = Shown("aws:s3/bucket:Bucket", {}, "bucket")
+    props = {"data": {"it": UNKNOWN}}
+    held = Shown("kubernetes:core/v1:ConfigMap", props, "m", sources={"data": [bucket.urn, made.urn]})
+    assert bool(unresolved(run(bucket, made, held), "DPDP-ACC-04")) != settled
 
 
 def test_a_key_of_a_service_account_is_a_finding_whatever_it_says() -> None:
@@ -414,6 +474,50 @@ def test_the_word_of_the_pod_counts_where_the_container_is_silent() -> None:
     assert bad(shown({"runAsNonRoot": True}), control="DPDP-ACC-07")
     assert bad(shown(None), control="DPDP-ACC-07")
     assert unresolved(run(shown(UNKNOWN)), "DPDP-ACC-07")
+
+
+# Whatever the shape
+
+ROWS = [
+    row
+    for rows in yaml.safe_load((FIXTURES / "encryption_and_access.yaml").read_text()).values()
+    for row in rows
+]
+NAMES = ["name", "value", "protocol", "ports", "cidrBlocks", "Effect", "Action", "Resource", "Condition", "Principal",
+         "Statement", "NotAction", "hostPath", "path", "env", "capabilities", "drop", "add", "containers", "spec",
+         "redirect", "verbs", "resources", "apiGroups", "Regex", "Operation", "Deidentify"]  # fmt: skip
+scalars = st.none() | st.booleans() | st.integers(-9, 9999) | st.text(max_size=6) | st.just(UNKNOWN)
+junk = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(ROWS), junk, st.data())
+def test_junk_at_any_level_of_a_path_breaks_nothing(row: dict[str, Any], value: Any, data: Any) -> None:
+    path = row["path"][: data.draw(st.integers(1, len(row["path"])))]
+    for found in run(Shown(row["type"], put(row.get("props", {}), path, value))):
+        assert "could not be evaluated" not in found.message
+        assert "can't run policy" not in found.message
+
+
+@settings(max_examples=150, deadline=None)
+@given(junk, junk, st.sampled_from(["policy", "policyDocument"]))
+def test_junk_in_a_policy_breaks_nothing(statement: Any, more: Any, name: str) -> None:
+    tree = {
+        "Statement": [statement, {"Effect": "Allow", "Action": more, "Resource": more}],
+        "Configuration": more,
+    }
+    types = {
+        "policy": ("aws:iam/rolePolicy:RolePolicy", "aws:s3/bucketPolicy:BucketPolicy"),
+        "policyDocument": ("aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy",),
+    }
+    for type_ in types[name]:
+        for given_ in (tree, json.dumps(tree)):
+            for found in run(Shown(type_, {name: given_})):
+                assert "could not be evaluated" not in found.message
 
 
 # The tables
