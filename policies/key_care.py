@@ -101,7 +101,7 @@ _AWS_ROTATION = (
 
 ENC_05 = Control(
     id="DPDP-ENC-05",
-    title="Keys rotate and outlive a mistake",
+    title="Keys rotate and are protected",
     law=KEY_CARE,
     severity=Severity.MEDIUM,
     level=EnforcementLevel.MANDATORY,

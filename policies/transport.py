@@ -110,14 +110,7 @@ USERS = {
 }
 LISTENERS = ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
 _ENCRYPTED_LISTENERS = ("HTTPS", "TLS")
-_PASSED_THROUGH = (
-    "TCP",
-    "UDP",
-    "TCP_UDP",
-    "QUIC",
-    "TCP_QUIC",
-    "GENEVE",
-)  # what is inside is not the listener's
+_PASSED_THROUGH = ("TCP", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC", "GENEVE")  # what is inside is not theirs
 INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 _CERTIFICATES = (
     "alb.ingress.kubernetes.io/certificate-arn",
@@ -133,7 +126,7 @@ _PROXIES = (
 
 
 def in_transit(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
-    """ENC-03 before a resource is made."""
+    """ENC-03: endpoints, listeners, ingresses, parameter groups and bucket policies refuse what is not TLS."""
     if resource.type == CACHE and resource.props.get("replicationGroupId") is not None:
         return  # its group says it for all members
     yield from judge(resource.props, ENDPOINTS.get(resource.type, ()))
@@ -150,9 +143,12 @@ def in_transit(resource: Resource, _settings: Settings) -> Iterator[Finding | Un
 
 
 def in_the_stack(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
-    """ENC-03 over the stack: each bucket has a policy to refuse plain HTTP, and each plain HTTP proxy redirects."""
+    """ENC-03: each bucket has a policy to refuse plain HTTP, and each plain HTTP proxy redirects."""
     for bucket in stack.of(*BUCKETS):
-        if bucket.props.get("policy") is None and not stack.attached(bucket, "bucket", BUCKET_POLICY):
+        # The property is an output too: unknown in a preview, and empty where there is no policy.
+        inline = statements(bucket.props.get("policy"), "policy")
+        refused = any(isinstance(found, tuple) and _refuses_http(found[1]) for found in inline)
+        if not refused and not stack.attached(bucket, "bucket", BUCKET_POLICY):
             what = "no policy belongs to this bucket, so it answers plain HTTP"
             expected = "a BucketPolicy that denies everything where aws:SecureTransport is false"
             yield bucket.urn, Finding(what, "the stack", None, expected)

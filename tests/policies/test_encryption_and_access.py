@@ -77,6 +77,13 @@ def test_a_bucket_has_a_policy_of_its_own() -> None:
     assert not bad(LAKE, policy(STATED, UNKNOWN, {"bucket": [LAKE.urn]}), control="DPDP-ENC-03")
 
 
+@pytest.mark.parametrize(("said", "passes"), [(STATED, True), ("", False), (UNKNOWN, False), ("{}", False)])
+def test_a_buckets_own_word_counts_when_it_is_known(said: str, passes: bool) -> None:
+    """A bucket's policy is an output as well: unknown in a preview, empty where there is none."""
+    own = Shown(LAKE.type, dict(LAKE.props), "lake", outputs={"policy": said})
+    assert (not bad(own, control="DPDP-ENC-03")) == passes
+
+
 @pytest.mark.parametrize(
     ("sources", "waits"),
     [

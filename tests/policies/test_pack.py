@@ -41,7 +41,7 @@ POLICY_NAMES = [
     "dpdp-enc-02-databases-and-caches-encrypted",
     "dpdp-enc-03-tls-only",
     "dpdp-enc-03-tls-only-stack",
-    "dpdp-enc-05-keys-rotate-and-outlive-a-mistake",
+    "dpdp-enc-05-keys-rotate-and-are-protected",
     "dpdp-enc-06-ai-artefacts-under-a-customer-key",
     "dpdp-enc-07-node-disks-encrypted",
     "dpdp-enc-08-logs-mask-personal-identifiers",
