@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from policies.encryption import BUCKET_LOGGING, BUCKETS
 from policies.governance import is_personal
-from policies.resource import Stack, StackResource
+from policies.resource import Stack, StackResource, document
+from policies.unknowns import dig
 
 LIFECYCLES = (
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
@@ -39,6 +40,12 @@ def names(stack: Stack, resource: StackResource, prop: str, bucket: StackResourc
 def bucket_of(stack: Stack, resource: StackResource, prop: str = "bucket") -> StackResource | None:
     """The bucket of this stack that a property names."""
     return next((one for one in stack.of(*BUCKETS) if names(stack, resource, prop, one)), None)
+
+
+def is_amazons(bucket: StackResource) -> bool:
+    """Not a bucket of another store that speaks S3, which Amazon's trails and deliveries don't reach."""
+    endpoint = dig(document(bucket.alone.provider_props.get("endpoints")), "s3")
+    return not isinstance(endpoint, str) or "amazonaws.com" in endpoint
 
 
 def receives_access_logs(stack: Stack, bucket: StackResource) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -150,6 +151,21 @@ def test_access_to_a_bucket_is_logged(watcher: Shown) -> None:
 )
 def test_access_to_a_bucket_is_not_logged(watcher: Shown) -> None:
     assert told("DPDP-LOG-02", BUCKET, watcher)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "asked"),
+    [
+        ("https://store.site.internal:9000", False),
+        ("https://bucket.vpce-1.s3.ap-south-1.vpce.amazonaws.com", True),
+        (UNKNOWN, True),
+        (None, True),
+    ],
+)
+def test_a_store_of_another_maker_keeps_its_own_log(endpoint: Any, asked: bool) -> None:
+    text = UNKNOWN if endpoint is UNKNOWN else json.dumps([{"s3": endpoint}])
+    behind = Shown(BUCKET.type, BUCKET.props, "bucket", {"region": "ap-south-1", "endpoints": text})
+    assert bool(told("DPDP-LOG-02", behind)) == asked
 
 
 def test_access_to_a_table_is_logged_by_a_trail() -> None:
