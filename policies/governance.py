@@ -1,4 +1,5 @@
-"""Governance: GOV-01 stores of data say what class of data they hold."""
+"""Governance: GOV-01 stores of data say what class of data they hold, GOV-02 who owns it, what for and how long, GOV-05
+whether somebody else's cloud holds data."""
 
 from __future__ import annotations
 
@@ -8,13 +9,16 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
-from policies.law import CLASSIFICATION
-from policies.resource import Resource, Settings, document
+from policies.law import ACCOUNTABILITY, CLASSIFICATION, UNSEEN
+from policies.resource import Resource, Settings, Stack, StackResource, document
 from policies.unknowns import Unknown, dig
+from policies.wanted import number
 
 CLASSES = ("personal", "sensitive", "payment", "internal", "public")
-TAG = "dpdp:data-class"
-LABEL = "dpdp-data-class"  # Google's labels allow no colon
+NOT_PERSONAL = ("internal", "public")
+CLASS, OWNER, PURPOSE, RETENTION_DAYS = "data-class", "owner", "purpose", "retention-days"
+TAG = f"dpdp:{CLASS}"
+LABEL = f"dpdp-{CLASS}"  # Google's labels allow no colon
 
 AWS_STORES = (
     "aws:s3/bucket:Bucket",
@@ -60,10 +64,41 @@ GCP_STORES = (
 GCP_SQL = "gcp:sql/databaseInstance:DatabaseInstance"
 
 
+STORES = (*AWS_STORES, *GCP_STORES, GCP_SQL)
+
+# Providers whose resources the other controls judge, and those whose resources hold no data of anybody.
+JUDGED = ("aws", "gcp", "kubernetes")
+DATALESS = (
+    "archive",
+    "awsx",
+    "docker",
+    "docker-build",
+    "eks",
+    "null",
+    "pulumi",
+    "random",
+    "std",
+    "time",
+    "tls",
+)
+_PROVIDER = "pulumi:providers:"
+
+
+def is_personal(resource: Resource) -> bool:
+    """Personal data may be in it, unless its class is known and says otherwise."""
+    _, value = tag(resource, CLASS)
+    return value not in NOT_PERSONAL
+
+
+def personal_stores(stack: Stack, *types: str) -> Iterator[StackResource]:
+    """The stores of `types` that may hold personal data."""
+    return (store for store in stack.of(*types) if is_personal(store.alone))
+
+
 def data_class(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
     """GOV-01: a store carries the tag, itself or by its provider's default tags, with a value of the closed list."""
     classes = settings.get("classes", CLASSES)
-    where, value = _tag(resource)
+    where, value = tag(resource, CLASS)
     if isinstance(value, Unknown):
         yield value
     elif value is None:
@@ -74,18 +109,59 @@ def data_class(resource: Resource, settings: Settings) -> Iterator[Finding | Unk
         yield Finding("the data class is not in the list", where, value, f"one of {', '.join(classes)}")
 
 
-def _tag(resource: Resource) -> tuple[str, Any]:
+def accountability(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
+    """GOV-02: a store of personal data says who answers for it, what for, and for how many days it is kept."""
+    if not is_personal(resource):
+        return
+    for name, expected in (
+        (OWNER, "who answers for the data"),
+        (PURPOSE, "what it is processed for"),
+        (RETENTION_DAYS, "a number of days"),
+    ):
+        where, value = tag(resource, name)
+        if isinstance(value, Unknown):
+            yield value
+        elif not _says(name, value):
+            yield Finding(f"the store does not say its {name}", where, value, expected)
+
+
+def _says(name: str, value: Any) -> bool:
+    if name == RETENTION_DAYS:
+        return (number(value) or 0) > 0
+    return isinstance(value, str) and bool(value.strip())
+
+
+def unseen_providers(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
+    """GOV-05: every provider of the stack is one whose resources are judged, or that holds no data.
+
+    The provider is named once, and not each of its resources: types of components are anybody's names.
+    """
+    known = {*JUDGED, *DATALESS, *settings.get("known", ())}
+    for resource in stack.all():
+        name = resource.type.removeprefix(_PROVIDER)
+        if resource.type.startswith(_PROVIDER) and name not in known:
+            yield (
+                resource.urn,
+                Finding(
+                    "this pack can't see where the provider keeps data, how, and for how long",
+                    "the provider",
+                    name,
+                    f"one of {', '.join(JUDGED)}, or a provider named in the setting `known`",
+                ),
+            )
+
+
+def tag(resource: Resource, name: str) -> tuple[str, Any]:
+    """Where a resource says `name`, and what it says there."""
     if resource.type.startswith("aws:"):
-        own = dig(resource.props, "tags", TAG)
+        key = f"dpdp:{name}"
+        own = dig(resource.props, "tags", key)
         # Providers take nested inputs as JSON text.
-        default = dig(document(resource.provider_props.get("defaultTags")), "tags", TAG)
-        return f'tags["{TAG}"]', default if own is None else own
-    block = (
-        dig(resource.props, "settings", "userLabels")
-        if resource.type == GCP_SQL
-        else resource.props.get("labels")
-    )
-    return f'{"settings.userLabels" if resource.type == GCP_SQL else "labels"}["{LABEL}"]', dig(block, LABEL)
+        default = dig(document(resource.provider_props.get("defaultTags")), "tags", key)
+        return f'tags["{key}"]', default if own is None else own
+    key, sql = f"dpdp-{name}", resource.type == GCP_SQL
+    block = dig(resource.props, "settings", "userLabels") if sql else resource.props.get("labels")
+    return f'{"settings.userLabels" if sql else "labels"}["{key}"]', dig(block, key)
 
 
 GOV_01 = Control(
@@ -94,7 +170,7 @@ GOV_01 = Control(
     law=CLASSIFICATION,
     severity=Severity.MEDIUM,
     level=EnforcementLevel.ADVISORY,
-    types=(*AWS_STORES, *GCP_STORES, GCP_SQL),
+    types=STORES,
     remedy=f'tag it with "{TAG}" (Google: label "{LABEL}")',
     check=data_class,
     settings={
@@ -106,4 +182,33 @@ GOV_01 = Control(
         }
     },
 )
-CONTROLS = (GOV_01,)
+GOV_02 = Control(
+    id="DPDP-GOV-02",
+    title="Personal stores name owner purpose and retention",
+    law=ACCOUNTABILITY,
+    severity=Severity.LOW,
+    level=EnforcementLevel.ADVISORY,
+    types=STORES,
+    remedy='tag it with "dpdp:owner", "dpdp:purpose" and "dpdp:retention-days" (Google: labels with a dash)',
+    check=accountability,
+)
+GOV_05 = Control(
+    id="DPDP-GOV-05",
+    title="Every provider is judged or known",
+    law=UNSEEN,
+    severity=Severity.MEDIUM,
+    level=EnforcementLevel.ADVISORY,
+    types=(),
+    remedy="keep personal data out of it; where none can be in it, name the provider in the setting `known`",
+    check=None,
+    stack_check=unseen_providers,
+    settings={
+        "known": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": [],
+            "description": "further providers that hold no personal data",
+        }
+    },
+)
+CONTROLS: tuple[Control, ...] = (GOV_01, GOV_02, GOV_05)

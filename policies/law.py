@@ -76,3 +76,59 @@ MASKING = Law(
     "DPDP Act s.8(5), DPDP Rules 2025 r.6(1)(a) (encryption, obfuscation, masking or virtual tokens, such as fit)",
     SAFEGUARDS_IN_FORCE,
 )
+
+# Visibility, retention, continuity, breach (helpers of the LOG, RET, BCK, BRE and SDF controls).
+VISIBILITY = Law(
+    "statutory",
+    "DPDP Act s.8(5), DPDP Rules 2025 r.6(1)(c) (logs, monitoring and review of access)",
+    SAFEGUARDS_IN_FORCE,
+)
+# Rule 6 names logs and their year, and no particular kind of store for them.
+LOG_SAFETY = Law(
+    "posture",
+    "house rule: logs that can be altered show nothing; DPDP Rules 2025 r.6(1)(c) and r.6(1)(e) ask for logs and a "
+    "year of them, and leave the way open",
+)
+TRAFFIC_LOGS = Law(
+    "statutory",
+    "DPDP Rules 2025 r.6(1)(c) (visibility) and r.8(3) (traffic data kept one year); "
+    "CERT-In Directions of 28 April 2022, (iv), under IT Act s.70B(6) (logs of all systems)",
+    SAFEGUARDS_IN_FORCE,
+)
+# CERT-In's FAQs of 18 May 2022 let a cloud use a time source of its own that does not deviate from NIC's and NPL's.
+CLOCKS = Law(
+    "statutory",
+    "CERT-In Directions of 28 April 2022, (i), under IT Act s.70B(6) (clocks traceable to NIC or NPL)",
+    "2022-06-28",
+)
+ERASURE = Law("statutory", "DPDP Act s.8(7), DPDP Rules 2025 r.8 (erasure)", SAFEGUARDS_IN_FORCE)
+RETENTION_FLOOR = Law(
+    "statutory",
+    "DPDP Rules 2025 r.8(3) and r.6(1)(e) (personal data, traffic data and logs kept one year)",
+    SAFEGUARDS_IN_FORCE,
+)
+CONTINUITY = Law(
+    "statutory",
+    "DPDP Act s.8(5), DPDP Rules 2025 r.6(1)(d) (continuity, such as by backups)",
+    SAFEGUARDS_IN_FORCE,
+)
+SECOND_COPY = Law(
+    "posture",
+    "house rule: a second copy in the other Indian region; DPDP Rules 2025 r.6(1)(d) asks for continuity and names "
+    "no place",
+)
+BREACH = Law(
+    "statutory",
+    "DPDP Act s.8(6), DPDP Rules 2025 r.7 (without delay, details within 72 hours); CERT-In Directions of "
+    "28 April 2022, (ii), under IT Act s.70B(6) (6 hours)",
+    SAFEGUARDS_IN_FORCE,
+)
+ACCOUNTABILITY = Law(
+    "statutory", "DPDP Act s.8(4) and s.8(7) (measures, purpose and erasure)", SAFEGUARDS_IN_FORCE
+)
+UNSEEN = Law("posture", "house rule beside DPDP Act s.8(1) and s.8(4): what holds data is judged or named")
+SPECIFIED_DATA = Law(
+    "conditional",
+    "DPDP Act s.10, DPDP Rules 2025 r.13(4): significant data fiduciaries, for data that the Government specifies; "
+    "none was specified by November 2026",
+)

@@ -42,6 +42,10 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "sdf": Profile(
             "A Significant Data Fiduciary: specified data, and the traffic about it, may not leave (Rule 13(4)).",
             dict.fromkeys(("DPDP-SDF-01", "DPDP-RES-16", "DPDP-RES-17", "DPDP-LOG-05", "DPDP-GOV-01"), "mandatory"),
+            {
+                "DPDP-LOG-05": {"dnsQueries": True},
+                "DPDP-SDF-01": {"specifiedClasses": ["personal", "sensitive", "payment"]},
+            },
         ),
         "rbi-payments": Profile(
             "Payment data (RBI, 6 April 2018): all of it in India, and every log about it.",

@@ -47,6 +47,11 @@ class StackResource:
     def props(self) -> dict[str, Any]:
         return plain(self.shown.props)
 
+    @cached_property
+    def alone(self) -> Resource:
+        """The same resource as a resource check sees it."""
+        return Resource(self.type, self.urn, self.props, _provider_props(self.shown.provider))
+
     def sources(self, prop: str) -> list[PolicyResource]:
         """The resources that the value of a top-level property is made from, by the engine's own records."""
         return self.shown.property_dependencies.get(prop, [])

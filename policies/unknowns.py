@@ -89,6 +89,11 @@ def leaves(tree: Any) -> Iterator[Leaf]:
             yield Leaf(path, name, value)
 
 
+def first_unknown(tree: Any) -> Unknown | None:
+    """Some value in a tree that can't be known, if there is one."""
+    return next((leaf.value for leaf in leaves(tree) if isinstance(leaf.value, Unknown)), None)
+
+
 def dotted(path: Path) -> str:
     """`rules[0].destination.bucket`, as people write it."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)

@@ -68,6 +68,7 @@ ALERTS: Mapping[str, Alert] = MappingProxyType(
 class AuditArgs:
     """`trail_name` is the one that the lake and the keys were told; `key_arn` encrypts the trail and the topic.
 
+    `copy` is the lake in the other region, if there is one: a trail of all regions sees its objects too.
     An account has at most one GuardDuty detector a region: `guardduty` is False where another stack has it.
     """
 
@@ -78,6 +79,7 @@ class AuditArgs:
     trail_name: str
     guardduty: bool = True
     alert_emails: Sequence[str] = ()
+    copy: interfaces.Lake | None = None
 
 
 class Audit(pulumi.ComponentResource):
@@ -101,7 +103,8 @@ class Audit(pulumi.ComponentResource):
 
 def _trail(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> aws.cloudtrail.Trail:
     # Not the log buckets: each delivery would be an event that makes a delivery.
-    objects = [pulumi.Output.concat(args.lake[role].arn_or_id, "/") for role in DATA]
+    lakes = [args.lake, *([args.copy] if args.copy else [])]
+    objects = [pulumi.Output.concat(lake[role].arn_or_id, "/") for lake in lakes for role in DATA]
     return aws.cloudtrail.Trail(
         name,
         name=args.trail_name,

@@ -52,7 +52,14 @@ def site(said: Settings, cloud: Aws) -> Site:
     )
     replica = _replica(name, said, cloud, account, handling, lake, keys, provider)
     audit = AuditArgs(
-        account, handling, lake.lake, keys.logs, name, cloud.audit.guardduty, cloud.audit.alert_emails
+        account,
+        handling,
+        lake.lake,
+        keys.logs,
+        name,
+        cloud.audit.guardduty,
+        cloud.audit.alert_emails,
+        replica.lake if replica else None,
     )
     Audit("audit", audit, opts)
     network = Network(

@@ -31,6 +31,7 @@ def messages() -> list[str]:
         message
         for control, of_control in rows.items()
         for row in of_control
+        if row["bad"]
         for message in of(
             run(Shown(row["type"], put(row.get("props", {}), row["path"], row["bad"][0]))), control
         )

@@ -36,7 +36,32 @@ POLICY_NAMES = [
     "dpdp-acc-01-no-public-object-storage",
     "dpdp-acc-01-no-public-object-storage-stack",
     "dpdp-log-03-logs-kept-for-a-year",
+    "dpdp-log-01-audit-trail-on-and-validated",
+    "dpdp-log-01-audit-trail-on-and-validated-stack",
+    "dpdp-log-02-access-to-personal-data-logged",
+    "dpdp-log-02-access-to-personal-data-logged-stack",
+    "dpdp-log-04-logs-can-not-be-altered",
+    "dpdp-log-04-logs-can-not-be-altered-stack",
+    "dpdp-log-07-inference-logs-stay-in-the-stack",
+    "dpdp-log-07-inference-logs-stay-in-the-stack-stack",
+    "dpdp-log-05-network-traffic-logged",
+    "dpdp-log-05-network-traffic-logged-stack",
+    "dpdp-log-06-cluster-control-plane-logs-on",
+    "dpdp-log-08-clocks-agree-with-nic-or-npl",
+    "dpdp-ret-01-personal-buckets-have-a-last-day",
+    "dpdp-ret-01-personal-buckets-have-a-last-day-stack",
+    "dpdp-ret-02-personal-data-kept-for-a-year",
+    "dpdp-ret-02-personal-data-kept-for-a-year-stack",
+    "dpdp-ret-03-old-versions-and-parts-expire",
+    "dpdp-bck-01-personal-stores-are-backed-up",
+    "dpdp-bck-02-second-copy-of-backups-in-india",
+    "dpdp-bre-01-detection-is-on",
+    "dpdp-bre-01-detection-is-on-stack",
+    "dpdp-bre-02-alerts-reach-a-person",
+    "dpdp-sdf-01-specified-data-and-its-traffic-stay",
     "dpdp-gov-01-data-stores-carry-a-data-class",
+    "dpdp-gov-02-personal-stores-name-owner-purpose-and-retention",
+    "dpdp-gov-05-every-provider-is-judged-or-known",
     "cost-01-stack-within-its-budget",
     "dpdp-enc-02-databases-and-caches-encrypted",
     "dpdp-enc-03-tls-only",
@@ -102,7 +127,7 @@ def test_settings(shown: Shown, policy: str, settings: dict, passes: bool) -> No
 def test_the_data_class_may_come_from_the_providers_default_tags() -> None:
     """The engine shows a provider's nested inputs as JSON text."""
     default = {"region": "ap-south-1", "defaultTags": '{"tags": {"dpdp:data-class": "personal"}}'}
-    assert not run(Shown("aws:sqs/queue:Queue", {}, provider=default))
+    assert not of(run(Shown("aws:sqs/queue:Queue", {}, provider=default)), "DPDP-GOV-01")
     assert of(run(Shown("aws:sqs/queue:Queue", {}, provider={"defaultTags": "{"})), "DPDP-GOV-01")
 
 

@@ -65,6 +65,21 @@ def test_the_trail_sees_each_object_of_the_lake_and_not_its_own_logs(made):
     assert "readOnly" not in data, "reads and writes"
 
 
+def test_the_trail_sees_the_copy_of_the_lake_in_the_other_region(build):
+    out = pulumi.Output.from_input
+    copy = {
+        role: interfaces.Bucket(
+            out(role), out(f"s3://copy-{role}"), out(f"arn:aws:s3:::copy-{role}"), out(KEY)
+        )
+        for role in DATA
+    }
+    selectors = (
+        build(copy=interfaces.Lake(copy)).one("cloudtrail/trail:Trail").inputs["advancedEventSelectors"]
+    )
+    seen = selectors[1]["fieldSelectors"][2]["startsWiths"]
+    assert seen == [f"arn:aws:s3:::{name}{role}/" for name in ("", "copy-") for role in DATA]
+
+
 def test_guardduty_watches_but_installs_nothing_itself(made):
     assert made.one("guardduty/detector:Detector").inputs["enable"] is True
     features = {
