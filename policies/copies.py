@@ -10,8 +10,8 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies import locations
 from policies.control import Control, Finding
 from policies.law import RESIDENCY
-from policies.references import FAMILIES, Row, Wrong, both, rows, settled_by_own, told, walk
-from policies.resource import Resource, Settings
+from policies.references import FAMILIES, Row, both, is_own, region, rows, settled_by_own, told, walk
+from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, dotted, leaves
 
 _DLM = "aws:dlm/lifecyclePolicy:LifecyclePolicy"
@@ -20,18 +20,11 @@ _GLOBAL_PARAMETER = "gcp:parametermanager/parameter:Parameter"
 _PUBLIC_REPOSITORY = "aws:ecrpublic/repository:Repository"
 
 
-def _region(text: str, _settings: Settings) -> Wrong | None:
-    """A region's name, or the ARN of an Outpost, which the walk judges."""
-    if locations.arn(text) or text in locations.AWS_REGIONS:
-        return None
-    return "the copy goes out of India", locations.EXPECTED_AWS
-
-
 _BACKUPS = (
     Row("aws:backup/plan:Plan", "rules.copyActions.destinationVaultArn"),
     Row("aws:backup/plan:Plan", "rules.targetLogicallyAirGappedBackupVaultArn"),
-    Row(_DLM, "policyDetails.schedules.crossRegionCopyRules.target", _region),
-    Row(_DLM, "policyDetails.action.crossRegionCopies.target", _region),
+    Row(_DLM, "policyDetails.schedules.crossRegionCopyRules.target", region),
+    Row(_DLM, "policyDetails.action.crossRegionCopies.target", region),
     Row("aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication", "sourceDbInstanceArn"),
     Row("aws:rds/snapshotCopy:SnapshotCopy", "sourceDbSnapshotIdentifier"),
     Row("aws:rds/clusterSnapshotCopy:ClusterSnapshotCopy", "sourceDbClusterSnapshotIdentifier"),
@@ -86,8 +79,6 @@ def images(resource: Resource, _settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "a public repository is in us-east-1 and open to all", "type", resource.type, "a private ECR repository"
         )  # fmt: skip
-    if not resource.type.startswith(("aws:", "gcp:")):
-        return  # DPDP-K8S-07 reads pods
     for leaf in leaves(resource.props):
         found = _REGISTRY.search(leaf.value) if isinstance(leaf.value, str) else None
         if found and leaf.path[0] != "remoteRepositoryConfig" and not _is_indian(found):
@@ -96,6 +87,14 @@ def images(resource: Resource, _settings: Settings) -> Iterator[Finding]:
 
 def _is_indian(found: re.Match[str]) -> bool:
     return found["aws"] in locations.AWS_REGIONS or found["gcp"] in locations.GCP_REGIONS
+
+
+def settled_by_image(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
+    """An image that the stack builds itself is judged where it is built, a repository where it is made."""
+    names = [part for part in unknown.path if isinstance(part, str)]
+    types = [source.resource_type for source in resource.sources(names[0])] if names else []
+    built = bool(types) and all(is_own(type_) or type_.startswith("docker") for type_ in types)
+    return built or settled_by_own(unknown, resource, stack)
 
 
 RES_06 = Control(
@@ -134,7 +133,7 @@ RES_10 = Control(
     law=RESIDENCY,
     severity=Severity.MEDIUM,
     level=EnforcementLevel.ADVISORY,
-    types=("aws:", "gcp:"),
+    types=("aws:", "gcp:", "docker"),
     remedy="pull it through a registry in an Indian region",
     check=both(
         told(
@@ -144,6 +143,6 @@ RES_10 = Control(
         rows(_IMAGES),
         images,
     ),
-    settles=settled_by_own,
+    settles=settled_by_image,
 )
 CONTROLS = (RES_06, RES_09, RES_10)

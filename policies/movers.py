@@ -163,5 +163,6 @@ RES_21 = Control(
     types=tuple(_TEXTS),
     remedy="make the resources in the program itself, or in Indian regions only",
     check=templates,
+    settles=settled_by_own,
 )
 CONTROLS = (RES_18, RES_19, RES_21)

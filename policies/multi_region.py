@@ -13,12 +13,13 @@ from policies import locations
 from policies.control import Control, Finding
 from policies.destinations import Destination, destinations, inventory
 from policies.law import RESIDENCY
-from policies.references import Row, Wrong, at, both, rows, told
+from policies.references import Row, Wrong, at, both, region, rows, told
 from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig
 
 # "Instance configurations", Spanner's documentation, read 2026-11: the pair is Mumbai and Delhi.
 SPANNER_CONFIGS = ("regional-asia-south1", "regional-asia-south2", "dual-region-india1")
+_CUSTOM = "custom-"  # a configuration of one's own, which the stack has to show
 _SPANNER_INSTANCE = "gcp:spanner/instance:Instance"
 _SPANNER_CONFIG = "gcp:spanner/instanceConfig:InstanceConfig"
 _SNAPSHOT_SETTINGS = "gcp:compute/snapshotSettings:SnapshotSettings"
@@ -27,13 +28,10 @@ _SQL = "gcp:sql/databaseInstance:DatabaseInstance"
 
 
 def _spanner(text: str, _settings: Settings) -> Wrong | None:
-    if text.rpartition("/")[2] in SPANNER_CONFIGS:
+    name = text.rpartition("/")[2]
+    if name in SPANNER_CONFIGS or name.startswith(_CUSTOM):
         return None
     return "this instance configuration is not known to stay in India", ", ".join(SPANNER_CONFIGS)
-
-
-def _region(text: str, _settings: Settings) -> Wrong | None:
-    return None if text in locations.AWS_REGIONS else ("the region is not in India", locations.EXPECTED_AWS)
 
 
 # Defaults as the provider's own documentation of each property gives them (pulumi_gcp 10.2.0).
@@ -51,7 +49,7 @@ _MULTI_REGIONS = (
     *(Row(type_, path, absent=f"without it Google takes {what}") for type_, (path, what) in _DEFAULTS_ABROAD.items()),
     Row(_SPANNER_INSTANCE, "config", _spanner),
     Row(_SPANNER_CONFIG, "baseConfig", _spanner),
-    Row(_INCIDENTS, "regions.name", _region),
+    Row(_INCIDENTS, "regions.name", region),
 )  # fmt: skip
 _ACCESS_POINTS = (
     Destination("aws:s3control/multiRegionAccessPoint:MultiRegionAccessPoint", "details.regions.bucket"),
@@ -87,7 +85,7 @@ def silent_copies(resource: Resource, _settings: Settings) -> Iterator[Finding |
 
 def _sql_backups(resource: Resource) -> Iterator[Finding | Unknown]:
     """A replica has no backups of its own, nor has an instance that has them switched off or says nothing of them."""
-    if isinstance(resource.props.get("masterInstanceName"), str):
+    if resource.props.get("masterInstanceName") not in (None, ""):
         return
     backup = dig(resource.props, "settings", "backupConfiguration")
     place = backup if isinstance(backup, Unknown) else dig(backup, "location")
@@ -115,6 +113,26 @@ def _snapshot_settings(resource: Resource) -> Iterator[Finding | Unknown]:
             yield Finding("the place is not in India", where, name, locations.EXPECTED_GCP)
 
 
+def places_behind(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
+    """Each bucket behind a multi-region access point, and each custom configuration of Spanner, is of this stack, or
+    listed in the configuration."""
+    yield from destinations("", _ACCESS_POINTS)(stack, settings)
+    own = {one.props.get("name") for one in stack.of(_SPANNER_CONFIG)}
+    for instance in stack.of(_SPANNER_INSTANCE):
+        config = instance.props.get("config")
+        name = config.rpartition("/")[2] if isinstance(config, str) else ""
+        if name.startswith(_CUSTOM) and name not in own and name not in settings.get("buckets", ()):
+            yield (
+                instance.urn,
+                Finding(
+                    "a configuration of unknown residency",
+                    "config",
+                    config,
+                    "an InstanceConfig of this stack",
+                ),
+            )
+
+
 def settled_by_config(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
     """A Spanner configuration of this stack is judged itself: its base and where its replicas are."""
     sources = [source.resource_type for source in resource.sources("config")]
@@ -136,12 +154,9 @@ RES_03 = Control(
         ),
         rows(_MULTI_REGIONS),
     ),
-    stack_check=destinations(
-        "Each bucket behind a multi-region access point is a resource of this stack, or listed in the configuration.",
-        _ACCESS_POINTS,
-    ),
+    stack_check=places_behind,
     settles=settled_by_config,
-    settings=inventory("buckets", "buckets"),
+    settings=inventory("buckets", "buckets, and custom configurations of Spanner,"),
 )
 RES_07 = Control(
     id="DPDP-RES-07",

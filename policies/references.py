@@ -25,6 +25,8 @@ Judge = Callable[[str, Settings], Wrong | None]
 _SUFFIX_OF_CLOUDS = (
     ".amazonaws.com", ".on.aws", ".api.aws", ".run.app", ".cloudfunctions.net", ".googleapis.com", ".pkg.dev", ".goog",
 )  # fmt: skip
+# Short for a region: Cloud Run's and ElastiCache's own names for Mumbai, and for Delhi or Hyderabad.
+_INDIAN_HOSTS = ("-el.a.run.app", "-em.a.run.app", ".aps1.cache.amazonaws.com", ".aps2.cache.amazonaws.com")
 _INSIDE = (".internal", ".svc", ".svc.cluster.local")
 _REGION_IN_HOST = re.compile(r"(?:^|[.-])([a-z]{2,12}(?:-[a-z]+)+-?\d)(?=[.-]|$)")
 # What CloudFront uses can be in no other region: certificates and web ACLs hold no personal data, and what functions
@@ -203,6 +205,13 @@ def _read_elsewhere(leaf: Leaf, type_: str) -> bool:
     return reference.region == "us-east-1" and (reference.service in _US_EAST_1_SERVICES or at_the_edge)
 
 
+def region(text: str, _settings: Settings) -> Wrong | None:
+    """A region of AWS by name, or an ARN (of an Outpost), which the walk judges."""
+    if text in locations.AWS_REGIONS or locations.arn(text):
+        return None
+    return "the region is not in India", locations.EXPECTED_AWS
+
+
 def host(text: str, settings: Settings) -> Wrong | None:
     """Where a URL or host leads: a cloud's regional host in India, an address inside, or one listed in `hosts`."""
     name = host_of(text)
@@ -211,6 +220,8 @@ def host(text: str, settings: Settings) -> Wrong | None:
         return None
     if foreign := _foreign_regions(name):
         return f"the host is in {foreign[0]}", "a host in India"
+    if name.endswith(_INDIAN_HOSTS):
+        return None
     if name.endswith(_SUFFIX_OF_CLOUDS) and any(
         locations.place(one) for one in _REGION_IN_HOST.findall(name)
     ):

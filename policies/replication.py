@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies import locations
 from policies.control import Control
 from policies.destinations import GCS, Destination, destinations, inventory
 from policies.law import RESIDENCY
-from policies.references import FAMILIES, Row, Wrong, both, rows, settled_by_own, told, walk
-from policies.resource import Settings
+from policies.references import FAMILIES, Row, both, region, rows, settled_by_own, told, walk
 
 _TRANSFER = "gcp:storage/transferJob:TransferJob"
 _OBJECTS = (
@@ -47,12 +45,8 @@ _MEMBERS = (
 )
 
 
-def _region(text: str, _settings: Settings) -> Wrong | None:
-    return None if text in locations.AWS_REGIONS else ("the replica is not in India", locations.EXPECTED_AWS)
-
-
 _SOURCES = (
-    Row("aws:keyspaces/keyspace:Keyspace", "replicationSpecification.regionLists", _region),
+    Row("aws:keyspaces/keyspace:Keyspace", "replicationSpecification.regionLists", region),
     Row("aws:rds/instance:Instance", "replicateSourceDb"),
     Row("aws:rds/cluster:Cluster", "replicationSourceIdentifier"),
     Row("aws:neptune/cluster:Cluster", "replicationSourceIdentifier"),

@@ -6,11 +6,21 @@ from collections.abc import Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies import locations
 from policies.control import Control, Finding
 from policies.destinations import GCS, Destination, destinations, inventory
 from policies.law import RESIDENCY
-from policies.references import FAMILIES, HOSTS, Row, Wrong, both, host, rows, settled_by_own, told, walk
+from policies.references import (
+    FAMILIES,
+    HOSTS,
+    Row,
+    both,
+    host,
+    region,
+    rows,
+    settled_by_own,
+    told,
+    walk,
+)
 from policies.resource import Resource, Settings
 from policies.unknowns import Unknown, dig
 
@@ -31,10 +41,6 @@ _BUCKETS = (
 )
 
 
-def _region(text: str, _settings: Settings) -> Wrong | None:
-    return None if text in locations.AWS_REGIONS else ("events fail over abroad", locations.EXPECTED_AWS)
-
-
 _ROWS = (
     Row(_FIREHOSE, "httpEndpointConfiguration.url", host),
     Row(_FIREHOSE, "splunkConfiguration.hecEndpoint", host),
@@ -44,9 +50,7 @@ _ROWS = (
     Row(_FIREHOSE, "opensearchserverlessConfiguration.collectionEndpoint", host),
     Row("aws:cloudwatch/eventTarget:EventTarget", "arn"),
     Row("aws:cloudwatch/eventApiDestination:EventApiDestination", "invocationEndpoint", host),
-    Row(
-        "aws:cloudwatch/eventEndpoint:EventEndpoint", "routingConfig.failoverConfig.secondary.route", _region
-    ),
+    Row("aws:cloudwatch/eventEndpoint:EventEndpoint", "routingConfig.failoverConfig.secondary.route", region),
     Row("aws:cloudwatch/metricStream:MetricStream", "firehoseArn"),
     Row("aws:pipes/pipe:Pipe", "target"),
     Row("aws:scheduler/schedule:Schedule", "target.arn"),

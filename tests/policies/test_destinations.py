@@ -241,3 +241,35 @@ def test_texts_that_hide_places() -> None:
     document = '{"DestinationArn": "arn:aws:kinesis:us-east-1:000000000000:stream/s"}'
     policy = Shown("aws:cloudwatch/logAccountPolicy:LogAccountPolicy", {"policyDocument": document})
     assert failures(run(policy), "DPDP-RES-11")
+
+
+def test_a_custom_configuration_of_spanner_is_shown_by_the_stack() -> None:
+    own = Shown(
+        "gcp:spanner/instanceConfig:InstanceConfig",
+        {"name": "custom-pair", "baseConfig": "dual-region-india1"},
+    )
+    for name, passes in (
+        ("custom-pair", True),
+        ("projects/p/instanceConfigs/custom-pair", True),
+        ("custom-other", False),
+    ):
+        instance = Shown("gcp:spanner/instance:Instance", {"config": name})
+        assert (not failures(run(own, instance), "DPDP-RES-03")) == passes
+    unknown = Shown("gcp:spanner/instance:Instance", {"config": UNKNOWN}, sources={"config": [own.urn]})
+    assert not unresolved(run(own, unknown), "DPDP-RES-03")
+    assert unresolved(run(unknown), "DPDP-RES-03")
+
+
+def test_an_image_that_the_stack_builds_is_judged_where_it_is_built() -> None:
+    built = Shown("docker:index/image:Image", {"imageName": "us-docker.pkg.dev/p/r/a"}, "built")
+    function = Shown("aws:lambda/function:Function", {"imageUri": UNKNOWN}, sources={"imageUri": [built.urn]})
+    found = run(built, function)
+    assert not unresolved(found, "DPDP-RES-10")
+    assert len(failures(found, "DPDP-RES-10")) == 1
+
+
+def test_a_command_made_of_the_stacks_own_values_is_settled() -> None:
+    queue = Shown("aws:sqs/queue:Queue", {}, "queue")
+    for source, settled in ((queue, True), (PARAMETER, False)):
+        command = Shown("command:local:Command", {"create": UNKNOWN}, sources={"create": [source.urn]})
+        assert (not unresolved(run(source, command), "DPDP-RES-21")) == settled
