@@ -132,3 +132,16 @@ SPECIFIED_DATA = Law(
     "DPDP Act s.10, DPDP Rules 2025 r.13(4): significant data fiduciaries, for data that the Government specifies; "
     "none was specified by November 2026",
 )
+# Where data is put, beyond the place of a resource: logs, and models that are asked elsewhere.
+LOGS_IN_INDIA = Law(
+    "statutory",
+    "CERT-In Directions of 28 April 2022, (iv), under IT Act s.70B(6): logs of 180 days within the Indian "
+    "jurisdiction; by its FAQ of May 2022 copies may also lie elsewhere. DPDP Act s.8(5) asks for no place",
+    "2022-06-28",
+)
+INFERENCE = Law(
+    "posture",
+    "house rule; DPDP Act s.16(1) permits transfer unless restricted by notification, and r.13(4) would bind "
+    "significant data fiduciaries once data are named. "
+    "Statutory for SEBI-regulated entities (SEBI/HO/ITD/ITD_VAPT/P/CIR/2023/033: data processed within India)",
+)

@@ -18,7 +18,9 @@ from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi.runtime.proto import analyzer_pb2_grpc
 
 from policies.encryption import STORES
+from policies.global_services import GLOBAL_TYPES
 from policies.governance import AWS_STORES
+from policies.inference import BLOCKS_OF_MODELS
 from policies.pack import CONTROLS, NAME, policies
 from policies.residency import BLOCKS_OF_KEYS, BLOCKS_OF_PLACES
 
@@ -77,6 +79,27 @@ POLICY_NAMES = [
     "dpdp-acc-05-least-privilege-to-data",
     "dpdp-acc-06-node-metadata-asks-for-a-session",
     "dpdp-acc-07-pods-are-confined",
+    "dpdp-res-03-no-multi-region-outside-india",
+    "dpdp-res-03-no-multi-region-outside-india-stack",
+    "dpdp-res-07-copies-never-default-abroad",
+    "dpdp-res-04-object-replication-stays-in-india",
+    "dpdp-res-04-object-replication-stays-in-india-stack",
+    "dpdp-res-05-database-replicas-stay-in-india",
+    "dpdp-res-05-database-replicas-stay-in-india-stack",
+    "dpdp-res-06-backup-copies-stay-in-india",
+    "dpdp-res-09-secrets-stay-in-india",
+    "dpdp-res-10-images-stay-in-india",
+    "dpdp-res-11-logs-are-stored-in-india",
+    "dpdp-res-11-logs-are-stored-in-india-stack",
+    "dpdp-res-12-streams-and-events-stay-in-india",
+    "dpdp-res-12-streams-and-events-stay-in-india-stack",
+    "dpdp-res-13-model-inference-stays-in-india",
+    "dpdp-res-13-model-inference-stays-in-india-stack",
+    "dpdp-res-18-data-movers-point-to-india",
+    "dpdp-res-18-data-movers-point-to-india-stack",
+    "dpdp-res-19-exports-stay-in-india",
+    "dpdp-res-21-templates-stay-in-india",
+    "dpdp-res-22-global-services-from-the-list",
     "dpdp-unresolved-values",
     "dpdp-gov-03-exemptions-are-valid",
     "dpdp-exempt-findings",
@@ -151,6 +174,8 @@ def test_blocks_are_those_of_the_installed_provider() -> None:
     """A new version may nest a region or a key elsewhere; `python tests/policies/provider_blocks.py` takes it in."""
     assert set(provider_blocks.blocks_of_places()) == BLOCKS_OF_PLACES
     assert set(provider_blocks.blocks_of_keys()) == BLOCKS_OF_KEYS
+    assert set(provider_blocks.blocks_of_models()) == BLOCKS_OF_MODELS
+    assert set(provider_blocks.global_types()) == GLOBAL_TYPES
 
 
 def test_one_version_of_the_sdk() -> None:
