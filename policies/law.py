@@ -76,3 +76,17 @@ MASKING = Law(
     "DPDP Act s.8(5), DPDP Rules 2025 r.6(1)(a) (encryption, obfuscation, masking or virtual tokens, such as fit)",
     SAFEGUARDS_IN_FORCE,
 )
+
+# Workloads, paths and shares (K8S-01 to K8S-07, RES-14 to RES-17, RES-20).
+EGRESS = Law(
+    "posture",
+    "house rule above DPDP Act s.8(5) and DPDP Rules 2025 r.6(1)(b), which leave the means of access control open",
+)
+TELEMETRY = Law(
+    "posture",
+    "house rule beside DPDP Act s.8(4): usage statistics, which by their makers' word are not personal data",
+)
+IMAGE_SOURCE = Law(
+    "posture",
+    "house rule beside DPDP Rules 2025 r.6(1)(d) (continuity): images are programs, not personal data",
+)
