@@ -21,7 +21,7 @@ SWITCHES = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restric
 
 _PUBLIC_ACLS = ("public-read", "public-read-write", "authenticated-read")
 _PUBLIC_GROUPS = ("/groups/global/AllUsers", "/groups/global/AuthenticatedUsers")
-_PUBLIC_MEMBERS = ("allUsers", "allAuthenticatedUsers")
+PUBLIC_MEMBERS = ("allUsers", "allAuthenticatedUsers")
 # Conditions on these make a statement for everybody non-public, by S3's own definition of "public".
 _NARROWING_KEYS = frozenset(
     {
@@ -129,7 +129,7 @@ def _bucket_policy(policy: Any, absent_is_fine: bool = False) -> Iterator[Findin
             (leaf.value for leaf in leaves(statement) if isinstance(leaf.value, Unknown)), None
         ):
             yield unknown
-        elif dig(statement, "Effect") == "Allow" and _for_everybody(statement) and not _narrowed(statement):
+        elif dig(statement, "Effect") == "Allow" and _for_everybody(statement) and not is_narrowed(statement):
             at = f"policy.Statement[{index}]"
             yield Finding(
                 "the policy allows everybody",
@@ -147,7 +147,7 @@ def _for_everybody(statement: dict[str, Any]) -> bool:
     return any("*" in each(value) for value in named)
 
 
-def _narrowed(statement: dict[str, Any]) -> bool:
+def is_narrowed(statement: dict[str, Any]) -> bool:
     conditions = statement.get("Condition")
     if not isinstance(conditions, dict):
         return False
@@ -179,7 +179,7 @@ def _gcs(resource: Resource) -> Iterator[Finding | Unknown]:
     ):
         if isinstance(leaf.value, Unknown):
             yield leaf.value
-        elif isinstance(leaf.value, str) and leaf.value.endswith(_PUBLIC_MEMBERS):
+        elif isinstance(leaf.value, str) and leaf.value.endswith(PUBLIC_MEMBERS):
             yield Finding("the grant is to everybody", dotted(leaf.path), leaf.value, "named members")
 
 

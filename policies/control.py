@@ -141,7 +141,7 @@ def _resource_validation(
             args.not_applicable("other resource type")
         settings = args.get_config()
         unknowns: list[Unknown] = []
-        for found in _sure(lambda: check(Resource.shown(args), settings)):
+        for found in _sure(lambda: check(_seen(args, ledger), settings)):
             if isinstance(found, Unknown):
                 unknowns.append(found)
             elif not ledger.exempt(control.id, args.urn, message := control.message(found, settings)):
@@ -151,12 +151,18 @@ def _resource_validation(
     return validate
 
 
+def _seen(args: ResourceValidationArgs, ledger: Ledger) -> Resource:
+    resource = Resource.shown(args)
+    ledger.saw(resource.urn, resource.props)
+    return resource
+
+
 def _stack_validation(
     control: Control, check: StackCheck, ledger: Ledger
 ) -> Callable[[StackValidationArgs, ReportViolation], None]:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         settings = args.get_config()
-        for found in _sure(lambda: check(Stack(args.resources), settings)):
+        for found in _sure(lambda: check(Stack(args.resources, ledger.inputs), settings)):
             urn, finding = found if isinstance(found, tuple) else (None, found)
             message = control.message(finding, settings)
             if not ledger.exempt(control.id, urn or "", message):

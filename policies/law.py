@@ -145,3 +145,16 @@ INFERENCE = Law(
     "significant data fiduciaries once data are named. "
     "Statutory for SEBI-regulated entities (SEBI/HO/ITD/ITD_VAPT/P/CIR/2023/033: data processed within India)",
 )
+# Workloads, paths and shares (K8S-01 to K8S-07, RES-14 to RES-17, RES-20).
+EGRESS = Law(
+    "posture",
+    "house rule above DPDP Act s.8(5) and DPDP Rules 2025 r.6(1)(b), which leave the means of access control open",
+)
+TELEMETRY = Law(
+    "posture",
+    "house rule beside DPDP Act s.8(4): usage statistics, which by their makers' word are not personal data",
+)
+IMAGE_SOURCE = Law(
+    "posture",
+    "house rule beside DPDP Rules 2025 r.6(1)(d) (continuity): images are programs, not personal data",
+)

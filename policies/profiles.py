@@ -33,7 +33,11 @@ class Profile:
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "default": Profile("The controls' own levels; data classes are asked for.", {"DPDP-GOV-01": "mandatory"}),
+        # The platform's own images still come from their makers' registries; other profiles advise against that.
+        "default": Profile(
+            "The controls' own levels; data classes are asked for, and where images come from is not.",
+            {"DPDP-GOV-01": "mandatory", "DPDP-K8S-07": "disabled"},
+        ),
         "dpdp-only": Profile(
             "What the DPDP Act and its Rules ask, and no more: where data is and whose key it is under, is advice.",
             {"DPDP-RES-": "advisory", "DPDP-K8S-": "advisory", "DPDP-ENC-05": "advisory", "DPDP-GOV-01": "mandatory"},

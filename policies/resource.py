@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from pulumi_policy import PolicyProviderResource, PolicyResource, ResourceValidationArgs
@@ -34,6 +35,7 @@ class StackResource:
     """A resource among the others of its stack. `props` are read when first asked for: most are never asked for."""
 
     shown: PolicyResource
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
@@ -45,7 +47,12 @@ class StackResource:
 
     @cached_property
     def props(self) -> dict[str, Any]:
-        return plain(self.shown.props)
+        return {**self.inputs, **plain(self.shown.props)}
+
+    @property
+    def provider(self) -> str:
+        """The URN of its provider: which cluster a Kubernetes resource is in."""
+        return self.shown.provider.urn if self.shown.provider else ""
 
     @cached_property
     def alone(self) -> Resource:
@@ -60,8 +67,12 @@ class StackResource:
 class Stack:
     """All resources of a stack, by type and by URN."""
 
-    def __init__(self, resources: Sequence[PolicyResource]) -> None:
-        self._by_urn = {resource.urn: StackResource(resource) for resource in resources}
+    def __init__(
+        self,
+        resources: Sequence[PolicyResource],
+        inputs: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    ) -> None:
+        self._by_urn = {one.urn: StackResource(one, inputs.get(one.urn, {})) for one in resources}
 
     @property
     def name(self) -> str:

@@ -109,13 +109,20 @@ def block_names(file: str) -> frozenset[str]:
 class Ledger:
     """The unknowns that each control met in each resource, kept from `Analyze` to `AnalyzeStack` of one run.
 
-    `exempt` says whether a finding (control, URN, message) is exempt.
+    `exempt` says whether a finding (control, URN, message) is exempt. `inputs` are what each resource was given: in the
+    first preview a Kubernetes resource has no outputs, since there is no cluster to ask.
     """
 
     def __init__(self, exempt: Callable[[str, str, str], bool] = lambda control, urn, message: False) -> None:
         self.exempt = exempt
+        self.inputs: dict[str, dict[str, Any]] = {}
         self._met: dict[tuple[str, str], tuple[Unknown, ...]] = {}
         self._lock = Lock()  # the servicer answers on several threads
+
+    def saw(self, urn: str, inputs: dict[str, Any]) -> None:
+        """Keep what a resource was given."""
+        with self._lock:
+            self.inputs[urn] = inputs
 
     def record(self, control_id: str, urn: str, met: Sequence[Unknown]) -> None:
         """Replace what the control met in the resource: a later look is the better one."""

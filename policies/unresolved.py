@@ -28,7 +28,7 @@ def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPo
     """A policy that reports each value that some control needed, could not know, and nothing in the stack settles."""
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        stack = Stack(args.resources)
+        stack = Stack(args.resources, ledger.inputs)
         for control in controls:
             for urn, unknown in _open(control, ledger, stack):
                 if not ledger.exempt(control.id, urn, message := _message(control, unknown)):

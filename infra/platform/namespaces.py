@@ -22,6 +22,8 @@ PodSecurity = Literal["restricted", "baseline", "privileged"]
 
 # Kueue looks after Jobs in the namespaces that carry this label.
 QUEUED = {"india-ai-infra/queued": "true"}
+# As on the cloud's stores; a label's name has no colon.
+DATA_CLASS = "dpdp-data-class"
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,18 @@ NAMESPACES = (
 
 
 def create_namespaces(
-    cloud: str, opts: pulumi.ResourceOptions, guarded: bool = False
+    cloud: str, data_class: str, opts: pulumi.ResourceOptions, guarded: bool = False
 ) -> dict[str, Namespace]:
     """Every namespace of the platform on that cloud by name; `kube-system` is the cluster's own.
+
+    Workloads handle data of `data_class`; the platform's own pods see none, and say so.
 
     `guarded` workloads are under an admission policy instead of Pod Security, which then lets everything in.
     """
     specs = [
         replace(spec, pod_security="privileged") if guarded and spec.workload else spec for spec in NAMESPACES
     ]
-    return {spec.name: _namespace(spec, opts) for spec in specs if spec.cloud in (None, cloud)}
+    return {spec.name: _namespace(spec, data_class, opts) for spec in specs if spec.cloud in (None, cloud)}
 
 
 def create_limits(
@@ -84,11 +88,12 @@ def create_limits(
     return created
 
 
-def _namespace(spec: NamespaceSpec, opts: pulumi.ResourceOptions) -> Namespace:
+def _namespace(spec: NamespaceSpec, data_class: str, opts: pulumi.ResourceOptions) -> Namespace:
     labels = {
         "pod-security.kubernetes.io/enforce": spec.pod_security,
         "pod-security.kubernetes.io/warn": spec.pod_security,
         "pod-security.kubernetes.io/audit": "restricted",
+        DATA_CLASS: data_class if spec.workload else "internal",
     }
     if spec.workload:
         labels |= QUEUED

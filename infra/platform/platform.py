@@ -32,6 +32,7 @@ class PlatformArgs:
     registries: where images are pulled from instead, by the registry that their charts name (`quay.io`).
     interruption_queue: name of the queue that carries spot notices to Karpenter; AWS only.
     people: members (`group:ml@example.in`) of the Kubernetes groups, where the cloud does not put them in by itself.
+    data_class: of what workloads handle, written on their namespaces.
     controller_replicas: of Karpenter; at most the number of system nodes.
     controllers_depend_on: what the controllers need in the cloud, such as system nodes and Pod Identity associations.
     """
@@ -44,6 +45,7 @@ class PlatformArgs:
     registries: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     interruption_queue: pulumi.Input[str] = ""
     people: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    data_class: str = "personal"
     controller_replicas: int = 2
     controllers_depend_on: Sequence[pulumi.Resource] = field(default_factory=list)
 
@@ -74,7 +76,9 @@ class Platform(pulumi.ComponentResource):
         pools = args.cluster.pools.values()
         guard = guard_workloads(pools, child)
         # No moment without one of the two.
-        self.namespaces = create_namespaces(cloud, _after(child, *guard), guarded=needs_host(pools))
+        self.namespaces = create_namespaces(
+            cloud, args.data_class, _after(child, *guard), guarded=needs_host(pools)
+        )
         in_namespaces = _after(child, *self.namespaces.values())
         limits = create_limits(self.namespaces, args.cluster.pools, child)
         policies = [

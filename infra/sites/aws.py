@@ -236,6 +236,7 @@ def _operate(
             else gpus,
             cluster_name=cluster.name,
             https_cidrs=_reachable(network, replica),
+            data_class=handling.data_class,
             site_pod_cidrs=on_premises.pod_cidrs if on_premises else (),
             store=on_premises.store_reach if on_premises else None,
             interruption_queue=karpenter.queue_name,

@@ -117,6 +117,7 @@ def _operate(
             cluster=gpus,
             cluster_name=cluster.name,
             https_cidrs=network.https_cidrs,
+            data_class=handling.data_class,
             people={KUBERNETES_GROUPS[person]: members for person, members in people.items()},
             registries=registry.mirrors,
             controllers_depend_on=[*cluster.ready, *registry.ready],

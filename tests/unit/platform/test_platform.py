@@ -57,6 +57,15 @@ def test_custom_resources_match_their_upstream_schemas(made):
     assert kinds == {"ResourceFlavor", "ClusterQueue", "LocalQueue", "PodMonitor", "PrometheusRule"}
 
 
+def test_each_namespace_says_what_class_of_data_its_pods_handle(made):
+    labels = {
+        name: found.inputs["metadata"]["labels"] for name, found in made.of("core/v1:Namespace").items()
+    }
+    classes = {name.removesuffix("-namespace"): found["dpdp-data-class"] for name, found in labels.items()}
+    assert {name for name, found in classes.items() if found == "personal"} == set(WORKLOADS)
+    assert {classes[name] for name in classes.keys() - set(WORKLOADS)} == {"internal"}
+
+
 def test_custom_resources_go_before_the_chart_that_controls_them(made):
     controllers = {"kueue.x-k8s.io": "kueue", "monitoring.coreos.com": "kube-prometheus-stack"}
     for found in made.resources:
