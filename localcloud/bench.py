@@ -77,6 +77,7 @@ def _measure(title: str, stack: Stack, previews: int) -> dict[str, float]:
             report(number, previews, "no-change preview")
             times.append(_timed(stack.preview))
         seconds["no-change preview"] = statistics.median(times)
+        stack.unguard()
         seconds["destroy"] = _timed(stack.destroy)
     return seconds
 

@@ -9,6 +9,7 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.access import BUCKET_POLICIES
+from policies.buckets import is_amazons
 from policies.control import Control, Finding
 from policies.documents import statements, waits_for_the_update
 from policies.encryption import BUCKETS
@@ -143,8 +144,10 @@ def in_transit(resource: Resource, _settings: Settings) -> Iterator[Finding | Un
 
 
 def in_the_stack(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
-    """ENC-03: each bucket has a policy to refuse plain HTTP, and each plain HTTP proxy redirects."""
-    for bucket in stack.of(*BUCKETS):
+    """ENC-03: each bucket of Amazon's has a policy to refuse plain HTTP, and each plain HTTP proxy redirects."""
+    for bucket in filter(
+        is_amazons, stack.of(*BUCKETS)
+    ):  # another store's own endpoint says how it is reached
         # The property is an output too: unknown in a preview, and empty where there is no policy.
         inline = statements(bucket.props.get("policy"), "policy")
         refused = any(isinstance(found, tuple) and _refuses_http(found[1]) for found in inline)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import boto3
@@ -20,6 +21,17 @@ from localcloud.engine import Stack
 from localcloud.paths import PROJECT
 
 pytestmark = pytest.mark.local
+
+# A store on premises knows no identity of a cloud: its keys end only when somebody ends them, and ACC-04 says so.
+STATIC_KEYS = {
+    "control": "DPDP-ACC-04",
+    "urn": "urn:pulumi:dev::*-on-premises-store",
+    "reason": "the store on premises takes no identity of a pod",
+    "owner": "ml-platform",
+    "approver": "privacy-office",
+    "ticket": "TEST-1",
+    "expires": (date.today() + timedelta(days=30)).isoformat(),
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +57,10 @@ def stack(environment: dict[str, str], store: str, tmp_path_factory: pytest.Temp
     }
     file = tmp_path_factory.mktemp("config") / "Pulumi.dev.yaml"
     file.write_text(yaml.safe_dump({"config": {**config, **KEYS}}))
-    return Stack("dev", cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"]), config_file=file)
+    exempt = file.with_name("dpdp-exemptions.yaml")
+    exempt.write_text(yaml.safe_dump([STATIC_KEYS]))
+    env = cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
+    return Stack("dev", {**env, "INDIA_DPDP_EXEMPTIONS": str(exempt)}, config_file=file)
 
 
 @pytest.fixture(scope="module", autouse=True)
