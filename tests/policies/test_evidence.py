@@ -166,6 +166,8 @@ def test_a_store_of_another_maker_keeps_its_own_log(endpoint: Any, asked: bool) 
     text = UNKNOWN if endpoint is UNKNOWN else json.dumps([{"s3": endpoint}])
     behind = Shown(BUCKET.type, BUCKET.props, "bucket", {"region": "ap-south-1", "endpoints": text})
     assert bool(told("DPDP-LOG-02", behind)) == asked
+    plain = [line for line in told("DPDP-ENC-03", behind) if "no policy belongs" in line]
+    assert bool(plain) == asked, "how another store is reached, its endpoint says"
 
 
 def test_access_to_a_table_is_logged_by_a_trail() -> None:
