@@ -221,7 +221,7 @@ def test_a_bad_manifest_fails_in_the_preview(stack: Stack):
     assert stack.made == {}
 
 
-def test_what_does_not_exist_yet_does_not_fail_a_preview(stack: Stack):
+def test_what_does_not_exist_yet_does_not_fail_a_preview(stack: Stack, api: Api):
     later = Resource("urn:pulumi:local::india-ai-infra::kubernetes:core/v1:ConfigMap::later", preview=True)
     in_a_new_namespace = {
         "apiVersion": "v1",
@@ -231,15 +231,20 @@ def test_what_does_not_exist_yet_does_not_fail_a_preview(stack: Stack):
     stack.provider.create(later, in_a_new_namespace)
     of_a_new_kind = {"apiVersion": "later.io/v1", "kind": "Later", "metadata": {"name": "a"}}
     stack.provider.create(later, of_a_new_kind)
+    assert api.get(in_a_new_namespace) is None
+    assert api.get(of_a_new_kind) is None
 
 
-def test_a_replacement_is_previewed_while_the_old_object_stands(stack: Stack):
+def test_a_replacement_is_previewed_while_the_old_object_stands(stack: Stack, api: Api):
     inputs = {**job({"pulumi.com/skipAwait": "true"}), "metadata": {"name": "old", "annotations": {}}}
     inputs["metadata"]["annotations"]["pulumi.com/skipAwait"] = "true"
     stack.up("batch/v1:Job", "old", inputs)
     inputs["spec"]["template"]["spec"]["containers"][0]["image"] = "newer"
     resource, _, _ = stack.made["old"]
     stack.provider.create(Resource(resource.urn, preview=True), inputs)
+    stands = api.get(inputs)
+    assert stands is not None
+    assert stands["spec"]["template"]["spec"]["containers"][0]["image"] != "newer"
 
 
 def test_refresh_sees_what_was_changed_and_deleted_behind_its_back(stack: Stack, api: Api):
