@@ -8,10 +8,11 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
+from policies.documents import Statement, statements
 from policies.encryption import BUCKETS
 from policies.law import ACCESS
-from policies.resource import Resource, Settings, Stack, StackResource, document
-from policies.unknowns import Unknown, dig, dotted, each, leaves
+from policies.resource import Resource, Settings, Stack, StackResource
+from policies.unknowns import Unknown, dotted, each, leaves
 
 BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 ACCOUNT_BLOCK = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
@@ -115,26 +116,16 @@ def _acls(props: dict[str, Any]) -> Iterator[Finding | Unknown]:
 
 
 def _bucket_policy(policy: Any, absent_is_fine: bool = False) -> Iterator[Finding | Unknown]:
-    if isinstance(policy, Unknown):
-        yield policy
-        return
     if policy is None and absent_is_fine:
         return
-    tree = document(policy)
-    if not isinstance(tree, dict):
-        yield Finding("the policy can't be read", "policy", policy, "a policy document in JSON")
-        return
-    for index, statement in enumerate(each(tree.get("Statement"))):
-        if unknown := next(
-            (leaf.value for leaf in leaves(statement) if isinstance(leaf.value, Unknown)), None
-        ):
-            yield unknown
-        elif dig(statement, "Effect") == "Allow" and _for_everybody(statement) and not is_narrowed(statement):
-            at = f"policy.Statement[{index}]"
+    for one in statements(policy, "policy"):
+        if not isinstance(one, Statement):
+            yield one
+        elif one.allows and _for_everybody(one.body) and not is_narrowed(one.body):
             yield Finding(
                 "the policy allows everybody",
-                f"{at}.NotPrincipal" if "NotPrincipal" in statement else f"{at}.Principal",
-                statement.get("Principal", statement.get("NotPrincipal")),
+                f"{one.at}.NotPrincipal" if "NotPrincipal" in one.body else f"{one.at}.Principal",
+                one.body.get("Principal", one.body.get("NotPrincipal")),
                 "named principals, or a condition on their account, organisation or VPC endpoint",
             )
 

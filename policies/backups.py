@@ -14,7 +14,7 @@ from policies.governance import GCP_SQL, personal_stores
 from policies.law import CONTINUITY, SECOND_COPY
 from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
-from policies.wanted import Wanted, at_least, on
+from policies.wants import Want, at_least, is_true, judge
 
 DAYS = 7
 _WEEK_SECONDS = DAYS * 86_400
@@ -23,16 +23,16 @@ DLM = "aws:dlm/lifecyclePolicy:LifecyclePolicy"
 EFS, EFS_BACKUP = "aws:efs/fileSystem:FileSystem", "aws:efs/backupPolicy:BackupPolicy"
 
 
-def _days(path: str) -> Wanted:
-    return Wanted(path, "backups are kept too briefly, or not made", f"at least {DAYS} days", at_least(DAYS))
+def _days(path: str) -> Want:
+    return Want(path, at_least(DAYS), "backups are kept too briefly, or not made", f"at least {DAYS} days")
 
 
-def _switch(path: str) -> Wanted:
-    return Wanted(path, "backups are not made", "true", on)
+def _switch(path: str) -> Want:
+    return Want(path, is_true, "backups are not made", "true")
 
 
 # How a type says that it is backed up. Caches, queues and streams are no place of record, so they are not asked.
-BACKED_UP: dict[str, Wanted] = {
+BACKED_UP: dict[str, Want] = {
     "aws:rds/cluster:Cluster": _days("backupRetentionPeriod"),
     "aws:rds/instance:Instance": _days("backupRetentionPeriod"),
     "aws:docdb/cluster:Cluster": _days("backupRetentionPeriod"),
@@ -69,7 +69,7 @@ def backups(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
         elif store.type == EFS:
             found = _file_system(stack, store)
         else:
-            found = next(BACKED_UP[store.type].asked(store.props), None)
+            found = next(judge(store.props, (BACKED_UP[store.type],)), None)
         if isinstance(found, Unknown):
             wanted = BACKED_UP[store.type]
             found = Finding(

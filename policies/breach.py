@@ -15,13 +15,13 @@ from policies.law import BREACH, SPECIFIED_DATA
 from policies.network_logs import unlogged_subnets, unlogged_vpcs
 from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
-from policies.wanted import Wanted, on, text
+from policies.wants import Want, is_named, is_true, judge
 
 DETECTOR = "aws:guardduty/detector:Detector"
-DETECTORS: dict[str, Wanted] = {
-    DETECTOR: Wanted("enable", "the detector is switched off", "true", on, default=True),
-    "aws:macie2/account:Account": Wanted(
-        "status", "Macie is paused", "ENABLED", lambda value: value == "ENABLED", default="ENABLED"
+DETECTORS: dict[str, Want] = {
+    DETECTOR: Want("enable", is_true, "the detector is switched off", "true", absent=True),
+    "aws:macie2/account:Account": Want(
+        "status", lambda value: value == "ENABLED", "Macie is paused", "ENABLED", absent=True
     ),
 }
 RULE_TARGET, ALARM = "aws:cloudwatch/eventTarget:EventTarget", "aws:cloudwatch/metricAlarm:MetricAlarm"
@@ -49,13 +49,13 @@ _ELSEWHERE = {
 
 def detection(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """BRE-01: what looks for breaches is switched on."""
-    yield from DETECTORS[resource.type].asked(resource.props)
+    yield from judge(resource.props, (DETECTORS[resource.type],))
 
 
 def a_detector(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
     """BRE-01 over the stack: where personal data is kept on AWS, GuardDuty looks. Google's is the organisation's."""
     store = next(personal_stores(stack, *AWS_STORES), None)
-    if store and not text(settings.get("elsewhere")) and not any(stack.of(DETECTOR)):
+    if store and not is_named(settings.get("elsewhere")) and not any(stack.of(DETECTOR)):
         yield (
             store.urn,
             _missing("nothing looks for a breach", "a GuardDuty detector, or `elsewhere` in the settings"),
@@ -64,7 +64,7 @@ def a_detector(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]
 
 def alerts(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
     """BRE-02: an alert of each cloud that keeps personal data reaches somebody."""
-    if text(settings.get("elsewhere")):
+    if is_named(settings.get("elsewhere")):
         return
     store = next(personal_stores(stack, *AWS_STORES), None)
     if store and not any(_is_heard(stack, topic) for topic in stack.of(TOPIC)):
@@ -98,7 +98,7 @@ def _arrives(stack: Stack, policy: StackResource) -> bool:
     named = each(policy.props.get("notificationChannels"))
     for channel in stack.of(CHANNEL):
         name = channel.props.get("name")
-        if channel.urn not in sources and not (text(name) and name in named):
+        if channel.urn not in sources and not (is_named(name) and name in named):
             continue
         if channel.props.get("type") != "pubsub":
             return isinstance(channel.props.get("type"), str)
@@ -112,7 +112,7 @@ def _made_from(stack: Stack, topic: StackResource, type_: str, prop: str) -> boo
     arn = topic.props.get("arn")
     return any(
         topic.urn in {source.urn for source in one.sources(prop)}
-        or (text(arn) and arn in each(one.props.get(prop)))
+        or (is_named(arn) and arn in each(one.props.get(prop)))
         for one in stack.of(type_)
     )
 

@@ -56,7 +56,7 @@ StackCheck = Callable[[Stack, Settings], Iterable[tuple[str, Finding]]]
 Settles = Callable[[Unknown, StackResource, Stack], bool]
 
 
-def _nothing_settles(_unknown: Unknown, _resource: StackResource, _stack: Stack) -> bool:
+def nothing_settles(_unknown: Unknown, _resource: StackResource, _stack: Stack) -> bool:
     return False
 
 
@@ -75,7 +75,7 @@ class Control:
     remedy: str
     check: Check | None
     stack_check: StackCheck | None = None
-    settles: Settles = _nothing_settles
+    settles: Settles = nothing_settles
     settings: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     @property

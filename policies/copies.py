@@ -10,7 +10,8 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies import locations
 from policies.control import Control, Finding
 from policies.law import RESIDENCY
-from policies.references import FAMILIES, Row, both, is_own, region, rows, settled_by_own, told, walk
+from policies.provenance import is_own, sources
+from policies.references import FAMILIES, Row, both, region, rows, settled_by_own, told, walk
 from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, dotted, leaves
 
@@ -91,9 +92,8 @@ def _is_indian(found: re.Match[str]) -> bool:
 
 def settled_by_image(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
     """An image that the stack builds itself is judged where it is built, a repository where it is made."""
-    names = [part for part in unknown.path if isinstance(part, str)]
-    types = [source.resource_type for source in resource.sources(names[0])] if names else []
-    built = bool(types) and all(is_own(type_) or type_.startswith("docker") for type_ in types)
+    types = sources(unknown, resource)
+    built = bool(types) and all(is_own(type_, ("docker",)) for type_ in types)
     return built or settled_by_own(unknown, resource, stack)
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from policies import locations
 from policies.control import Finding, StackCheck
 from policies.encryption import BUCKETS
-from policies.references import at, is_own, told
+from policies.provenance import is_own
+from policies.references import at, told
 from policies.resource import Settings, Stack, StackResource
 from policies.unknowns import Unknown
 

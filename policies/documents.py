@@ -1,42 +1,76 @@
-"""Policy documents: their statements, and when one that a preview can't read yet may wait for the update."""
+"""Policy documents of AWS, read for a control: their statements, whom each names, and under which condition."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from policies import locations
 from policies.control import Finding
-from policies.keys import is_from_this_stack
-from policies.resource import Stack, StackResource, document
+from policies.resource import document
 from policies.unknowns import Unknown, each, leaves
 
-Statement = tuple[str, dict[str, Any]]
+_ACCOUNT = re.compile(r"\d{12}")
 
 
-def statements(value: Any, where: str) -> Iterator[Statement | Finding | Unknown]:
-    """(where, statement) for each; a document or statement that is unknown in part is so as a whole."""
-    tree = document(value)
-    if unknown := next((leaf.value for leaf in leaves(tree) if isinstance(leaf.value, Unknown)), None):
-        yield unknown
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a document, and where it stands."""
+
+    at: str
+    body: dict[str, Any]
+
+    @property
+    def allows(self) -> bool:
+        return self.body.get("Effect") == "Allow"
+
+    def texts(self, name: str) -> list[str]:
+        """The values of `Action`, `Resource` and the like, of which one may stand alone."""
+        return [value for value in each(self.body.get(name)) if isinstance(value, str)]
+
+    def principals(self) -> list[str]:
+        """Accounts, ARNs, users and `*`; not the clouds' services, nor whoever an identity provider names."""
+        principal = self.body.get("Principal")
+        found = (
+            principal
+            if not isinstance(principal, dict)
+            else [one for kind in ("AWS", "CanonicalUser") for one in each(principal.get(kind))]
+        )
+        return [one for one in each(found) if isinstance(one, str)]
+
+    def conditions(self) -> Iterator[tuple[str, str, list[Any]]]:
+        """(operator, key, values), names in lower case."""
+        conditions = self.body.get("Condition")
+        for operator, tests in conditions.items() if isinstance(conditions, dict) else ():
+            for key, values in tests.items() if isinstance(tests, dict) else ():
+                yield str(operator).lower(), str(key).lower(), each(values)
+
+
+def statements(policy: Any, where: str) -> Iterator[Statement | Finding | Unknown]:
+    """Every statement; an `Unknown` for a document, or a statement, that can't be known, a finding for what is none."""
+    if isinstance(policy, Unknown):
+        yield policy
         return
+    tree = document(policy)
     if not isinstance(tree, dict):
-        yield Finding("the policy can't be read", where, value, "a policy document in JSON")
+        yield Finding("the policy can't be read", where, policy, "a policy document in JSON")
         return
     many = isinstance(tree.get("Statement"), list)
-    for index, statement in enumerate(each(tree.get("Statement"))):
+    for index, body in enumerate(each(tree.get("Statement"))):
         at = f"{where}.Statement[{index}]" if many else f"{where}.Statement"
-        if isinstance(statement, dict):
-            yield at, statement
+        if unknown := next((leaf.value for leaf in leaves(body) if isinstance(leaf.value, Unknown)), None):
+            yield unknown
+        elif isinstance(body, dict):
+            yield Statement(at, body)
         else:
-            yield Finding("the statement can't be read", at, statement, "a statement")
+            yield Finding("the statement can't be read", at, body, "a statement")
 
 
-def waits_for_the_update(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
-    """True when all that a document still lacks is what the stack's own resources are called.
-
-    Its actions and principals are then written in the program, but hidden with the rest. The update shows the whole
-    document to the same mandatory control before it is made.
-    """
-    names = [part for part in unknown.path if isinstance(part, str)]
-    sources = resource.sources(names[0]) if names else []
-    return bool(sources) and all(is_from_this_stack(source.resource_type) for source in sources)
+def account(principal: str) -> str | None:
+    """The account of a principal: its number alone, or inside an ARN; None for all others."""
+    if _ACCOUNT.fullmatch(principal):
+        return principal
+    arn = locations.arn(principal)
+    return arn.account if arn and _ACCOUNT.fullmatch(arn.account) else None

@@ -12,7 +12,7 @@ from policies.control import Control, Finding
 from policies.law import ACCOUNTABILITY, CLASSIFICATION, UNSEEN
 from policies.resource import Resource, Settings, Stack, StackResource, document
 from policies.unknowns import Unknown, dig
-from policies.wanted import number
+from policies.wants import number
 
 CLASSES = ("personal", "sensitive", "payment", "internal", "public")
 NOT_PERSONAL = ("internal", "public")

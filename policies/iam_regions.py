@@ -10,11 +10,11 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies import locations
 from policies.control import Control, Finding
+from policies.documents import Statement, statements
 from policies.law import RESIDENCY
-from policies.principals import Statement, every_statement, statements
-from policies.resource import Resource, Settings, Stack, StackResource, document
+from policies.provenance import settled_by_own_parts
+from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
-from policies.workloads import from_own_resources
 
 # Where identity policies are written, by type.
 DOCUMENTS: dict[str, tuple[str, ...]] = {
@@ -114,16 +114,13 @@ def guardrail(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]
         )
 
 
-def settled_by_own_parts(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
-    """A document made from this stack's own resources; the update reads it before it is put in force."""
-    return bool(unknown.path) and from_own_resources(resource, str(unknown.path[0]))
-
-
 def _granted(where: str, policy: Any) -> Iterator[Finding | Unknown]:
-    for statement in statements(where, policy):
-        if isinstance(statement, Unknown):
+    if policy is None:
+        return
+    for statement in statements(policy, where):
+        if not isinstance(statement, Statement):
             yield statement
-        elif not _only_in_india(statement):
+        elif statement.allows and not _only_in_india(statement):
             yield from _abroad(statement)
 
 
@@ -229,8 +226,8 @@ def _denies_abroad(stack: Stack, policy: StackResource) -> bool:
         other.props.get("policyId") == policy.props.get("id") is not None for other in stack.of(SCP_ATTACHED)
     )
     return attached and any(
-        not isinstance(statement, Unknown) and _is_guardrail(statement)
-        for statement in every_statement("content", document(policy.props.get("content")))
+        isinstance(statement, Statement) and _is_guardrail(statement)
+        for statement in statements(policy.props.get("content"), "content")
     )
 
 

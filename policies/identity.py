@@ -11,10 +11,10 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
-from policies.documents import statements, waits_for_the_update
-from policies.keys import is_from_this_stack
+from policies.documents import Statement, statements
 from policies.law import ACCESS
 from policies.pod_specs import containers, pod_specs
+from policies.provenance import is_own, settled_by_own_parts, sources
 from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
 from policies.wants import Want, is_named, judge, occurrences, one_of
@@ -123,8 +123,8 @@ def least_privilege(resource: Resource, _settings: Settings) -> Iterator[Finding
     if path := IDENTITY_POLICIES.get(resource.type):
         for where, policy in occurrences(resource.props, path):
             for found in statements(policy, where):
-                if isinstance(found, tuple):
-                    yield from _statement(*found)
+                if isinstance(found, Statement):
+                    yield from _statement(found.at, found.body)
                 else:
                     yield found
     if path := ATTACHMENTS.get(resource.type):
@@ -150,11 +150,8 @@ def instance_metadata(resource: Resource, _settings: Settings) -> Iterator[Findi
 
 def settled(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
     """What this stack's own resources are called is no key, and nor is what was drawn at random; but for keys."""
-    names = [part for part in unknown.path if isinstance(part, str)]
-    types = [source.resource_type for source in resource.sources(names[0])] if names else []
-    return bool(types) and all(
-        type_.startswith("random:") or (is_from_this_stack(type_) and type_ not in _KEYS) for type_ in types
-    )
+    types = sources(unknown, resource)
+    return bool(types) and all(is_own(type_, ("random:",)) and type_ not in _KEYS for type_ in types)
 
 
 def _shown(value: Any) -> Any:
@@ -371,7 +368,7 @@ ACC_05 = Control(
     types=(*IDENTITY_POLICIES, *ATTACHMENTS, *GRANTS, *KUBERNETES_ROLES, LAKE_GRANT),
     remedy="allow the actions that are needed, on the stores that they are needed for",
     check=least_privilege,
-    settles=waits_for_the_update,
+    settles=settled_by_own_parts,
 )
 ACC_06 = Control(
     id="DPDP-ACC-06",

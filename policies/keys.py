@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from policies.provenance import is_own, sources
 from policies.resource import Stack, StackResource
 from policies.unknowns import Unknown
 
@@ -13,9 +14,6 @@ KEY_TYPES = (
     "aws:kms/externalKey:ExternalKey",
     "gcp:kms/cryptoKey:CryptoKey",
 )
-# These hand out values made elsewhere, a foreign key's ARN for one.
-_SOURCES_OF_ANYTHING = ("pulumi:", "aws:ssm/", "aws:secretsmanager/", "gcp:secretmanager/")
-
 _KEY_PROPERTY = re.compile(
     r"kms(Master|Data|Encryption)?(Key)?(Id|Arn|Name|SelfLink|Identifier)?s?$|(encryption|customerManaged|customerMaster)Key(Id|Arn)?s?$"
     r"|^(key|primaryKey|targetKey)Arn$",
@@ -37,10 +35,5 @@ def settled_by_key(unknown: Unknown, resource: StackResource, _stack: Stack) -> 
     names = [part for part in unknown.path if isinstance(part, str)]
     if not names or not is_key_property(names[-1]):
         return False
-    types = [source.resource_type for source in resource.sources(names[0])]
-    return any(type_ in KEY_TYPES for type_ in types) and all(is_from_this_stack(type_) for type_ in types)
-
-
-def is_from_this_stack(type_: str) -> bool:
-    """Whether a resource of this type hands out nothing but what it is itself: names, ids and ARNs."""
-    return type_.startswith(("aws:", "gcp:")) and not type_.startswith(_SOURCES_OF_ANYTHING)
+    types = sources(unknown, resource)
+    return any(type_ in KEY_TYPES for type_ in types) and all(map(is_own, types))

@@ -10,9 +10,9 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.control import Control, Finding
 from policies.governance import LABEL
 from policies.law import EGRESS
+from policies.provenance import IN_CLUSTERS, made_here
 from policies.resource import Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, dotted, each, leaves
-from policies.workloads import from_own_resources
 
 NAMESPACE = "kubernetes:core/v1:Namespace"
 POLICIES = (
@@ -85,7 +85,7 @@ def _open(policy: StackResource) -> Iterator[Finding]:
     spec = policy.props.get("spec")
     egress = dig(spec, "egress")
     if isinstance(spec, Unknown) or isinstance(egress, Unknown):
-        if not from_own_resources(policy, "spec"):
+        if not made_here(policy, "spec", IN_CLUSTERS):
             yield _hidden("spec.egress")
         return
     everyone = _is_empty(dig(spec, "endpointSelector" if policy.type == CILIUM else "podSelector"))
@@ -93,7 +93,7 @@ def _open(policy: StackResource) -> Iterator[Finding]:
         at = f"spec.egress[{index}]"
         unknown = isinstance(rule, Unknown) or any(isinstance(leaf.value, Unknown) for leaf in leaves(rule))
         if unknown:
-            if not from_own_resources(policy, "spec"):
+            if not made_here(policy, "spec", IN_CLUSTERS):
                 yield _hidden(at)
         elif _leads_anywhere(policy.type, rule) and (
             everyone or not each(dig(rule, "ports") or dig(rule, "toPorts"))

@@ -15,7 +15,7 @@ from policies.law import LOG_SAFETY, VISIBILITY
 from policies.resource import Resource, Settings, Stack, StackResource
 from policies.trails import EVENT_STORE, TRAIL
 from policies.unknowns import Unknown, dig
-from policies.wanted import Wanted, at_least, on, text
+from policies.wants import Want, at_least, is_named, is_true, judge
 
 FLOOR_DAYS = 365
 _DAY_SECONDS = 86_400
@@ -26,8 +26,8 @@ SINKS = (
     "gcp:logging/billingAccountSink:BillingAccountSink",
 )
 _TO_BUCKET = "storage.googleapis.com/"
-TERMINATION = Wanted(
-    "terminationProtectionEnabled", "the event data store can be deleted", "true", on, default=True
+TERMINATION = Want(
+    "terminationProtectionEnabled", is_true, "the event data store can be deleted", "true", absent=True
 )
 LOCKED = "also ask for locks that nobody can lift: S3's COMPLIANCE mode, Google's isLocked"
 
@@ -49,17 +49,17 @@ DESTINATIONS = (
         "datasetId",
     ),
 )
-CAPTURE_KEY = Wanted(
+CAPTURE_KEY = Want(
     "dataCaptureConfig.kmsKeyId",
+    is_named,
     "captured requests are not under a key of yours",
     "the ARN of a KMS key in India",
-    text,
 )
 
 
 def deletable(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """LOG-04: an event data store keeps its protection."""
-    yield from TERMINATION.asked(resource.props)
+    yield from judge(resource.props, (TERMINATION,))
 
 
 def altered(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
@@ -91,7 +91,7 @@ def _archive(stack: Stack, sink: StackResource) -> StackResource | None:
             bucket
             for bucket in stack.of(GCS_BUCKET)
             if bucket.urn in made_from
-            or (text(bucket.props.get("name")) and destination == f"{_TO_BUCKET}{bucket.props['name']}")
+            or (is_named(bucket.props.get("name")) and destination == f"{_TO_BUCKET}{bucket.props['name']}")
         ),
         None,
     )
@@ -134,7 +134,7 @@ def inference_logs(resource: Resource, _settings: Settings) -> Iterator[Finding 
     ):
         return
     if resource.type == SAGEMAKER:
-        yield from CAPTURE_KEY.asked(resource.props)
+        yield from judge(resource.props, (CAPTURE_KEY,))
     values = [
         (path, dig(resource.props, *path.split(".")))
         for type_, path, _, _ in DESTINATIONS
@@ -167,7 +167,7 @@ def destinations(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Findi
 
 def _named(value: str, name: Any) -> bool:
     """Whether a destination (a name, an `s3://` or `bq://` address) is the store of that name."""
-    if not text(name):
+    if not is_named(name):
         return False
     return (
         name in value.removeprefix("s3://").removeprefix("bq://").replace("/", ".").split(".")

@@ -9,9 +9,9 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
-from policies.documents import waits_for_the_update
 from policies.governance import TAG
 from policies.law import MASKING
+from policies.provenance import settled_by_own_parts
 from policies.resource import Resource, Settings, Stack, StackResource, document
 from policies.unknowns import Unknown, dig, each, leaves, plain
 
@@ -114,6 +114,6 @@ ENC_08 = Control(
     remedy="give the log group a data protection policy that masks Aadhaar and PAN numbers",
     check=policies_that_mask,
     stack_check=groups,
-    settles=waits_for_the_update,
+    settles=settled_by_own_parts,
 )
 CONTROLS = (ENC_08,)

@@ -11,13 +11,13 @@ from policies.governance import AWS_STORES, GCP_SQL, GCP_STORES, personal_stores
 from policies.law import CLOCKS, TRAFFIC_LOGS, VISIBILITY
 from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each, leaves
-from policies.wanted import Wanted, at_least, holds
+from policies.wants import Want, at_least, holds, judge
 
 VPC, FLOW_LOG = "aws:ec2/vpc:Vpc", "aws:ec2/flowLog:FlowLog"
 QUERY_LOG = "aws:route53/resolverQueryLogConfigAssociation:ResolverQueryLogConfigAssociation"
 NETWORK, SUBNETWORK = "gcp:compute/network:Network", "gcp:compute/subnetwork:Subnetwork"
 DNS_POLICY = "gcp:dns/policy:Policy"
-ALL_TRAFFIC = Wanted("trafficType", "the flow log leaves traffic out", "ALL", lambda value: value == "ALL")
+ALL_TRAFFIC = Want("trafficType", lambda value: value == "ALL", "the flow log leaves traffic out", "ALL")
 _TRANSIT = (
     "transitGatewayId",
     "transitGatewayAttachmentId",
@@ -51,7 +51,7 @@ TIME_SOURCES = (
 def traffic_type(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """LOG-05: a flow log takes refused traffic in as well."""
     if not any(resource.props.get(name) for name in _TRANSIT):
-        yield from ALL_TRAFFIC.asked(resource.props)
+        yield from judge(resource.props, (ALL_TRAFFIC,))
 
 
 def traffic_logs(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:

@@ -10,9 +10,9 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies import locations
 from policies.control import Control, Finding
 from policies.law import RESIDENCY
-from policies.resource import Resource, Settings, Stack, StackResource, document
+from policies.provenance import settled_by_own_parts
+from policies.resource import Resource, Settings, document
 from policies.unknowns import Unknown, dig, dotted, each
-from policies.workloads import from_own_resources
 
 # Regions that a connection leads to, by type; absent is the connection's own region.
 REGIONS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -46,11 +46,6 @@ def paths(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]
         yield from _service(resource.props.get("serviceName"))
     if resource.type == PEERING:
         yield from _peer(resource.props, settings)
-
-
-def settled_by_own_network(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
-    """A network or service of this stack, whose own place is judged by RES-01."""
-    return bool(unknown.path) and from_own_resources(resource, str(unknown.path[0]))
 
 
 def _regions(where: str, value: Any) -> Iterator[Finding | Unknown]:
@@ -116,7 +111,7 @@ RES_16 = Control(
     types=(*dict.fromkeys((*REGIONS, *CORE_POLICIES, PEERING)),),
     remedy="connect to networks and services of Indian regions only",
     check=paths,
-    settles=settled_by_own_network,
+    settles=settled_by_own_parts,
     settings={
         "indianProjects": {
             "type": "array",

@@ -14,7 +14,7 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel
 
-from policies.control import ANY_TYPE, Control
+from policies.control import ANY_TYPE, Control, nothing_settles
 from policies.pack import CONTROLS
 from policies.unknowns import Ledger
 
@@ -80,7 +80,11 @@ def _checked(control: Control) -> Iterator[str]:
         )
     if control.check and control.types == ANY_TYPE:
         yield "Of every type, also of one that nobody listed."
-    yield "A value that a preview can't know is reported as unresolved, and never passes."
+    yield "A value that a preview can't know is reported as unresolved, and never passes" + (
+        "."
+        if control.settles is nothing_settles
+        else ", unless resources of this stack make it: then they are judged, and the update judges the known value."
+    )
 
 
 def _told(check: Callable[..., Any]) -> str:

@@ -11,7 +11,7 @@ PodSpec = tuple[str, dict[str, Any]]
 _LISTS = ("containers", "initContainers", "ephemeralContainers")
 # The levels above a pod's spec, in Kubernetes itself and in the operators of training and serving. Unknown, they may
 # hide one.
-_ABOVE = frozenset(
+ABOVE = frozenset(
     {
         "spec", "template", "jobTemplate", "podTemplate", "head", "worker", "headGroupSpec", "workerGroupSpecs",
         "rayClusterSpec", "rayClusterConfig", "leaderWorkerTemplate", "leaderTemplate", "workerTemplate",
@@ -26,7 +26,7 @@ def pod_specs(props: Any) -> Iterator[PodSpec | Unknown]:
     while todo:
         path, name, value = todo.pop()
         if isinstance(value, Unknown):
-            if name in _ABOVE:
+            if name in ABOVE:
                 yield value
         elif isinstance(value, dict):
             if isinstance(value.get("containers"), list | Unknown):

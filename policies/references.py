@@ -15,6 +15,7 @@ from typing import Any
 
 from policies import locations
 from policies.control import Check, Finding
+from policies.provenance import is_own, sources
 from policies.residency import place_word
 from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Leaf, Unknown, dotted, leaves
@@ -32,11 +33,7 @@ _REGION_IN_HOST = re.compile(r"(?:^|[.-])([a-z]{2,12}(?:-[a-z]+)+-?\d)(?=[.-]|$)
 # What CloudFront uses can be in no other region: certificates and web ACLs hold no personal data, and what functions
 # at the edge do is a matter of caching (RES-17).
 _US_EAST_1_SERVICES = ("acm", "wafv2")
-# These hand out values made elsewhere; a role or key beside a reference says nothing of where it leads.
-_ANYTHING = (
-    *("pulumi:", "aws:ssm/", "aws:secretsmanager/", "gcp:secretmanager/", "aws:cloudformation/"),
-    "aws:lambda/invocation:",
-)
+# A role or key beside a reference says nothing of where it leads.
 _BESIDE = ("aws:iam/", "aws:kms/", "gcp:kms/", "gcp:serviceaccount/", "gcp:projects/iAM")
 
 # Which control speaks of a reference that leads abroad; DPDP-RES-18 of those in any other type.
@@ -269,13 +266,7 @@ def _is_inside(name: str) -> bool:
         return name.endswith(_INSIDE) or name == "localhost"
 
 
-def is_own(type_: str) -> bool:
-    """Whether a resource of this type hands out only references to itself."""
-    return type_.startswith(("aws:", "gcp:")) and not type_.startswith(_ANYTHING)
-
-
 def settled_by_own(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
     """An unknown reference made only from resources of this stack leads to one of them, and each is judged itself."""
-    names = [part for part in unknown.path if isinstance(part, str)]
-    types = [source.resource_type for source in resource.sources(names[0])] if names else []
-    return all(is_own(type_) for type_ in types) and any(not type_.startswith(_BESIDE) for type_ in types)
+    types = sources(unknown, resource)
+    return all(map(is_own, types)) and any(not type_.startswith(_BESIDE) for type_ in types)

@@ -18,7 +18,7 @@ from policies.governance import RETENTION_DAYS, is_personal, tag
 from policies.law import ERASURE, RETENTION_FLOOR
 from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each, first_unknown
-from policies.wanted import number
+from policies.wants import number
 
 FLOOR_DAYS = 365
 _DAY_MS = 86_400_000

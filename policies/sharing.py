@@ -15,11 +15,11 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies.access import PUBLIC_MEMBERS, is_narrowed
 from policies.control import Control, Finding
+from policies.documents import Statement, account, statements
 from policies.law import ACCESS, RESIDENCY
-from policies.principals import Statement, account, statements
+from policies.provenance import settled_by_own_parts
 from policies.resource import Resource, Settings, Stack, StackResource, document
 from policies.unknowns import Leaf, Unknown, dotted, each, leaves
-from policies.workloads import from_own_resources
 
 KEY = "aws:kms/key:Key"
 # Where policies of resources are written, by type.
@@ -90,7 +90,7 @@ def shares(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown
         elif str(leaf.value).lower() in _EVERYBODY:
             yield _public(dotted(leaf.path), leaf.value)
     for statement in _statements(resource.type, resource.props):
-        if isinstance(statement, Unknown):
+        if not isinstance(statement, Statement):
             yield statement
         elif any(one in _EVERYBODY for one in statement.principals()) and not _is_bounded(statement):
             yield _public(f"{statement.at}.Principal", statement.body.get("Principal"))
@@ -128,7 +128,7 @@ def own_accounts(stack: Stack) -> set[str]:
         number
         for key in stack.of(KEY)
         for statement in _statements(KEY, key.props)
-        if not isinstance(statement, Unknown)
+        if isinstance(statement, Statement)
         and any(fnmatchcase("kms:putkeypolicy", action.lower()) for action in statement.texts("Action"))
         for principal in statement.principals()
         if (number := account(principal))
@@ -136,18 +136,17 @@ def own_accounts(stack: Stack) -> set[str]:
     return keepers if len(keepers) == 1 else set()
 
 
-def settled_by_own_parts(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
-    """A policy or grantee made from this stack's own resources; the update reads it before it is put in force."""
-    return bool(unknown.path) and from_own_resources(resource, str(unknown.path[0]))
-
-
 def _grantees(type_: str, props: dict[str, Any]) -> Iterator[Leaf]:
     return leaves({name: props.get(name) for name in GRANTEES.get(type_, ())})
 
 
-def _statements(type_: str, props: dict[str, Any]) -> Iterator[Statement | Unknown]:
-    if type_ in DOCUMENTS:
-        yield from statements(DOCUMENTS[type_], props.get(DOCUMENTS[type_]))
+def _statements(type_: str, props: dict[str, Any]) -> Iterator[Statement | Finding | Unknown]:
+    """What a resource's policy allows, and what in it can't be read or known."""
+    prop = DOCUMENTS.get(type_, "")
+    if props.get(prop) is not None:
+        yield from (
+            one for one in statements(props[prop], prop) if not isinstance(one, Statement) or one.allows
+        )
 
 
 def _named(resource: StackResource) -> Iterator[tuple[str, str]]:
@@ -155,7 +154,7 @@ def _named(resource: StackResource) -> Iterator[tuple[str, str]]:
         if isinstance(leaf.value, str):
             yield dotted(leaf.path), leaf.value
     for statement in _statements(resource.type, resource.props):
-        if not isinstance(statement, Unknown):
+        if isinstance(statement, Statement):
             yield from ((f"{statement.at}.Principal", one) for one in statement.principals())
 
 

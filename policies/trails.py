@@ -15,26 +15,22 @@ from policies.keys import settled_by_key
 from policies.law import VISIBILITY
 from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
-from policies.wanted import Wanted, holds, on, text
+from policies.wants import Want, holds, is_named, is_true, judge
 
 TRAIL = "aws:cloudtrail/trail:Trail"
 EVENT_STORE = "aws:cloudtrail/eventDataStore:EventDataStore"
-TRAILS: dict[str, tuple[Wanted, ...]] = {
+TRAILS: dict[str, tuple[Want, ...]] = {
     TRAIL: (
-        Wanted("enableLogging", "the trail writes nothing", "true", on, default=True),
-        Wanted("enableLogFileValidation", "nobody would notice an altered log file", "true", on),
-        Wanted("isMultiRegionTrail", "the trail does not see what is done in other regions", "true", on),
-        Wanted("includeGlobalServiceEvents", "the trail does not see IAM", "true", on, default=True),
-        Wanted("kmsKeyId", "the trail is not under a key of yours", "the ARN of a KMS key in India", text),
+        Want("enableLogging", is_true, "the trail writes nothing", "true", absent=True),
+        Want("enableLogFileValidation", is_true, "nobody would notice an altered log file", "true"),
+        Want("isMultiRegionTrail", is_true, "the trail does not see what is done in other regions", "true"),
+        Want("includeGlobalServiceEvents", is_true, "the trail does not see IAM", "true", absent=True),
+        Want("kmsKeyId", is_named, "the trail is not under a key of yours", "the ARN of a KMS key in India"),
     ),
     EVENT_STORE: (
-        Wanted("multiRegionEnabled", "the store does not see other regions", "true", on, default=True),
-        Wanted(
-            "suspend",
-            "the store takes nothing in",
-            "false, or left out",
-            lambda it: it is False,
-            default=False,
+        Want("multiRegionEnabled", is_true, "the store does not see other regions", "true", absent=True),
+        Want(
+            "suspend", lambda it: it is False, "the store takes nothing in", "false, or left out", absent=True
         ),
     ),
 }
@@ -63,14 +59,13 @@ _BUCKET_EVENTS, _TABLE_EVENTS = "AWS::S3::Object", "AWS::DynamoDB::Table"
 
 def trail(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """LOG-01: a trail is on, sees every region, is validated and encrypted."""
-    for wanted in TRAILS.get(resource.type, ()):
-        yield from wanted.asked(resource.props)
+    yield from judge(resource.props, TRAILS.get(resource.type, ()))
 
 
 def a_trail(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
     """LOG-01 over the stack: where personal data is kept on AWS, a trail is. Google's own is always on."""
     store = next(personal_stores(stack, *AWS_STORES), None)
-    if store and not text(settings.get("elsewhere")) and not any(stack.of(*TRAILS)):
+    if store and not is_named(settings.get("elsewhere")) and not any(stack.of(*TRAILS)):
         yield (
             store.urn,
             Finding(
@@ -138,7 +133,7 @@ def data_events(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Findin
             yield table.urn, _unwatched("a trail with data events of this table")
     for store in personal_stores(stack, *AUDITED):
         service = AUDITED[store.type]
-        if not (text(dig(store.props, "logging", "logBucket")) or _audited(stack, service)):
+        if not (is_named(dig(store.props, "logging", "logBucket")) or _audited(stack, service)):
             yield (
                 store.urn,
                 _unwatched(f"an IAMAuditConfig of {service} with DATA_READ and DATA_WRITE, exempting nobody"),
@@ -168,7 +163,7 @@ def _watched(stack: Stack, store: StackResource, kind: str, arn: str) -> bool:
     return any(
         store.urn in stack.behind(source, prop)
         if isinstance(prefix, Unknown)
-        else text(prefix) and f"{arn}/".startswith(prefix)
+        else is_named(prefix) and f"{arn}/".startswith(prefix)
         for source in stack.of(TRAIL, EVENT_STORE)
         for prop, prefixes in (("eventSelectors", _basic), ("advancedEventSelectors", _advanced))
         for selector in each(source.props.get(prop))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.access import BUCKET_POLICIES
 from policies.buckets import is_amazons
 from policies.control import Control, Finding
-from policies.documents import statements, waits_for_the_update
+from policies.documents import Statement, statements
 from policies.encryption import BUCKETS
 from policies.law import ENCRYPTION
+from policies.provenance import settled_by_own_parts
 from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
 from policies.wants import Want, is_named, is_on, judge, one_of
@@ -145,13 +146,11 @@ def in_transit(resource: Resource, _settings: Settings) -> Iterator[Finding | Un
 
 def in_the_stack(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
     """ENC-03: each bucket of Amazon's has a policy to refuse plain HTTP, and each plain HTTP proxy redirects."""
-    for bucket in filter(
-        is_amazons, stack.of(*BUCKETS)
-    ):  # another store's own endpoint says how it is reached
+    # How a store of another maker is reached, its own endpoint says.
+    for bucket in filter(is_amazons, stack.of(*BUCKETS)):
         # The property is an output too: unknown in a preview, and empty where there is no policy.
         inline = statements(bucket.props.get("policy"), "policy")
-        refused = any(isinstance(found, tuple) and _refuses_http(found[1]) for found in inline)
-        if not refused and not stack.attached(bucket, "bucket", BUCKET_POLICY):
+        if not _refuses_http(inline) and not stack.attached(bucket, "bucket", BUCKET_POLICY):
             what = "no policy belongs to this bucket, so it answers plain HTTP"
             expected = "a BucketPolicy that denies everything where aws:SecureTransport is false"
             yield bucket.urn, Finding(what, "the stack", None, expected)
@@ -173,7 +172,7 @@ def in_the_stack(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Findi
 def settled(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
     """A policy's text waits for the update; a parameter group of this stack is judged on its own."""
     if resource.type == BUCKET_POLICY:
-        return waits_for_the_update(unknown, resource, stack)
+        return settled_by_own_parts(unknown, resource, stack)
     if resource.type not in USERS or unknown.path[:1] != (USERS[resource.type][0],):
         return False
     sources = resource.sources(USERS[resource.type][0])
@@ -271,19 +270,19 @@ def _ingress(props: dict[str, Any]) -> Iterator[Finding | Unknown]:
 
 
 def _bucket_policy(policy: Any) -> Iterator[Finding | Unknown]:
-    refused = False
-    for found in statements(policy, "policy"):
-        if isinstance(found, tuple):
-            refused = refused or _refuses_http(found[1])
-        else:
-            yield found
-            return
-    if not refused:
-        expected = "a Deny of s3:* to * where aws:SecureTransport is false"
-        yield Finding("the bucket answers plain HTTP", "policy", policy, expected)
+    found = list(statements(policy, "policy"))
+    if _refuses_http(found):
+        return
+    unread = [one for one in found if not isinstance(one, Statement)]
+    expected = "a Deny of s3:* to * where aws:SecureTransport is false"
+    yield from unread or [Finding("the bucket answers plain HTTP", "policy", policy, expected)]
 
 
-def _refuses_http(statement: dict[str, Any]) -> bool:
+def _refuses_http(policy: Iterable[Statement | Finding | Unknown]) -> bool:
+    return any(isinstance(one, Statement) and _denies_http(one.body) for one in policy)
+
+
+def _denies_http(statement: dict[str, Any]) -> bool:
     """A Deny to everybody of everything on all objects, and under no further condition."""
     principal = statement.get("Principal")
     named = principal.values() if isinstance(principal, dict) else [principal]

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.control import Finding
 from policies.law import Law
-from policies.unknowns import Unknown
+from policies.unknowns import Unknown, each
 
 OPTIONAL = "?"
 
@@ -103,3 +103,39 @@ def is_named(value: Any) -> bool:
 def one_of(*names: str) -> Callable[[Any], bool]:
     """Exactly one of these words."""
     return lambda value: isinstance(value, str) and value in names
+
+
+def is_true(value: Any) -> bool:
+    """True and nothing else, where the text is no value of the property."""
+    return value is True
+
+
+def number(value: Any) -> float | None:
+    """Providers write some numbers as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def at_least(floor: float) -> Callable[[Any], bool]:
+    """A number of that size or more."""
+
+    def good(value: Any) -> bool:
+        found = number(value)
+        return found is not None and found >= floor
+
+    return good
+
+
+def holds(where: str, value: Any, names: tuple[str, ...], what: str) -> Iterator[Finding | Unknown]:
+    """A list with every one of `names` in it; an unknown item may be the one that is missing."""
+    if isinstance(value, Unknown):
+        yield value
+        return
+    missing = [name for name in names if name not in each(value)]
+    if missing:
+        unknown = next((one for one in each(value) if isinstance(one, Unknown)), None)
+        yield unknown or Finding(what, where, value, ", ".join(names))

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from policies.pod_specs import ABOVE
+from policies.provenance import IN_CLUSTERS, made_here
 from policies.resource import Stack, StackResource
 from policies.unknowns import Leaf, Path, Unknown, each, leaves
 
@@ -24,15 +26,10 @@ _ENV_FROM = ("envFrom", "extraEnvFrom")
 _NOT_TOLD = frozenset({"metadata", "status", "apiVersion", "kind"})
 _ENTRIES = ("data", "stringData")  # of ConfigMaps and Secrets, whose keys are anybody's
 # Whole blocks: unknown, they may hide any pod or any address.
-BLOCKS = _ENV | set(_ENV_FROM) | {
-    "args", "command", "container", "containers", "data", "ephemeralContainers", "headGroupSpec", "initContainers",
-    "jobTemplate", "leaderTemplate", "leaderWorkerTemplate", "model", "nodeSets", "podTemplate", "predictor",
-    "pytorchReplicaSpecs", "rayClusterSpec", "replicatedJobs", "runtimeEnvYAML", "spec", "steps", "stringData",
-    "template", "templates", "trainer", "transformer", "values", "workerGroupSpecs", "workerTemplate",
+BLOCKS = _ENV | set(_ENV_FROM) | ABOVE | {
+    "args", "command", "container", "containers", "data", "ephemeralContainers", "initContainers", "model", "nodeSets",
+    "runtimeEnvYAML", "steps", "stringData", "templates", "trainer", "values",
 }  # fmt: skip
-# What these types hand out is made by this stack and is no service of somebody else's.
-_OWN = ("aws:", "gcp:", "kubernetes:", "random:", "tls:")
-_SOURCES_OF_ANYTHING = ("aws:ssm/", "aws:secretsmanager/", "gcp:secretmanager/")
 
 
 @dataclass(frozen=True)
@@ -148,15 +145,7 @@ def settled_by_own_resources(unknown: Unknown, resource: StackResource, _stack: 
         return False
     if names[-1] in ("args", "command") and isinstance(unknown.path[-1], str):
         return False
-    return from_own_resources(resource, names[0])
-
-
-def from_own_resources(resource: StackResource, prop: str) -> bool:
-    """Whether a top-level property is made from resources of this stack, and from nothing that hands out others'."""
-    types = [source.resource_type for source in resource.sources(prop)]
-    return bool(types) and all(
-        type_.startswith(_OWN) and not type_.startswith(_SOURCES_OF_ANYTHING) for type_ in types
-    )
+    return made_here(resource, names[0], IN_CLUSTERS)
 
 
 def _mappings(tree: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
