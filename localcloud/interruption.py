@@ -187,15 +187,16 @@ class Interruption:
         self._begin(course)
         gone = taken = tainted = False
         while self._now() < self.notice_seconds + BACK_SECONDS:
-            nodes = {item["metadata"]["name"]: item for item in self.api.list("v1", "Node")}
+            # Pods before nodes, causes before effects: what one look finds together is told in the order it happened.
             pods = pods_of(self.api)
+            nodes = {item["metadata"]["name"]: item for item in self.api.list("v1", "Node")}
             if not tainted and (kept := nodes.get(self.node.name)) and _closed(kept):
                 tainted = True
                 self._note(course, f"closed to new pods: {_closed(kept)}")
-            self._note_told(course, pods)
             for name in sorted(nodes.keys() - known):
                 known.add(name)
                 self._note_new(course, nodes[name])
+            self._note_told(course, pods)
             if not gone and self.node.name not in nodes:
                 gone = True
                 self._note(course, "the node is gone")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import clusters, nodes, processes
+from .kubernetes_api import Api
 from .kubernetes_crds import install
 
 if TYPE_CHECKING:
@@ -73,6 +74,30 @@ def stop(cluster: str) -> None:
     """End the cluster's Karpenter; its nodes stay, as they would if its Deployment were deleted."""
     clusters.expect(cluster, "karpenter", False)
     clusters.end(cluster, "karpenter")
+
+
+def remove_nodes(api: Api, pool: str, seconds: float) -> None:
+    """Remove what is left of a NodePool that was deleted, and wait until Karpenter has drained it.
+
+    By name: the garbage collector may not know definitions yet that are as new as the cluster. Nodes as well: one that
+    came up while its claim went is nobody's.
+
+    Raises:
+        clusters.ClusterFailed: some are there still after `seconds`.
+    """
+    label = f"karpenter.sh/nodepool={pool}"
+    deadline = time.monotonic() + seconds
+    while left := [
+        {"apiVersion": version, "kind": kind, "metadata": {"name": thing["metadata"]["name"]}}
+        for version, kind in (("karpenter.sh/v1", "NodeClaim"), ("v1", "Node"))
+        for thing in api.list(version, kind, labelSelector=label)
+    ]:
+        for thing in left:
+            api.delete(thing, "Background")
+        if time.monotonic() > deadline:
+            names = ", ".join(f"{thing['kind']} {thing['metadata']['name']}" for thing in left)
+            raise clusters.ClusterFailed(f"NodePool {pool}: still there after {seconds:.0f} s: {names}")
+        time.sleep(0.2)
 
 
 def _run(access: clusters.ClusterAccess, instance_types: list[dict[str, Any]]) -> None:

@@ -33,6 +33,7 @@ def add_nodes(
     labels: Mapping[str, str] | None = None,
     taints: Iterable[Mapping[str, str]] = (),
     instance_ids: Sequence[str] = (),
+    annotations: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Add `count` nodes in one zone to a node group, or to a node pool of GKE, and return their names.
 
@@ -55,6 +56,7 @@ def add_nodes(
             node = _node(shape, instance, zone_name, capacity_type)
             node["metadata"]["labels"][NODE_GROUP] = node_group
         node["metadata"]["labels"] |= labels or {}
+        node["metadata"]["annotations"] |= annotations or {}
         node["spec"]["taints"] = [_taint(taint) for taint in taints]
         api.request("POST", "/api/v1/nodes", node)
         names.append(node["metadata"]["name"])

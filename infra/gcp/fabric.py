@@ -99,7 +99,8 @@ class Attachment:
 class Fabric(pulumi.ComponentResource):
     """The networks of one pool, and the Kubernetes objects that give them to pods.
 
-    `attachments` are in the order of the cards; `ready` is what pods wait for.
+    `attachments` are in the order of the cards; `networks` are the objects that name them in the cluster;
+    `ready` is what pods wait for.
     """
 
     attachments: Sequence[Attachment]
@@ -114,12 +115,12 @@ class Fabric(pulumi.ComponentResource):
             self._subnet(f"{name}-{card.name}", vpcs[card.vpc], str(cidr))
             for card, cidr in zip(self._kind.cards, ranges, strict=False)
         ]
-        self.ready: list[pulumi.Resource] = [
+        self.networks: list[pulumi.Resource] = [
             made
             for card, attachment in zip(self._kind.cards, self.attachments, strict=True)
             for made in self._objects(name, card, attachment)
         ]
-        self.ready += self._daemons(name)
+        self.ready = [*self.networks, *self._daemons(name)]
         self.register_outputs({"networks": [attachment.network for attachment in self.attachments]})
 
     def _vpc(self, name: str, vpc: str) -> gcp.compute.Network:

@@ -135,7 +135,8 @@ class Pools(pulumi.ComponentResource):
             node_config=nodes.config(self._node(pool, way, machine)),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=args.cluster.ready,
+                # A node finds the Kubernetes networks of its cards when it comes.
+                depends_on=[*args.cluster.ready, *(fabric.networks if fabric else ())],
                 delete_before_replace=True,  # the new one has the same name
                 ignore_changes=[] if pool.stands else ["initialNodeCount"],
             ),

@@ -6,7 +6,7 @@ own autoscaler can't be had. Pools of a compute class are tried in its order.
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -27,10 +27,13 @@ from .serve import ResourceFailed, Values
 if TYPE_CHECKING:
     from infra.catalog import Machine
     from localcloud.clusters import ClusterAccess
+    from localcloud.kubernetes_api import Api
 
 # GKE waits ten minutes before it takes an idle node away; nobody waits so long for a local cloud.
 IDLE = "5s"
 GONE_SECONDS = 90
+NETWORKING = "networking.gke.io/v1"
+INTERFACES = "networking.gke.io/north-interfaces"
 ABOUT_NODES = ("nodeCount", "initialNodeCount", "nodeLocations", "nodeConfig", "autoscaling")
 _one_karpenter = Lock()
 
@@ -121,7 +124,10 @@ def _remove_pool(inputs: Values, scope: Mapping[str, Any]) -> None:
     access = clusters.named(cluster)
     if access is None or not clusters.alive(cluster):
         return
-    _remove_autoscaled(access, inputs["name"])
+    try:
+        _remove_autoscaled(access, inputs["name"])
+    except clusters.ClusterFailed as failed:
+        raise ResourceFailed(str(failed)) from failed
     nodes.remove_nodes(cluster, inputs["name"], nodes.NODE_POOL)
 
 
@@ -135,13 +141,14 @@ def _lay_out(cluster: str, location: str, pool: Values) -> None:
     config, zones = pool.get("nodeConfig") or {}, zones_of(location, pool.get("nodeLocations"))
     machine = machine_of(config, region_of(location))
     nodes.remove_nodes(cluster, pool["name"], nodes.NODE_POOL)
+    interfaces = _interfaces(access.api(), pool)
     for zone, count in _standing(pool, zones).items():
         nodes.add_nodes(
             cluster, pool["name"], machine.region, machine.machine_type, zone, count, purchase_of(config),
-            labels_of(config, machine), taints_of(config, machine),
+            labels_of(config, machine), taints_of(config, machine), annotations=interfaces,
         )  # fmt: skip
     if _autoscales(pool):
-        _autoscale(access, pool, machine, zones)
+        _autoscale(access, pool, machine, zones, interfaces)
     else:
         _remove_autoscaled(access, pool["name"])
 
@@ -163,7 +170,39 @@ def _standing(pool: Values, zones: list[str]) -> dict[str, int]:
     return dict.fromkeys(zones, scaling.get("minNodeCount") or 0)
 
 
-def _autoscale(access: ClusterAccess, pool: Values, machine: Machine, zones: list[str]) -> None:
+def _interfaces(api: Api, pool: Values) -> dict[str, str]:
+    """What GKE writes on a node about its further network cards: the cluster's Network of each, without an address.
+
+    A kwok stage makes resources of it, as GKE's device plugin does. A card whose Network comes after its pool has none
+    here, and on GKE gets it when it comes.
+    """
+    from localcloud.kubernetes_api import NoSuchKind
+
+    cards = (pool.get("networkConfig") or {}).get("additionalNodeNetworkConfigs") or ()
+    try:
+        sets = api.list(NETWORKING, "GKENetworkParamSet") if cards else []
+        networks = api.list(NETWORKING, "Network") if cards else []
+    except NoSuchKind:
+        return {}
+    subnet_of = {
+        one["metadata"]["name"]: (one["spec"].get("vpc"), one["spec"].get("vpcSubnet")) for one in sets
+    }
+    name_of = {
+        subnet_of.get((one["spec"].get("parametersRef") or {}).get("name")): one["metadata"]["name"]
+        for one in networks
+    }
+    on = [(_last(card["network"]), _last(card["subnetwork"])) for card in cards]
+    found = [{"network": name_of[subnet]} for subnet in on if subnet in name_of]
+    return {INTERFACES: json.dumps(found)} if found else {}
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _autoscale(
+    access: ClusterAccess, pool: Values, machine: Machine, zones: list[str], interfaces: Mapping[str, str]
+) -> None:
     """Have Karpenter add nodes of the pool up to its most, and take idle ones away."""
     from localcloud import compute_classes, karpenter, kubernetes_crds, nodes
 
@@ -176,7 +215,10 @@ def _autoscale(access: ClusterAccess, pool: Values, machine: Machine, zones: lis
         karpenter.CAPACITY_TYPE: [purchase_of(config)],
     }
     template = {
-        "metadata": {"labels": {**labels_of(config, machine), nodes.NODE_POOL: pool["name"]}},
+        "metadata": {
+            "labels": {**labels_of(config, machine), nodes.NODE_POOL: pool["name"]},
+            "annotations": dict(interfaces),
+        },
         "spec": {
             "nodeClassRef": karpenter.NODE_CLASS,
             "taints": taints_of(config, machine),
@@ -202,23 +244,11 @@ def _autoscale(access: ClusterAccess, pool: Values, machine: Machine, zones: lis
 
 def _remove_autoscaled(access: ClusterAccess, pool: str) -> None:
     """Delete the pool's NodePool, if it has one, and wait until Karpenter has drained and removed its nodes."""
+    from localcloud import karpenter
+
     api = access.api()
-    if api.delete(_node_pool(pool), "Background") is None:
-        return
-    label = f"karpenter.sh/nodepool={pool}"
-    deadline = time.monotonic() + GONE_SECONDS
-    # By name: the garbage collector may not know definitions yet that are as new as the cluster. Nodes as well: one
-    # that came up while its claim went is nobody's.
-    while left := [
-        {"apiVersion": version, "kind": kind, "metadata": {"name": thing["metadata"]["name"]}}
-        for version, kind in (("karpenter.sh/v1", "NodeClaim"), ("v1", "Node"))
-        for thing in api.list(version, kind, labelSelector=label)
-    ]:
-        for thing in left:
-            api.delete(thing, "Background")
-        if time.monotonic() > deadline:
-            raise ResourceFailed(f"node pool {pool}: its nodes did not go within {GONE_SECONDS} s")
-        time.sleep(0.2)
+    if api.delete(_node_pool(pool), "Background"):
+        karpenter.remove_nodes(api, pool, GONE_SECONDS)
 
 
 def _node_pool(name: str) -> Values:

@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from .. import clusters, compute_classes
-from ..karpenter import played
+from .. import clusters, compute_classes, karpenter
 from ..kubernetes_api import Api, ApiError, NoSuchKind, Object, Unreachable
 from ..kubernetes_crds import CrdsUnavailable
 from . import kubernetes_await, kubernetes_charts
@@ -155,8 +154,8 @@ class KubernetesProvider(Provider):
         wanted = {**inputs, "metadata": metadata}
         if not self._namespaced(inputs):
             metadata.pop("namespace")
-        if inputs["kind"] == "NodePool" and inputs["apiVersion"].startswith("karpenter.sh/"):
-            wanted["spec"] = played(inputs["spec"])
+        if _of_karpenter(inputs):
+            wanted["spec"] = karpenter.played(inputs["spec"])
         return wanted
 
     def _namespaced(self, inputs: Values) -> bool:
@@ -181,6 +180,8 @@ class KubernetesProvider(Provider):
         while time.monotonic() < deadline:
             left = self._api.get(reference)
             if left is None or left["metadata"]["uid"] != metadata["uid"]:
+                if _of_karpenter(reference):
+                    karpenter.remove_nodes(self._api, metadata["name"], deadline - time.monotonic())
                 return
             metadata = left["metadata"]
             time.sleep(0.2)
@@ -255,6 +256,10 @@ def _check_wait_for(inputs: Values) -> None:
 
 def _named(entries: list[Values], name: str | None) -> Values:
     return next((entry for entry in entries if entry["name"] == name), entries[0])
+
+
+def _of_karpenter(inputs: Values) -> bool:
+    return inputs["kind"] == "NodePool" and inputs["apiVersion"].startswith("karpenter.sh/")
 
 
 def _forced(inputs: Values) -> bool:

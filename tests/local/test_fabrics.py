@@ -100,12 +100,29 @@ def test_training_stands_on_the_nodes_of_its_fabric_with_the_daemon(api: Api) ->
 
 
 def test_the_networks_that_pods_name_are_there(api: Api) -> None:
-    there = {network["metadata"]["name"] for network in api.list("networking.gke.io/v1", "Network")}
+    there = network_names(api)
     for namespace, job, cards in (("training", "train", 4), ("proof", "nccl-test-ultras", 9)):
         (annotations, *_) = [pod["metadata"]["annotations"] for pod in pods_of(api, namespace, job)]
         named = [card["network"] for card in json.loads(annotations["networking.gke.io/interfaces"])]
         assert named[0] == "default" and len(set(named[1:])) == cards
         assert set(named[1:]) <= there
+
+
+@pytest.mark.parametrize(("pool", "cards"), [("highs", 4), ("ultras", 9)])
+def test_nodes_have_a_resource_for_each_card_as_gke_gives_them(api: Api, pool: str, cards: int) -> None:
+    """Two for a card: the device, and the address of the pod on it."""
+    networks = {name for name in network_names(api) if name.startswith(f"{pool}-")}
+    assert len(networks) == cards
+    wanted = {f"networking.gke.io.networks/{name}{end}": "1" for name in networks for end in ("", ".IP")}
+    nodes = api.list("v1", "Node", labelSelector=f"india-ai-infra/pool={pool}")
+    for node in nodes:
+        assert wanted.items() <= node["status"]["allocatable"].items()
+        assert node["status"]["allocatable"]["nvidia.com/gpu"] == "8"
+    assert len(nodes) == 2
+
+
+def network_names(api: Api) -> set[str]:
+    return {network["metadata"]["name"] for network in api.list("networking.gke.io/v1", "Network")}
 
 
 def test_a_proof_that_passed_is_not_run_again(stack: Stack) -> None:

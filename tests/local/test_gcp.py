@@ -50,7 +50,10 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(run_dir: object) -> Iterator[Stack]:
     made = Stack()
-    made.up(CLUSTER, NAME, initialNodeCount=1, removeDefaultNodePool=True, deletionProtection=False)
+    dataplane = {"enableMultiNetworking": True, "datapathProvider": "ADVANCED_DATAPATH"}
+    made.up(
+        CLUSTER, NAME, initialNodeCount=1, removeDefaultNodePool=True, deletionProtection=False, **dataplane
+    )
     yield made
     made.down(NAME)
     assert clusters.processes_of(NAME) == []
@@ -166,6 +169,44 @@ def test_a_pool_is_deleted_with_the_nodes_that_its_autoscaler_made(stack: Stack,
     until(lambda: len(nodes_of(api, "cpu")) == 1)
     stack.down("cpu")
     assert nodes_of(api, "cpu") == []
+
+
+def test_nodes_that_an_autoscaler_made_have_a_resource_for_each_further_card(stack: Stack, api: Api):
+    vpc = {"vpc": "roce", "vpcSubnet": "roce-0"}
+    about = {"apiVersion": "networking.gke.io/v1", "metadata": {"name": "card"}}
+    parameters = {**about, "kind": "GKENetworkParamSet", "spec": {**vpc, "deviceMode": "RDMA"}}
+    network = {**about, "kind": "Network", "spec": {"type": "Device", "parametersRef": {"name": "card"}}}
+    for made in (parameters, network):
+        api.apply(made)
+    cards = [
+        {
+            "network": "projects/p/global/networks/roce",
+            "subnetwork": f"projects/p/regions/r/subnetworks/{name}",
+        }
+        for name in ("roce-0", "of-no-network")
+    ]
+    stack.up(
+        POOL,
+        "carded",
+        cluster=NAME,
+        autoscaling={"maxNodeCount": 1},
+        nodeConfig={"machineType": "e2-standard-4"},
+        networkConfig={"additionalNodeNetworkConfigs": cards},
+    )
+    wanted = {**pod("carded"), "spec": {"containers": [{"name": "main", "image": "nginx"}]}}
+    api.request("POST", "/api/v1/namespaces/default/pods", wanted)
+    until(lambda: len(nodes_of(api, "carded")) == 1)
+    until(lambda: cards_of(nodes_of(api, "carded")[0]) == {"card": "1", "card.IP": "1"})
+    stack.down("carded")
+    for made in (network, parameters):
+        api.delete(made)
+
+
+def cards_of(node: dict[str, Any]) -> dict[str, str]:
+    prefix = "networking.gke.io.networks/"
+    allocatable = node["status"]["allocatable"]
+    assert {"cpu", "memory", "pods"} <= allocatable.keys()
+    return {name.removeprefix(prefix): n for name, n in allocatable.items() if name.startswith(prefix)}
 
 
 @pytest.mark.parametrize(
