@@ -2,17 +2,35 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 # The engine runs this folder, not the package around it.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pulumi_policy import PolicyPack
+import pulumi_policy.policy
 
-from policies.pack import NAME, policies
+from policies import pack
+from policies.record import Record, wanted_file, write
+from policies.servicer import Servicer
 
-PolicyPack(
-    name=NAME,
-    policies=policies(),
+
+def keep(record: Record) -> None:
+    """Write what was found, if somebody wants it."""
+    if file := wanted_file():
+        write(record, file)
+
+
+def serve(*about: Any) -> Servicer:
+    return Servicer(run, keep, *about)
+
+
+if file := wanted_file():
+    file.unlink(missing_ok=True)  # one of an earlier run says nothing about this one
+run = pack.run()
+pulumi_policy.policy._PolicyAnalyzerServicer = serve  # pyright: ignore[reportAttributeAccessIssue]
+pulumi_policy.PolicyPack(
+    name=pack.NAME,
+    policies=run.policies,
     display_name="DPDP Act and Rules, for infrastructure",
     description="What India's DPDP Act, its Rules, RBI, SEBI and CERT-In ask of infrastructure, each with its basis.",
 )

@@ -27,13 +27,14 @@ from pulumi_policy import (
 from pulumi_policy.proxy import UnknownValueError
 
 from policies.law import Law
+from policies.ledger import Ledger
+from policies.record import Told, brief
 from policies.resource import Resource, Settings, Stack, StackResource
-from policies.unknowns import Ledger, Unknown
+from policies.unknowns import Unknown
 
 T = TypeVar("T")
 
 ANY_TYPE = ("",)  # every type starts with it
-_LONGEST_VALUE = 120
 _FRAMEWORK = PolicyComplianceFramework(
     name="DPDP", version="2023", reference="Act 22 of 2023", specification="DPDP Rules 2025, G.S.R. 846(E)"
 )
@@ -91,26 +92,27 @@ class Control:
                 ResourceValidationPolicy(name=self.policy_name, validate=validate, **self._described())
             )
         if self.stack_check:
-            made.append(
-                StackValidationPolicy(
-                    name=f"{self.policy_name}-stack" if made else self.policy_name,
-                    validate=_stack_validation(self, self.stack_check, ledger),
-                    **self._described(),
-                )
-            )
+            name = f"{self.policy_name}-stack" if made else self.policy_name
+            validate_stack = _stack_validation(self, self.stack_check, ledger, name)
+            made.append(StackValidationPolicy(name=name, validate=validate_stack, **self._described()))
         return made
 
-    def message(self, finding: Finding, settings: Settings) -> str:
-        """`[ID] what; where = value; expected; fix; basis`: one line, the same for every control, ending in the law."""
+    def told(self, policy: str, urn: str, finding: Finding, settings: Settings) -> Told:
+        """A finding as the record keeps it, with the law as it stands in this run's settings."""
         law = finding.law or self.law
-        return "; ".join(
-            (
-                f"[{self.id}] {finding.what}",
-                f"at {finding.where} = {_brief(finding.value)}",
-                f"expected: {finding.expected}",
-                f"fix: {finding.fix or self.remedy}",
-                f"basis: {law.since(settings.get('inForceFrom', '')) if law.in_force_from else law}",
-            )
+        return Told(
+            control=self.id,
+            policy=policy,
+            level=self.level.value,
+            severity=self.severity.value,
+            urn=urn,
+            what=finding.what,
+            where=finding.where,
+            value=brief(finding.value),
+            expected=finding.expected,
+            fix=finding.fix or self.remedy,
+            basis=law.basis,
+            law=law.since(settings.get("inForceFrom", "")).cited if law.in_force_from else law.cited,
         )
 
     def _described(self) -> dict[str, Any]:
@@ -140,33 +142,31 @@ def _resource_validation(
         if not args.resource_type.startswith(control.types):
             args.not_applicable("other resource type")
         settings = args.get_config()
+        told: list[Told] = []
         unknowns: list[Unknown] = []
-        for found in _sure(lambda: check(_seen(args, ledger), settings)):
+        for found in _sure(lambda: check(ledger.resource(args), settings)):
             if isinstance(found, Unknown):
                 unknowns.append(found)
-            elif not ledger.exempt(control.id, args.urn, message := control.message(found, settings)):
-                report(message, None)
-        ledger.record(control.id, args.urn, unknowns)
+            else:
+                told.append(control.told(control.policy_name, args.urn, found, settings))
+        ledger.met(control.id, args.urn, unknowns)
+        for one in ledger.tell(control.policy_name, args.urn, told):
+            report(one.message, None)
 
     return validate
 
 
-def _seen(args: ResourceValidationArgs, ledger: Ledger) -> Resource:
-    resource = Resource.shown(args)
-    ledger.saw(resource.urn, resource.props)
-    return resource
-
-
 def _stack_validation(
-    control: Control, check: StackCheck, ledger: Ledger
+    control: Control, check: StackCheck, ledger: Ledger, policy: str
 ) -> Callable[[StackValidationArgs, ReportViolation], None]:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         settings = args.get_config()
-        for found in _sure(lambda: check(Stack(args.resources, ledger.inputs), settings)):
-            urn, finding = found if isinstance(found, tuple) else (None, found)
-            message = control.message(finding, settings)
-            if not ledger.exempt(control.id, urn or "", message):
-                report(message, urn)
+        told: list[Told] = []
+        for found in _sure(lambda: check(ledger.stack(args), settings)):
+            urn, finding = found if isinstance(found, tuple) else ("", found)
+            told.append(control.told(policy, urn, finding, settings))
+        for one in ledger.tell(policy, "", told):
+            report(one.message, one.urn or None)
 
     return validate
 
@@ -189,8 +189,3 @@ def _broken(why: str) -> Finding:
         expected="properties of the shape that the provider's schema gives",
         fix="correct the property; if it is right, report a fault of this pack with the message above",
     )
-
-
-def _brief(value: Any) -> str:
-    text = "nothing" if value is None else repr(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

@@ -34,8 +34,10 @@ from pulumi_policy import (
 )
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from policies.baseline import Baseline
 from policies.control import Control, Finding
 from policies.law import EXEMPTIONS
+from policies.record import Told
 from policies.resource import Settings, Stack
 
 FILE, ELSEWHERE = "dpdp-exemptions.yaml", "INDIA_DPDP_EXEMPTIONS"
@@ -68,24 +70,28 @@ class Exemptions:
     entries: Sequence[tuple[str, Exemption]] = ()
     problems: Sequence[Finding] = ()
     today: date = field(default_factory=date.today)
-    _used: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    _used: dict[tuple[str, str, str], str] = field(default_factory=dict)  # control, URN, message → entry
     _lock: Lock = field(default_factory=Lock)  # the servicer answers on several threads
 
-    def covers(self, control: str, urn: str, message: str) -> bool:
-        """Whether a finding is exempt today; it is then kept for the list."""
+    def covers(self, told: Told) -> str:
+        """The entry that answers for a finding today, which is then kept for the list; empty for none."""
         for where, entry in self.entries:
-            if entry.control == control and self.today <= entry.expires and fnmatchcase(urn, entry.urn):
+            if (
+                entry.control == told.control
+                and self.today <= entry.expires
+                and fnmatchcase(told.urn, entry.urn)
+            ):
                 with self._lock:
-                    self._used[control, urn, message] = where
-                return True
-        return False
+                    self._used[told.control, told.urn, told.message] = where
+                return where
+        return ""
 
     def used(self) -> list[tuple[Exemption, str, str]]:
         """Each exempt finding: its exemption, the URN and the finding's message."""
         by_place = dict(self.entries)
         return [(by_place[where], urn, message) for (_, urn, message), where in sorted(self._used.items())]
 
-    def wrong(self, stack: str, max_days: int) -> Iterator[Finding]:
+    def wrong(self, stack: str, max_days: int, judge_use: bool = True) -> Iterator[Finding]:
         """Every problem: of the file, and of entries that have expired, hold too long or were of no use to `stack`."""
         yield from self.problems
         of_use = set(self._used.values())
@@ -98,7 +104,7 @@ class Exemptions:
             elif days > max_days:
                 expected = f"{max_days} days from now at most"
                 yield Finding("the exemption holds too long", where, str(entry.expires), expected)
-            elif where not in of_use and entry.speaks_of(stack):
+            elif judge_use and where not in of_use and entry.speaks_of(stack):
                 expected = "a finding that it exempts: remove it"
                 yield Finding("the exemption is of no use", where, f"{entry.control} {entry.urn}", expected)
 
@@ -158,15 +164,21 @@ def _entry(where: str, given: Any, controls: Sequence[str]) -> Exemption | list[
     return entry
 
 
-def valid(exemptions: Exemptions) -> Control:
-    """GOV-03, over the exemptions of one run."""
+def valid(exemptions: Exemptions, baseline: Baseline) -> Control:
+    """GOV-03, over the exemptions and the baseline of one run."""
 
     def check(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
-        """GOV-03: an exemption has a reason, an owner, another's approval, a ticket, a day, and a use."""
-        if not settings.get("allowed", True):
+        """GOV-03: an exemption has a reason, an owner, another's approval, a ticket, a day, and a use; a baseline
+        holds only findings that are still there."""
+        allowed = bool(settings.get("allowed", True))
+        # What a preview could not know, an update knows: only a preview tells what is of use.
+        judge_use = os.environ.get("PULUMI_DRY_RUN") != "false"
+        if not allowed:
             for where, entry in exemptions.entries:
                 yield "", Finding("no exemption is allowed here", where, entry.control, "none")
-        for one in exemptions.wrong(stack.name, int(settings.get("maxDays", MOST_DAYS))):
+        for one in exemptions.wrong(stack.name, int(settings.get("maxDays", MOST_DAYS)), judge_use):
+            yield "", one
+        for one in baseline.wrong(stack.name, allowed, judge_use):
             yield "", one
 
     return Control(
@@ -180,7 +192,11 @@ def valid(exemptions: Exemptions) -> Control:
         check=None,
         stack_check=check,
         settings={
-            "allowed": {"type": "boolean", "default": True, "description": "false refuses every exemption"},
+            "allowed": {
+                "type": "boolean",
+                "default": True,
+                "description": "false refuses every exemption and any baseline",
+            },
             "maxDays": {
                 "type": "integer",
                 "default": MOST_DAYS,
@@ -190,8 +206,8 @@ def valid(exemptions: Exemptions) -> Control:
     )
 
 
-def listed(exemptions: Exemptions) -> StackValidationPolicy:
-    """A policy that lists what is exempt, so that it is never silent either."""
+def listed(exemptions: Exemptions, baseline: Baseline) -> StackValidationPolicy:
+    """A policy that lists what is exempt, and counts what is in the baseline, so that neither is ever silent."""
 
     def validate(_args: StackValidationArgs, report: ReportViolation) -> None:
         used = exemptions.used()
@@ -201,10 +217,12 @@ def listed(exemptions: Exemptions) -> StackValidationPolicy:
                 f"{entry.approver}: {entry.reason}): {message}",
                 urn,
             )
+        for control, count in sorted(baseline.met().items()):
+            report(f"[{control}] {count} findings of old, in the baseline: to be worked off", None)
 
     return StackValidationPolicy(
         name=LISTED,
-        description="Findings that an exemption answers for",
+        description="Findings that an exemption or the baseline answers for",
         display_name="Exempt findings",
         enforcement_level=EnforcementLevel.ADVISORY,
         severity=Severity.LOW,

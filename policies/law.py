@@ -31,9 +31,12 @@ class Law:
         """The same law with the date that the pack is configured with."""
         return replace(self, in_force_from=date) if date else self
 
-    def __str__(self) -> str:
-        when = f" (in force from {self.in_force_from})" if self.in_force_from else ""
-        return f"{self.basis}: {self.citation}{when}"
+    @property
+    def cited(self) -> str:
+        """The citation, and since when it binds."""
+        return (
+            f"{self.citation} (in force from {self.in_force_from})" if self.in_force_from else self.citation
+        )
 
 
 RESIDENCY = Law(

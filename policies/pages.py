@@ -15,8 +15,8 @@ from typing import Any
 from pulumi_policy import EnforcementLevel
 
 from policies.control import ANY_TYPE, Control, nothing_settles
+from policies.ledger import Ledger
 from policies.pack import CONTROLS
-from policies.unknowns import Ledger
 
 FOLDER = Path(__file__).parents[1] / "docs/policies"
 INDEX = "README.md"

@@ -16,8 +16,8 @@ from types import MappingProxyType
 from typing import Any
 
 from policies.control import Control
+from policies.ledger import Ledger
 from policies.pack import CONTROLS
-from policies.unknowns import Ledger
 
 FOLDER = Path(__file__).parent / "profiles"
 

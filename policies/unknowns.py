@@ -9,10 +9,9 @@ resources may settle them (a key ARN that comes from a key in the stack). What s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from threading import Lock
 from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
@@ -104,38 +103,3 @@ def block_names(file: str) -> frozenset[str]:
     """Names of nested properties from `data/`: what an unknown one may hide. Lines that start with # are comments."""
     lines = (FilePath(__file__).parent / "data" / file).read_text().splitlines()
     return frozenset(line for line in lines if not line.startswith("#"))
-
-
-class Ledger:
-    """The unknowns that each control met in each resource, kept from `Analyze` to `AnalyzeStack` of one run.
-
-    `exempt` says whether a finding (control, URN, message) is exempt. `inputs` are what each resource was given: in the
-    first preview a Kubernetes resource has no outputs, since there is no cluster to ask.
-    """
-
-    def __init__(self, exempt: Callable[[str, str, str], bool] = lambda control, urn, message: False) -> None:
-        self.exempt = exempt
-        self.inputs: dict[str, dict[str, Any]] = {}
-        self._met: dict[tuple[str, str], tuple[Unknown, ...]] = {}
-        self._lock = Lock()  # the servicer answers on several threads
-
-    def saw(self, urn: str, inputs: dict[str, Any]) -> None:
-        """Keep what a resource was given."""
-        with self._lock:
-            self.inputs[urn] = inputs
-
-    def record(self, control_id: str, urn: str, met: Sequence[Unknown]) -> None:
-        """Replace what the control met in the resource: a later look is the better one."""
-        with self._lock:
-            self._met[control_id, urn] = tuple(met)
-
-    def met(self, control_id: str) -> list[tuple[str, Unknown]]:
-        """(URN, unknown) for a control, in a stable order."""
-        with self._lock:
-            found = [
-                (urn, one)
-                for (control, urn), many in self._met.items()
-                if control == control_id
-                for one in many
-            ]
-        return sorted(found, key=lambda entry: (entry[0], dotted(entry[1].path)))

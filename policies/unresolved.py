@@ -17,9 +17,11 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from policies.control import Control
+from policies.control import Control, Finding
+from policies.ledger import Ledger
+from policies.record import Told
 from policies.resource import Stack
-from policies.unknowns import Ledger, Unknown, dotted
+from policies.unknowns import Unknown, dotted
 
 NAME = "dpdp-unresolved-values"
 
@@ -28,11 +30,14 @@ def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPo
     """A policy that reports each value that some control needed, could not know, and nothing in the stack settles."""
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        stack = Stack(args.resources, ledger.inputs)
-        for control in controls:
-            for urn, unknown in _open(control, ledger, stack):
-                if not ledger.exempt(control.id, urn, message := _message(control, unknown)):
-                    report(message, urn)
+        stack = ledger.stack(args)
+        told = [
+            _told(control, urn, unknown)
+            for control in controls
+            for urn, unknown in _open(control, ledger, stack)
+        ]
+        for one in ledger.tell(NAME, "", told):
+            report(one.message, one.urn)
 
     return StackValidationPolicy(
         name=NAME,
@@ -47,19 +52,22 @@ def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPo
 
 
 def _open(control: Control, ledger: Ledger, stack: Stack) -> Iterator[tuple[str, Unknown]]:
-    for urn, unknown in ledger.met(control.id):
+    for urn, unknown in ledger.unknowns(control.id):
         resource = stack.get(urn)
         if resource is None or not control.settles(unknown, resource, stack):
             yield urn, unknown
 
 
-def _message(control: Control, unknown: Unknown) -> str:
-    return "; ".join(
-        (
-            f"[{control.id}] unresolved: a value that this control needs can't be known during preview",
-            f"at {dotted(unknown.path)} = unknown",
-            "expected: a value known in preview, or one that comes from a resource of this stack that settles it",
-            "fix: give the value as plain text, or take it from such a resource",
-            f"basis: {control.law.basis}: {control.law.citation}",
-        )
+def _told(control: Control, urn: str, unknown: Unknown) -> Told:
+    finding = Finding(
+        what="unresolved: a value that this control needs can't be known during preview",
+        where=dotted(unknown.path),
+        value=unknown,
+        expected="a value known in preview, or one that comes from a resource of this stack that settles it",
+        fix="give the value as plain text, or take it from such a resource",
+    )
+    told = control.told(NAME, urn, finding, {})
+    severity, level = Severity.HIGH.value, EnforcementLevel.MANDATORY.value
+    return told.model_copy(
+        update={"outcome": "unresolved", "value": "unknown", "severity": severity, "level": level}
     )

@@ -13,10 +13,11 @@ import yaml
 from google.protobuf import struct_pb2
 from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi_policy import EnforcementLevel
-from pulumi_policy.policy import _PolicyAnalyzerServicer
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
-from policies.pack import NAME, policies
+from policies import pack
+from policies.record import Record
+from policies.servicer import Servicer
 from policies.unresolved import NAME as UNRESOLVED
 
 FIXTURES = FilePath(__file__).parent / "fixtures"
@@ -52,15 +53,25 @@ def run(
     *resources: Shown, config: Mapping[str, Mapping[str, Any]] | None = None
 ) -> list[proto.AnalyzeDiagnostic]:
     """Analyse each resource, then the stack, as one preview does; every diagnostic, with the URN filled in."""
-    pack = _PolicyAnalyzerServicer(NAME, "0.0.1", policies(), EnforcementLevel.ADVISORY)
+    return run_and_record(*resources, config=config)[0]
+
+
+def run_and_record(
+    *resources: Shown, config: Mapping[str, Mapping[str, Any]] | None = None
+) -> tuple[list[proto.AnalyzeDiagnostic], Record]:
+    """The same, and the record of the run."""
+    fresh, records = pack.run(), []
+    served = Servicer(fresh, records.append, pack.NAME, "0.0.1", fresh.policies, EnforcementLevel.ADVISORY)
     if config:
-        pack.Configure(_configuration(config), None)
+        served.Configure(_configuration(config), None)
     diagnostics = []
     for resource in resources:
-        for diagnostic in pack.Analyze(_request(resource), None).diagnostics:
+        for diagnostic in served.Analyze(_request(resource), None).diagnostics:
             diagnostic.urn = resource.urn
             diagnostics.append(diagnostic)
-    return diagnostics + list(pack.AnalyzeStack(_stack(resources), None).diagnostics)
+    diagnostics += served.AnalyzeStack(_stack(resources), None).diagnostics
+    (record,) = records
+    return diagnostics, record
 
 
 def of(diagnostics: Sequence[proto.AnalyzeDiagnostic], control_id: str) -> list[str]:

@@ -8,8 +8,7 @@ import pytest
 from harness import Shown, run
 from pulumi.runtime.proto import analyzer_pb2 as proto
 
-from policies import profiles
-from policies.pack import policies
+from policies import pack, profiles
 from policies.profiles import PROFILES, NoSuchProfile, config, file_of
 
 ABROAD = Shown("aws:sqs/queue:Queue", {"region": "us-east-1", "tags": {"dpdp:data-class": "internal"}})
@@ -22,7 +21,7 @@ def test_the_files_are_those_of_the_table() -> None:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_name_in_it_is_a_policys(name: str) -> None:
-    assert config(PROFILES[name]).keys() <= {policy.name for policy in policies()}
+    assert config(PROFILES[name]).keys() <= {policy.name for policy in pack.run().policies}
 
 
 @pytest.mark.parametrize(
