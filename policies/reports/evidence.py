@@ -1,0 +1,114 @@
+"""Evidence: control → resources → status → law, as JSON, CSV and a page that needs no network.
+
+It says what was asked and found in one run, and claims no compliance.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from policies.record import Asked, Record, Told, name_of
+from policies.reports.positions import Positions
+
+PAGE = Path(__file__).with_name("evidence.html.j2")
+STATUS = {
+    "fail": "fail",
+    "unresolved": "unresolved",
+    "advice": "advice",
+    "exempt": "exempt",
+    "baseline": "of old",
+    "pass": "pass",
+    "nothing": "nothing to look at",
+    "off": "off",
+}
+COLUMNS = (
+    "control", "title", "severity", "level", "basis", "law", "status", "resources", "urn", "where", "value",
+    "expected", "fix", "answer", "file", "line",
+)  # fmt: skip
+
+
+def status(control: Asked, found: list[Told]) -> str:
+    """A key of STATUS: the worst of what was found; `nothing` where no resource of the stack is of its kind."""
+    kinds = {one.outcome for one in found}
+    if any(one.stops and one.outcome == "fail" for one in found):
+        return "fail"
+    if any(one.stops for one in found):
+        return "unresolved"
+    if kinds & {"fail", "unresolved"}:
+        return "advice"
+    for answered in ("exempt", "baseline"):
+        if answered in kinds:
+            return answered
+    if control.level == "disabled":
+        return "off"
+    return "pass" if control.resources or control.stack else "nothing"
+
+
+def evidence(record: Record, positions: Positions) -> dict[str, Any]:
+    """Every control of the run, with what it found."""
+    return {
+        "pack": f"{record.pack} {record.pack_version}",
+        "stack": record.stack,
+        "project": record.project,
+        "made": record.made.isoformat(),
+        "resources": record.resources,
+        "note": "What was asked and found in one run: no statement of compliance, and no legal advice.",
+        "controls": [_control(record, control, positions) for control in record.controls],
+    }
+
+
+def as_json(told: dict[str, Any]) -> str:
+    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+
+
+def as_csv(told: dict[str, Any]) -> str:
+    """A row for each finding, and one for each control without any. Formulas of spreadsheets stay text."""
+    out = io.StringIO()
+    rows = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    rows.writeheader()
+    for control in told["controls"]:
+        for finding in control["findings"] or [{}]:
+            row = {**control, "control": control["id"], **finding}
+            rows.writerow({name: _cell(value) for name, value in row.items()})
+    return out.getvalue()
+
+
+def as_page(told: dict[str, Any]) -> str:
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["name_of"] = name_of
+    counts = Counter(control["status"] for control in told["controls"])
+    return environment.from_string(PAGE.read_text(encoding="utf-8")).render(
+        told, statuses=STATUS, counts=counts, today=date.today().isoformat()
+    )
+
+
+def _control(record: Record, control: Asked, positions: Positions) -> dict[str, Any]:
+    found = [one for one in record.findings if one.control == control.id]
+    return {
+        **control.model_dump(),
+        "status": status(control, found),
+        "findings": [_finding(one, positions) for one in found],
+    }
+
+
+def _finding(told: Told, positions: Positions) -> dict[str, Any]:
+    line = positions.of(told)
+    kept = ("outcome", "level", "urn", "what", "where", "value", "expected", "fix", "answer", "basis", "law")
+    return {
+        **{name: getattr(told, name) for name in kept},
+        "fingerprint": told.fingerprint,
+        "file": line.file,
+        "line": line.line,
+    }
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

@@ -1,0 +1,55 @@
+"""JUnit's XML, for GitLab, Jenkins and whoever else shows tests: a case for each control, failed by what stops."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from policies.record import Asked, Record, Told
+from policies.reports.positions import Positions
+
+# What XML 1.0 can't hold, not even escaped.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(record: Record, positions: Positions) -> str:
+    """One suite. Advice does not fail a case, and is in its output."""
+    cases = [
+        _case(control, [one for one in record.open if one.control == control.id], positions)
+        for control in record.controls
+    ]
+    suite = ElementTree.Element(
+        "testsuite",
+        name=f"{record.pack} {record.stack}",
+        timestamp=record.made.strftime("%Y-%m-%dT%H:%M:%S"),
+        tests=str(len(cases)),
+        failures=str(sum(case.find("failure") is not None for case in cases)),
+        skipped=str(sum(case.find("skipped") is not None for case in cases)),
+        errors="0",
+    )
+    suite.extend(cases)
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(control: Asked, found: list[Told], positions: Positions) -> ElementTree.Element:
+    case = ElementTree.Element("testcase", classname=control.id, name=control.title)
+    stops = [one for one in found if one.stops]
+    if control.level == "disabled":
+        ElementTree.SubElement(case, "skipped", message="off in this profile")
+    if stops:
+        failure = ElementTree.SubElement(
+            case, "failure", message=f"{len(stops)} findings", type=control.severity
+        )
+        failure.text = _NOT_XML.sub("�", "\n".join(_line(one, positions) for one in stops))
+    if advice := [one for one in found if not one.stops]:
+        said = ElementTree.SubElement(case, "system-out")
+        said.text = _NOT_XML.sub("�", "\n".join(_line(one, positions) for one in advice))
+    return case
+
+
+def _line(told: Told, positions: Positions) -> str:
+    line = positions.of(told)
+    return f"{line.file}:{line.line}: {told.urn or 'the stack'}: {told.message}"
