@@ -8,7 +8,7 @@ ASK := $(BIN)/python -m infra
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost choose advise catalog images simulate reclaim preflight bench test check setup pins clean
+.PHONY: up preview down env doctor cost review choose advise catalog images simulate reclaim preflight bench test check setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -31,6 +31,9 @@ doctor: $(VENV)/ready  ## List what a broken run left behind
 
 cost: $(VENV)/ready  ## Price of a month before anything is made: STACK=prod AGAINST=origin/main
 	@$(RUN) cost --stack $(STACK) $(call options,AGAINST)
+
+review: $(VENV)/ready  ## What a change does to resources, rupees and policies: STACK=prod AGAINST=origin/main
+	@$(RUN) review --stack $(STACK) $(call options,AGAINST PROFILE OUT)
 
 choose: $(VENV)/ready  ## Machines that serve, cheapest first: GPU=H100 COUNT=8 FABRIC=rdma MEMORY= PURCHASE= REGION=
 	@$(ASK) choose $(call options,GPU MEMORY COUNT FABRIC PURCHASE REGION NODES LOST SAVING USD_INR)

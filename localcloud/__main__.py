@@ -13,6 +13,7 @@ from rich.markup import escape
 from infra.catalog import CatalogError
 from infra.settings.errors import SettingsError
 from policies.profiles import NoSuchProfile, file_of
+from policies.record import NoRecord
 
 from . import bench as benchmark
 from . import cloud, cost, doctor, summary, toolchain
@@ -20,6 +21,7 @@ from .engine import EngineError, Outcome, Stack
 from .preflight.command import preflight
 from .progress import console, step
 from .reclaim import reclaim
+from .review import review
 from .simulate.command import simulate
 from .stacks import NoSuchStack, settings_of
 
@@ -27,6 +29,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="The local cl
 app.command()(simulate)
 app.command()(reclaim)
 app.command()(preflight)
+app.command()(review)
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]
 
 ProfileName = Annotated[
@@ -189,6 +192,7 @@ def main() -> None:
         EngineError,
         NoSuchStack,
         NoSuchProfile,
+        NoRecord,
         SettingsError,
         CatalogError,
     ) as error:

@@ -95,7 +95,7 @@ def _expected(month: Bill, settings: Settings) -> dict[tuple[str, str], float]:
 
 
 def _price_of(revision: str, stack: str, settings: Settings) -> Bill:
-    with _checked_out(revision) as folder:
+    with checked_out(revision) as folder:
         if not (folder / f"Pulumi.{stack}.yaml").exists():
             console.print(f"{revision} has no stack {stack}: all of it is new")
             return Bill((), {}, {})
@@ -103,7 +103,7 @@ def _price_of(revision: str, stack: str, settings: Settings) -> Bill:
 
 
 @contextmanager
-def _checked_out(revision: str) -> Iterator[Path]:
+def checked_out(revision: str) -> Iterator[Path]:
     """A folder with the files of another commit, which borrows this one's Python packages."""
     with tempfile.TemporaryDirectory(prefix="cost-") as parent:
         folder = Path(parent) / "before"
@@ -134,15 +134,15 @@ def _show_changes(changes: list[Change], against: str) -> None:
     for column in ("before", "after", "difference"):
         table.add_column(column, justify="right")
     for change in changes:
-        figures = format_inr(change.before), format_inr(change.after), _signed(change.difference)
+        figures = format_inr(change.before), format_inr(change.after), signed(change.difference)
         table.add_row(change.component, change.what, *figures)
     table.add_section()
     total = sum(change.difference for change in changes)
-    table.add_row("total", "", "", "", _signed(total), style="bold red" if total > 0 else "bold green")
+    table.add_row("total", "", "", "", signed(total), style="bold red" if total > 0 else "bold green")
     console.print(table)
 
 
-def _signed(inr: float) -> str:
+def signed(inr: float) -> str:
     return f"{'+' if inr > 0 else ''}{format_inr(inr)}"
 
 
@@ -185,5 +185,5 @@ def _item(item: Item, rate: float) -> dict[str, Any]:
 def page(told: Mapping[str, Any]) -> str:
     """The page: self-contained, with its chart drawn in it."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"inr": format_inr, "signed": _signed}
+    environment.filters |= {"inr": format_inr, "signed": signed}
     return environment.from_string(PAGE.read_text(encoding="utf-8")).render(told)

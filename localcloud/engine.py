@@ -19,6 +19,7 @@ from pulumi import automation
 from pulumi.automation.events import EngineEvent, PolicyEvent
 
 from policies.profiles import file_of
+from policies.record import FILE as FINDINGS
 
 from .paths import PROJECT, bin_dir, run_dir
 
@@ -87,21 +88,31 @@ class Stack:
     def destroy(self, on_step: OnStep | None = None) -> Outcome:
         return self._run(self._stack.destroy, on_step, policies=False)
 
-    def registered(self) -> list[dict]:
-        """The resources that the program would register, as a preview knows them; policies are not asked."""
+    def registered(self, findings: Path | None = None) -> list[dict]:
+        """The resources that the program would register, as a preview knows them.
+
+        Policies are asked where `findings` names the file that their record goes to; what they refuse is told there.
+        """
         self._workspace()
         command = [bin_dir() / "pulumi", "preview", "--stack", self.name, "--json", "--show-sames"]
-        done = subprocess.run(
-            command, cwd=self._folder, env=self._env, capture_output=True, text=True, check=False
-        )
+        env = self._env
+        if findings:
+            command += ["--policy-pack", POLICIES, "--policy-pack-config", file_of(self.profile)]
+            env = {**env, FINDINGS: str(findings)}
+        done = subprocess.run(command, cwd=self._folder, env=env, capture_output=True, text=True, check=False)
         try:
             said = json.loads(done.stdout)
         except json.JSONDecodeError:
             raise EngineError(done.stderr or done.stdout) from None
-        if done.returncode:
+        if done.returncode and not (findings and findings.exists()):
             wrong = [d["message"] for d in said.get("diagnostics", []) if d.get("severity") == "error"]
             raise EngineError("\n".join(wrong) or done.stderr)
         return [step["newState"] for step in said["steps"] if "newState" in step]
+
+    @property
+    def folder(self) -> Path:
+        """Where the engine runs: its positions in the program are relative to it."""
+        return self._folder
 
     def resources(self) -> list[dict]:
         """The resources of the state file, as the engine keeps them."""
