@@ -8,7 +8,7 @@ ASK := $(BIN)/python -m infra
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review choose advise catalog images simulate reclaim preflight bench test check setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images simulate reclaim preflight bench test check setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -34,6 +34,9 @@ cost: $(VENV)/ready  ## Price of a month before anything is made: STACK=prod AGA
 
 review: $(VENV)/ready  ## What a change does to resources, rupees and policies: STACK=prod AGAINST=origin/main
 	@$(RUN) review --stack $(STACK) $(call options,AGAINST PROFILE OUT)
+
+audit: $(VENV)/ready  ## The policies over a stack that exists, in any language: STATE=stack.json PROFILE=sebi-re
+	@$(BIN)/python -m policies.audit "$(STATE)" $(call options,PROFILE CONFIG OUT PROJECT)
 
 choose: $(VENV)/ready  ## Machines that serve, cheapest first: GPU=H100 COUNT=8 FABRIC=rdma MEMORY= PURCHASE= REGION=
 	@$(ASK) choose $(call options,GPU MEMORY COUNT FABRIC PURCHASE REGION NODES LOST SAVING USD_INR)

@@ -97,7 +97,7 @@ def test_a_change_that_breaks_a_policy_is_refused_with_its_line(changed: Reviewe
 def test_the_comment_shows_resources_rupees_and_policies(changed: Reviewed) -> None:
     comment = (changed.folder / "comment.md").read_text()
     assert "2 new, 2 changed, 0 gone, of " in comment
-    for words in ("abroad", "elsewhere", "retentionInDays", "₹ a month", "DPDP-RES-02", "(critical)"):
+    for words in ("abroad", "elsewhere", "retentionInDays", "₹ a month", "DPDP-RES-02", "(high)"):
         assert words in comment, comment
     assert "0 mended" in comment
 

@@ -10,14 +10,11 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
-from google.protobuf import struct_pb2
 from pulumi.runtime.proto import analyzer_pb2 as proto
-from pulumi_policy import EnforcementLevel
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
-from policies import pack
+from policies import shown
 from policies.record import Record
-from policies.servicer import Servicer
 from policies.unresolved import NAME as UNRESOLVED
 
 FIXTURES = FilePath(__file__).parent / "fixtures"
@@ -38,6 +35,13 @@ class Shown:
     @property
     def urn(self) -> str:
         return f"urn:pulumi:test::project::{self.type}::{self.name}"
+
+    @property
+    def shown(self) -> shown.Shown:
+        package = f"pulumi:providers:{self.type.split(':')[0]}"
+        provider = shown.Provider(f"urn:pulumi:test::project::{package}::p", self.provider or {})
+        given = provider if self.provider is not None else None
+        return shown.Shown(self.type, self.urn, self.props, self.outputs or {}, given, self.sources)
 
 
 def fixtures() -> dict[str, list[dict[str, Any]]]:
@@ -60,18 +64,7 @@ def run_and_record(
     *resources: Shown, config: Mapping[str, Mapping[str, Any]] | None = None
 ) -> tuple[list[proto.AnalyzeDiagnostic], Record]:
     """The same, and the record of the run."""
-    fresh, records = pack.run(), []
-    served = Servicer(fresh, records.append, pack.NAME, "0.0.1", fresh.policies, EnforcementLevel.ADVISORY)
-    if config:
-        served.Configure(_configuration(config), None)
-    diagnostics = []
-    for resource in resources:
-        for diagnostic in served.Analyze(_request(resource), None).diagnostics:
-            diagnostic.urn = resource.urn
-            diagnostics.append(diagnostic)
-    diagnostics += served.AnalyzeStack(_stack(resources), None).diagnostics
-    (record,) = records
-    return diagnostics, record
+    return shown.analyse([resource.shown for resource in resources], config)
 
 
 def of(diagnostics: Sequence[proto.AnalyzeDiagnostic], control_id: str) -> list[str]:
@@ -104,63 +97,6 @@ def put(props: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
         holder.extend(None for _ in range(path[-1] + 1 - len(holder)))
     holder[path[-1]] = value
     return changed
-
-
-def _struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
-    struct = struct_pb2.Struct()
-    struct.update(values)
-    return struct
-
-
-def _provider(resource: Shown) -> proto.AnalyzerProviderResource | None:
-    if resource.provider is None:
-        return None
-    type_ = f"pulumi:providers:{resource.type.split(':')[0]}"
-    return proto.AnalyzerProviderResource(
-        type=type_,
-        urn=f"urn:pulumi:test::project::{type_}::p",
-        name="p",
-        properties=_struct(resource.provider),
-    )
-
-
-def _request(resource: Shown) -> proto.AnalyzeRequest:
-    return proto.AnalyzeRequest(
-        type=resource.type,
-        urn=resource.urn,
-        name=resource.name,
-        properties=_struct(resource.props),
-        provider=_provider(resource),
-    )
-
-
-def _stack(resources: Sequence[Shown]) -> proto.AnalyzeStackRequest:
-    return proto.AnalyzeStackRequest(
-        resources=[
-            proto.AnalyzerResource(
-                type=one.type,
-                urn=one.urn,
-                name=one.name,
-                properties=_struct(one.props | (one.outputs or {})),
-                provider=_provider(one),
-                propertyDependencies={
-                    prop: proto.AnalyzerPropertyDependencies(urns=urns) for prop, urns in one.sources.items()
-                },
-            )
-            for one in resources
-        ]
-    )
-
-
-def _configuration(config: Mapping[str, Mapping[str, Any]]) -> proto.ConfigureAnalyzerRequest:
-    request = proto.ConfigureAnalyzerRequest()
-    for policy, settings in config.items():
-        level = settings.get("enforcementLevel", "MANDATORY")
-        request.policyConfig[policy].enforcementLevel = proto.EnforcementLevel.Value(level)
-        request.policyConfig[policy].properties.update(
-            {key: value for key, value in settings.items() if key != "enforcementLevel"}
-        )
-    return request
 
 
 __all__ = ["UNKNOWN", "UNRESOLVED", "Shown", "failures", "of", "put", "run", "unresolved"]

@@ -1,0 +1,177 @@
+"""An audit of a state: the same findings as a preview's, secrets unread, and every wrong file named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from policies import audit, profiles
+from policies.audit import NoState, resources_of, shown
+from policies.pack import CONTROLS
+from policies.record import Record, read
+from policies.shown import UNKNOWN
+
+SECRET = {audit._SIGNATURE: audit._SECRET, "ciphertext": "v1:abc"}
+PROVIDER = "urn:pulumi:prod::shop::pulumi:providers:aws::here"
+QUEUE = "urn:pulumi:prod::shop::aws:sqs/queue:Queue::orders"
+
+
+def resource(urn: str, inputs: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "urn": urn,
+        "type": urn.split("::")[2],
+        "custom": True,
+        "inputs": inputs,
+        "outputs": inputs,
+        **more,
+    }
+
+
+def state(queue: dict[str, Any], region: Any = "ap-south-1") -> dict[str, Any]:
+    provider = resource(PROVIDER, {"region": region}, id="0b1c")
+    tags = {
+        "dpdp:data-class": "internal",
+        "dpdp:owner": "x",
+        "dpdp:purpose": "x",
+        "dpdp:retention-days": "365",
+    }
+    given = {"tags": tags, "kmsMasterKeyId": "arn:aws:kms:ap-south-1:111122223333:key/k", **queue}
+    orders = resource(
+        QUEUE, given, provider=f"{PROVIDER}::0b1c", sourcePosition="project:///shop/index.ts#12"
+    )
+    return {"version": 3, "deployment": {"resources": [provider, orders]}}
+
+
+def run(folder: Path, said: Any, *words: str) -> tuple[int, str, Record | None]:
+    file = folder / "stack.json"
+    file.write_text(said if isinstance(said, str) else json.dumps(said))
+    result = CliRunner().invoke(
+        audit.app, [str(file), "--out", str(folder / "out"), "--project", str(folder), *words]
+    )
+    assert not result.exception or isinstance(result.exception, SystemExit)
+    kept = folder / "out" / "findings.json"
+    return result.exit_code, " ".join(result.output.split()), read(kept) if kept.exists() else None
+
+
+def open_of(record: Record | None) -> list[tuple[str, str, str]]:
+    assert record
+    return [(told.control, told.outcome, told.where) for told in record.open if told.stops]
+
+
+def test_a_state_at_home_has_no_violation(tmp_path: Path) -> None:
+    code, said, record = run(tmp_path, state({}))
+    assert (code, open_of(record)) == (0, [])
+    assert "prod: 2 resources" in said
+    assert record and record.project == "shop"
+
+
+def test_a_state_abroad_has_the_findings_of_a_preview(tmp_path: Path) -> None:
+    code, said, record = run(tmp_path, state({"region": "eu-west-1"}, region="us-east-1"))
+    assert code == 1
+    assert open_of(record) == [("DPDP-RES-01", "fail", "region"), ("DPDP-RES-02", "fail", "region")]
+    assert "eu-west-1" in said
+    sarif = json.loads((tmp_path / "out" / "findings.sarif").read_text())
+    (first, _) = sarif["runs"][0]["results"]
+    place = first["locations"][0]["physicalLocation"]
+    assert place == {"artifactLocation": {"uri": "shop/index.ts"}, "region": {"startLine": 12}}
+
+
+def test_a_secret_is_not_known_and_never_a_pass(tmp_path: Path) -> None:
+    assert open_of(run(tmp_path, state({}, region=SECRET))[2]) == [("DPDP-RES-02", "unresolved", "region")]
+
+
+def test_a_secret_in_the_clear_is_read(tmp_path: Path) -> None:
+    clear = {audit._SIGNATURE: audit._SECRET, "plaintext": '"us-east-1"'}
+    assert open_of(run(tmp_path, state({}, region=clear))[2]) == [("DPDP-RES-02", "fail", "region")]
+
+
+def test_profiles_and_configs_change_levels(tmp_path: Path) -> None:
+    abroad = state({"region": "eu-west-1"})
+    assert run(tmp_path, abroad, "--profile", "dpdp-only")[0] == 0
+    config = tmp_path / "config.json"
+    config.write_text('{"dpdp-res-01-resource-location-in-india": "disabled"}')
+    assert run(tmp_path, abroad, "--config", str(config))[0] == 0
+    code, said, _ = run(tmp_path, abroad, "--profile", "sebi")
+    assert code == 1 and "there is no profile sebi" in said and "sebi-re" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "no policy config"),
+        ("[]", "an object is wanted"),
+        (
+            '{"dpdp-res-01-resource-location-in-indio": "advisory"}',
+            "the nearest is dpdp-res-01-resource-location-in-india",
+        ),
+        ('{"dpdp-unresolved-values": "loud"}', "a level is one of advisory, mandatory"),
+    ],
+)
+def test_a_wrong_config_is_named(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(text)
+    with pytest.raises(profiles.BadConfig, match=said):
+        profiles.parse(file)
+    code, told, record = run(tmp_path, state({}), "--config", str(file))
+    assert code == 1 and record is None and said in told
+
+
+def test_every_profile_is_a_config() -> None:
+    for name in profiles.PROFILES:
+        assert profiles.parse(profiles.file_of(name))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"deployment": null}', '{"deployment": {"resources": [{}]}}', "\x00"]
+)
+def test_what_is_no_state_is_named(tmp_path: Path, text: str) -> None:
+    code, said, record = run(tmp_path, text)
+    assert code == 1 and record is None
+    assert "is no state of a stack" in said and "pulumi stack export" in said
+
+
+def test_a_checkpoint_and_an_empty_state_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "it.json"
+    whole = state({})["deployment"]["resources"]
+    gone = resource("urn:pulumi:prod::shop::a:b:C::old", {}, delete=True)
+    file.write_text(
+        json.dumps({"version": 3, "checkpoint": {"stack": "prod", "latest": {"resources": [*whole, gone]}}})
+    )
+    assert resources_of(file) == whole
+    assert run(tmp_path, {"version": 3, "deployment": {}})[0] == 0
+    with pytest.raises(NoState):
+        resources_of(tmp_path / "none.json")
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+    | st.just(SECRET),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["region", "tags", "policy", "name", "kmsKeyId"]), json_values),
+    json_values,
+)
+def test_nothing_of_a_secret_is_shown(inputs: dict[str, Any], outputs: Any) -> None:
+    (one,) = shown([resource(QUEUE, inputs) | {"outputs": {"it": outputs}}])
+    assert "ciphertext" not in json.dumps([one.inputs, one.outputs])
+    assert json.dumps([inputs, outputs]).count("v1:abc") == json.dumps([one.inputs, one.outputs]).count(
+        UNKNOWN
+    )
+
+
+def test_the_controls_are_asked(tmp_path: Path) -> None:
+    record = run(tmp_path, state({}))[2]
+    assert record and len(record.controls) == len(CONTROLS)
