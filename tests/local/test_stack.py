@@ -5,6 +5,7 @@ One story in order: each test takes the stack as the one before left it.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,11 +15,14 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from infra.geography import region
 from localcloud import cloud, clusters, doctor, summary
 from localcloud.engine import Stack
 from localcloud.paths import PROJECT
+from policies import audit
+from policies.record import read
 
 pytestmark = pytest.mark.local
 
@@ -115,6 +119,18 @@ def test_plain_pulumi_works_in_a_shell_set_up_by_env(environment: dict[str, str]
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_audit_of_the_state_finds_nothing_either(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "stack.json"
+    file.write_text(json.dumps({"version": 3, "deployment": {"resources": stack.resources()}}))
+    result = CliRunner().invoke(
+        audit.app, [str(file), "--out", str(tmp_path / "out"), "--project", str(stack.folder)]
+    )
+    assert result.exit_code == 0, result.output
+    record = read(tmp_path / "out" / "findings.json")
+    assert (record.stack, record.resources) == ("local", len(stack.resources()))
+    assert sum(control.resources > 0 for control in record.controls) > 30
 
 
 def test_a_stack_over_its_budget_is_refused(stack: Stack, config: Path) -> None:
