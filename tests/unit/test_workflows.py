@@ -36,6 +36,13 @@ def test_every_job_ends_and_an_older_run_gives_way(workflow: dict[Any, Any]) -> 
     assert workflow["concurrency"]
 
 
+def test_every_make_command_of_the_workflows_exists() -> None:
+    targets = re.findall(r"^([a-z-]+):", (FOLDER.parents[1] / "Makefile").read_text(), re.MULTILINE)
+    commands = re.findall(r"run: make ([a-z-]+)", (FOLDER / "pull-request.yml").read_text())
+    assert commands == ["check", "test", "review"]
+    assert set(commands) <= set(targets)
+
+
 def test_what_runs_a_pull_requests_code_holds_no_credential() -> None:
     """Nor does a job whose token may write run its code."""
     assert REVIEW[ON] == "pull_request"
