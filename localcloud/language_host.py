@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import grpc
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2, json_format
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
@@ -43,7 +43,7 @@ class LanguageHost(LanguageServer):
     def RunPlugin(self, request, context):
         """Run a policy pack and stream what it prints: its first line is the port it serves on."""
         folder = request.info.program_directory
-        command = [sys.executable, "-u", "-m", "pulumi.policy", *request.args]
+        command = [_python(request.info), "-u", "-m", "pulumi.policy", *request.args]
         if not request.args or not Path(request.args[-1]).exists():
             command.append(folder)
         child = subprocess.Popen(
@@ -73,6 +73,13 @@ class LanguageHost(LanguageServer):
         return empty_pb2.Empty()
 
 
+def _python(info: language_pb2.ProgramInfo) -> str:
+    """The Python of the environment that a pack names, where that is made; else this one."""
+    named = json_format.MessageToDict(info.options).get("virtualenv")
+    own = Path(info.root_directory, named, "bin", "python") if named else None
+    return str(own) if own and own.exists() else sys.executable
+
+
 def _run_folder(folder: Path) -> None:
     # Its own modules first: a program of another branch must not meet those of this one.
     sys.path.insert(0, str(folder))
@@ -99,13 +106,14 @@ def _stream(child: subprocess.Popen[bytes]):
         yield line
 
 
-def main() -> None:
+def serve(host: LanguageHost) -> None:
+    """Serve a language host to the engine that started this process, and end with it."""
     asyncio.set_event_loop(asyncio.new_event_loop())
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=16),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
     )
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
@@ -118,4 +126,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(LanguageHost())

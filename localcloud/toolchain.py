@@ -93,8 +93,9 @@ TOOLS = (
     ),
     Tool("karpenter", {"karpenter": "sigs.k8s.io/karpenter/kwok"}),
 )
-# An S3 server for tests of a lake on premises; `make up` needs none, and so does not build it.
+# What only tests need, and `make up` does not build: an S3 server for a lake on premises, a linter of workflows.
 STORE = Tool("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"})
+ACTIONLINT = Tool("actionlint", {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"})
 
 
 def ensure(report: Report) -> list[str]:

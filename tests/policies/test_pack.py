@@ -194,10 +194,13 @@ def test_blocks_are_those_of_the_installed_provider() -> None:
     assert set(provider_blocks.global_types()) == GLOBAL_TYPES
 
 
-def test_one_version_of_the_sdk() -> None:
-    pin = re.search(r"^pulumi-policy==\S+", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)
-    assert pin
-    assert pin[0].rstrip(" \\") in (PACK / "requirements.txt").read_text()
+def test_one_version_of_each_package() -> None:
+    pins, own = (
+        set(re.findall(r"^[\w-]+==\S+", (folder / "requirements.txt").read_text(), re.MULTILINE))
+        for folder in (PROJECT, PACK)
+    )
+    assert own <= pins
+    assert {pin.partition("==")[0] for pin in own} >= {"pulumi-policy", "pydantic", "typer", "jinja2"}
     assert yaml.safe_load((PACK / "PulumiPolicy.yaml").read_text())["runtime"]["name"] == "python"
 
 

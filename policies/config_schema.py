@@ -1,0 +1,69 @@
+"""A JSON Schema of the file that `--policy-pack-config` takes: `python -m policies.config_schema` writes it.
+
+The engine takes a misspelt policy or setting without a word, and then nothing is changed by it; an editor or a check
+that holds the file against this schema says so. A test holds the schema against the controls.
+
+Of the engine's levels `remediate` is left out: nothing here has a remediation. So is `$schema`, which the engine would
+read as a policy with a wrong level.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pulumi_policy import EnforcementLevel, Policy
+
+from policies.pack import CONTROLS, run
+
+FILE = Path(__file__).parent / "policy-config.schema.json"
+LEVELS = [level.value for level in EnforcementLevel if level is not EnforcementLevel.REMEDIATE]
+
+
+def schema() -> dict[str, Any]:
+    """The schema, with a property for each policy of the pack."""
+    named = {policy.name: _one(policy) for policy in run().policies}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Configuration of the policy pack india-dpdp",
+        "description": "Levels and settings by policy, for `pulumi preview --policy-pack-config`.",
+        "type": "object",
+        "properties": {"all": _all(), **dict(sorted(named.items()))},
+        "additionalProperties": False,
+        "$defs": {"level": {"description": "What a finding does", "enum": LEVELS}},
+    }
+
+
+def write(file: Path = FILE) -> None:
+    file.write_text(json.dumps(schema(), indent=1, ensure_ascii=False) + "\n")
+
+
+def _one(policy: Policy) -> dict[str, Any]:
+    controls = {control.id for control in CONTROLS} & set(policy.tags or ())
+    page = f"docs/policies/{controls.pop().lower()}.md" if controls else "docs/policies.md"
+    settings = policy.config_schema.properties if policy.config_schema else {}
+    return {
+        "description": f"{policy.description}. {page}",
+        **_level_or({name: dict(setting) for name, setting in settings.items()}),
+        "default": policy.enforcement_level.value if policy.enforcement_level else None,
+    }
+
+
+def _all() -> dict[str, Any]:
+    """The engine's word for every policy that the file does not name; it knows no settings."""
+    return {"description": "The level of every policy that has none of its own here", **_level_or({})}
+
+
+def _level_or(settings: dict[str, Any]) -> dict[str, Any]:
+    level = {"$ref": "#/$defs/level"}
+    whole = {
+        "type": "object",
+        "properties": {"enforcementLevel": level, **settings},
+        "additionalProperties": False,
+    }
+    return {"anyOf": [level, whole]}
+
+
+if __name__ == "__main__":
+    write()
