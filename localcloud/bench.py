@@ -14,7 +14,7 @@ import yaml
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from . import bench_catalog, cloud, clusters, karpenter, kubernetes_crds, toolchain
+from . import bench_catalog, bench_policies, cloud, clusters, karpenter, kubernetes_crds, toolchain
 from .engine import EngineError, Outcome, Stack
 from .paths import PROJECT, run_dir
 from .progress import console, step
@@ -50,13 +50,16 @@ def run(previews: int, with_skypilot: bool) -> None:
         empty = _measure("empty program", Stack("empty", env, _empty_project()), previews)
         stacks = {name: _measure(name, Stack(name, env), previews) for name in ("local", "prod")}
         growth = {times: _grown(times, env) for times in GROWTH}
+        policies = bench_policies.measure(env)
         catalogue = bench_catalog.measure(with_skypilot)
     finally:
         cloud.stop()
     _show(empty, stacks)
     _show_growth(growth)
+    bench_policies.show(policies)
     bench_catalog.show(catalogue)
-    numbers = {"parts": parts, "empty": empty, **stacks, "growth": growth, "catalogue": catalogue}
+    numbers = {"parts": parts, "empty": empty, **stacks, "growth": growth}
+    numbers |= {"policies": policies, "catalogue": catalogue}
     kept.write_text(json.dumps(numbers, indent=1))
     console.print(f"wrote {kept}")
 

@@ -64,7 +64,7 @@ class Stack:
         self._env = {**os.environ, **env}
         self.config_file = config_file or project / f"Pulumi.{name}.yaml"
         self._project = project
-        self.profile = "default"
+        self.pack, self.profile = POLICIES, "default"
         self._folder = self._workspace()
         self._stack = automation.create_or_select_stack(
             name,
@@ -173,8 +173,9 @@ class Stack:
         outcome = Outcome()
         began = time.monotonic()
         if policies:
-            options["policy_packs"] = [str(POLICIES)]
-            options["policy_pack_configs"] = [str(file_of(self.profile))]
+            options["policy_packs"] = [str(self.pack)]
+            if self.pack == POLICIES:
+                options["policy_pack_configs"] = [str(file_of(self.profile))]
         try:
             operation(on_event=lambda event: _note(event, outcome, on_step), color="never", **options)
         except automation.CommandError as error:

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from policies import profiles
+from policies.config_schema import BadConfig, parse
 from policies.record import Record, name_of
 from policies.reports.positions import positions
 from policies.reports.write import reports, write
@@ -48,8 +49,8 @@ def audit(
     """Audit a state; print what is found and write every report. Ends in 1 on violations."""
     try:
         resources = resources_of(state)
-        given = profiles.parse(config or profiles.file_of(profile))
-    except (NoState, profiles.NoSuchProfile, profiles.BadConfig) as wrong:
+        given = parse(config or profiles.file_of(profile))
+    except (NoState, profiles.NoSuchProfile, BadConfig) as wrong:
         console.print(f"[red]✗[/] {escape(str(wrong))}", soft_wrap=True)
         raise typer.Exit(1) from None
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -10,6 +10,8 @@ read as a policy with a wrong level.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,40 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": {"level": {"description": "What a finding does", "enum": LEVELS}},
     }
+
+
+class BadConfig(ValueError):
+    """A file is no policy config; the message says what in it is wrong."""
+
+
+def parse(file: Path) -> dict[str, Any]:
+    """A policy config, with a level for every policy where it has one for `all`.
+
+    Raises:
+        BadConfig: it is none, names no policy of the pack, or a level or a setting that there is not.
+    """
+    try:
+        said = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"{file} is no policy config: {error}") from None
+    if not isinstance(said, dict):
+        raise BadConfig(f"{file} is no policy config: an object is wanted, of levels and settings by policy")
+    policies = schema()["properties"]
+    for name, given in said.items():
+        _known(f"{file}: there is no policy", name, policies)
+        settings = given if isinstance(given, dict) else {"enforcementLevel": given}
+        for setting in settings:
+            _known(f"{file}: {name} has no setting", setting, policies[name]["anyOf"][1]["properties"])
+        if (level := settings.get("enforcementLevel", LEVELS[0])) not in LEVELS:
+            raise BadConfig(f"{file}: {name} is {level!r}: a level is one of {', '.join(LEVELS)}")
+    of_all = dict.fromkeys(policies, said["all"]) if "all" in said else {}
+    return {name: given for name, given in {**of_all, **said}.items() if name != "all"}
+
+
+def _known(wrong: str, name: str, names: Iterable[str]) -> None:
+    if name not in names:
+        near = get_close_matches(name, names, n=1)
+        raise BadConfig(f"{wrong} {name}{f'; the nearest is {near[0]}' if near else ''}")
 
 
 def write(file: Path = FILE) -> None:

@@ -16,14 +16,10 @@ from types import MappingProxyType
 from typing import Any
 
 from policies.control import Control
-from policies.exemptions import LISTED
 from policies.ledger import Ledger
 from policies.pack import CONTROLS
-from policies.unresolved import NAME as UNRESOLVED
 
 FOLDER = Path(__file__).parent / "profiles"
-LEVELS = ("advisory", "mandatory", "remediate", "disabled")
-_OWN = {UNRESOLVED, LISTED}  # policies of no control
 
 
 @dataclass(frozen=True)
@@ -79,35 +75,6 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 
 class NoSuchProfile(LookupError):
     """There is no profile of a name; the message names those that there are."""
-
-
-class BadConfig(ValueError):
-    """A file is no policy config; the message says what in it is wrong."""
-
-
-def parse(file: Path) -> dict[str, Any]:
-    """A policy config, held against the pack's schema.
-
-    Raises:
-        BadConfig: it is none, names no policy of the pack, or sets what a policy does not have.
-    """
-    try:
-        said = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise BadConfig(f"{file} is no policy config: {error}") from None
-    if not isinstance(said, dict):
-        raise BadConfig(f"{file} is no policy config: an object is wanted, of levels and settings by policy")
-    policies = {policy.name for control in CONTROLS for policy in control.policies(Ledger())} | _OWN
-    for name, given in said.items():
-        if name not in policies:
-            near = get_close_matches(name, policies, n=1)
-            raise BadConfig(
-                f"{file}: there is no policy {name}{f'; the nearest is {near[0]}' if near else ''}"
-            )
-        level = given.get("enforcementLevel", LEVELS[0]) if isinstance(given, dict) else given
-        if level not in LEVELS:
-            raise BadConfig(f"{file}: {name} is {level!r}: a level is one of {', '.join(LEVELS)}")
-    return said
 
 
 def file_of(name: str) -> Path:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from policies import audit, profiles
 from policies.audit import NoState, resources_of, shown
+from policies.config_schema import BadConfig, parse
 from policies.pack import CONTROLS
 from policies.record import Record, read
 from policies.shown import UNKNOWN
@@ -97,6 +98,8 @@ def test_profiles_and_configs_change_levels(tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text('{"dpdp-res-01-resource-location-in-india": "disabled"}')
     assert run(tmp_path, abroad, "--config", str(config))[0] == 0
+    config.write_text('{"all": "disabled"}')
+    assert run(tmp_path, abroad, "--config", str(config))[0] == 0
     code, said, _ = run(tmp_path, abroad, "--profile", "sebi")
     assert code == 1 and "there is no profile sebi" in said and "sebi-re" in said
 
@@ -111,20 +114,22 @@ def test_profiles_and_configs_change_levels(tmp_path: Path) -> None:
             "the nearest is dpdp-res-01-resource-location-in-india",
         ),
         ('{"dpdp-unresolved-values": "loud"}', "a level is one of advisory, mandatory"),
+        ('{"dpdp-gov-03-exemptions-are-valid": {"maxDay": 3}}', "no setting maxDay; the nearest is maxDays"),
+        ('{"all": {"maxDays": 3}}', "all has no setting maxDays"),
     ],
 )
 def test_a_wrong_config_is_named(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "config.json"
     file.write_text(text)
-    with pytest.raises(profiles.BadConfig, match=said):
-        profiles.parse(file)
+    with pytest.raises(BadConfig, match=said):
+        parse(file)
     code, told, record = run(tmp_path, state({}), "--config", str(file))
     assert code == 1 and record is None and said in told
 
 
 def test_every_profile_is_a_config() -> None:
     for name in profiles.PROFILES:
-        assert profiles.parse(profiles.file_of(name))
+        assert parse(profiles.file_of(name))
 
 
 @pytest.mark.parametrize(
