@@ -56,7 +56,7 @@ def processes(env: dict[str, str]) -> list[str]:
     return found
 
 
-def test_up_twice_then_everything_else_then_down(env: dict[str, str]) -> None:
+def test_up_twice_then_everything_else_then_down(env: dict[str, str], tmp_path: Path) -> None:
     first = make("up", env)
     for expected in (
         "Cluster",
@@ -85,6 +85,11 @@ def test_up_twice_then_everything_else_then_down(env: dict[str, str]) -> None:
     assert shell.returncode == 0, shell.stderr
     assert '"name": "local"' in shell.stdout
     assert "Ready" in shell.stdout
+    state = tmp_path / "stack.json"
+    export = f'eval "$(make -s env)" && pulumi stack export -s local --file {state}'
+    subprocess.run(["bash", "-c", export], cwd=PROJECT, env=env, capture_output=True, check=True)
+    assert "controls: 0 violations" in make(f"audit STATE={state} OUT={tmp_path / 'audit'}", env)
+    assert (tmp_path / "audit" / "evidence.html").exists()
     said = make("down", env)
     assert "nothing is left behind" in said
     assert "moto" in said
