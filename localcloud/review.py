@@ -23,7 +23,7 @@ from rich.markup import escape
 from infra.catalog.bill import Bill, Registered, bill
 from infra.catalog.rupees import format_inr
 from infra.settings import Settings
-from policies import profiles
+from policies import baseline, profiles
 from policies.record import Record, name_of, read
 from policies.reports import markdown
 from policies.reports.annotations import commands
@@ -80,6 +80,7 @@ def review(
     with checked_out(against) as before:
         there = (before / f"Pulumi.{stack}.yaml").exists()
         was = look(stack, profile, said, before, against) if there else None
+        grown = baseline.grown(before / baseline.FILE, PROJECT / baseline.FILE)
     now = look(stack, profile, said)
     at = positions(now.resources, now.folder, PROJECT)
     moved = list(changes(was.resources if was else [], now.resources))
@@ -100,7 +101,13 @@ def review(
     _show(stack, against, moved, money, found, now.record)
     _tell_github(files["summary.md"], now.record, at)
     console.print(f"wrote {out / stack}: {', '.join(files)}", soft_wrap=True)
-    raise typer.Exit(found.stops)
+    for known in grown:
+        console.print(
+            f"[red]✗[/] {escape(f'{baseline.FILE} grows by {known.control} {known.urn} {known.where}')}"
+        )
+    if grown:
+        console.print("a baseline only shrinks: mend what is new, or exempt it with a reason and a last day")
+    raise typer.Exit(found.stops or bool(grown))
 
 
 def look(

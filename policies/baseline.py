@@ -105,6 +105,13 @@ def parse(file: Path) -> Baseline:
         )
 
 
+def grown(before: Path, after: Path) -> list[Known]:
+    """What a change adds to a baseline that was there: nothing may be, whatever a preview says of it."""
+    if not (before.exists() and after.exists()):
+        return []
+    return sorted(parse(after).entries - parse(before).entries)
+
+
 app = typer.Typer(add_completion=False)
 
 

@@ -6,18 +6,28 @@ test holds the pages against the controls.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pulumi_policy import EnforcementLevel
 
 from policies.control import ANY_TYPE, Control, nothing_settles
 from policies.ledger import Ledger
 from policies.pack import CONTROLS
+from policies.unresolved import GOV_04
+from policies.unresolved import NAME as UNRESOLVED
 
+_NOT_EXEMPT = {
+    "COST-01": "Not: raise the budget, with whoever pays.",
+    "DPDP-GOV-03": "Not: mend the file.",
+    "DPDP-GOV-04": "Under the id of the control that needed the value: its page has the entry.",
+}
+PAGES = tuple(sorted((*CONTROLS, GOV_04), key=lambda control: control.id))
 FOLDER = Path(__file__).parents[1] / "docs/policies"
 INDEX = "README.md"
 BASIS = {
@@ -29,7 +39,13 @@ BASIS = {
 
 def pages() -> dict[str, str]:
     """Every file of the folder, by its name."""
-    return {INDEX: _index(), **{_file(control): _page(control) for control in CONTROLS}}
+    return {INDEX: _index(), **{_file(control): _page(control) for control in PAGES}}
+
+
+@functools.cache
+def why() -> dict[str, str]:
+    """A sentence for each control, by its id."""
+    return yaml.safe_load((Path(__file__).parent / "data/why.yaml").read_text())
 
 
 def write(folder: Path = FOLDER) -> None:
@@ -49,7 +65,7 @@ def _file(control: Control) -> str:
 def _index() -> str:
     rows = [
         f"| [{one.id}]({_file(one)}) | {one.title} | {one.law.basis} | {_word(one.severity)} | {_word(one.level)} |"
-        for one in sorted(CONTROLS, key=lambda one: one.id)
+        for one in PAGES
     ]
     head = "# The controls\n\nWritten by `python -m policies.pages` from the controls themselves.\n"
     table = "\n| Control | Asks | Basis | Severity | Level |\n|---|---|---|---|---|\n"
@@ -62,12 +78,31 @@ def _page(control: Control) -> str:
     parts = [
         f"# {control.id}: {control.title}",
         f"Severity {_word(control.severity)}; level {_word(control.level)}, unless a policy config says another.",
+        f"## Why\n\n{why()[control.id]}",
         f"## The law\n\n**{law.basis}** ({BASIS[law.basis]}){since}: {law.citation}.",
         "## What is checked\n\n" + "\n\n".join(_checked(control)),
         f"## How to fix it\n\n{_sentence(control.remedy)}",
         f"## Its level and settings\n\n{_configured(control)}",
+        f"## How to exempt\n\n{_exempted(control)}",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _exempted(control: Control) -> str:
+    """How somebody answers for one finding of a control, until a day."""
+    if control.id in _NOT_EXEMPT:
+        return _NOT_EXEMPT[control.id]
+    entry = (
+        f"- control: {control.id}",
+        '  urn: "urn:pulumi:STACK::PROJECT::TYPE::NAME"   # a glob, as narrow as it can be',
+        "  reason: why this one may be, in a sentence that an auditor reads",
+        "  owner: who answers for it",
+        "  approver: who agreed, somebody else",
+        "  ticket: where that stands",
+        "  expires: 2027-03-31   # the last day; a year at most",
+    )
+    block = "\n".join(f"    {line}" for line in entry)
+    return f"In `dpdp-exemptions.yaml` beside the program ([more](../policies.md#exemptions)):\n\n{block}"
 
 
 def _checked(control: Control) -> Iterator[str]:
@@ -80,6 +115,9 @@ def _checked(control: Control) -> Iterator[str]:
         )
     if control.check and control.types == ANY_TYPE:
         yield "Of every type, also of one that nobody listed."
+    if control is GOV_04:
+        yield "What every control needed to know and this preview could not; at its end, for the stack may settle it."
+        return
     yield "A value that a preview can't know is reported as unresolved, and never passes" + (
         "."
         if control.settles is nothing_settles
@@ -95,7 +133,7 @@ def _told(check: Callable[..., Any]) -> str:
 
 
 def _configured(control: Control) -> str:
-    names = [policy.name for policy in control.policies(Ledger())]
+    names = [policy.name for policy in control.policies(Ledger())] or [UNRESOLVED]
     settings = {
         name: schema.get("default") for name, schema in control.settings.items() if "default" in schema
     }

@@ -18,12 +18,24 @@ from pulumi_policy import (
 )
 
 from policies.control import Control, Finding
+from policies.law import EXEMPTIONS
 from policies.ledger import Ledger
 from policies.record import Told
 from policies.resource import Stack
 from policies.unknowns import Unknown, dotted
 
 NAME = "dpdp-unresolved-values"
+# For its page: it finds nothing itself, and its findings are told under the control that needed the value.
+GOV_04 = Control(
+    id="DPDP-GOV-04",
+    title="No value stays unresolved",
+    law=EXEMPTIONS,
+    severity=Severity.HIGH,
+    level=EnforcementLevel.MANDATORY,
+    types=(),
+    remedy="give the value as plain text, or take it from a resource of this stack",
+    check=None,
+)
 
 
 def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPolicy:
@@ -43,10 +55,10 @@ def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPo
         name=NAME,
         description="Values that a control needs and this preview can't know",
         display_name="Unresolved values",
-        enforcement_level=EnforcementLevel.MANDATORY,
-        severity=Severity.HIGH,
-        tags=["unresolved"],
-        remediation_steps="give the value as plain text, or take it from a resource of this stack",
+        enforcement_level=GOV_04.level,
+        severity=GOV_04.severity,
+        tags=["unresolved", GOV_04.id],
+        remediation_steps=GOV_04.remedy,
         validate=validate,
     )
 
@@ -67,7 +79,7 @@ def _told(control: Control, urn: str, unknown: Unknown) -> Told:
         fix="give the value as plain text, or take it from such a resource",
     )
     told = control.told(NAME, urn, finding, {})
-    severity, level = Severity.HIGH.value, EnforcementLevel.MANDATORY.value
+    severity, level = GOV_04.severity.value, GOV_04.level.value
     return told.model_copy(
         update={"outcome": "unresolved", "value": "unknown", "severity": severity, "level": level}
     )

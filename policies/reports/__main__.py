@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from policies import baseline
 from policies.record import NoRecord, read
 from policies.reports import markdown
 from policies.reports.annotations import commands
@@ -34,6 +35,9 @@ def make(
     project: Annotated[Path, typer.Option(help="the folder of Pulumi.yaml")] = Path(),
     repository: Annotated[Path, typer.Option(help="the folder that lines are named from")] = Path(),
     before: Annotated[Path | None, typer.Option(help="the findings of the branch it goes into")] = None,
+    old_baseline: Annotated[
+        Path | None, typer.Option(help="the baseline of that branch: it may only shrink")
+    ] = None,
 ) -> None:
     """Write SARIF, JUnit, a comment and evidence; print annotations inside GitHub's CI. Ends in 1 on violations."""
     try:
@@ -47,7 +51,10 @@ def make(
     if os.environ.get("GITHUB_ACTIONS"):
         print("\n".join(commands(record, at)))
     print(f"{len(record.open)} findings; reports are in {out}")
-    raise typer.Exit(found.stops)
+    grown = baseline.grown(old_baseline, Path(baseline.FILE)) if old_baseline else []
+    for known in grown:
+        print(f"{baseline.FILE} grows by {known.control} {known.urn} {known.where}: a baseline only shrinks")
+    raise typer.Exit(found.stops or bool(grown))
 
 
 if __name__ == "__main__":

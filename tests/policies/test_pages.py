@@ -17,6 +17,13 @@ def test_every_control_says_what_it_checks() -> None:
             assert check.__doc__, control.id
 
 
+def test_every_control_of_the_catalogue_says_why_it_is_there() -> None:
+    assert pages.why().keys() == {control.id for control in pages.PAGES}
+    assert len([control for control in pages.PAGES if control.id.startswith("DPDP-")]) == 65
+    for sentence in pages.why().values():
+        assert 30 < len(sentence) < 200 and sentence.endswith(".")
+
+
 def test_a_page_of_a_control_that_has_gone_goes(tmp_path) -> None:
     (tmp_path / "dpdp-old-01.md").write_text("old")
     pages.write(tmp_path)

@@ -136,6 +136,18 @@ def test_a_baseline_only_shrinks(known: Path, tmp_path: Path) -> None:
     assert [one.urn for one in baseline.parse(known).entries] == [ABROAD.urn]
 
 
+def test_a_baseline_that_grows_by_hand_is_told(known: Path, tmp_path: Path) -> None:
+    before = tmp_path / "before.json"
+    before.write_text(known.read_text())
+    assert baseline.grown(before, known) == []
+    more = json.loads(known.read_text())
+    more["findings"].append({"control": "DPDP-RES-01", "urn": AT_HOME.urn, "where": "region"})
+    known.write_text(json.dumps(more))
+    assert [one.urn for one in baseline.grown(before, known)] == [AT_HOME.urn]
+    assert baseline.grown(known, before) == [], "it may shrink"
+    assert baseline.grown(tmp_path / "none.json", known) == [], "the first one is as long as it is"
+
+
 def test_entries_of_other_stacks_are_left_alone(known: Path, tmp_path: Path) -> None:
     text = known.read_text().replace("urn:pulumi:test::", "urn:pulumi:prod::")
     known.write_text(text)

@@ -291,4 +291,11 @@ def test_the_command_writes_every_report_and_ends_as_a_check_does(
     write(having([]), tmp_path / "clean.json")
     assert CliRunner().invoke(command.app, ["clean.json", "--before", "findings.json"]).exit_code == 0
     assert "1 mended" in (tmp_path / "dpdp-reports" / "comment.md").read_text()
+    for name, entries in (
+        ("dpdp-baseline.json", [{"control": "c", "urn": "u", "where": "w"}]),
+        ("old.json", []),
+    ):
+        (tmp_path / name).write_text(json.dumps({"findings": entries}))
+    grown = CliRunner().invoke(command.app, ["clean.json", "--old-baseline", "old.json"])
+    assert grown.exit_code == 1 and "dpdp-baseline.json grows by c u w" in grown.output
     assert "no findings" in CliRunner().invoke(command.app, ["none.json"]).output
