@@ -10,16 +10,12 @@ from typing import Any, TypeGuard
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from infra.catalog.bill import Bill, Registered, bill
-from infra.catalog.rupees import format_inr
-from infra.settings.stack import Usage
 from policies.control import Control, Finding
 from policies.law import BUDGET
-from policies.resource import Settings, Stack, StackResource
+from policies.resource import Settings, Stack
 from policies.unknowns import dig
 
 BUDGET_TYPE = "india-ai-infra:index:Budget"
-NAMED = 3
 
 
 def within_budget(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
@@ -35,42 +31,16 @@ def within_budget(stack: Stack, settings: Settings) -> Iterator[tuple[str, Findi
         value = {"monthlyInr": budget, "usdInr": rate}
         yield where, Finding("the budget can't be compared", "budget", value, "both, as numbers above 0")
         return
-    month = bill(map(_registered, stack.all()), Usage.model_validate(told.get("usage") or {}))
+    # The catalogue is read where there is a budget, and only there: every preview waits for the pack to start.
+    from policies.month import over
+
     figure = settings.get("figure", "expected")
-    total = getattr(month.total, figure) * rate
-    if total > budget:
-        yield where, _over(month, figure, total, budget, rate)
-
-
-def _over(month: Bill, figure: str, total: float, budget: float, rate: float) -> Finding:
-    dearest = sorted(month.dearest, key=lambda item: -getattr(item.usd, figure))[:NAMED]
-    named = ", ".join(
-        f"{item.what} of {item.component} ({format_inr(getattr(item.usd, figure) * rate)})"
-        for item in dearest
-    )
-    return Finding(
-        f"the stack costs {format_inr(total)} a month ({figure}), over its budget of {format_inr(budget)}",
-        "budget.monthlyInr",
-        budget,
-        f"{format_inr(total)} or more",
-        f"make one of the dearest smaller: {named}; or raise the budget",
-    )
+    if finding := over(stack, told.get("usage") or {}, figure, budget, rate):
+        yield where, finding
 
 
 def _positive(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-
-
-def _registered(resource: StackResource) -> Registered:
-    shown = resource.shown
-    return Registered(
-        resource.type,
-        resource.urn,
-        resource.props,
-        shown.parent.urn if shown.parent else "",
-        shown.provider.urn if shown.provider else "",
-        {prop: [source.urn for source in found] for prop, found in shown.property_dependencies.items()},
-    )
 
 
 COST_01 = Control(

@@ -14,6 +14,7 @@ from pulumi.runtime.proto import analyzer_pb2 as proto
 from typer.testing import CliRunner
 
 from policies import baseline, exemptions
+from policies.baseline import __main__ as baseline_command
 from policies.pack import CONTROLS
 from policies.record import NoRecord, Record, brief, read, without_stack, write
 
@@ -104,7 +105,7 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def keep(folder: Path, record: Record, file: Path) -> Any:
     """`python -m policies.baseline`."""
     write(record, folder / "findings.json")
-    return CliRunner().invoke(baseline.app, [str(folder / "findings.json"), "--to", str(file)])
+    return CliRunner().invoke(baseline_command.app, [str(folder / "findings.json"), "--to", str(file)])
 
 
 def levels(diagnostics: list[proto.AnalyzeDiagnostic]) -> dict[str, str]:

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from policies.control import Finding
-from policies.record import NoRecord, Told, read
+from policies.record import Told
 
 FILE, ELSEWHERE = "dpdp-baseline.json", "INDIA_DPDP_BASELINE"
 
@@ -39,6 +37,10 @@ class Known:
     @classmethod
     def of(cls, told: Told) -> Known:
         return cls(told.control, told.urn, told.where)
+
+    def speaks_of(self, stack: str) -> bool:
+        """Whether it is about a resource of a stack."""
+        return self.urn.startswith(f"urn:pulumi:{stack}::")
 
 
 class _File(BaseModel):
@@ -78,7 +80,7 @@ class Baseline:
         for known in sorted(
             self.entries - self._met.keys(), key=lambda one: (one.control, one.urn, one.where)
         ):
-            if judge_use and known.urn.startswith(f"urn:pulumi:{stack}::"):
+            if judge_use and known.speaks_of(stack):
                 where = f"{known.control} {known.urn} {known.where}"
                 expected = "a finding that is still there: `python -m policies.baseline` takes it out"
                 yield Finding("the baseline holds what is mended", FILE, where, expected)
@@ -112,48 +114,8 @@ def grown(before: Path, after: Path) -> list[Known]:
     return sorted(parse(after).entries - parse(before).entries)
 
 
-app = typer.Typer(add_completion=False)
-
-
-@app.command()
-def write(
-    findings: Annotated[
-        Path, typer.Argument(help="what a preview wrote where INDIA_DPDP_FINDINGS named a file")
-    ],
-    to: Annotated[Path, typer.Option(help="the baseline")] = Path(FILE),
-) -> None:
-    """Write the baseline from a preview's findings; one that is there already only loses entries."""
-    try:
-        record = read(findings)
-    except NoRecord as error:
-        sys.exit(str(error))
-    before = parse(to) if to.exists() else None
-    if before and before.problems:
-        sys.exit(
-            f"{to}: {before.problems[0].what} at {before.problems[0].where}: {before.problems[0].expected}"
-        )
-    found = record.of("fail", "unresolved", "baseline")
-    now = {Known.of(told) for told in found if told.control != "DPDP-GOV-03"}  # that one is about this file
-    of_others = {known for known in before.entries if not _of_stack(known, record.stack)} if before else set()
-    kept = now & before.entries if before else now
-    _write(to, kept | of_others)
-    print(f"{to}: {len(kept)} findings of {record.stack}", end="")
-    print(f", {len(before.entries) - len(kept | of_others)} taken out" if before else "")
-    if fresh := now - kept:
-        sys.exit(
-            f"{len(fresh)} new findings are not in it: a baseline only shrinks, so mend them or exempt them"
-        )
-
-
-def _of_stack(known: Known, stack: str) -> bool:
-    return known.urn.startswith(f"urn:pulumi:{stack}::")
-
-
-def _write(file: Path, entries: set[Known]) -> None:
+def write(file: Path, entries: Iterable[Known]) -> None:
+    """Write entries, in an order that a difference can be read in."""
     ordered = sorted(entries)
     told: dict[str, Any] = {"version": 1, "findings": [asdict(known) for known in ordered]}
     file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    app()
