@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from infra.catalog.bill import Bill
 from localcloud.cost import Change
-from localcloud.review import MOST_LINES, Moved, changes, resources_section, rupees_section
+from localcloud.review_changes import Moved, changes
+from localcloud.review_comment import MOST_LINES, resources_section, rupees_section
 from localcloud.stacks import settings_of
 from policies.reports.positions import Line, Positions
 
