@@ -15,6 +15,7 @@ from infra import catalog
 from infra.catalog.bill import Registered, bill
 from infra.catalog.show_bill import show_bill
 from infra.catalog.show_risk import show_risk
+from infra.platform.values import FABRIC_RESOURCES
 from infra.settings import Settings
 from infra.settings.pools import GpuPool
 
@@ -37,7 +38,7 @@ class Node:
     zone: str
     spot: bool
     gpus: int
-    efa: int
+    cards: int  # of its fabric: EFA interfaces, or Google's networks beside the first
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,13 @@ def _node(item: dict[str, Any]) -> Node:
         labels["topology.kubernetes.io/zone"],
         bought == "spot",
         int(status.get("allocatable", {}).get("nvidia.com/gpu", 0)),
-        int(status.get("capacity", {}).get("vpc.amazonaws.com/efa", 0)),
+        _cards(status.get("capacity", {})),
     )
+
+
+def _cards(capacity: dict[str, str]) -> int:
+    google = sum(name.startswith(FABRIC_RESOURCES["gcp"]) and not name.endswith(".IP") for name in capacity)
+    return int(capacity.get("vpc.amazonaws.com/efa", 0)) or google
 
 
 def show_changes(outcome: Outcome) -> None:
@@ -155,13 +161,15 @@ def _kind(type_: str) -> str:
 
 
 def _show_nodes(cluster: str, nodes: list[Node]) -> None:
-    groups = Counter((n.pool, n.machine_type, n.zone, n.spot, n.gpus, n.efa) for n in nodes)
-    table = Table("pool", "nodes", "machine", "zone", "bought", "GPUs", "EFA", title=f"Cluster {cluster}")
+    groups = Counter((n.pool, n.machine_type, n.zone, n.spot, n.gpus, n.cards) for n in nodes)
+    table = Table(
+        "pool", "nodes", "machine", "zone", "bought", "GPUs", "fabric cards", title=f"Cluster {cluster}"
+    )
     table.title_justify = "left"
-    for (pool, machine, zone, spot, gpus, efa), count in sorted(groups.items()):
+    for (pool, machine, zone, spot, gpus, cards), count in sorted(groups.items()):
         bought = "[green]spot[/]" if spot else "on-demand"
         table.add_row(
-            pool, str(count), machine, zone, bought, str(gpus * count or "–"), str(efa * count or "–")
+            pool, str(count), machine, zone, bought, str(gpus * count or "–"), str(cards * count or "–")
         )
     console.print(table)
 

@@ -146,7 +146,8 @@ def test_a_proof_is_run_again_for_another_floor_and_no_other_is(stack: Stack, ap
 
 
 def test_the_summary_says_that_nothing_was_measured(stack: Stack) -> None:
-    _, pods = summary.look(clusters.recorded()[0])
+    nodes, pods = summary.look(clusters.recorded()[0])
+    assert {node.pool: node.cards for node in nodes if node.cards} == {"highs": 4, "ultras": 9}
     assert pods.proofs == 2 * 2 * 2 + 1, "two jobs on two nodes of two pools, and the lake's"
 
 

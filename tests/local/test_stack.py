@@ -74,7 +74,7 @@ def test_gpu_pods_run_on_spot_nodes_that_karpenter_chose() -> None:
 
 def test_efa_nodes_offer_their_interfaces() -> None:
     nodes, _ = summary.look(cluster_name())
-    efa = {node.machine_type: (node.gpus, node.efa) for node in nodes if node.efa}
+    efa = {node.machine_type: (node.gpus, node.cards) for node in nodes if node.cards}
     assert efa == {"p5.48xlarge": (8, 32)}
 
 
