@@ -194,7 +194,8 @@ LOG_04 = Control(
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=(EVENT_STORE,),
-    remedy="lock the bucket of the logs for a year: object lock on S3, a retention policy on Cloud Storage",
+    remedy="lock the bucket of the logs for a year: object lock on S3, a retention policy on Cloud Storage "
+    "(in these stacks: protectData on Google Cloud)",
     check=deletable,
     stack_check=altered,
     settings=_LOCKED_SETTING,

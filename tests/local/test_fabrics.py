@@ -42,7 +42,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said["india-ai-infra:gcp"] = {
         "project": "ai-team-1234",
         "region": "asia-south1",
-        "protectData": False,
+        "audit": {"alertEmails": ["alerts@example.org"]},
         "cluster": {"pools": [{**pool, "purchase": "on-demand"} for pool in POOLS.values()]},
     }
     file = tmp_path_factory.mktemp("config") / "Pulumi.dev.yaml"
@@ -59,6 +59,7 @@ def stack(environment: dict[str, str], config: Path) -> Iterator[Stack]:
         assert [p.message for p in outcome.policies if p.enforcement_level == "mandatory"] == []
         yield opened
     finally:
+        opened.unguard()
         destroyed = opened.destroy()
     assert not destroyed.failed, "\n".join(destroyed.errors)
     assert list(doctor.leftovers("dev")) == []
