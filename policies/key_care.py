@@ -70,12 +70,9 @@ def rotation(resource: Resource, settings: Settings) -> Iterator[Fill]:
     of 30 days that KMS takes when nothing is said."""
     props = resource.props
     if resource.type == GCP_KEY:
-        made = dig(props, "versionTemplate", "protectionLevel") in (None, "SOFTWARE", "HSM")
-        if (
-            made
-            and _says_none(props, "importOnly", "cryptoKeyBackend")
-            and _is(props, "purpose", "ENCRYPT_DECRYPT")
-        ):
+        level = dig(props, "versionTemplate", "protectionLevel")
+        by_google = level in (None, "SOFTWARE", "HSM") and _says_none(props, "importOnly", "cryptoKeyBackend")
+        if by_google and _is(props, "purpose", "ENCRYPT_DECRYPT"):
             days = min(GCP_ROTATION_DAYS, int(settings.get("gcpRotationDays", GCP_ROTATION_DAYS)))
             yield Fill(("rotationPeriod",), f"{days * _DAY}s")
         return
