@@ -10,6 +10,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.control import Control, Finding
 from policies.documents import Statement, statements
 from policies.encryption import BUCKETS
+from policies.fills import Fill
 from policies.law import ACCESS
 from policies.resource import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dotted, each, leaves
@@ -19,6 +20,7 @@ ACCOUNT_BLOCK = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
 BUCKET_POLICIES = ("aws:s3/bucketPolicy:BucketPolicy", "aws:s3control/bucketPolicy:BucketPolicy")
 GCS_BUCKET = "gcp:storage/bucket:Bucket"
 SWITCHES = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+GCS_SWITCHES = {"publicAccessPrevention": "enforced", "uniformBucketLevelAccess": True}
 
 _PUBLIC_ACLS = ("public-read", "public-read-write", "authenticated-read")
 _PUBLIC_GROUPS = ("/groups/global/AllUsers", "/groups/global/AuthenticatedUsers")
@@ -55,6 +57,14 @@ def object_storage(resource: Resource, _settings: Settings) -> Iterator[Finding 
             yield from _bucket_policy(resource.props.get("policy"), absent_is_fine=True)
     elif resource.type.startswith("gcp:storage/"):
         yield from _gcs(resource)
+
+
+def closed(resource: Resource, _settings: Settings) -> Iterator[Fill]:
+    """ACC-01: the switches of a public access block, and those of a Google bucket."""
+    if resource.type in (BLOCK, ACCOUNT_BLOCK):
+        yield from (Fill((name,), True) for name in SWITCHES)
+    elif resource.type == GCS_BUCKET:
+        yield from (Fill((name,), closing) for name, closing in GCS_SWITCHES.items())
 
 
 def buckets(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
@@ -159,7 +169,7 @@ def _fixed(values: Any) -> bool:
 
 def _gcs(resource: Resource) -> Iterator[Finding | Unknown]:
     if resource.type == GCS_BUCKET:
-        for name, expected in (("publicAccessPrevention", "enforced"), ("uniformBucketLevelAccess", True)):
+        for name, expected in GCS_SWITCHES.items():
             value = resource.props.get(name)
             if isinstance(value, Unknown):
                 yield value
@@ -185,5 +195,6 @@ ACC_01 = Control(
     check=object_storage,
     stack_check=buckets,
     settles=settled_by_block,
+    mend=closed,
 )
 CONTROLS = (ACC_01,)

@@ -3,8 +3,8 @@
 The engine takes a misspelt policy or setting without a word, and then nothing is changed by it; an editor or a check
 that holds the file against this schema says so. A test holds the schema against the controls.
 
-Of the engine's levels `remediate` is left out: nothing here has a remediation. So is `$schema`, which the engine would
-read as a policy with a wrong level.
+Of the engine's levels `remediate` is one only of the policies that have something to fill in. `$schema` is left out,
+which the engine would read as a policy with a wrong level.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pulumi_policy import EnforcementLevel, Policy
+from pulumi_policy import EnforcementLevel, Policy, ResourceValidationPolicy
 
 from policies.pack import CONTROLS, run
 
 FILE = Path(__file__).parent / "policy-config.schema.json"
 LEVELS = [level.value for level in EnforcementLevel if level is not EnforcementLevel.REMEDIATE]
+LEVEL, MENDING_LEVEL = {"$ref": "#/$defs/level"}, {"$ref": "#/$defs/mendingLevel"}
+MENDING = [*LEVELS, EnforcementLevel.REMEDIATE.value]
 
 
 def schema() -> dict[str, Any]:
@@ -33,7 +35,10 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "properties": {"all": _all(), **dict(sorted(named.items()))},
         "additionalProperties": False,
-        "$defs": {"level": {"description": "What a finding does", "enum": LEVELS}},
+        "$defs": {
+            "level": {"description": "What a finding does", "enum": LEVELS},
+            "mendingLevel": {"description": "What a finding does, or that it is mended", "enum": MENDING},
+        },
     }
 
 
@@ -59,8 +64,10 @@ def parse(file: Path) -> dict[str, Any]:
         settings = given if isinstance(given, dict) else {"enforcementLevel": given}
         for setting in settings:
             _known(f"{file}: {name} has no setting", setting, policies[name]["anyOf"][1]["properties"])
-        if (level := settings.get("enforcementLevel", LEVELS[0])) not in LEVELS:
-            raise BadConfig(f"{file}: {name} is {level!r}: a level is one of {', '.join(LEVELS)}")
+        levels = MENDING if policies[name]["anyOf"][0] == MENDING_LEVEL else LEVELS
+        if (level := settings.get("enforcementLevel", LEVELS[0])) not in levels:
+            why = "; it has nothing to fill in" if level in MENDING else ""
+            raise BadConfig(f"{file}: {name} is {level!r}: a level is one of {', '.join(levels)}{why}")
     of_all = dict.fromkeys(policies, said["all"]) if "all" in said else {}
     return {name: given for name, given in {**of_all, **said}.items() if name != "all"}
 
@@ -79,9 +86,10 @@ def _one(policy: Policy) -> dict[str, Any]:
     controls = {control.id for control in CONTROLS} & set(policy.tags or ())
     page = f"docs/policies/{controls.pop().lower()}.md" if controls else "docs/policies.md"
     settings = policy.config_schema.properties if policy.config_schema else {}
+    mends = isinstance(policy, ResourceValidationPolicy) and policy.has_remediation()
     return {
         "description": f"{policy.description}. {page}",
-        **_level_or({name: dict(setting) for name, setting in settings.items()}),
+        **_level_or({name: dict(setting) for name, setting in settings.items()}, mends),
         "default": policy.enforcement_level.value if policy.enforcement_level else None,
     }
 
@@ -91,8 +99,8 @@ def _all() -> dict[str, Any]:
     return {"description": "The level of every policy that has none of its own here", **_level_or({})}
 
 
-def _level_or(settings: dict[str, Any]) -> dict[str, Any]:
-    level = {"$ref": "#/$defs/level"}
+def _level_or(settings: dict[str, Any], mends: bool = False) -> dict[str, Any]:
+    level = MENDING_LEVEL if mends else LEVEL
     whole = {
         "type": "object",
         "properties": {"enforcementLevel": level, **settings},

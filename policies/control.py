@@ -24,13 +24,15 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
-from pulumi_policy.proxy import UnknownValueError
+from pulumi_policy.deserialize import deserialize_properties, serialize_properties
+from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
+from policies.fills import Fill, filled
 from policies.law import Law
 from policies.ledger import Ledger
 from policies.record import Told, brief
-from policies.resource import Resource, Settings, Stack, StackResource
-from policies.unknowns import Unknown
+from policies.resource import Resource, Settings, Stack, StackResource, provider_props
+from policies.unknowns import Unknown, plain
 
 T = TypeVar("T")
 
@@ -54,6 +56,7 @@ class Finding:
 
 Check = Callable[[Resource, Settings], Iterable[Finding | Unknown]]
 StackCheck = Callable[[Stack, Settings], Iterable[tuple[str, Finding]]]
+Mend = Callable[[Resource, Settings], Iterable[Fill]]
 Settles = Callable[[Unknown, StackResource, Stack], bool]
 
 
@@ -64,8 +67,8 @@ def nothing_settles(_unknown: Unknown, _resource: StackResource, _stack: Stack) 
 @dataclass(frozen=True)
 class Control:
     """`types` are prefixes of resource types; none for a control that only sees the whole stack. `settles` says
-    whether the
-    stack makes up for an unknown value."""
+    whether the stack makes up for an unknown value. `mend` says what may be filled in where somebody sets the level
+    `remediate`: only what has one safe value."""
 
     id: str
     title: str
@@ -78,6 +81,7 @@ class Control:
     stack_check: StackCheck | None = None
     settles: Settles = nothing_settles
     settings: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    mend: Mend | None = None
 
     @property
     def policy_name(self) -> str:
@@ -88,8 +92,11 @@ class Control:
         made: list[Policy] = []
         if self.check:
             validate = _resource_validation(self, self.check, ledger)
+            remediate = _remediation(self, self.mend) if self.mend else None
             made.append(
-                ResourceValidationPolicy(name=self.policy_name, validate=validate, **self._described())
+                ResourceValidationPolicy(
+                    name=self.policy_name, validate=validate, remediate=remediate, **self._described()
+                )
             )
         if self.stack_check:
             name = f"{self.policy_name}-stack" if made else self.policy_name
@@ -154,6 +161,23 @@ def _resource_validation(
             report(one.message, None)
 
     return validate
+
+
+def _remediation(control: Control, mend: Mend) -> Callable[[ResourceValidationArgs], Any]:
+    """Runs before the check, which judges what comes of it: what a mend that broke had filled by then, too."""
+
+    def remediate(args: ResourceValidationArgs) -> dict[str, Any] | None:
+        if not args.resource_type.startswith(control.types):
+            args.not_applicable("other resource type")
+        # As the engine sends them: an earlier policy's remediation has neither proxies nor marks of secrets.
+        given = dict(serialize_properties(args.props))
+        seen = plain(unknown_checking_proxy(deserialize_properties(given)))
+        resource = Resource(args.resource_type, args.urn, seen, provider_props(args.provider))
+        fills = list(_sure(lambda: mend(resource, args.get_config())))
+        changed = filled(given, [one for one in fills if isinstance(one, Fill)])
+        return changed if changed != given else None
+
+    return remediate
 
 
 def _stack_validation(

@@ -12,6 +12,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
 from policies.documents import Statement, statements
+from policies.fills import Fill
 from policies.law import ACCESS
 from policies.pod_specs import containers, pod_specs
 from policies.provenance import is_own, settled_by_own_parts, sources
@@ -348,6 +349,21 @@ NODES: dict[str, tuple[Want, ...]] = {
     ),
 }
 
+# Where a program leaves the hop limit out, the cloud's own is as few: nothing to fill in.
+_SESSION_TOKENS = {
+    "aws:ec2/launchTemplate:LaunchTemplate": (METADATA, "httpTokens"),
+    "aws:ec2/instance:Instance": (METADATA, "httpTokens"),
+    "aws:ec2/launchConfiguration:LaunchConfiguration": (METADATA, "httpTokens"),
+    "aws:ec2/instanceMetadataDefaults:InstanceMetadataDefaults": ("httpTokens",),
+}
+
+
+def sessions(resource: Resource, _settings: Settings) -> Iterator[Fill]:
+    """ACC-06: `httpTokens` required, on machines of AWS."""
+    if path := _SESSION_TOKENS.get(resource.type):
+        yield Fill(path, "required")
+
+
 ACC_04 = Control(
     id="DPDP-ACC-04",
     title="No static keys",
@@ -379,5 +395,6 @@ ACC_06 = Control(
     types=tuple(NODES),
     remedy="metadataOptions with httpTokens required and a hop limit of 1 (GKE: GKE_METADATA)",
     check=instance_metadata,
+    mend=sessions,
 )
 CONTROLS = (ACC_04, ACC_05, ACC_06)

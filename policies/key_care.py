@@ -9,9 +9,10 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
+from policies.fills import Fill
 from policies.law import KEY_CARE
 from policies.resource import Resource, Settings
-from policies.unknowns import Unknown
+from policies.unknowns import Unknown, dig
 from policies.wants import Want, is_on, judge
 
 AWS_KEY = "aws:kms/key:Key"
@@ -24,6 +25,7 @@ GCP_KEY = "gcp:kms/cryptoKey:CryptoKey"
 WINDOW_DAYS = 30  # the longest that KMS offers, and the default of both clouds
 AWS_ROTATION_DAYS = 365  # KMS's default
 GCP_ROTATION_DAYS = 90  # Google's own advice
+_ROTATED = (("customerMasterKeySpec", "SYMMETRIC_DEFAULT"), ("keyUsage", "ENCRYPT_DECRYPT"))
 _DAY = 24 * 60 * 60
 _SECONDS = re.compile(r"(\d{1,12})(\.\d{1,9})?s")
 
@@ -37,14 +39,12 @@ def care(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
         return
     yield from judge(resource.props, [_DELETION])
     if resource.type == AWS_KEY:
-        yield from _rotates(
-            resource.props, ("customerMasterKeySpec", "SYMMETRIC_DEFAULT"), ("keyUsage", "ENCRYPT_DECRYPT")
-        )
+        yield from _rotates(resource.props)
 
 
-def _rotates(props: dict[str, Any], *kind: tuple[str, str]) -> Iterator[Finding | Unknown]:
+def _rotates(props: dict[str, Any]) -> Iterator[Finding | Unknown]:
     """KMS rotates symmetric keys of its own making; for others it can't be asked."""
-    for name, rotated in kind:
+    for name, rotated in _ROTATED:
         value = props.get(name)
         if isinstance(value, Unknown):
             yield value
@@ -63,6 +63,31 @@ def _google(props: dict[str, Any], days: int) -> Iterator[Finding | Unknown]:
         expected = f"{days * _DAY}s ({days} days) or less"
         within = lambda value: 0 < _seconds(value) <= days * _DAY  # noqa: E731
         yield from judge(props, [Want("rotationPeriod", within, "the key does not rotate in time", expected)])
+
+
+def rotation(resource: Resource, settings: Settings) -> Iterator[Fill]:
+    """ENC-05: rotation, where the cloud itself made the key and so can rotate it (each 90 days on Google), and the wait
+    of 30 days that KMS takes when nothing is said."""
+    props = resource.props
+    if resource.type == GCP_KEY:
+        level = dig(props, "versionTemplate", "protectionLevel")
+        by_google = level in (None, "SOFTWARE", "HSM") and _says_none(props, "importOnly", "cryptoKeyBackend")
+        if by_google and _is(props, "purpose", "ENCRYPT_DECRYPT"):
+            days = min(GCP_ROTATION_DAYS, int(settings.get("gcpRotationDays", GCP_ROTATION_DAYS)))
+            yield Fill(("rotationPeriod",), f"{days * _DAY}s")
+        return
+    yield Fill((_DELETION.path,), WINDOW_DAYS)
+    of_kms = resource.type == AWS_KEY and _says_none(props, "customKeyStoreId")
+    if of_kms and all(_is(props, *kind) for kind in _ROTATED):
+        yield Fill(("enableKeyRotation",), True)
+
+
+def _is(props: dict[str, Any], name: str, default: str) -> bool:
+    return props.get(name) in (None, default)
+
+
+def _says_none(props: dict[str, Any], *names: str) -> bool:
+    return all(props.get(name) in (None, "", False) for name in names)
 
 
 def _seconds(text: Any) -> int:
@@ -108,6 +133,7 @@ ENC_05 = Control(
     types=(AWS_KEY, *AWS_OTHER_KEYS, GCP_KEY),
     remedy="switch rotation on, and leave the wait before deletion at 30 days",
     check=care,
+    mend=rotation,
     settings={
         "gcpRotationDays": {
             "type": "integer",

@@ -10,6 +10,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies import locations
 from policies.control import Control, Finding
+from policies.fills import Fill
 from policies.law import IMAGE_SOURCE, RESIDENCY, TELEMETRY
 from policies.resource import Resource, Settings
 from policies.saas_hosts import settled_elsewhere
@@ -91,13 +92,10 @@ def telemetry(resource: Resource, _settings: Settings) -> Iterator[Finding | Unk
     for environment in environments(resource.props):
         if environment.path[:1] in (("data",), ("stringData",)):
             continue
-        image, command = environment.block.get("image"), line(environment.block)
+        image = environment.block.get("image")
         if isinstance(image, Unknown):
             yield image
-        seen = f"{image} {command}".lower()
-        for program in PROGRAMS:
-            if not any(mark in seen for mark in program.marks) or _is_off(program, environment, command):
-                continue
+        for program in _reporting(environment):
             if environment.elsewhere:
                 yield Unknown(environment.elsewhere[0])
             else:
@@ -108,6 +106,43 @@ def telemetry(resource: Resource, _settings: Settings) -> Iterator[Finding | Unk
                     image,
                     f"one of {', '.join(program.off)}",
                 )
+
+
+def silence(resource: Resource, _settings: Settings) -> Iterator[Fill]:
+    """K8S-06: the variable that switches a program's reports off, in the container of a pod that says nothing of it and
+    whose variables are all written there."""
+    for environment in environments(resource.props):
+        if not _is_open(environment):
+            continue
+        named = {variable.name for variable in environment.variables}
+        off = [
+            program.off[0].split("=")
+            for program in _reporting(environment)
+            if named.isdisjoint(setting.partition("=")[0] for setting in program.off)
+        ]
+        for index, (name, value) in enumerate(off, len(environment.variables)):
+            yield Fill((*environment.path, "env", index), {"name": name, "value": value})
+
+
+def _is_open(environment: Environment) -> bool:
+    """A container of a pod, not of a chart's values, all of whose variables can be read."""
+    path, variables = environment.path, environment.block.get("env")
+    return (
+        path[-2:-1] in (("containers",), ("initContainers",))
+        and "values" not in path
+        and not environment.elsewhere
+        and isinstance(variables, list | None)
+        and len(variables or ()) == len(environment.variables)
+    )
+
+
+def _reporting(environment: Environment) -> Iterator[Program]:
+    """Programs of a container that would report their use."""
+    command = line(environment.block)
+    seen = f"{environment.block.get('image')} {command}".lower()
+    for program in PROGRAMS:
+        if any(mark in seen for mark in program.marks) and not _is_off(program, environment, command):
+            yield program
 
 
 def images(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
@@ -185,6 +220,7 @@ K8S_06 = Control(
     types=KUBERNETES,
     remedy="set one of the variables that switch it off",
     check=telemetry,
+    mend=silence,
     settles=settled_by_own_resources,
 )
 K8S_07 = Control(

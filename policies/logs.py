@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
+from policies.fills import Fill
 from policies.law import LOG_RETENTION
 from policies.resource import Resource, Settings
 from policies.unknowns import Unknown
@@ -41,7 +42,7 @@ def log_retention(resource: Resource, settings: Settings) -> Iterator[Finding | 
     retention = RETENTIONS.get(resource.type)
     if retention is None:
         return
-    floor = max(CERT_IN_DAYS, int(settings.get("minimumDays", FLOOR_DAYS)))
+    floor = _floor(settings)
     expected = f"at least {floor} days" + (", or 0 for ever" if retention.default == 0 else "")
     value = resource.props.get(retention.prop)
     if isinstance(value, Unknown):
@@ -63,6 +64,18 @@ def log_retention(resource: Resource, settings: Settings) -> Iterator[Finding | 
         )
 
 
+def kept(resource: Resource, settings: Settings) -> Iterator[Fill]:
+    """LOG-03: `minimumDays`, for a log bucket of Google, which else keeps logs for 30 days. CloudWatch keeps them for
+    ever when nothing is said, and how long `_Required` keeps them is Google's to say."""
+    bucket = resource.props.get("bucketId")
+    if resource.type.startswith("gcp:") and isinstance(bucket, str) and bucket != "_Required":
+        yield Fill((RETENTIONS[resource.type].prop,), _floor(settings))
+
+
+def _floor(settings: Settings) -> int:
+    return max(CERT_IN_DAYS, int(settings.get("minimumDays", FLOOR_DAYS)))
+
+
 def _long_enough(days: object, floor: int, *, forever_is_zero: bool) -> bool:
     if isinstance(days, bool) or not isinstance(days, int | float):
         return False
@@ -78,6 +91,7 @@ LOG_03 = Control(
     types=tuple(RETENTIONS),
     remedy="set the retention to 365 days or more; valid CloudWatch values are 365, 400, 545, 731 and up",
     check=log_retention,
+    mend=kept,
     settings={
         "minimumDays": {
             "type": "integer",

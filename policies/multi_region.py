@@ -12,6 +12,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies import locations
 from policies.control import Control, Finding
 from policies.destinations import Destination, destinations, inventory
+from policies.fills import Fill
 from policies.law import RESIDENCY
 from policies.references import Row, Wrong, at, both, region, rows, told
 from policies.resource import Resource, Settings, Stack, StackResource
@@ -25,6 +26,8 @@ _SPANNER_CONFIG = "gcp:spanner/instanceConfig:InstanceConfig"
 _SNAPSHOT_SETTINGS = "gcp:compute/snapshotSettings:SnapshotSettings"
 _INCIDENTS = "aws:ssmincidents/replicationSet:ReplicationSet"
 _SQL = "gcp:sql/databaseInstance:DatabaseInstance"
+_SCHEDULE = "gcp:compute/resourcePolicy:ResourcePolicy"
+_TOPIC = "gcp:pubsub/topic:Topic"
 
 
 def _spanner(text: str, _settings: Settings) -> Wrong | None:
@@ -61,17 +64,18 @@ _SILENT_COPIES = (
     Row("gcp:compute/image:Image", "storageLocations", absent=_TO_NEAREST),
     Row("gcp:compute/machineImage:MachineImage", "storageLocations", absent=_TO_NEAREST),
     Row(
-        "gcp:compute/resourcePolicy:ResourcePolicy",
+        _SCHEDULE,
         "snapshotProperties.storageLocations",
         absent=_TO_NEAREST,
         block="snapshotSchedulePolicy",
     ),
     Row(
-        "gcp:pubsub/topic:Topic",
+        _TOPIC,
         "messageStoragePolicy.allowedPersistenceRegions",
         absent="without it messages are kept in the region nearest to whoever publishes",
     ),
 )
+_WITH_LOCATIONS = tuple(row.type for row in _SILENT_COPIES if row.path == "storageLocations")
 _POLICIES = ("LOCAL_REGION", "SPECIFIC_LOCATIONS")
 
 
@@ -111,6 +115,46 @@ def _snapshot_settings(resource: Resource) -> Iterator[Finding | Unknown]:
             yield name
         elif name is not None and not (isinstance(name, str) and locations.gcp_location(name)):
             yield Finding("the place is not in India", where, name, locations.EXPECTED_GCP)
+
+
+def own_places(resource: Resource, _settings: Settings) -> Iterator[Fill]:
+    """RES-07: the resource's own region, where it is an Indian one and its inputs, or else its provider's, say so. A
+    topic is told to handle its messages there too (RES-12)."""
+    place = _own_region(resource)
+    if place is None:
+        return
+    if resource.type == _SCHEDULE and resource.props.get("snapshotSchedulePolicy") is not None:
+        yield Fill(("snapshotSchedulePolicy", "snapshotProperties", "storageLocations"), place)
+    elif resource.type == _SQL:
+        if any(isinstance(one, Finding) for one in _sql_backups(resource)):
+            yield Fill(("settings", "backupConfiguration", "location"), place)
+    elif resource.type == _TOPIC:
+        if dig(resource.props, "messageStoragePolicy", "allowedPersistenceRegions") is None:
+            yield Fill(("messageStoragePolicy", "allowedPersistenceRegions"), [place])
+            yield Fill(("messageStoragePolicy", "enforceInTransit"), True)
+    elif resource.type in _WITH_LOCATIONS:
+        yield Fill(("storageLocations",), [place])
+
+
+def _own_region(resource: Resource) -> str | None:
+    """The one region in India that the inputs name, or else the provider's. None where it is not known."""
+    for said in (resource.props, resource.provider_props):
+        named = [said[name] for name in ("region", "zone") if said.get(name) not in (None, "")]
+        sources = [value for name, value in said.items() if name.startswith("source")]
+        named += [one for one in sources if isinstance(one, Unknown) or _has_place(one)]
+        regions = {_region(one) for one in named}
+        if regions:
+            return regions.pop() if len(regions) == 1 else None
+    return None
+
+
+def _has_place(value: object) -> bool:
+    return isinstance(value, str) and locations.gcp_path_place(value) is not None
+
+
+def _region(value: object) -> str | None:
+    place = locations.gcp_place(value) if isinstance(value, str) else None
+    return place.region if place else None
 
 
 def places_behind(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
@@ -174,5 +218,6 @@ RES_07 = Control(
         rows(_SILENT_COPIES),
         silent_copies,
     ),
+    mend=own_places,
 )
 CONTROLS = (RES_03, RES_07)

@@ -83,6 +83,7 @@ def _page(control: Control) -> str:
         "## What is checked\n\n" + "\n\n".join(_checked(control)),
         f"## How to fix it\n\n{_sentence(control.remedy)}",
         f"## Its level and settings\n\n{_configured(control)}",
+        *_mended(control),
         f"## How to exempt\n\n{_exempted(control)}",
     ]
     return "\n\n".join(parts) + "\n"
@@ -148,6 +149,16 @@ def _configured(control: Control) -> str:
         f"{policies}, in the file that `--policy-pack-config` names:\n\n"
         f"    {json.dumps(example)}\n{what and chr(10) + what.lstrip(chr(10)) + chr(10)}"
     ).rstrip()
+
+
+def _mended(control: Control) -> Iterator[str]:
+    if control.mend:
+        yield (
+            f"## What it can fill in\n\n{_told(control.mend)}\n\nOnly where its level is `remediate`, and only what "
+            "is missing: what is written stays as it is, and so does what a preview can't know. The check then judges "
+            "what came of it, as at the level mandatory:\n\n"
+            f"    {json.dumps({control.policy_name: 'remediate'})}"
+        )
 
 
 def _sentence(text: str) -> str:

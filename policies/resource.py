@@ -27,7 +27,7 @@ class Resource:
 
     @classmethod
     def shown(cls, args: ResourceValidationArgs) -> Resource:
-        return cls(args.resource_type, args.urn, plain(args.props), _provider_props(args.provider))
+        return cls(args.resource_type, args.urn, plain(args.props), provider_props(args.provider))
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class StackResource:
     @cached_property
     def alone(self) -> Resource:
         """The same resource as a resource check sees it."""
-        return Resource(self.type, self.urn, self.props, _provider_props(self.shown.provider))
+        return Resource(self.type, self.urn, self.props, provider_props(self.shown.provider))
 
     def sources(self, prop: str) -> list[PolicyResource]:
         """The resources that the value of a top-level property is made from, by the engine's own records."""
@@ -110,7 +110,7 @@ class Stack:
         return direct | {source.urn for found in between for source in found.sources("bucket")}
 
 
-def _provider_props(provider: PolicyProviderResource | None) -> dict[str, Any]:
+def provider_props(provider: PolicyProviderResource | None) -> dict[str, Any]:
     return plain(provider.props) if provider else {}
 
 

@@ -14,6 +14,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.buckets import GCS_BUCKET, LIFECYCLES, bucket_of, parts, personal_buckets
 from policies.control import Control, Finding
 from policies.encryption import BUCKETS
+from policies.fills import Fill
 from policies.governance import RETENTION_DAYS, is_personal, tag
 from policies.law import ERASURE, RETENTION_FLOOR
 from policies.resource import Resource, Settings, Stack, StackResource
@@ -22,6 +23,8 @@ from policies.wants import number
 
 FLOOR_DAYS = 365
 _DAY_MS = 86_400_000
+ABORT_DAYS = 7
+_S3_ABORT, _ABORT = "abortIncompleteMultipartUpload", "AbortIncompleteMultipartUpload"
 
 
 @dataclass(frozen=True)
@@ -171,18 +174,35 @@ def leftovers(resource: Resource, _settings: Settings) -> Iterator[Finding | Unk
         return
     rules = resource.props.get("rules")
     for name, days, what in (
-        ("abortIncompleteMultipartUpload", "daysAfterInitiation", "parts of broken uploads stay"),
+        (_S3_ABORT, "daysAfterInitiation", "parts of broken uploads stay"),
         ("noncurrentVersionExpiration", "noncurrentDays", "old versions stay"),
     ):
         given = [dig(rule, name, days) for rule in each(rules) if dig(rule, "status") == "Enabled"]
         yield from _one_of(given, rules, "rules", what, name)
 
 
+def aborts(resource: Resource, _settings: Settings) -> Iterator[Fill]:
+    """RET-03: an end of broken uploads after 7 days: in the first rule of an S3 lifecycle that is for everything, or as
+    a rule of a Google bucket. When old versions go is for their owner to say."""
+    google = resource.type == GCS_BUCKET
+    name = "lifecycleRules" if google else "rules"
+    rules = resource.props.get(name)
+    if first_unknown(rules) or not isinstance(rules, list | None):
+        return
+    if google and not any(_acts(rule, _ABORT) for rule in each(rules)):
+        added = {"action": {"type": _ABORT}, "condition": {"age": ABORT_DAYS}}
+        yield Fill((name, len(rules or ())), added)
+    elif not google and not any(dig(rule, _S3_ABORT) for rule in each(rules)):
+        for index, rule in enumerate(each(rules)):
+            if dig(rule, "status") == "Enabled" and _of_everything(rule):
+                yield Fill((name, index, _S3_ABORT), {"daysAfterInitiation": ABORT_DAYS})
+                return
+
+
 def _google_leftovers(props: dict[str, Any]) -> Iterator[Finding | Unknown]:
     rules, where = props.get("lifecycleRules"), "lifecycleRules"
-    abort = "AbortIncompleteMultipartUpload"
-    aborts = [dig(rule, "condition", "age") for rule in each(rules) if _acts(rule, abort)]
-    yield from _one_of(aborts, rules, where, "parts of broken uploads stay", abort)
+    ages = [dig(rule, "condition", "age") for rule in each(rules) if _acts(rule, _ABORT)]
+    yield from _one_of(ages, rules, where, "parts of broken uploads stay", _ABORT)
     versioning = dig(props, "versioning", "enabled")
     if isinstance(versioning, Unknown):
         yield versioning
@@ -273,5 +293,6 @@ RET_03 = Control(
     types=(GCS_BUCKET, *LIFECYCLES),
     remedy="noncurrentVersionExpiration and abortIncompleteMultipartUpload; on Google, rules that do the same",
     check=leftovers,
+    mend=aborts,
 )
 CONTROLS: tuple[Control, ...] = (RET_01, RET_02, RET_03)

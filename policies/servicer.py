@@ -65,7 +65,7 @@ class Servicer(_PolicyAnalyzerServicer):
         return response
 
     def _on(self, kind: type[P], response: proto.AnalyzeResponse) -> Iterator[tuple[P, ReportViolation]]:
-        """The policies of a kind that are not disabled, with what takes their findings. None remediates."""
+        """The policies of a kind that are not disabled, with what takes their findings."""
         for policy in self._run.policies:
             level = self._get_enforcement_level(policy)
             if isinstance(policy, kind) and level != EnforcementLevel.DISABLED:

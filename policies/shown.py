@@ -50,10 +50,8 @@ def analyse(
 
     `config` is a policy config: levels and settings by the names of policies.
     """
-    fresh, records = pack.run(), list[Record]()
-    about = (pack.NAME, pack.version(), fresh.policies, EnforcementLevel.ADVISORY)
-    served = Servicer(fresh, records.append, *about)
-    served.Configure(_configuration(config or {}), None)
+    records = list[Record]()
+    served = _served(config, records.append)
     diagnostics = []
     for done, resource in enumerate(resources, start=1):
         for diagnostic in served.Analyze(_request(resource), None).diagnostics:
@@ -63,6 +61,18 @@ def analyse(
     diagnostics += served.AnalyzeStack(_stack(resources), None).diagnostics
     (record,) = records
     return diagnostics, record
+
+
+def remediate(resource: Shown, config: Config | None = None) -> proto.RemediateResponse:
+    """What the pack would make of a resource before it looks at it: each remediation with the properties after it."""
+    return _served(config, lambda _record: None).Remediate(_request(resource), None)
+
+
+def _served(config: Config | None, on_end: Callable[[Record], None]) -> Servicer:
+    fresh = pack.run()
+    served = Servicer(fresh, on_end, pack.NAME, pack.version(), fresh.policies, EnforcementLevel.ADVISORY)
+    served.Configure(_configuration(config or {}), None)
+    return served
 
 
 def _struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
@@ -126,4 +136,4 @@ def _configuration(config: Config) -> proto.ConfigureAnalyzerRequest:
     return request
 
 
-__all__ = ["UNKNOWN", "Config", "Provider", "Shown", "analyse"]
+__all__ = ["UNKNOWN", "Config", "Provider", "Shown", "analyse", "remediate"]

@@ -10,6 +10,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
+from google.protobuf import json_format
 from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
@@ -67,6 +68,13 @@ def run_and_record(
     return shown.analyse([resource.shown for resource in resources], config)
 
 
+def remediated(resource: Shown, config: shown.Config) -> dict[str, Any]:
+    """What the engine would make the resource with; its own properties where nothing is filled in."""
+    changes = shown.remediate(resource.shown, config).remediations
+    assert not [one.diagnostic for one in changes if one.diagnostic]
+    return json_format.MessageToDict(changes[-1].properties) if changes else resource.props
+
+
 def of(diagnostics: Sequence[proto.AnalyzeDiagnostic], control_id: str) -> list[str]:
     """The messages of one control: failures and unresolved values alike."""
     return [
@@ -99,4 +107,4 @@ def put(props: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
     return changed
 
 
-__all__ = ["UNKNOWN", "UNRESOLVED", "Shown", "failures", "of", "put", "run", "unresolved"]
+__all__ = ["UNKNOWN", "UNRESOLVED", "Shown", "failures", "of", "put", "remediated", "run", "unresolved"]

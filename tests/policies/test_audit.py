@@ -114,6 +114,8 @@ def test_profiles_and_configs_change_levels(tmp_path: Path) -> None:
             "the nearest is dpdp-res-01-resource-location-in-india",
         ),
         ('{"dpdp-unresolved-values": "loud"}', "a level is one of advisory, mandatory"),
+        ('{"dpdp-res-01-resource-location-in-india": "remediate"}', "disabled; it has nothing to fill in"),
+        ('{"all": "remediate"}', "disabled; it has nothing to fill in"),
         ('{"dpdp-gov-03-exemptions-are-valid": {"maxDay": 3}}', "no setting maxDay; the nearest is maxDays"),
         ('{"all": {"maxDays": 3}}', "all has no setting maxDays"),
     ],

@@ -16,6 +16,7 @@ from policies.pack import run
 PROJECT = Path(__file__).parents[2]
 SCHEMA: dict[str, Any] = json.loads(FILE.read_text())
 RES_01 = "dpdp-res-01-resource-location-in-india"
+ACC_01 = "dpdp-acc-01-no-public-object-storage"
 ENC_01 = "dpdp-enc-01-storage-under-a-customer-key"
 
 
@@ -51,6 +52,13 @@ def test_a_profile_is_a_config(file: Path) -> None:
     [
         {},
         {"all": "advisory", RES_01: "mandatory"},
+        {ACC_01: "remediate"},
+        {
+            "dpdp-enc-05-keys-rotate-and-are-protected": {
+                "enforcementLevel": "remediate",
+                "gcpRotationDays": 30,
+            }
+        },
         {ENC_01: {"customerKey": False}},
         {f"{ENC_01}-stack": {"enforcementLevel": "disabled", "inForceFrom": "2026-11-13"}},
         {"dpdp-unresolved-values": "advisory", "dpdp-exempt-findings": "disabled"},
@@ -64,7 +72,9 @@ def test_what_is_right_passes(right: dict[str, Any]) -> None:
     "wrong",
     [
         {RES_01: "mandatery"},
-        {RES_01: "remediate"},  # the engine's own, but nothing here has a remediation
+        {RES_01: "remediate"},  # the engine's own, but it has nothing to fill in
+        {"all": "remediate"},
+        {f"{ACC_01}-stack": "remediate"},
         {RES_01: {"enforcementLevel": "off"}},
         {"dpdp-res-01": "advisory"},
         {"$schema": "policy-config.schema.json"},  # the engine would read a level
