@@ -66,8 +66,7 @@ def _google(props: dict[str, Any], days: int) -> Iterator[Finding | Unknown]:
 
 
 def rotation(resource: Resource, settings: Settings) -> Iterator[Fill]:
-    """ENC-05: rotation, where the cloud itself made the key and so can rotate it (each 90 days on Google), and the wait
-    of 30 days that KMS takes when nothing is said."""
+    """ENC-05: rotation, where the cloud itself made the key and so can rotate it (each 90 days on Google)."""
     props = resource.props
     if resource.type == GCP_KEY:
         level = dig(props, "versionTemplate", "protectionLevel")
@@ -76,7 +75,6 @@ def rotation(resource: Resource, settings: Settings) -> Iterator[Fill]:
             days = min(GCP_ROTATION_DAYS, int(settings.get("gcpRotationDays", GCP_ROTATION_DAYS)))
             yield Fill(("rotationPeriod",), f"{days * _DAY}s")
         return
-    yield Fill((_DELETION.path,), WINDOW_DAYS)
     of_kms = resource.type == AWS_KEY and _says_none(props, "customKeyStoreId")
     if of_kms and all(_is(props, *kind) for kind in _ROTATED):
         yield Fill(("enableKeyRotation",), True)

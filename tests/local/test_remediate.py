@@ -27,7 +27,7 @@ import pulumi
 import pulumi_aws as aws
 
 silent = aws.kms.Key("silent")
-aws.kms.Key("joined", description=silent.arn, enable_key_rotation=True)
+aws.kms.Key("joined", description=silent.arn)
 aws.kms.Key("hidden", description=pulumi.Output.secret("what it is for"))
 if pulumi.Config().get_bool("written"):
     aws.kms.Key("written", enable_key_rotation=False)
@@ -82,7 +82,7 @@ def planned(said: str) -> dict[str, dict[str, Any]]:
     return inputs([step["newState"] for step in json.loads(said)["steps"]])
 
 
-MENDED = {"enableKeyRotation": True, "deletionWindowInDays": 30}
+MENDED = {"enableKeyRotation": True}
 
 
 def test_the_plan_has_what_is_missing_and_so_has_the_state(keys: Keys) -> None:
@@ -116,5 +116,5 @@ def test_what_is_written_is_found_and_not_mended(keys: Keys) -> None:
 
 def test_at_its_own_level_the_pack_fills_in_nothing(keys: Keys) -> None:
     said = keys.pulumi("preview", *keys.under("mandatory"), fails=True)
-    assert said.count("[DPDP-ENC-05] the key does not rotate; at enableKeyRotation = nothing") == 2
+    assert said.count("[DPDP-ENC-05] the key does not rotate; at enableKeyRotation = nothing") == 3
     assert "[remediate]" not in said

@@ -68,7 +68,7 @@ MENDED = [
      {("settings", "backupConfiguration", "location"): DELHI}),
     ("DPDP-RES-07", TOPIC, {}, {("messageStoragePolicy", "allowedPersistenceRegions"): ["asia-south1"],
      ("messageStoragePolicy", "enforceInTransit"): True}),
-    ("DPDP-ENC-05", KEY, {}, {("enableKeyRotation",): True, ("deletionWindowInDays",): 30}),
+    ("DPDP-ENC-05", KEY, {}, {("enableKeyRotation",): True}),
     ("DPDP-ENC-05", KEY, {"deletionWindowInDays": 30}, {("enableKeyRotation",): True}),
     ("DPDP-ENC-05", GOOGLE_KEY, {}, {("rotationPeriod",): "7776000s"}),
     ("DPDP-ACC-01", BLOCK, {}, {(name,): True for name in OFF}),
