@@ -36,6 +36,7 @@ class Ledger:
     _stack: tuple[object, Stack] | None = None
     _met: dict[str, dict[str, tuple[Unknown, ...]]] = field(default_factory=dict)
     _told: dict[tuple[str, str], list[Told]] = field(default_factory=dict)
+    _secrets: dict[str, set[str]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def resource(self, args: ResourceValidationArgs) -> Resource:
@@ -71,10 +72,16 @@ class Ledger:
         """How many resources a control has looked at."""
         return len(self._met.get(control, {}))
 
+    def hide(self, urn: str, secrets: Sequence[str]) -> None:
+        """Values of a resource at these paths are secrets: findings say where, and never what."""
+        if secrets:
+            with self._lock:
+                self._secrets.setdefault(urn, set()).update(secrets)
+
     def tell(self, policy: str, urn: str, findings: Sequence[Told]) -> list[Told]:
         """Keep what a policy found in a resource (in the stack, where `urn` is empty), instead of what it found
         before; returns those that nobody answers for."""
-        answered = [self._answered(told) for told in findings]
+        answered = [self._answered(self._veiled(told)) for told in findings]
         with self._lock:
             self._told[policy, urn] = answered
         return [told for told in answered if told.outcome in ("fail", "unresolved")]
@@ -85,6 +92,17 @@ class Ledger:
             given = {"level": self.levels[policy]} if policy in self.levels else {}
             yield from (one.model_copy(update=given) for one in findings)
 
+    def _veiled(self, told: Told) -> Told:
+        """Without a value that is a secret, holds one, or is part of one."""
+        inside = [path for path in self._secrets.get(told.urn, ()) if _touch(path, told.where)]
+        return told.model_copy(update={"value": "(secret)"}) if inside else told
+
     def _answered(self, told: Told) -> Told:
         answer = self.answer(told)
         return told.model_copy(update={"outcome": answer[0], "answer": answer[1]}) if answer else told
+
+
+def _touch(one: str, other: str) -> bool:
+    """Whether a path is in another, or the other in it."""
+    shorter, longer = sorted((one, other), key=len)
+    return longer.startswith(shorter) and longer[len(shorter) :][:1] in ("", ".", "[")

@@ -21,12 +21,13 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
-from pulumi_policy.deserialize import deserialize_properties
+from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY, deserialize_properties
 from pulumi_policy.policy import _NotApplicableError, _PolicyAnalyzerServicer
 from pulumi_policy.proxy import unknown_checking_proxy
 
 from policies.pack import Run
 from policies.record import Record
+from policies.unknowns import Path, dotted
 
 P = TypeVar("P", ResourceValidationPolicy, StackValidationPolicy)
 
@@ -74,7 +75,9 @@ class Servicer(_PolicyAnalyzerServicer):
                 yield policy, self._create_report_violation(response, *about)
 
     def _seen(self, shown: proto.AnalyzeRequest | proto.AnalyzerResource) -> tuple[Any, Any, Any]:
-        props = unknown_checking_proxy(deserialize_properties(json_format.MessageToDict(shown.properties)))
+        given = json_format.MessageToDict(shown.properties)
+        self._run.ledger.hide(shown.urn, list(_secrets(given)))
+        props = unknown_checking_proxy(deserialize_properties(given))
         return props, self._get_resource_options(shown), self._get_provider_resource(shown)
 
     def _stack(self, request: proto.AnalyzeStackRequest) -> list[PolicyResource]:
@@ -90,6 +93,18 @@ class Servicer(_PolicyAnalyzerServicer):
                 prop: _those(by_urn, on.urns) for prop, on in one.propertyDependencies.items()
             }
         return list(by_urn.values())
+
+
+def _secrets(given: Any, path: Path = ()) -> Iterator[str]:
+    """Where the engine sent a secret."""
+    if isinstance(given, list):
+        for index, value in enumerate(given):
+            yield from _secrets(value, (*path, index))
+    elif isinstance(given, dict):
+        if given.get(SPECIAL_SIG_KEY) == SPECIAL_SECRET_SIG:
+            yield dotted(path)
+        for name, value in given.items():
+            yield from _secrets(value, (*path, name))
 
 
 def _those(by_urn: dict[str, PolicyResource], urns: Any) -> list[PolicyResource]:

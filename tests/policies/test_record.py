@@ -11,6 +11,7 @@ from harness import UNKNOWN, Shown, of, run, run_and_record
 from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.runtime.proto import analyzer_pb2 as proto
+from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY
 from typer.testing import CliRunner
 
 from policies import baseline, exemptions
@@ -86,6 +87,22 @@ def test_a_fingerprint_is_of_the_place_and_not_of_the_stack() -> None:
         == "urn:pulumi::shop::aws:s3/bucket:Bucket::b"
     )
     assert without_stack("") == ""
+
+
+@pytest.mark.parametrize("at", ["region", "tags"])
+def test_a_secret_is_never_told(at: str) -> None:
+    def secret(value: Any) -> dict[str, Any]:
+        return {SPECIAL_SIG_KEY: SPECIAL_SECRET_SIG, "value": value}
+
+    hidden = {"region": secret("us-east-1"), "tags": secret({"dpdp:data-class": "hush"})}
+    queue = Shown("aws:sqs/queue:Queue", {**ABROAD.props, at: hidden[at]})
+    diagnostics, record = run_and_record(queue)
+    ours = [told for told in record.findings if told.where.startswith(at)]
+    assert ours and {told.value for told in ours} == {"(secret)"}
+    assert "hush" not in record.model_dump_json()
+    assert not any(
+        "hush" in one.message or (at == "region" and "'us-east-1'" in one.message) for one in diagnostics
+    )
 
 
 @given(st.text() | st.none() | st.integers() | st.lists(st.text()))
