@@ -40,9 +40,14 @@ def git(folder: Path, *words: str) -> str:
     ).stdout
 
 
+def own(folder: Path, **more: str) -> dict[str, str]:
+    """A local cloud of the clone's own: its plugins are this clone's, and no other test's."""
+    return {**os.environ, "INDIA_AI_INFRA_RUN": str(folder / ".localcloud"), **more}
+
+
 def review(folder: Path, **environment: str) -> Reviewed:
     command = ["make", "-s", "review", "STACK=dev", "AGAINST=HEAD"]
-    env = {**os.environ, **environment}
+    env = own(folder, **environment)
     done = subprocess.run(
         command, cwd=folder, env=env, capture_output=True, text=True, timeout=500, check=False
     )
@@ -50,7 +55,7 @@ def review(folder: Path, **environment: str) -> Reviewed:
 
 
 @pytest.fixture(scope="module")
-def clone(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """This project as it stands, as one commit of a repository of its own."""
     folder = tmp_path_factory.mktemp("clone")
     for name in git(PROJECT, "ls-files", "-co", "--exclude-standard").splitlines():
@@ -62,6 +67,7 @@ def clone(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "before")
     yield folder
+    subprocess.run(["make", "-s", "down"], cwd=folder, env=own(folder), check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +119,8 @@ def test_a_change_that_does_nothing_is_shown_as_none(changed: Reviewed, clone: P
 
 def test_a_branch_that_is_not_there_is_named(clone: Path) -> None:
     command = ["make", "-s", "review", "STACK=dev", "AGAINST=nowhere"]
-    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(
+        command, cwd=clone, env=own(clone), capture_output=True, text=True, timeout=100, check=False
+    )
     assert done.returncode
     assert "nowhere" in done.stdout and "Traceback" not in done.stdout + done.stderr

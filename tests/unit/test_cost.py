@@ -81,7 +81,7 @@ def test_the_page_needs_no_network_and_hides_nothing() -> None:
 def test_an_unknown_commit_and_an_unknown_stack_are_named() -> None:
     with (
         pytest.raises(EngineError, match=r"AGAINST: git worktree add says .*no-such-branch"),
-        cost._checked_out("no-such-branch"),
+        cost.checked_out("no-such-branch"),
     ):
         raise AssertionError("there is no such branch")
     with pytest.raises(NoSuchStack, match=r"Pulumi\.prd\.yaml is missing; there are dev, local, prod"):
