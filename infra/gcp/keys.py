@@ -9,7 +9,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.gcp import tags
-from infra.gcp.iam import Project
+from infra.gcp.iam import Project, service_identity
 from infra.gcp.tags import Handling
 
 ROTATION_DAYS = 90
@@ -17,7 +17,8 @@ DESTROY_AFTER_DAYS = 30  # to notice a mistake in
 DAY_SECONDS = 86_400
 USE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 
-# These agents are made on demand only; the others exist once their service is on.
+# Google makes these agents when their service is first used. Compute Engine's exists once its API is on; the invokes in
+# `_member` make those of storage and logging.
 MADE_ON_DEMAND = ("artifactregistry", "container", "pubsub")
 
 
@@ -49,12 +50,7 @@ class Keys(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         self._agents = {
-            service: gcp.projects.ServiceIdentity(
-                f"{name}-{service}",
-                project=args.project.id,
-                service=f"{service}.googleapis.com",
-                opts=self._child,
-            )
+            service: service_identity(f"{name}-{service}", args.project, service, self._child)
             for service in MADE_ON_DEMAND
         }
         region = args.project.region
