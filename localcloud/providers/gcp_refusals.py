@@ -301,3 +301,6 @@ _RULES: Mapping[str, tuple[_Rule, ...]] = {
     "gcp:container/cluster:Cluster": (_data_plane, _version, _first_nodes, _cluster_key, _default_pool),
     "gcp:container/nodePool:NodePool": (_pool, _networks),
 }
+
+# Rules that are habits of Google's (gcp_habits.yaml), not conditions on the fields of one resource.
+HABITS: tuple[_Rule, ...] = ()
