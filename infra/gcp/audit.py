@@ -11,7 +11,6 @@ import pulumi_gcp as gcp
 import pulumi_random as random
 
 from infra import interfaces
-from infra.gcp import tags
 from infra.gcp.iam import Project, service_identity
 from infra.gcp.tags import Handling
 from infra.handling import AUDIT
@@ -39,8 +38,6 @@ KEPT_LOGS = " OR ".join(
 )
 # Google makes this sink with every project, and it sends what nothing else does to a log bucket in `global`.
 DEFAULT_SINK = "_Default"
-KEPT_MESSAGES_DAYS = 31  # the longest that a subscription keeps messages nobody has fetched
-DAY_SECONDS = 86_400
 ALERT_PERIOD = "300s"  # one mail in five minutes at most, of each kind
 
 
@@ -90,7 +87,7 @@ ALERTS: Mapping[str, Alert] = MappingProxyType(
 
 @dataclass(frozen=True)
 class AuditArgs:
-    """`key` is the path of the key of logs and alerts. Logs are kept `log_days` at least, ten years at most.
+    """`key` is the path of the key of logs. Logs are kept `log_days` at least, ten years at most.
 
     `default_sink` tells whether the project's sink `_Default` is this stack's: only one stack of a project can have it.
     """
@@ -111,7 +108,8 @@ class Audit(pulumi.ComponentResource):
     The project's sink `_Default` writes every log to that log bucket, so nothing is stored in `global`, or twice. What
     Google keeps in `_Required` (changes of configuration) stays where the organisation's settings put it.
 
-    `log_bucket` is the log bucket's path, `topic` the id of the topic that alerts go to.
+    `log_bucket` is the log bucket's path. Alerts are mailed to `AuditArgs.alert_emails`; without one they are only
+    incidents in Cloud Monitoring.
     """
 
     def __init__(self, name: str, args: AuditArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -128,8 +126,8 @@ class Audit(pulumi.ComponentResource):
         self.log_bucket = _log_bucket(name, args, child)
         _sink(name, args, self.log_bucket, child)
         _archive(name, args, child)
-        self.topic = _alerts(name, args, child)
-        self.register_outputs({"logBucket": self.log_bucket, "topic": self.topic})
+        _alerts(name, args, child)
+        self.register_outputs({"logBucket": self.log_bucket})
 
 
 def _log_bucket(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
@@ -191,10 +189,11 @@ def _after(opts: pulumi.ResourceOptions, *first: pulumi.Resource) -> pulumi.Reso
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(first)))
 
 
-def _alerts(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    topic, publisher, channel = _topic(name, args, opts)
-    channels = [channel]
-    channels += [
+def _alerts(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> None:
+    """Mail to each address. There is no Pub/Sub topic: one whose messages stay in the region on their way refuses what
+    Monitoring publishes from another, and Google tells nobody from where it does ("Configure message storage
+    policies")."""
+    channels = [
         gcp.monitoring.NotificationChannel(
             f"{name}-{email}",
             project=args.project.id,
@@ -206,57 +205,7 @@ def _alerts(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> pulumi.
         for email in args.alert_emails
     ]
     for alert, told in ALERTS.items():
-        _alert(f"{name}-{alert}", args, told, channels, _after(opts, publisher))
-    return topic.id
-
-
-def _topic(
-    name: str, args: AuditArgs, opts: pulumi.ResourceOptions
-) -> tuple[gcp.pubsub.Topic, pulumi.Resource, gcp.monitoring.NotificationChannel]:
-    """The topic of the alerts, Monitoring's grant to publish to it, and its channel.
-
-    A message to a topic without a subscription is dropped, so there is one that keeps them until somebody fetches them.
-    """
-    project = args.project
-    topic = gcp.pubsub.Topic(
-        f"{name}-alerts",
-        project=project.id,
-        kms_key_name=args.key,
-        # At rest only: a region that is enforced in transit too refuses what Monitoring publishes from another, and
-        # Google tells nobody from where it does ("Configure message storage policies").
-        message_storage_policy={"allowed_persistence_regions": [project.region]},
-        labels=tags.labels(args.handling, f"{args.name}-alerts", args.handling.log_days),
-        opts=opts,
-    )
-    gcp.pubsub.Subscription(
-        f"{name}-alerts",
-        project=project.id,
-        topic=topic.id,
-        message_retention_duration=f"{KEPT_MESSAGES_DAYS * DAY_SECONDS}s",
-        # It stays however long nobody fetches from it; Google's own choice is 31 days.
-        expiration_policy={"ttl": ""},
-        labels=tags.labels(args.handling, f"{args.name}-alerts", args.handling.log_days),
-        opts=opts,
-    )
-    agent = service_identity(f"{name}-monitoring", project, "monitoring", opts)
-    channel = gcp.monitoring.NotificationChannel(
-        f"{name}-topic",
-        project=project.id,
-        type="pubsub",
-        display_name=f"{args.name} alerts",
-        labels={"topic": topic.id},
-        opts=_after(opts, agent),
-    )
-    publisher = gcp.pubsub.TopicIAMMember(
-        f"{name}-alerts",
-        project=project.id,
-        topic=topic.name,
-        role="roles/pubsub.publisher",
-        member=project.agent("monitoring"),
-        # The first channel of a project makes the agent too.
-        opts=_after(opts, agent, channel),
-    )
-    return topic, publisher, channel
+        _alert(f"{name}-{alert}", args, told, channels, opts)
 
 
 def _alert(

@@ -17,8 +17,6 @@ AGENTS: Mapping[str, str] = MappingProxyType(
         "compute": "compute-system",
         "container": "container-engine-robot",
         "logging": "gcp-sa-logging",
-        "pubsub": "gcp-sa-pubsub",
-        "monitoring": "gcp-sa-monitoring-notification",
     }
 )
 

@@ -19,7 +19,7 @@ USE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 
 # Google makes these agents when their service is first used. Compute Engine's exists once its API is on; the invokes in
 # `_member` make those of storage and logging.
-MADE_ON_DEMAND = ("artifactregistry", "container", "pubsub")
+MADE_ON_DEMAND = ("artifactregistry", "container")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class KeysArgs:
 class Keys(pulumi.ComponentResource):
     """Customer keys that rotate every 90 days, each used by the service agents that need it and by nobody else.
 
-    `lake` encrypts the data, `cluster` Kubernetes secrets, node disks and images, `logs` log buckets and alerts;
+    `lake` encrypts the data, `cluster` Kubernetes secrets, node disks and images, `logs` log buckets;
     each is the path of a key, known to a preview (so that policies see its region), and of use: it waits for the
     grants. A key ring can't be deleted, so its name ends in something random and a stack can be made again.
     """
@@ -59,7 +59,7 @@ class Keys(pulumi.ComponentResource):
         lake_ring = self._ring(f"{name}-lake", abroad) if abroad else home
         self.lake = self._key(name, "lake", lake_ring, abroad or region, ("storage",))
         self.cluster = self._key(name, "cluster", home, region, ("artifactregistry", "container", "compute"))
-        self.logs = self._key(name, "logs", home, region, ("storage", "logging", "pubsub"))
+        self.logs = self._key(name, "logs", home, region, ("storage", "logging"))
         self.register_outputs({"lake": self.lake, "cluster": self.cluster, "logs": self.logs})
 
     def _ring(self, name: str, location: str) -> gcp.kms.KeyRing:

@@ -21,7 +21,7 @@ def build(deploy, project, personal, bucket, key):
         def program():
             lake = interfaces.Lake({"audit": bucket("audit")})
             audit = Audit("audit", AuditArgs(project, personal, lake, key("logs"), "unit", **more))
-            return {"bucket": audit.log_bucket, "topic": audit.topic}
+            return {"bucket": audit.log_bucket}
 
         return deploy(program)
 
@@ -89,42 +89,34 @@ def test_the_archive_is_written_by_the_logging_agent_alone(made):
 
 
 def test_an_agent_is_made_before_its_grant_and_what_acts_as_it_comes_after(made):
-    identities = made.of("projects/serviceIdentity:ServiceIdentity")
-    archive, publisher = made.one("BucketIAMMember"), made.one("TopicIAMMember")
-    for grant, service in ((archive, "logging"), (publisher, "monitoring")):
-        assert identities[f"audit-{service}"].inputs["service"] == f"{service}.googleapis.com"
-        assert identities[f"audit-{service}"].urn in grant.depends_on
-    assert archive.urn in made.one("projectSink:ProjectSink", "audit-archive").depends_on
-    # The channel does not wait for the grant: the first one of a project makes the agent too.
-    channel = made.one("NotificationChannel", "audit-topic")
-    assert publisher.urn not in channel.depends_on
-    assert channel.urn in publisher.depends_on
+    agent, grant = made.one("ServiceIdentity"), made.one("BucketIAMMember")
+    assert agent.inputs["service"] == "logging.googleapis.com"
+    assert agent.urn in grant.depends_on
+    assert grant.urn in made.one("projectSink:ProjectSink", "audit-archive").depends_on
 
 
-def test_alerts_go_to_a_topic_kept_in_the_region_and_by_mail(made):
-    topic = made.one("pubsub/topic:Topic").inputs
-    # Google tells nobody from where Monitoring publishes: enforced in transit, the region would refuse it.
-    assert topic["messageStoragePolicy"] == {"allowedPersistenceRegions": ["asia-south1"]}
-    assert topic["kmsKeyName"].endswith("/cryptoKeys/logs")
-    channels = made.of("notificationChannel:NotificationChannel")
-    assert {channel.inputs["type"] for channel in channels.values()} == {"pubsub", "email"}
+def test_alerts_are_mailed(made):
+    (mail,) = made.of("notificationChannel:NotificationChannel").values()
+    assert mail.inputs["type"] == "email"
+    assert mail.inputs["labels"] == {"email_address": "soc@example.in"}
     policies = made.of("alertPolicy:AlertPolicy")
     assert set(policies) == {f"audit-{alert}" for alert in ALERTS}
     for policy in policies.values():
-        assert len(policy.inputs["notificationChannels"]) == 2
+        assert mail.urn in policy.depends_on
+        assert len(policy.inputs["notificationChannels"]) == 1
         assert policy.inputs["alertStrategy"]["notificationRateLimit"] == {"period": "300s"}
 
 
-def test_an_alert_that_nobody_fetches_at_once_is_kept(made):
-    kept = made.one("pubsub/subscription:Subscription")
-    assert kept.inputs["topic"] == made.result["topic"]
-    assert kept.inputs["messageRetentionDuration"] == f"{31 * 86_400}s"
-    assert kept.inputs["expirationPolicy"] == {"ttl": ""}, "it stays, however long nobody fetches"
+def test_nothing_is_published_where_nobody_listens(made):
+    # What is published to a topic without a subscription is dropped.
+    assert bool(made.of("pubsub/topic:Topic")) is bool(made.of("pubsub/subscription:Subscription"))
 
 
-def test_without_addresses_alerts_still_reach_the_topic(build):
+def test_without_addresses_alerts_are_incidents_only(build):
     made = build()
-    assert list(made.of("notificationChannel:NotificationChannel")) == ["audit-topic"]
+    assert not made.of("notificationChannel:NotificationChannel")
+    assert all(policy.inputs["notificationChannels"] == [] for policy in made.of("alertPolicy").values())
+    assert set(made.of("alertPolicy:AlertPolicy")) == {f"audit-{alert}" for alert in ALERTS}
 
 
 @pytest.mark.parametrize("what", ENTRIES)
