@@ -16,7 +16,7 @@ from infra.platform.images import images
 from localcloud.paths import PROJECT
 from policies.control import Control
 from policies.pack import CONTROLS
-from policies.resource import Resource
+from policies.resources import Resource
 
 STACKS = ("local", "dev", "prod")
 
