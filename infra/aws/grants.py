@@ -15,6 +15,10 @@ from infra.grants import HUMANS, WORKLOADS, Grant, Right
 __all__ = ["HUMANS", "WORKLOADS", "Grant", "statements"]
 
 # Each right includes the one before it. Nobody here may delete a version or change a bucket.
+#
+# Beside the objects: their listing, below the prefix; and for writers the place of the bucket, which tells its region and
+# no more. That is how a client that may not list the whole bucket learns that it exists: s3fs' makedirs, and so torch's
+# and Dask's writers, ask HeadBucket, then GetBucketLocation, then try to make the bucket (fsspec/s3fs#1045).
 _READ = ("s3:GetObject", "s3:GetObjectTagging")
 _WRITE = (
     *_READ,
@@ -59,6 +63,8 @@ def _statements(
         iam.statement(f"{verb}{sid}", _ACTIONS[grant.right], _one_or_all(objects)),
         iam.statement(f"List{sid}", ["s3:ListBucket"], _one_or_all(arns), conditions=below),
     ]
+    if grant.right != "read":
+        said.append(iam.statement(f"Place{sid}", ["s3:GetBucketLocation"], _one_or_all(arns)))
     keys = [bucket.key for bucket in buckets if bucket.key is not None]
     if not keys:
         return said
