@@ -40,8 +40,8 @@ DELETION_WINDOW_DAYS = 30  # the longest that KMS offers, to notice a mistake in
 class KeysArgs:
     """`trail_name` is the CloudTrail trail that writes under the logs key; `alias` the prefix of the keys' aliases.
 
-    `audit_bucket` is the bucket that workloads put evidence in, under the logs key, as a pattern of its name: the bucket
-    is made after the key. `uses` are the keys that are made.
+    `audit_bucket` is the bucket that workloads put evidence in, under the logs key, as a pattern of its name: the
+    bucket is made after the key. `uses` are the keys that are made.
     """
 
     account: Account
