@@ -197,12 +197,12 @@ def _flags(args: ModelServerArgs, drain: int) -> list[pulumi.Input[str]]:
 
 def _environment(args: ModelServerArgs, pool: Pool) -> dict[str, pulumi.Input[str]]:
     environment: dict[str, pulumi.Input[str]] = {
-        "AWS_REGION": args.cluster.region,
         # Nothing about what runs here leaves the country.
         "DO_NOT_TRACK": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "VLLM_CACHE_ROOT": f"{pods.SCRATCH}/vllm",
+        **pods.cloud_environment(args.cluster),
         **pods.scratch_environment(),
         **nccl_environment(pool, args.gpus),
     }
