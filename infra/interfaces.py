@@ -31,7 +31,7 @@ class Pool:
     """GPU nodes of one kind, as a pod sees them.
 
     `node_selector` picks exactly this pool; `tolerations` are those its taints ask for. `limits` are for one whole
-    node (`nvidia.com/gpu`, the fabric's devices, `hugepages-2Mi`), as Kubernetes quantities. `max_nodes` is the limit
+    node (`nvidia.com/gpu`, the fabric's devices), as Kubernetes quantities. `max_nodes` is the limit
     the pool scales to. `purchase` is how its nodes are bought, first choice first; `fabric` none or the name of the
     fast network, `fabric_pod` what that asks of pods beside `limits`. `grace_seconds` is what a pod gets to leave when
     its node is taken back: asking for more is in vain. `standing` is how many nodes stand, None where they come when

@@ -17,6 +17,7 @@ from policies.record import NoRecord
 
 from . import bench as benchmark
 from . import bench_against, cloud, cost, doctor, summary, toolchain
+from .alarm import alarm
 from .engine import EngineError, Outcome, Stack
 from .preflight.command import preflight
 from .progress import console, step
@@ -28,6 +29,7 @@ from .stacks import NoSuchStack, settings_of
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The local cloud of india-ai-infra.")
 app.command()(simulate)
 app.command()(reclaim)
+app.command()(alarm)
 app.command()(preflight)
 app.command()(review)
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]

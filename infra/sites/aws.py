@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from infra import geography, interfaces
 from infra.aws import hybrid, pools, tags
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
+from infra.aws.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.aws.audit import Audit, AuditArgs
 from infra.aws.cluster import Cluster, ClusterArgs
 from infra.aws.deployer import deployer_arn
@@ -25,6 +26,7 @@ from infra.aws.replica import Replica, ReplicaArgs
 from infra.aws.site_link import SiteLink, SiteLinkArgs
 from infra.aws.tags import Handling
 from infra.platform.platform import Platform, PlatformArgs
+from infra.platform.storage import Disk
 from infra.settings import Settings
 from infra.settings.aws import Aws
 from infra.settings.on_premises import OnPremises
@@ -72,7 +74,7 @@ def site(said: Settings, cloud: Aws) -> Site:
         cloud.audit.alert_emails,
         replica.lake if replica else None,
     )
-    Audit("audit", audit, opts)
+    topic_arn = Audit("audit", audit, opts).topic_arn
     network = Network(
         "network",
         NetworkArgs(
@@ -108,7 +110,12 @@ def site(said: Settings, cloud: Aws) -> Site:
         opts,
     )
     joined = _hybrid(said.on_premises, account, handling, cluster, link, opts)
-    gpus = _operate(name, cloud, account, handling, keys, lake, replica, network, cluster, joined, said, opts)
+    sender = Alertmanager(
+        "alertmanager", AlertmanagerArgs(account, cluster.resource, name, topic_arn, keys.logs), opts
+    )
+    gpus = _operate(
+        name, cloud, account, handling, keys, lake, replica, network, cluster, joined, sender, said, opts
+    )
     data = replica.lake if replica and replica.failover else lake.lake
     return Site(gpus, data, joined.node_configs if joined else {})
 
@@ -203,6 +210,7 @@ def _operate(
     network: Network,
     cluster: Cluster,
     joined: HybridNodes | None,
+    sender: Alertmanager,
     said: Settings,
     opts: pulumi.ResourceOptions,
 ) -> interfaces.GpuCluster:
@@ -251,12 +259,14 @@ def _operate(
             site_pod_cidrs=on_premises.pod_cidrs if on_premises else (),
             store=on_premises.store_reach if on_premises else None,
             interruption_queue=karpenter.queue_name,
+            alert_receivers=sender.receivers,
+            disk=Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": keys.cluster}),
             registries=registry.mirrors,
             controller_replicas=min(2, cloud.cluster.system.min_nodes),
-            controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready],
+            controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready, *sender.ready],
         ),
     )
-    nodes = Pools(
+    gpu_pools = Pools(
         "pools",
         PoolsArgs(
             account,
@@ -271,7 +281,7 @@ def _operate(
         opts,
     )
     at_site = joined.ready if joined else []
-    return replace(gpus, platform=[*platform.ready, *nodes.ready, *at_site, granted])
+    return replace(gpus, platform=[*platform.ready, *gpu_pools.ready, *at_site, granted])
 
 
 def _reachable(network: Network, replica: Elsewhere | None) -> pulumi.Output[list[str]]:

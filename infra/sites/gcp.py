@@ -23,6 +23,7 @@ from infra.gcp import registry as gcp_registry
 from infra.gcp import tags as gcp_tags
 from infra.grants import KUBERNETES_GROUPS
 from infra.platform.platform import Platform, PlatformArgs
+from infra.platform.storage import Disk
 from infra.settings import Settings
 from infra.settings.gcp import Gcp
 from infra.sites import Site
@@ -134,6 +135,10 @@ def _operate(
             https_cidrs=network.https_cidrs,
             data_class=handling.data_class,
             people={KUBERNETES_GROUPS[person]: members for person, members in people.items()},
+            # Of the cluster's key, as the nodes' own disks: Compute Engine's agent may use it already.
+            disk=Disk(
+                "pd.csi.storage.gke.io", {"type": "pd-balanced", "disk-encryption-kms-key": keys.cluster}
+            ),
             registries=registry.mirrors,
             controllers_depend_on=[*cluster.ready, *registry.ready],
         ),

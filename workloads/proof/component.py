@@ -288,14 +288,19 @@ def _nccl(name: str, args: FabricProofArgs, pool: Pool, floor: float) -> k8s.cor
         "NCCL_DEBUG_FILE": NCCL_LOG,
         **pods.cloud_environment(args.cluster),
         **pods.scratch_environment(),
-        **nccl_environment(pool, pool.gpus_per_node),
+        **nccl_environment(pool, pool.gpus_per_node, pods=args.nodes),
     }
     label = f"{args.cluster.name}/{pool.name}: {pool.gpu} on {pool.fabric}"
     return k8s.core.v1.ContainerArgs(
         name="nccl",
         image=args.image,
         command=["torchrun", *_torchrun(name, args, pool)],
-        args=[f"--floor-gbs={floor:g}", f"--label={label}", *_evidence(args.evidence_uri)],
+        args=[
+            f"--floor-gbs={floor:g}",
+            f"--label={label}",
+            *(["--locks-memory"] if pool.fabric == "efa" else []),
+            *_evidence(args.evidence_uri),
+        ],
         env=pods.environment(environment),
         resources=resources(pool, pool.gpus_per_node),
         security_context=pods.container_security(),
