@@ -99,7 +99,8 @@ def site(said: Settings, cloud: Aws) -> Site:
     joined = _hybrid(said.on_premises, account, handling, cluster, link, opts)
     gpus = _operate(name, cloud, account, handling, keys, lake, replica, network, cluster, joined, said, opts)
     data = replica.lake if replica and replica.failover else lake.lake
-    return Site(gpus, data, joined.node_configs if joined else {})
+    registry = pulumi.Output.concat(account.id, f".dkr.ecr.{cloud.region}.amazonaws.com")
+    return Site(gpus, data, registry, joined.node_configs if joined else {})
 
 
 def _link(
