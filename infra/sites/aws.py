@@ -117,7 +117,8 @@ def site(said: Settings, cloud: Aws) -> Site:
         name, cloud, account, handling, keys, lake, replica, network, cluster, joined, sender, said, opts
     )
     data = replica.lake if replica and replica.failover else lake.lake
-    return Site(gpus, data, joined.node_configs if joined else {})
+    registry = pulumi.Output.concat(account.id, f".dkr.ecr.{cloud.region}.amazonaws.com")
+    return Site(gpus, data, registry, joined.node_configs if joined else {})
 
 
 def _link(

@@ -88,7 +88,8 @@ def site(said: Settings, cloud: Gcp) -> Site:
         ),
         opts,
     )
-    return Site(_operate(cloud, project, handling, keys, lake, network, cluster, opts), lake.lake)
+    gpus = _operate(cloud, project, handling, keys, lake, network, cluster, opts)
+    return Site(gpus, lake.lake, f"{cloud.region}-docker.pkg.dev/{cloud.project}")
 
 
 def _google_people(cloud: Gcp) -> dict[str, list[str]]:

@@ -816,7 +816,7 @@ def test_whatever_is_written_of_google_is_read_or_refused_by_its_path(
             assert problem.path.startswith(".".join(place))
 
 
-PROOF = {"image": "proof:1", "dcgmImage": "dcgm:4"}
+PROOF = {"image": "registry.in/proof:1", "dcgmImage": "registry.in/dcgm:4"}
 
 
 def with_proof(pools: list[dict[str, Any]], **proof: Any) -> dict[str, Any]:
