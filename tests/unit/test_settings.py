@@ -13,7 +13,7 @@ from pulumi.runtime import config as runtime_config
 from infra import settings
 from infra.catalog import check_offered, offered
 from infra.settings import Settings
-from infra.settings.errors import Problem, SettingsError
+from infra.settings.errors import Problem, SettingsError, nearest
 from infra.settings.pools import GpuPool
 from infra.settings.purchase import WAYS
 from workloads.proof.floors import check_floors
@@ -813,3 +813,22 @@ def test_a_floor_is_known_or_given() -> None:
     assert settings.parse(with_proof(pools, floorGbs={"train": 20}), check_floors)
     other = problems(with_proof(pools, floorGbs={"trian": 20}))["workloads.proof.floorGbs"]
     assert (other.given, other.nearest) == ("trian", "train")
+
+
+@pytest.mark.parametrize(
+    ("given", "valid", "expected"),
+    [
+        ("A100-80GB", ["A10G", "A100", "H100"], "A100"),
+        ("nvidia a100", ["A10G", "A100"], "A100"),
+        ("NVIDIA_H200_141GB", ["H100", "H200"], "H200"),
+        ("h100", ["A100", "H100"], "H100"),
+        ("A10", ["A10G", "A100"], "A10G"),
+        ("on demand", ["spot", "on-demand"], "on-demand"),
+        ("", ["spot"], None),
+        ("--", ["spot"], None),
+    ],
+)
+def test_a_value_in_more_words_is_nearest_to_the_one_that_it_holds(
+    given: str, valid: list[str], expected: str | None
+) -> None:
+    assert nearest(given, valid) == expected
