@@ -74,6 +74,31 @@ def test_the_schema_of_the_project_names_every_setting() -> None:
     assert all(entry["description"] for entry in schema.values())
 
 
+@pytest.mark.parametrize("name", list(Settings.model_fields))
+def test_the_engine_knows_every_default_that_the_settings_have(name: str) -> None:
+    """Without one in Pulumi.yaml the engine refuses a stack that leaves the setting out, before the program runs."""
+    field = Settings.model_fields[name]
+    entry = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"][field.alias or name]
+    assert ("default" in entry) == (not field.is_required())
+    if "default" in entry:
+        home = on_google() if name == "aws" else minimal()
+        left_out = {key: value for key, value in home.items() if key != field.alias}
+        assert settings.parse(left_out | {field.alias: entry["default"]}) == settings.parse(left_out)
+
+
+def test_a_platform_without_pools_and_workloads_is_a_stack() -> None:
+    read = settings.parse({key: value for key, value in minimal().items() if key != "workloads"})
+    assert read.workloads == settings.stack.Workloads()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("retentionDays", 10**400), ("budget", {"monthlyInr": 10**400}), ("usage", {"lakeGib": float("inf")})],
+)
+def test_a_number_that_nothing_can_count_to_is_refused(key: str, value: Any) -> None:
+    assert len(problems(minimal(**{key: value}))) == 1
+
+
 def test_little_is_enough() -> None:
     read = settings.parse(minimal())
     assert read.data_class == "personal"
