@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 
 from infra import settings
 from infra.aws import registry as ecr
@@ -16,10 +14,9 @@ from infra.gcp import registry as artifact_registry
 from infra.platform.charts import charts
 from infra.platform.images import Image, images
 from infra.settings.aws import Aws
-from infra.settings.errors import nearest
 from infra.settings.gcp import Gcp
+from infra.stacks import PROJECT, file_of, settings_in
 
-ROOT, PROJECT = Path(__file__).parents[2], "india-ai-infra"
 ACCOUNT = "$ACCOUNT"  # settings don't know it; the shell that copies does
 
 
@@ -36,7 +33,7 @@ class Pull:
 
 def show_images(stack: Annotated[str, typer.Option(help="which Pulumi.<stack>.yaml")] = "local") -> None:
     """From where nodes pull the images of the charts, and the commands that copy what no mirror fetches."""
-    said = settings.parse(_config(stack))
+    said = settings.parse(settings_in(file_of(stack)))
     if said.aws:
         _show(f"aws {said.aws.region}", list(_on_aws(said.aws, stack)))
     if said.gcp:
@@ -79,16 +76,3 @@ def _images_on(cloud: str) -> Iterator[Image]:
     """Each image once, of the charts that are installed on a cloud."""
     installed = [chart.name for chart in charts().values() if chart.cloud in (None, cloud)]
     yield from {image.name: image for chart in installed for image in images().get(chart, ())}.values()
-
-
-def _config(stack: str) -> Mapping[str, Any]:
-    file = ROOT / f"Pulumi.{stack}.yaml"
-    if not file.exists():
-        known = sorted(found.suffixes[0][1:] for found in ROOT.glob("Pulumi.*.yaml"))
-        near = nearest(stack, known)
-        raise LookupError(
-            f"no stack {stack}: one of {', '.join(known)}{f'; the nearest is {near}' if near else ''}"
-        )
-    values = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
-    prefix = f"{PROJECT}:"
-    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
