@@ -14,9 +14,11 @@ from infra import interfaces
 class Site:
     """What a stack has in one region, or on premises: where workloads run, and where their data is.
 
-    `node_configs` are what nodes on premises join the cluster with, by pool.
+    `node_configs` are what nodes on premises join the cluster with, by pool; `tunnel` is the command that opens the way
+    to the API server through the jump host, None without one.
     """
 
     cluster: interfaces.GpuCluster
     lake: interfaces.Lake
     node_configs: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    tunnel: pulumi.Output[str] | None = None
