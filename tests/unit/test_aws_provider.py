@@ -1121,8 +1121,8 @@ def test_every_mistake_is_told_at_once(world: World) -> None:
 
 
 def test_an_unknown_type_names_the_table(world: World) -> None:
-    with pytest.raises(ResourceFailed, match=r"aws:ec2/instance:Instance .*aws_types\.yaml"):
-        world.aws.check(about("aws:ec2/instance:Instance", "a"), {}, {})
+    with pytest.raises(ResourceFailed, match=r"aws:ec2/fleet:Fleet .*aws_types\.yaml"):
+        world.aws.check(about("aws:ec2/fleet:Fleet", "a"), {}, {})
 
 
 def test_a_refusal_says_of_what_and_why(world: World) -> None:
