@@ -139,13 +139,16 @@ OUTPUTS = {
     "gcp": ("gcpCluster", "gcpBuckets"),
     "onPremises": (None, "onPremisesBuckets"),
 }
+TUNNELS = {"aws": "tunnel", "gcp": "gcpTunnel"}
 
 
 def export(place: str, site: Site) -> None:
-    """The names of a site's cluster and buckets, and what nodes on premises join with."""
+    """The names of a site's cluster and buckets, the way to its API server, and what nodes on premises join with."""
     cluster, buckets = OUTPUTS[place]
     if cluster:
         pulumi.export(cluster, site.cluster.name)
     pulumi.export(buckets, {role: bucket.name for role, bucket in site.lake.buckets.items()})
     if site.node_configs:
         pulumi.export("nodeConfigs", dict(site.node_configs))
+    if site.tunnel is not None:
+        pulumi.export(TUNNELS[place], site.tunnel)

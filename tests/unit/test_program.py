@@ -191,11 +191,12 @@ GOOGLE_STACK: dict[str, Any] = {
         "project": "unit-project",
         "region": "asia-south1",
         "cluster": {
+            "access": {"jumpHost": True, "deployers": ["group:platform@example.in"]},
             "pools": [
                 {"name": "google-serve", "gpu": "L4", "maxGpus": 8, "purchase": ["spot", "on-demand"]},
                 {"name": "google-tcpx", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2},
                 {"name": "google-rdma", "gpu": "H200", "gpusPerNode": 8, "fabric": "rdma", "maxNodes": 2},
-            ]
+            ],
         },
         "access": {
             "dataEngineers": ["group:data@example.in"],

@@ -23,8 +23,19 @@ STACKS = ("local", "dev", "prod")
 IMAGE = "registry.in/training:1"
 
 
+REACHED = {"jumpHost": True, "deployers": ["role/ci"]}
+
+
+def reached(cloud: Any, access: dict[str, Any]) -> Any:
+    """A cloud's settings with a way in, where they are about something else."""
+    cluster = cloud.get("cluster", {}) if isinstance(cloud, dict) else None
+    if not cloud or not isinstance(cluster, dict) or "access" in cluster:
+        return cloud
+    return {**cloud, "cluster": {"access": access, **cluster}}
+
+
 def minimal(**over: Any) -> dict[str, Any]:
-    return {
+    given = {
         "owner": "ml-platform",
         "environment": "dev",
         "purpose": "tests",
@@ -33,6 +44,8 @@ def minimal(**over: Any) -> dict[str, Any]:
         "aws": {"region": "ap-south-1"},
         **over,
     }
+    ways = {"aws": REACHED, "gcp": {"jumpHost": True}}
+    return {key: reached(value, ways[key]) if key in ways else value for key, value in given.items()}
 
 
 def with_pools(*pools: dict[str, Any], region: str = "ap-south-1", **over: Any) -> dict[str, Any]:
@@ -670,7 +683,10 @@ def test_two_clouds_in_one_stack() -> None:
         "gcp": {
             **GOOGLE,
             "cluster": {
-                "pools": [{"name": "delhi", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2}]
+                "access": {"jumpHost": True},
+                "pools": [
+                    {"name": "delhi", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2}
+                ],
             },
         }
     }
