@@ -105,7 +105,7 @@ def eventbridge(resources: Sequence[Mapping[str, Any]], aws: Callable[[str], Any
         rule, arn = target["outputs"]["rule"], target["outputs"]["arn"]
         found = aws("events").describe_rule(Name=rule)
         pattern = EventPattern.load(found["EventPattern"])
-        event = next(filter(pattern.matches_event, recorded_events(arn)), None)
+        event = next((one for one in recorded_events(arn) if pattern.matches_event(one)), None)
         through = f"topic {_name(arn)}"
         if event is None:
             yield Alert(EVENTBRIDGE, rule, through, why="no recorded event matches its pattern")
@@ -116,7 +116,7 @@ def eventbridge(resources: Sequence[Mapping[str, Any]], aws: Callable[[str], Any
         yield _delivered(EVENTBRIDGE, rule, through, to, lacks, words, aws)
 
 
-def recorded_events(topic_arn: str) -> list[dict[str, Any]]:
+def recorded_events(topic_arn: str) -> list[Any]:
     """Events as AWS documents them, in the account and region of a topic."""
     _, _, _, region, account, _ = topic_arn.split(":")
     told = EVENTS.read_text().replace("REGION", region).replace("ACCOUNT", account)

@@ -270,7 +270,7 @@ def _operate(
         opts,
     )
     at_site = joined.ready if joined else []
-    return replace(gpus, platform=[*platform.ready, *gpu_pools.ready, *at_site, granted])
+    return replace(gpus, platform=[*platform.ready, *at_site, granted], nodes=gpu_pools.ready)
 
 
 def _reachable(network: Network, replica: Elsewhere | None) -> pulumi.Output[list[str]]:

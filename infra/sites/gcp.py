@@ -133,4 +133,4 @@ def _operate(
     nodes = gcp_pools.Pools(
         "pools", gcp_pools.PoolsArgs(project, handling, cluster, cloud.cluster.pools, keys.cluster), opts
     )
-    return replace(gpus, platform=[*platform.ready, *nodes.ready, *access.ready])
+    return replace(gpus, platform=[*platform.ready, *access.ready], nodes=nodes.ready)
