@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import yaml
 
+from infra.advice import check_fits
 from infra.catalog import check_offered
 from infra.settings import Settings, parse
 from workloads.proof.floors import check_floors
@@ -28,4 +29,4 @@ def settings_of(stack: str) -> Settings:
         raise NoSuchStack(f"there is no stack {stack}: {file.name} is missing; there are {known}")
     values = yaml.safe_load(file.read_text())["config"]
     ours = {k.partition(":")[2]: v for k, v in values.items() if k.startswith("india-ai-infra:")}
-    return parse(ours, check_offered, check_floors)
+    return parse(ours, check_offered, check_fits, check_floors)

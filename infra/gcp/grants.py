@@ -13,10 +13,11 @@ from infra.grants import HUMANS, WORKLOADS, Grant, Right
 
 __all__ = ["HUMANS", "ROLES", "WORKLOADS", "Binding", "bindings"]
 
-# Each right includes the one before it. To overwrite is to delete here, so `write` puts new objects only. Nobody may
-# change a bucket. Google's own roles, as a custom one that was deleted holds its name for weeks.
+# To overwrite is to delete here, so `add` and `write` put new objects only. Nobody may change a bucket. Google's own
+# roles, as a custom one that was deleted holds its name for weeks.
 ROLES: Mapping[Right, Sequence[str]] = {
     "read": ("roles/storage.objectViewer",),
+    "add": ("roles/storage.objectCreator",),
     "write": ("roles/storage.objectViewer", "roles/storage.objectCreator"),
     "prune": ("roles/storage.objectUser",),
 }

@@ -125,7 +125,8 @@ class Pools(pulumi.ComponentResource):
             upgrade_settings=None
             if flexible
             else {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1},
-            placement_policy=self._placement(resource_name) if pool.together else None,
+            # Flex-start nodes with a fabric come without one, as in cluster-toolkit's dws-flex-start/gke-a3-ultragpu.
+            placement_policy=self._placement(resource_name) if pool.together and not flexible else None,
             network_config=_networks(fabric),
             node_config=nodes.config(self._node(pool, way, machine)),
             opts=pulumi.ResourceOptions(

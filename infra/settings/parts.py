@@ -51,7 +51,7 @@ class Parts:
     """The parts of a configuration that are right on their own.
 
     Checks between parts run on these, so that one wrong setting does not hide another. `pool_names` holds every name
-    that was written, of wrong pools too.
+    that was written, of wrong pools too; `environment` is as it was written.
     """
 
     clouds: tuple[CloudParts, ...]
@@ -60,6 +60,7 @@ class Parts:
     serving: Serving | None
     proof: Proof | None
     site: SiteParts = SiteParts()
+    environment: str | None = None
 
     @property
     def pools(self) -> dict[str, GpuPool | SitePool]:
@@ -84,6 +85,7 @@ def parts_of(values: Mapping[str, Any]) -> Parts:
         serving=_read(Serving, workloads.get("serving")),
         site=_site_parts(site),
         proof=_read(Proof, workloads.get("proof")),
+        environment=environment if isinstance(environment := values.get("environment"), str) else None,
     )
 
 

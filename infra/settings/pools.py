@@ -277,10 +277,13 @@ class GooglePool(GpuPool):
     @classmethod
     def _ways_of_google(cls, ways: tuple[Way, ...], info: ValidationInfo) -> tuple[Way, ...]:
         on_google(ways)
-        together = info.data.get("placement_group") or info.data.get("fabric", "none") != "none"
-        if FLEX_START in ways and together:
+        if FLEX_START in ways and (info.data.get("placement_group") or _stands(info.data)):
             near = in_words([way for way in ways if way != FLEX_START] or [SPOT])
-            raise refuse("without flex-start: its nodes come one by one, apart from each other", near=near)
+            raise refuse(
+                "without flex-start, whose nodes come when there are some, not in a placement group: a pool with a "
+                "fabric can have it if it is elastic",
+                near=near,
+            )
         return ways
 
     @field_validator("max_run_hours")

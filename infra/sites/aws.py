@@ -18,7 +18,7 @@ from infra.aws.hybrid import HybridNodes, HybridNodesArgs
 from infra.aws.iam import Account
 from infra.aws.karpenter import Karpenter, KarpenterArgs
 from infra.aws.keys import Keys, KeysArgs
-from infra.aws.lake import Lake, LakeArgs
+from infra.aws.lake import Lake, LakeArgs, audit_bucket
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.pools import Pools, PoolsArgs
 from infra.aws.registry import Registry, RegistryArgs
@@ -46,7 +46,18 @@ def site(said: Settings, cloud: Aws) -> Site:
     account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
     handling = Handling(said.data_class, said.owner, said.purpose, said.retention_days)
 
-    keys = Keys("keys", KeysArgs(account, handling, name, trail_name=name, protect=cloud.protect_data), opts)
+    keys = Keys(
+        "keys",
+        KeysArgs(
+            account,
+            handling,
+            name,
+            trail_name=name,
+            protect=cloud.protect_data,
+            audit_bucket=audit_bucket("lake"),
+        ),
+        opts,
+    )
     lake = Lake(
         "lake",
         LakeArgs(account, handling, keys.lake, keys.logs, trail_name=name, protect=cloud.protect_data),
@@ -106,7 +117,8 @@ def site(said: Settings, cloud: Aws) -> Site:
         name, cloud, account, handling, keys, lake, replica, network, cluster, joined, sender, said, opts
     )
     data = replica.lake if replica and replica.failover else lake.lake
-    return Site(gpus, data, joined.node_configs if joined else {})
+    registry = pulumi.Output.concat(account.id, f".dkr.ecr.{cloud.region}.amazonaws.com")
+    return Site(gpus, data, registry, joined.node_configs if joined else {})
 
 
 def _link(

@@ -38,6 +38,10 @@ def site(said: Settings, cloud: Gcp) -> Site:
         project=cloud.project,
         region=cloud.region,
         default_labels=gcp_tags.defaults(pulumi.get_project(), pulumi.get_stack(), said.owner),
+        # A person's login has no project that its calls count against, and some APIs (orgpolicy) then refuse them
+        # ("Set the quota project").
+        billing_project=cloud.project,
+        user_project_override=True,
     )
     opts = pulumi.ResourceOptions(provider=provider)
     project = gcp_iam.Project.current(cloud.project, cloud.region, pulumi.InvokeOptions(provider=provider))
@@ -51,9 +55,19 @@ def site(said: Settings, cloud: Gcp) -> Site:
     lake = gcp_lake.Lake(
         "lake", gcp_lake.LakeArgs(project, handling, keys.lake, keys.logs, both, protect), opts
     )
-    days, emails = cloud.network.flow_log_days, cloud.audit.alert_emails
     gcp_audit.Audit(
-        "audit", gcp_audit.AuditArgs(project, handling, lake.lake, keys.logs, name, days, emails), opts
+        "audit",
+        gcp_audit.AuditArgs(
+            project,
+            handling,
+            lake.lake,
+            keys.logs,
+            name,
+            log_days=cloud.network.flow_log_days,
+            alert_emails=cloud.audit.alert_emails,
+            default_sink=cloud.audit.default_sink,
+        ),
+        opts,
     )
     cidrs = (cloud.network.cidr, cloud.network.pods_cidr, cloud.network.services_cidr)
     network = gcp_network.Network("network", gcp_network.NetworkArgs(project, name, *cidrs), opts)
@@ -68,12 +82,14 @@ def site(said: Settings, cloud: Gcp) -> Site:
             cluster_key=keys.cluster,
             system=cloud.cluster.system,
             groups_domain=gcp_access.groups_domain(_google_people(cloud)),
-            multi_networking=any(pool.fabric != "none" for pool in cloud.cluster.pools),
+            # From the start, so that a first pool with a fabric is an addition to a cluster that is up.
+            multi_networking=True,
             deletion_protection=cloud.cluster.deletion_protection,
         ),
         opts,
     )
-    return Site(_operate(cloud, project, handling, keys, lake, network, cluster, opts), lake.lake)
+    gpus = _operate(cloud, project, handling, keys, lake, network, cluster, opts)
+    return Site(gpus, lake.lake, f"{cloud.region}-docker.pkg.dev/{cloud.project}")
 
 
 def _google_people(cloud: Gcp) -> dict[str, list[str]]:
@@ -97,7 +113,7 @@ def _operate(
     """People's and pods' access to the data and the cluster, its operators and its GPU pools."""
     people = _google_people(cloud)
     access = gcp_access.Access(
-        "access", gcp_access.AccessArgs(project, lake.lake, lake.access_logs, people), opts
+        "access", gcp_access.AccessArgs(project, lake.lake, cluster.resource, people), opts
     )
     registry = gcp_registry.Registry(
         "registry",

@@ -77,7 +77,7 @@ class Calls:
             raise Refused(call.operation, "ValidationError", "; ".join(faults))
         if keep:
             resource_id = scope["id"] or evaluate(row.id, {**scope, "made": params})
-            self.remember(row, scope["region"], resource_id, params)
+            self.remember(row, scope["region"], resource_id, _without_removed_tags(scope, params))
         return params
 
     def _items(self, row: Row, call: Call, scope: Values) -> list[Any]:
@@ -111,6 +111,13 @@ class Calls:
                 fitted = shapes.fit(_target(row, call, shape, name), value, shapes.Place(name, {}, misfits))
                 shapes.put(params, shape, name, fitted)
         return params, taken
+
+
+def _without_removed_tags(scope: Values, params: Values) -> Values:
+    """What to keep of a call: one that takes tags away has their keys only, and what is left are the inputs' tags."""
+    if not {"tagKeys", "TagKeys"} & params.keys():
+        return params
+    return {**params, "tags": scope["inputs"].get("tags") or {}}
 
 
 def plan_scope(inputs: Values, region: Any) -> Values:

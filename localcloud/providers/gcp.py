@@ -7,7 +7,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -16,10 +16,11 @@ from typing import Any
 
 from ..paths import run_dir
 from ..store import Store
+from . import gcp_habits as habits
 from . import gcp_shapes as shapes
 from .gcp_plays import PLAYS, master_version
 from .gcp_refusals import refusals
-from .gcp_table import Row, UnknownType, channels, invoke, render, row, service_agent
+from .gcp_table import Row, UnknownType, channels, invoke, render, row, service_agent, tells_email
 from .serve import (
     UNKNOWN,
     Diff,
@@ -38,7 +39,10 @@ _LOCATION = re.compile(r"projects/[^/]+/locations/([^/]+)/")
 
 
 class Gcp(Provider):
-    def __init__(self) -> None:
+    """`now` is the clock by which deleted things linger."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
         self._config: Values = {}
         self._one_at_a_time = Lock()
 
@@ -74,7 +78,7 @@ class Gcp(Provider):
             return "", _merged(_unknown(found.outputs), _shown(inputs)) | self._labels(found, inputs)
         drawn: Values = {
             "digits": str(10**18 + secrets.randbelow(9 * 10**18)),
-            "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "created": self._now().strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         scope = self._scope(found, inputs, drawn)
         with self._one_at_a_time:
@@ -87,11 +91,12 @@ class Gcp(Provider):
             self._store.delete(found.token, scope["id"])
             raise
         self._store.put(found.token, scope["id"], {"inputs": inputs, "drawn": drawn})
+        habits.made(self._call(found, inputs, scope))
         return scope["id"], self._outputs(found, inputs, drawn)
 
     def read(self, resource: Resource, inputs: Values, outputs: Values) -> tuple[Values, Values] | None:
         found = _row(resource)
-        record = self._store.get(found.token, resource.id)
+        record = self._record(found, resource.id)
         if record is None:
             return None
         seen = record["inputs"]
@@ -108,8 +113,9 @@ class Gcp(Provider):
             return self._outputs(found, inputs, drawn)
         if wrong := self._refusals(found, inputs):
             raise ResourceFailed(f"{_said(resource)}: {_together(wrong)}")
+        scope = self._scope(found, inputs, drawn) | {"old": record["inputs"]}
+        habits.refuse(_said(resource), self._call(found, inputs, scope))
         if found.plays:
-            scope = self._scope(found, inputs, drawn) | {"old": record["inputs"]}
             played = PLAYS[found.plays].updated(inputs, scope)
             drawn["played"] = {**drawn.get("played", {}), **played}
         self._store.put(found.token, resource.id, {"inputs": inputs, "drawn": drawn})
@@ -131,6 +137,10 @@ class Gcp(Provider):
         if record and found.plays:
             seen = record["inputs"]
             PLAYS[found.plays].deleting(seen, self._scope(found, seen, record["drawn"]))
+        if record and habits.ended(
+            self._call(found, record["inputs"], {**self._place({}), "id": resource.id})
+        ):
+            return
         self._store.delete(found.token, resource.id)
 
     def invoke(self, token: str, args: Values) -> Values:
@@ -142,7 +152,21 @@ class Gcp(Provider):
             raise ResourceFailed(
                 f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
             )
-        return render(function["outputs"], {**self._place(args), **args})
+        outputs = render(function["outputs"], {**self._place(args), **args})
+        habits.answered(outputs, self._store)
+        return outputs
+
+    def _record(self, found: Row, resource_id: str) -> Values | None:
+        """What Google has of a resource: what a program made of it, or what is there from the start."""
+        record = self._store.get(found.token, resource_id)
+        if record is None and found.token == habits.SINK:
+            _, project, _, name = resource_id.split("/")
+            sink = habits.own_sink(project, name)
+            return {"inputs": sink, "drawn": {}} if sink else None
+        return record
+
+    def _call(self, found: Row, inputs: Values, scope: Mapping[str, Any]) -> habits.Call:
+        return habits.Call(found.token, inputs, scope, self._store, self._now())
 
     def _admit(self, resource: Resource, found: Row, inputs: Values, scope: Values) -> None:
         """Let in what nothing made meanwhile forbids."""
@@ -151,6 +175,7 @@ class Gcp(Provider):
             raise ResourceFailed(f"{_said(resource)}: {said}")
         if wrong := self._refusals(found, inputs):
             raise ResourceFailed(f"{_said(resource)}: {_together(wrong)}")
+        habits.refuse(_said(resource), self._call(found, inputs, scope))
 
     def _refusals(self, found: Row, inputs: Values) -> list[tuple[str, str]]:
         return refusals(found.token, inputs, self._scope(found, inputs), self._inputs_of)
@@ -165,7 +190,10 @@ class Gcp(Provider):
         scope = {**self._place(given), **later, **given, "id": UNKNOWN, "old": {}}
         if "service" in given:
             service = given["service"]
-            scope["service_agent"] = UNKNOWN if service is UNKNOWN else service_agent(service)
+            told = service is UNKNOWN or tells_email(service)
+            scope["service_agent"] = (
+                (UNKNOWN if service is UNKNOWN else service_agent(service)) if told else None
+            )
         if "cluster" in given:
             scope |= self._cluster(scope)
         scope["id"] = render(found.id, scope)

@@ -170,7 +170,7 @@ def _default_pool(inputs: Values, scope: Scope, records: Records) -> Iterator[Mi
 
 # ── Node pools ───────────────────────────────────────────────────────────────────────────────────────────────────────
 def _pool(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
-    for rule in (_purchase, _flex_start, _no_reservation, _notice, _local_disks, _machine):
+    for rule in (_purchase, _flex_start, _no_reservation, _notice, _local_disks, _machine, _sold):
         yield from rule(inputs, scope, records)
     yield from _key_in_region(inputs, "nodeConfig.bootDiskKmsKey", scope["location"])
 
@@ -198,6 +198,36 @@ def _flex_start(inputs: Values, scope: Scope, records: Records) -> Iterator[Misf
             "nodeConfig.maxRunDuration",
             f"is {run}; flex-start nodes run for a week at most: {WEEK_SECONDS}s",
         )
+
+
+def _sold(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    """Machine types that are not sold on demand, or from a reservation."""
+    location, config = scope["location"], inputs.get("nodeConfig") or {}
+    parts = [location, config]
+    if any(part is UNKNOWN for part in [*parts, *(config.get(name) for name in _BOUGHT_BY)]):
+        return
+    try:
+        machine = machine_of(config, region_of(location))
+    except MachineNotOffered:
+        return
+    way = _way(config)
+    if not machine.sold_as(way):
+        yield (
+            "nodeConfig.machineType",
+            f"is {machine.machine_type}, which can't be had {way.replace('-', ' ')}: it is sold as "
+            f"{' or '.join(machine.ways)}",
+        )
+
+
+_BOUGHT_BY = ("spot", "flexStart", "reservationAffinity", "machineType", "guestAccelerators")
+
+
+def _way(config: Values) -> str:
+    for field, way in (("spot", "spot"), ("preemptible", "spot"), ("flexStart", "flex-start")):
+        if config.get(field):
+            return way
+    affinity = _given(config, "reservationAffinity.consumeReservationType")
+    return "reserved" if affinity == "SPECIFIC_RESERVATION" else "on-demand"
 
 
 def _seconds(duration: str) -> float:
@@ -301,3 +331,6 @@ _RULES: Mapping[str, tuple[_Rule, ...]] = {
     "gcp:container/cluster:Cluster": (_data_plane, _version, _first_nodes, _cluster_key, _default_pool),
     "gcp:container/nodePool:NodePool": (_pool, _networks),
 }
+
+# Rules that are habits of Google's (gcp_habits.yaml), not conditions on the fields of one resource.
+HABITS: tuple[_Rule, ...] = (_sold,)

@@ -119,6 +119,16 @@ def service_agent(service: str) -> str:
     return _content()["service_agents"].get(service) or f"gcp-sa-{service.split('.')[0]}"
 
 
+def tells_email(service: str) -> bool:
+    """Whether asking for the identity of a service gets its address."""
+    return service not in _content()["identities_without_email"]
+
+
+def agents_with_an_api() -> frozenset[str]:
+    """Agents that exist as soon as the API is on, before anything uses it."""
+    return frozenset(_content()["agents_with_an_api"])
+
+
 def render(template: Any, scope: Mapping[str, Any]) -> Any:
     """The value of a template: `{…}` are JMESPath expressions; one that stands alone keeps its type.
 

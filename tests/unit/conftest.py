@@ -198,6 +198,7 @@ _PARTICULARS: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
     },
     "gcp:compute/network:Network": _google("projects/{project}/global/networks/{name}"),
     "gcp:compute/subnetwork:Subnetwork": _google("projects/{project}/regions/{region}/subnetworks/{name}"),
+    "random:index/randomId:RandomId": lambda _name, _: {"hex": "a1b2c3"},
     "gcp:pubsub/topic:Topic": _google("projects/{project}/topics/{name}"),
     "gcp:container/cluster:Cluster": lambda name, _: {
         "endpoint": "10.64.0.2",

@@ -437,6 +437,13 @@ STEPS: list[Step] = [
         },
         {"tags": {"Name": "flow"}},
     ),
+    # Before its cluster, which would make it.
+    (
+        "aws:cloudwatch/logGroup:LogGroup",
+        "logs",
+        lambda made: {"name": "/aws/eks/mumbai/cluster", "retentionInDays": 400, "kmsKeyId": made["key"].arn},
+        {"retentionInDays": 731, "tags": {"of": "cluster"}},
+    ),
     (
         "aws:eks/cluster:Cluster",
         "cluster",
@@ -551,12 +558,6 @@ STEPS: list[Step] = [
             "roleArn": made["role"].arn,
         },
         {"disableSessionTags": True},
-    ),
-    (
-        "aws:cloudwatch/logGroup:LogGroup",
-        "logs",
-        lambda made: {"name": "/aws/eks/mumbai", "retentionInDays": 400, "kmsKeyId": made["key"].arn},
-        {"retentionInDays": 731, "tags": {"of": "cluster"}},
     ),
     (
         "aws:cloudwatch/eventRule:EventRule",

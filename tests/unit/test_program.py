@@ -16,7 +16,7 @@ from infra.platform.images import images
 from localcloud.paths import PROJECT
 from policies.control import Control
 from policies.pack import CONTROLS
-from policies.resource import Resource
+from policies.resources import Resource
 
 STACKS = ("local", "dev", "prod")
 
@@ -229,9 +229,18 @@ GOOGLE_STACK: dict[str, Any] = {
         "org": {"folder": "folders/1234"},
     },
     "india-ai-infra:workloads": {
-        "training": {"pool": "google-tcpx", "image": "training:1", "nodes": 2, "gpusPerNode": 8},
+        "training": {
+            "pool": "google-tcpx",
+            "image": "{registry}/own/training:1",
+            "nodes": 2,
+            "gpusPerNode": 8,
+        },
         "serving": {"pool": "google-rdma", "model": "m", "gpus": 8},
-        "proof": {"image": "proof:1", "dcgmImage": "dcgm:4", "floorGbs": {"google-tcpx": 60}},
+        "proof": {
+            "image": "{registry}/own/proof:1",
+            "dcgmImage": "{registry}/own/dcgm:4",
+            "floorGbs": {"google-tcpx": 60},
+        },
     },
 }
 
@@ -414,3 +423,57 @@ def test_whole_nodes_on_google_carry_what_their_fabric_asks(google: Any) -> None
     assert environment["NCCL_NET"] == "gIB"
     diagnosis = google.one("v1:Job", "nccl-test-google-tcpx-diag").inputs["spec"]["template"]
     assert "initContainers" not in diagnosis["spec"], "it looks at GPUs, not at the fabric"
+
+
+def test_images_come_from_the_registry_of_the_account_or_project_where_they_run(both: Any) -> None:
+    """Nobody writes an account number into a stack file, and one line serves both clouds."""
+    found = {
+        (kind(r), r.name): container["image"]
+        for r in both.resources
+        if kind(r) in ("Job", "Deployment", "CronJob")
+        for container in _pod(r.inputs)["containers"]
+    }
+    assert found["Job", "train"] == "asia-south1-docker.pkg.dev/unit-project/own/training:1"
+    of_lakes = [found["Job", f"lake-test-{cloud}"] for cloud in ("aws", "gcp")]
+    assert of_lakes == [
+        "111122223333.dkr.ecr.ap-south-1.amazonaws.com/own/proof:1",
+        "asia-south1-docker.pkg.dev/unit-project/own/proof:1",
+    ]
+    assert not [image for image in found.values() if "{" in image]
+
+
+def _pod(inputs: dict[str, Any]) -> dict[str, Any]:
+    spec = inputs["spec"].get("jobTemplate", inputs)["spec"]
+    return spec["template"]["spec"]
+
+
+def test_the_model_server_is_told_what_the_stack_says(both: Any, deploy: Callable[..., Any]) -> None:
+    assert "--max-model-len=16384" in _served(both)["args"]
+    config = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())["config"]
+    serving = {
+        **config["india-ai-infra:workloads"]["serving"],
+        "quantization": "fp8_per_tensor",
+        "engineArgs": ["--enable-prefix-caching"],
+        "image": "{registry}/own/vllm:1",
+    }
+    made = _served(_run(deploy, {**config, "india-ai-infra:workloads": {"serving": serving}}))
+    assert made["args"][0] == "Qwen/Qwen3-8B"
+    assert made["args"][-3:] == [
+        "--max-model-len=16384",
+        "--quantization=fp8_per_tensor",
+        "--enable-prefix-caching",
+    ]
+    assert made["image"] == "111122223333.dkr.ecr.ap-south-1.amazonaws.com/own/vllm:1"
+
+
+def _served(recorded: Any) -> dict[str, Any]:
+    return _pod(recorded.one("Deployment", "serve").inputs)["containers"][0]
+
+
+def test_a_model_that_nobody_could_check_is_told(
+    deploy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", told.append)
+    _run(deploy, GOOGLE_STACK)
+    assert [line for line in told if "workloads.serving" in line and "make advise" in line]

@@ -119,7 +119,7 @@ class LakeProof(pulumi.ComponentResource):
             image=args.image,
             command=["python", f"{PROGRAM_DIRECTORY}/lake.py"],
             args=["--uri", args.uri, "--key", args.key, *refused, *_evidence(args.evidence_uri)],
-            env=pods.environment({"AWS_REGION": args.cluster.region, **pods.scratch_environment()}),
+            env=pods.environment({**pods.cloud_environment(args.cluster), **pods.scratch_environment()}),
             resources=k8s.core.v1.ResourceRequirementsArgs(requests={"cpu": "100m", "memory": "256Mi"}),
             security_context=pods.container_security(),
             volume_mounts=[_program_mount(), *pods.scratch_mounts()],
@@ -284,11 +284,11 @@ def _dcgm(args: FabricProofArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
 
 def _nccl(name: str, args: FabricProofArgs, pool: Pool, floor: float) -> k8s.core.v1.ContainerArgs:
     environment = {
-        "AWS_REGION": args.cluster.region,
         "PYTHONUNBUFFERED": "1",
         "NCCL_DEBUG": "INFO",  # says which network it uses, which the result then holds
         "NCCL_DEBUG_SUBSYS": "INIT,NET",
         "NCCL_DEBUG_FILE": NCCL_LOG,
+        **pods.cloud_environment(args.cluster),
         **pods.scratch_environment(),
         **nccl_environment(pool, pool.gpus_per_node, pods=args.nodes),
     }

@@ -204,10 +204,10 @@ def _pod(
 
 def _container(name: str, args: TrainingJobArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
     environment = {
-        "AWS_REGION": args.cluster.region,
         "PYTHONUNBUFFERED": "1",
         "TORCH_FR_BUFFER_SIZE": "2000",  # the flight recorder: says which collective hung
         **pods.scratch_environment(),
+        **pods.cloud_environment(args.cluster),
         **nccl_environment(pool, args.gpus_per_node, pods=args.nodes),
         **pods.store_environment(args.endpoint),
     }
