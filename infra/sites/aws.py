@@ -246,6 +246,7 @@ def _operate(
         resource=cluster.resource,
         provider=cluster.provider,
         pools=pools.describe(cloud.region, cloud.cluster.pools),
+        mirrors=registry.mirrors,
     )
     on_premises = said.on_premises
     platform = Platform(

@@ -127,6 +127,7 @@ def _operate(
         resource=cluster.resource,
         provider=cluster.provider,
         pools=gcp_pools.describe(cloud.region, cloud.cluster.version, cloud.cluster.pools),
+        mirrors=registry.mirrors,
     )
     platform = Platform(
         "platform",
