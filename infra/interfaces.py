@@ -58,7 +58,9 @@ class GpuCluster:
     """A Kubernetes cluster with GPU pools.
 
     Kubernetes resources carry `deleted_with=resource`, so that a destroy does not wait on a cluster that has gone, and
-    depend on `platform`, the operators they need. Pools are by name.
+    depend on `platform`, the operators they need. Pools are by name, and so is what makes their nodes (`nodes`): pods
+    wait for those of their own pool, as another's may be long in coming, or never come. `mirrors` are where its nodes
+    pull an upstream's images instead, by the upstream's name (`docker.io`).
     """
 
     name: str
@@ -68,6 +70,12 @@ class GpuCluster:
     provider: kubernetes.Provider
     pools: Mapping[str, Pool]
     platform: Sequence[pulumi.Resource] = ()
+    nodes: Mapping[str, Sequence[pulumi.Resource]] = field(default_factory=dict)
+    mirrors: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+
+    def needed_on(self, pool: str) -> list[pulumi.Resource]:
+        """What a workload on one pool waits for."""
+        return [*self.platform, *self.nodes.get(pool, ())]
 
 
 @dataclass(frozen=True)

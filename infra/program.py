@@ -10,6 +10,7 @@ import pulumi
 from infra import advice, catalog, settings
 from infra.budget import Budget
 from infra.interfaces import GpuCluster
+from infra.platform.images import from_mirror
 from infra.settings.credentials import store_credentials
 from infra.settings.workloads import OWN_REGISTRY, Proof, Serving, Workloads
 from infra.sites import Site, aws, gcp, on_premises
@@ -79,9 +80,11 @@ def _serve(asked: Serving, site: Site) -> ModelServer:
 
 
 def _image(reference: str, site: Site) -> pulumi.Input[str]:
-    """The image that a setting names, in the site's own registry where it says so."""
+    """The image that a setting names: in the site's own registry where it says so, else in its upstream's mirror."""
     registry, own, rest = reference.partition(OWN_REGISTRY)
-    return pulumi.Output.concat(site.registry, rest) if own and not registry else reference
+    if own and not registry:
+        return pulumi.Output.concat(site.registry, rest)
+    return from_mirror(reference, site.cluster.mirrors)
 
 
 def _after(cluster: GpuCluster, proof: FabricProof | None) -> GpuCluster:

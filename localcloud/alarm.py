@@ -2,7 +2,8 @@
 
 EventBridge: recorded events against the rules' patterns (moto's), then their targets, and the policies of the topic and
 its key (alert_delivery.py). Prometheus: each of the stack's alerts through the routing tree that the stack renders, and
-the words of its message, by Alertmanager's own amtool; then the role that Alertmanager's pods have.
+the words of its message, by Alertmanager's own amtool; then the role that Alertmanager's pods have. Cloud Logging:
+recorded log entries against the alert policies' filters (log_filters.py), and their notification channels.
 
 Real: what the stack made of all these. Played: that an expression is true, and that a packet moves. A subscriber by
 mail must have confirmed, which nobody does here.
@@ -25,15 +26,16 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from . import alert_delivery, cloud, toolchain
+from . import alert_delivery, cloud, log_filters, toolchain
 from .alert_delivery import Topic, statements
 from .engine import Stack
 from .progress import console, step
 from .stacks import settings_of
 
 EVENTS = Path(__file__).parent / "data" / "aws_events.json"
+ENTRIES = Path(__file__).parent / "data" / "google_log_entries.json"
 CHART = "kube-prometheus-stack"
-EVENTBRIDGE, PROMETHEUS = "EventBridge", "Prometheus"
+EVENTBRIDGE, PROMETHEUS, LOGGING = "EventBridge", "Prometheus", "Cloud Logging"
 # As Alertmanager's default templates for SNS.
 SUBJECT, BODY = '{{ template "sns.default.subject" . }}', '{{ template "sns.default.message" . }}'
 
@@ -74,7 +76,7 @@ def alarm(
 
 def fire(resources: Sequence[Mapping[str, Any]], aws: Callable[[str], Any], amtool: Path) -> list[Alert]:
     """Every alert of a stack, fired: `resources` are those of its state, `aws` makes a client of a service."""
-    return [*eventbridge(resources, aws), *prometheus(resources, aws, amtool)]
+    return [*eventbridge(resources, aws), *prometheus(resources, aws, amtool), *logging(resources)]
 
 
 def show(fired: Sequence[Alert]) -> None:
@@ -105,7 +107,7 @@ def eventbridge(resources: Sequence[Mapping[str, Any]], aws: Callable[[str], Any
         rule, arn = target["outputs"]["rule"], target["outputs"]["arn"]
         found = aws("events").describe_rule(Name=rule)
         pattern = EventPattern.load(found["EventPattern"])
-        event = next(filter(pattern.matches_event, recorded_events(arn)), None)
+        event = next((one for one in recorded_events(arn) if pattern.matches_event(one)), None)
         through = f"topic {_name(arn)}"
         if event is None:
             yield Alert(EVENTBRIDGE, rule, through, why="no recorded event matches its pattern")
@@ -116,7 +118,7 @@ def eventbridge(resources: Sequence[Mapping[str, Any]], aws: Callable[[str], Any
         yield _delivered(EVENTBRIDGE, rule, through, to, lacks, words, aws)
 
 
-def recorded_events(topic_arn: str) -> list[dict[str, Any]]:
+def recorded_events(topic_arn: str) -> list[Any]:
     """Events as AWS documents them, in the account and region of a topic."""
     _, _, _, region, account, _ = topic_arn.split(":")
     told = EVENTS.read_text().replace("REGION", region).replace("ACCOUNT", account)
@@ -133,6 +135,28 @@ def prometheus(
         kind = f"{PROMETHEUS} ({'Google' if 'gcp:Cluster' in rules['provider'] else 'AWS'})"
         for alert in _alerts(rules["outputs"]["spec"]):
             yield _through_alertmanager(kind, alert, values.get("alertmanager") or {}, resources, aws, amtool)
+
+
+def logging(resources: Sequence[Mapping[str, Any]]) -> Iterator[Alert]:
+    """Each log-based alert policy of the stack, with a recorded log entry that it is for."""
+    channels = {
+        one["id"]: one["outputs"]
+        for one in _of(resources, "gcp:monitoring/notificationChannel:NotificationChannel")
+    }
+    entries = [told["entry"] for told in json.loads(ENTRIES.read_text()).values()]
+    for policy in _of(resources, "gcp:monitoring/alertPolicy:AlertPolicy"):
+        found = policy["outputs"]
+        filters = [one["conditionMatchedLog"]["filter"] for one in found["conditions"]]
+        people = [
+            f"{channels[id]['type']}:{', '.join(channels[id]['labels'].values())}"
+            for id in found.get("notificationChannels") or ()
+        ]
+        rule, through = found["displayName"], f"{len(people)} notification channels"
+        if not any(log_filters.matches(filter, entry) for filter in filters for entry in entries):
+            yield Alert(LOGGING, rule, through, why="no recorded log entry matches its filter")
+            continue
+        why = "" if people else "no channel has an address: gcp.audit.alertEmails is empty"
+        yield Alert(LOGGING, rule, through, people, why, found["documentation"]["content"])
 
 
 def _through_alertmanager(

@@ -48,7 +48,9 @@ class PoolsArgs:
 
 
 class Pools(pulumi.ComponentResource):
-    """The GPU nodes of a cluster. `ready` is what pods that ask for GPUs wait for."""
+    """The GPU nodes of a cluster. `ready` is what pods that ask for GPUs wait for, by their pool's name."""
+
+    ready: Mapping[str, Sequence[pulumi.Resource]]
 
     def __init__(self, name: str, args: PoolsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:aws:Pools", name, None, opts)
@@ -56,20 +58,21 @@ class Pools(pulumi.ComponentResource):
         self._name = args.cluster.args.name
         self._child = pulumi.ResourceOptions(parent=self)
         self._image = kubernetes_versions()[args.cluster.args.version]
-        standing = [pool for pool in args.pools if pool.stands]
-        joined = [pool for pool in args.pools if pool.together and not pool.stands]
-        alone = [pool for pool in args.pools if not pool.together]
-        self.ready: list[pulumi.Resource] = [self._node_group(name, pool) for pool in standing]
-        self.ready += [self._joined_node_pool(name, pool) for pool in joined]
-        shared = [pool for pool in alone if not pool.capacity_reservation]
-        if shared:
-            node_class = self._node_class(name, nodepools.NODE_CLASS)
-            self.ready += [self._node_pool(name, pool, node_class, nodepools.NODE_CLASS) for pool in shared]
-        for pool in alone:
-            if pool.capacity_reservation:
-                own = self._node_class(name, pool.name, reservation=pool.capacity_reservation)
-                self.ready.append(self._node_pool(name, pool, own, pool.name))
+        self._shared_class: kubernetes.apiextensions.CustomResource | None = None
+        self.ready = {pool.name: [self._pool(name, pool)] for pool in args.pools}
         self.register_outputs({"pools": [pool.name for pool in args.pools]})
+
+    def _pool(self, name: str, pool: GpuPool) -> pulumi.Resource:
+        if pool.stands:
+            return self._node_group(name, pool)
+        if pool.together:
+            return self._joined_node_pool(name, pool)
+        if pool.capacity_reservation:
+            own = self._node_class(name, pool.name, reservation=pool.capacity_reservation)
+            return self._node_pool(name, pool, own, pool.name)
+        if self._shared_class is None:
+            self._shared_class = self._node_class(name, nodepools.NODE_CLASS)
+        return self._node_pool(name, pool, self._shared_class, nodepools.NODE_CLASS)
 
     def _node_group(self, name: str, pool: GpuPool) -> aws.eks.NodeGroup:
         """Nodes that stand together in one zone, bought in one way."""

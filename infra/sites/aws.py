@@ -268,6 +268,7 @@ def _operate(
         resource=cluster.resource,
         provider=cluster.provider,
         pools=pools.describe(cloud.region, cloud.cluster.pools),
+        mirrors=registry.mirrors,
     )
     on_premises = said.on_premises
     platform = Platform(
@@ -304,7 +305,7 @@ def _operate(
         opts,
     )
     at_site = joined.ready if joined else []
-    return replace(gpus, platform=[*platform.ready, *gpu_pools.ready, *at_site, granted])
+    return replace(gpus, platform=[*platform.ready, *at_site, granted], nodes=gpu_pools.ready)
 
 
 def _reachable(network: Network, replica: Elsewhere | None) -> pulumi.Output[list[str]]:

@@ -153,6 +153,7 @@ def _operate(
         resource=cluster.resource,
         provider=cluster.provider,
         pools=gcp_pools.describe(cloud.region, cloud.cluster.version, cloud.cluster.pools),
+        mirrors=registry.mirrors,
     )
     platform = Platform(
         "platform",
@@ -175,4 +176,4 @@ def _operate(
     nodes = gcp_pools.Pools(
         "pools", gcp_pools.PoolsArgs(project, handling, cluster, cloud.cluster.pools, keys.cluster), opts
     )
-    return replace(gpus, platform=[*platform.ready, *nodes.ready, *access.ready])
+    return replace(gpus, platform=[*platform.ready, *access.ready], nodes=nodes.ready)

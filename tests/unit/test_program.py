@@ -128,9 +128,31 @@ def test_node_pools_go_before_the_controller_that_ends_their_machines(local: Any
 
 def test_workloads_go_before_the_nodes_they_run_on(local: Any) -> None:
     order = Order(local)
-    pools = {r.urn for r in local.resources if kind(r) == "NodePool"}
-    for workload in (local.one("Job", "train"), local.one("Deployment", "serve")):
-        assert pools <= order.needs(workload)
+    for name, workload in (("train", local.one("Job", "train")), ("serve", local.one("Deployment", "serve"))):
+        assert local.one("NodePool", f"pools-{name}").urn in order.needs(workload)
+
+
+def test_no_workload_waits_for_a_pool_that_it_does_not_run_on(both: Any) -> None:
+    """A pool of spot may be long in coming, or end in an error: what runs elsewhere comes up without it."""
+    order = Order(both)
+    pools = {r.urn: r for r in both.resources if makes_nodes(r)}
+    assert len(pools) > 5
+    workloads = [r for r in both.resources if kind(r) in ("Job", "Deployment")]
+    for workload in workloads:
+        spec = workload.inputs["spec"]["template"]["spec"]
+        own = {
+            value.removesuffix("-spot")
+            for key, value in (spec.get("nodeSelector") or {}).items()
+            if key.startswith(("india-ai-infra/", "cloud.google.com/compute-class"))
+        }
+        needed = {pools[urn].name for urn in order.needs(workload) & pools.keys()}
+        assert all(any(f"pools-{name}" in pool for name in own) for pool in needed), workload.name
+        assert bool(own) == bool(needed), workload.name
+
+
+def makes_nodes(resource: Any) -> bool:
+    """Whether it makes nodes for GPUs: not the system's."""
+    return kind(resource) in ("NodePool", "NodeGroup") and resource.name.startswith("pools-")
 
 
 def test_controllers_go_before_the_cluster_and_their_rights(local: Any) -> None:
@@ -302,8 +324,8 @@ def test_on_google_objects_go_with_their_cluster_and_the_network_last(google: An
     nat = google.one("compute/routerNat:RouterNat").urn
     for pool in google.of("container/nodePool:NodePool").values():
         assert {cluster, nat} <= order.needs(pool)
-    pools = {r.urn for r in google.of("container/nodePool:NodePool").values()}
-    assert pools <= order.needs(google.one("Job", "train"))
+    own = google.one("container/nodePool:NodePool", "pools-google-tcpx").urn
+    assert own in order.needs(google.one("Job", "train"))
 
 
 def test_on_google_the_platform_is_without_what_gke_brings(google: Any) -> None:

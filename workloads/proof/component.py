@@ -73,7 +73,7 @@ class FabricProof(pulumi.ComponentResource):
         pool = pool_for(args.cluster, args.pool, gpus=_whole(args), pods=args.nodes)
         floor = _floor(pool, args)
         super().__init__("india-ai-infra:workloads:FabricProof", name, None, opts)
-        child = _child(self, args.cluster)
+        child = _child(self, args.cluster, args.cluster.needed_on(args.pool))
         program = _program(name, args.namespace, child)
         meeting = _meeting_point(name, args.namespace, child)
         diagnosis = _pod(args, pool, _dcgm(args, pool))
@@ -111,7 +111,7 @@ class LakeProof(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: LakeProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:workloads:LakeProof", name, None, opts)
-        child = _child(self, args.cluster)
+        child = _child(self, args.cluster, args.cluster.platform)
         program = _program(name, args.namespace, child)
         refused = [part for uri in args.refused_uris for part in ("--refused-uri", uri)]
         container = k8s.core.v1.ContainerArgs(
@@ -153,11 +153,13 @@ def _whole(args: FabricProofArgs) -> int:
     return args.cluster.pools[args.pool].gpus_per_node if args.pool in args.cluster.pools else 1
 
 
-def _child(parent: pulumi.Resource, cluster: GpuCluster) -> pulumi.ResourceOptions:
+def _child(
+    parent: pulumi.Resource, cluster: GpuCluster, after: Sequence[pulumi.Resource]
+) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(
         parent=parent,
         provider=cluster.provider,
-        depends_on=list(cluster.platform),
+        depends_on=list(after),
         deleted_with=cluster.resource,
     )
 

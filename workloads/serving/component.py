@@ -67,7 +67,7 @@ class ModelServer(pulumi.ComponentResource):
             raise ValueError(f"gpu_memory_utilization {args.gpu_memory_utilization} is not in (0, 1]")
         super().__init__("india-ai-infra:workloads:ModelServer", name, None, opts)
         child = pulumi.ResourceOptions(
-            parent=self, provider=args.cluster.provider, depends_on=list(args.cluster.platform)
+            parent=self, provider=args.cluster.provider, depends_on=args.cluster.needed_on(args.pool)
         )
         # Neither is `deleted_with` the cluster: Karpenter would drain their nodes one pod at a time, and each pod would
         # come back. They go before its NodePools do.

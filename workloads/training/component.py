@@ -72,7 +72,7 @@ class TrainingJob(pulumi.ComponentResource):
         pool = pool_for(args.cluster, args.pool, gpus=args.gpus_per_node, pods=args.nodes)
         super().__init__("india-ai-infra:workloads:TrainingJob", name, None, opts)
         child = pulumi.ResourceOptions(
-            parent=self, provider=args.cluster.provider, depends_on=list(args.cluster.platform)
+            parent=self, provider=args.cluster.provider, depends_on=args.cluster.needed_on(args.pool)
         )
         in_cluster = pulumi.ResourceOptions(deleted_with=args.cluster.resource)
         service = _service(name, args, pulumi.ResourceOptions.merge(child, in_cluster))
