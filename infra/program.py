@@ -11,6 +11,7 @@ from infra import advice, catalog, settings
 from infra.budget import Budget
 from infra.interfaces import GpuCluster
 from infra.settings.credentials import store_credentials
+from infra.settings.placeholders import placeholders
 from infra.settings.workloads import OWN_REGISTRY, Proof, Serving, Workloads
 from infra.sites import Site, aws, gcp, on_premises
 from workloads.proof.component import FabricProof, FabricProofArgs, LakeProof, LakeProofArgs, fabric_pools
@@ -22,6 +23,7 @@ from workloads.training.component import TrainingJob, TrainingJobArgs
 def run() -> None:
     """Read the running stack's settings, refuse what is wrong in them, and make everything they ask for."""
     said = settings.load(pulumi.Config(), catalog.check_offered, advice.check_fits, check_floors)
+    _tell_placeholders(said)
     site = said.on_premises
     credentials = store_credentials() if site and site.store else None
     Budget("budget", said)
@@ -35,6 +37,12 @@ def run() -> None:
     run_workloads(said.workloads, sites)
     for place, made in sites.items():
         export(place, made)
+
+
+def _tell_placeholders(read: settings.Settings) -> None:
+    """On a real account an alert to such an address is lost; the local cloud sends no mail."""
+    for path, address in placeholders(read).items():
+        pulumi.log.warn(f"{path}: {address} is a placeholder: mail to it reaches nobody; put in your own")
 
 
 def run_workloads(asked: Workloads, sites: Mapping[str, Site]) -> None:
