@@ -14,7 +14,14 @@ from infra.settings.credentials import store_credentials
 from infra.settings.placeholders import placeholders
 from infra.settings.workloads import OWN_REGISTRY, Proof, Serving, Workloads
 from infra.sites import Site, aws, gcp, on_premises
-from workloads.proof.component import FabricProof, FabricProofArgs, LakeProof, LakeProofArgs, fabric_pools
+from workloads.proof.component import (
+    FabricProof,
+    FabricProofArgs,
+    FabricProofTemplate,
+    LakeProof,
+    LakeProofArgs,
+    fabric_pools,
+)
 from workloads.proof.floors import check_floors
 from workloads.serving.component import IMAGE, ModelServer, ModelServerArgs
 from workloads.training.component import TrainingJob, TrainingJobArgs
@@ -98,8 +105,8 @@ def _after(cluster: GpuCluster, proof: FabricProof | None) -> GpuCluster:
 
 
 def prove(asked: Proof, sites: Mapping[str, Site]) -> dict[str, FabricProof]:
-    """The proofs of every pool with a fabric, by the pool's name, and of each cloud's lake: a store on premises knows
-    none of the identities whose limits are proved."""
+    """The proofs of every pool with a fabric, and of each cloud's lake: a store on premises knows none of the
+    identities whose limits are proved. Those that the update waits for are returned, by the pool's name."""
     proofs = {}
     for cloud in sites.keys() - {"onPremises"}:
         site = sites[cloud]
@@ -114,6 +121,9 @@ def prove(asked: Proof, sites: Mapping[str, Site]) -> dict[str, FabricProof]:
                 nodes=asked.nodes,
                 floor_gbs=asked.floor_gbs.get(pool.name),
             )
+            if pool.standing is None:
+                FabricProofTemplate(f"nccl-test-{pool.name}", given)
+                continue
             proofs[pool.name] = FabricProof(f"nccl-test-{pool.name}", given)
         if (key := site.lake["checkpoints"].key) is not None:
             LakeProof(f"lake-test-{cloud}", _lake_proof(asked, site, key, evidence))
