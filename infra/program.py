@@ -30,7 +30,7 @@ from workloads.training.component import TrainingJob, TrainingJobArgs
 def run() -> None:
     """Read the running stack's settings, refuse what is wrong in them, and make everything they ask for."""
     said = settings.load(pulumi.Config(), catalog.check_offered, advice.check_fits, check_floors)
-    _tell_placeholders(said)
+    _warn(said)
     site = said.on_premises
     credentials = store_credentials() if site and site.store else None
     Budget("budget", said)
@@ -46,10 +46,17 @@ def run() -> None:
         export(place, made)
 
 
-def _tell_placeholders(read: settings.Settings) -> None:
-    """On a real account an alert to such an address is lost; the local cloud sends no mail."""
+def _warn(read: settings.Settings) -> None:
+    """Say what a stack may ask for and its owner may not mean."""
     for path, address in placeholders(read).items():
         pulumi.log.warn(f"{path}: {address} is a placeholder: mail to it reaches nobody; put in your own")
+    for cloud in filter(None, (read.aws, read.gcp)):
+        for pool in cloud.cluster.pools:
+            if pool.stands_on_spot:
+                pulumi.log.warn(
+                    f"pool {pool.name} stands on spot: while spot has too few of its machines, the update fails; "
+                    "elastic: true waits for them instead, minNodes: 0 for you"
+                )
 
 
 def run_workloads(asked: Workloads, sites: Mapping[str, Site]) -> None:

@@ -20,7 +20,8 @@ QUEUE = "gpus"
 def create_queues(
     pools: Mapping[str, Pool], namespaces: Sequence[str], opts: pulumi.ResourceOptions
 ) -> list[CustomResource]:
-    """The ClusterQueue `gpus` with the GPUs that each pool can have as its quota, and a LocalQueue `gpus` in each namespace.
+    """The ClusterQueue `gpus` with the GPUs that each pool can have as its quota, and a LocalQueue `gpus` in each
+    namespace.
 
     A cluster without GPU pools gets no queue. `opts` must depend on Kueue's release: its webhook checks these.
     """

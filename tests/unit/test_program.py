@@ -474,3 +474,16 @@ def test_no_update_waits_for_the_proof_of_a_pool_that_grows_from_zero(
     assert {name for name in prod.of("v1:Job") if name.startswith("nccl-test")} == set()
     templates = {r.urn for r in prod.of("CronJob").values()}
     assert not templates & Order(prod).needs(prod.one("Job", "train"))
+
+
+def test_a_pool_that_stands_on_spot_is_told(
+    deploy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not refused: how steady the market of a machine is, its owner knows."""
+    told: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", told.append)
+    _deployed(deploy, "local")
+    assert [line.partition(":")[0] for line in told] == [
+        "aws.audit.alertEmails[0]",
+        "pool fabric stands on spot",
+    ]
