@@ -41,6 +41,7 @@ class Registered:
     provider: str
     protect: bool
     deleted_with: str
+    delete_before_replace: bool = False
 
     def policy(self, key: str = "policy") -> dict[str, dict[str, Any]]:
         """The statements of a policy document, by Sid."""
@@ -110,6 +111,7 @@ class _Monitor(mocks.MockMonitor):
                     provider=request.provider,
                     protect=request.protect,
                     deleted_with=request.deletedWith,
+                    delete_before_replace=request.deleteBeforeReplace,
                 )
             )
         return answer
