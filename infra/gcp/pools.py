@@ -57,24 +57,21 @@ class PoolsArgs:
 
 
 class Pools(pulumi.ComponentResource):
-    """The GPU nodes of a cluster. `ready` is what pods that ask for GPUs wait for."""
+    """The GPU nodes of a cluster. `ready` is what pods that ask for GPUs wait for, by their pool's name."""
 
     def __init__(self, name: str, args: PoolsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:gcp:Pools", name, None, opts)
         self._args = args
-        self.ready: list[pulumi.Resource] = []
-        for pool in args.pools:
-            self._pool(name, pool)
+        self.ready = {pool.name: self._pool(name, pool) for pool in args.pools}
         self.register_outputs({"pools": [pool.name for pool in args.pools]})
 
-    def _pool(self, name: str, pool: GooglePool) -> None:
+    def _pool(self, name: str, pool: GooglePool) -> list[pulumi.Resource]:
         machine = choose_for(self._args.project.region, pool).machines[0]
         zones = [one_zone(machine, pool.zone)] if pool.together else list(machine.zones)
         fabric = self._fabric(name, pool, zones[0]) if pool.fabric != "none" else None
         made = [self._node_pool(name, pool, way, machine, zones, fabric) for way in pool.purchase]
-        self.ready += made
-        if pool.chained:
-            self.ready.append(self._compute_class(name, pool, made))
+        choice = [self._compute_class(name, pool, made)] if pool.chained else []
+        return [*made, *choice, *(fabric.ready if fabric else ())]
 
     def _compute_class(
         self, name: str, pool: GooglePool, node_pools: Sequence[pulumi.Resource]
@@ -96,13 +93,11 @@ class Pools(pulumi.ComponentResource):
 
     def _fabric(self, name: str, pool: GooglePool, zone: str) -> Fabric:
         cluster = self._args.cluster
-        made = Fabric(
+        return Fabric(
             f"{name}-{pool.name}-fabric",
             FabricArgs(self._args.project, pool.name, pool.fabric, zone, cluster.resource, cluster.provider),
             pulumi.ResourceOptions(parent=self),
         )
-        self.ready += made.ready
-        return made
 
     def _node_pool(
         self,
