@@ -84,8 +84,8 @@ def _launch(scope: Values, machine_type: str, *, spot: bool) -> None:
     if spot and inputs["scalingConfig"]["desiredSize"] and out >= set(types):
         raise ResourceFailed(
             f"node group {inputs['nodeGroupName']}: unexpected state 'CREATE_FAILED', wanted target 'ACTIVE'. last "
-            "error: AsgInstanceLaunchFailures: Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill "
-            f"capacity due to your request configuration ({', '.join(types)}; simulated by {NO_SPOT})"
+            "error: AsgInstanceLaunchFailures: Could not launch Spot Instances. UnfulfillableCapacity - Unable to "
+            f"fulfill capacity due to your request configuration ({', '.join(types)}; simulated by {NO_SPOT})"
         )
 
 
