@@ -10,6 +10,7 @@ import pulumi
 from infra import advice, catalog, settings
 from infra.budget import Budget
 from infra.interfaces import GpuCluster
+from infra.platform.images import from_mirror
 from infra.settings.credentials import store_credentials
 from infra.settings.placeholders import placeholders
 from infra.settings.workloads import OWN_REGISTRY, Proof, Serving, Workloads
@@ -101,9 +102,11 @@ def _serve(asked: Serving, site: Site) -> ModelServer:
 
 
 def _image(reference: str, site: Site) -> pulumi.Input[str]:
-    """The image that a setting names, in the site's own registry where it says so."""
+    """The image that a setting names: in the site's own registry where it says so, else in its upstream's mirror."""
     registry, own, rest = reference.partition(OWN_REGISTRY)
-    return pulumi.Output.concat(site.registry, rest) if own and not registry else reference
+    if own and not registry:
+        return pulumi.Output.concat(site.registry, rest)
+    return from_mirror(reference, site.cluster.mirrors)
 
 
 def _after(cluster: GpuCluster, proof: FabricProof | None) -> GpuCluster:
@@ -164,13 +167,16 @@ OUTPUTS = {
     "gcp": ("gcpCluster", "gcpBuckets"),
     "onPremises": (None, "onPremisesBuckets"),
 }
+TUNNELS = {"aws": "tunnel", "gcp": "gcpTunnel"}
 
 
 def export(place: str, site: Site) -> None:
-    """The names of a site's cluster and buckets, and what nodes on premises join with."""
+    """The names of a site's cluster and buckets, the way to its API server, and what nodes on premises join with."""
     cluster, buckets = OUTPUTS[place]
     if cluster:
         pulumi.export(cluster, site.cluster.name)
     pulumi.export(buckets, {role: bucket.name for role, bucket in site.lake.buckets.items()})
     if site.node_configs:
         pulumi.export("nodeConfigs", dict(site.node_configs))
+    if site.tunnel is not None:
+        pulumi.export(TUNNELS[place], site.tunnel)

@@ -49,7 +49,7 @@ def preflight(
     except NoLogin as error:
         unasked = _unasked(error)
     try:
-        google_apis = google.of_login() if settings.gcp else None
+        google_apis = google.of_login(settings.gcp.project) if settings.gcp else None
     except google.NoGoogleLogin as error:
         unasked = _unasked(error)
     if not caller and not google_apis:

@@ -61,12 +61,12 @@ def _scale(api: Api, scope: Values) -> None:
         NODE_GROUP: group,
         CAPACITY_TYPE: "SPOT" if spot else "ON_DEMAND",
     }
-    _launch(scope, _machine_type(api, scope), spot=spot)
+    _launch(scope, machine_type(api, scope), spot=spot)
     try:
         nodes.remove_nodes(cluster, group)
         for zone, count in _spread(inputs["scalingConfig"]["desiredSize"], _zones(api, scope)).items():
             nodes.add_nodes(
-                cluster, group, scope["region"], _machine_type(api, scope), zone, count,
+                cluster, group, scope["region"], machine_type(api, scope), zone, count,
                 "spot" if spot else "on-demand", labels, inputs.get("taints") or [],
             )  # fmt: skip
     except clusters.ClusterFailed as failed:
@@ -114,7 +114,8 @@ def _zones(api: Api, scope: Values) -> list[str]:
     return sorted({subnet["AvailabilityZone"] for subnet in answer["Subnets"]})
 
 
-def _machine_type(api: Api, scope: Values) -> str:
+def machine_type(api: Api, scope: Values) -> str:
+    """The machine type of a node group: its first, or its launch template's."""
     inputs = scope["inputs"]
     if types := inputs.get("instanceTypes"):
         return types[0]
@@ -124,12 +125,12 @@ def _machine_type(api: Api, scope: Values) -> str:
     which[key] = template.get("id") or template.get("name")
     answer = api.call("ec2", scope["region"], "DescribeLaunchTemplateVersions", which) if template else {}
     versions = answer.get("LaunchTemplateVersions") or [{}]
-    machine_type = versions[0].get("LaunchTemplateData", {}).get("InstanceType")
-    if not machine_type:
+    found = versions[0].get("LaunchTemplateData", {}).get("InstanceType")
+    if not found:
         raise ResourceFailed(
             f"node group {inputs['nodeGroupName']}: neither instanceTypes nor its launch template name a machine type"
         )
-    return machine_type
+    return found
 
 
 def _join(api: Api, scope: Values) -> Values:

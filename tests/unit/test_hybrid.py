@@ -18,7 +18,7 @@ from infra.settings.stack import Usage
 from localcloud.paths import PROJECT
 from policies.control import Control
 from policies.pack import CONTROLS
-from policies.resource import Resource
+from policies.resources import Resource
 
 NODES, PODS = "192.168.10.0/24", "172.24.0.0/16"
 ANSWERED = {

@@ -77,7 +77,7 @@ class FabricProof(pulumi.ComponentResource):
         pool = pool_for(args.cluster, args.pool, gpus=_whole(args), pods=args.nodes)
         floor = _floor(pool, args)
         super().__init__("india-ai-infra:workloads:FabricProof", name, None, opts)
-        child = _child(self, args.cluster)
+        child = _child(self, args.cluster, args.cluster.needed_on(args.pool))
         program = _program(name, args.namespace, child)
         meeting = _meeting_point(name, args.namespace, child)
         diagnosis = _pod(args, pool, _dcgm(args, pool))
@@ -151,7 +151,7 @@ class LakeProof(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: LakeProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:workloads:LakeProof", name, None, opts)
-        child = _child(self, args.cluster)
+        child = _child(self, args.cluster, args.cluster.platform)
         program = _program(name, args.namespace, child)
         refused = [part for uri in args.refused_uris for part in ("--refused-uri", uri)]
         container = k8s.core.v1.ContainerArgs(
@@ -159,7 +159,7 @@ class LakeProof(pulumi.ComponentResource):
             image=args.image,
             command=["python", f"{PROGRAM_DIRECTORY}/lake.py"],
             args=["--uri", args.uri, "--key", args.key, *refused, *_evidence(args.evidence_uri)],
-            env=pods.environment({"AWS_REGION": args.cluster.region, **pods.scratch_environment()}),
+            env=pods.environment({**pods.cloud_environment(args.cluster), **pods.scratch_environment()}),
             resources=k8s.core.v1.ResourceRequirementsArgs(requests={"cpu": "100m", "memory": "256Mi"}),
             security_context=pods.container_security(),
             volume_mounts=[_program_mount(), *pods.scratch_mounts()],
@@ -193,11 +193,13 @@ def _whole(args: FabricProofArgs) -> int:
     return args.cluster.pools[args.pool].gpus_per_node if args.pool in args.cluster.pools else 1
 
 
-def _child(parent: pulumi.Resource, cluster: GpuCluster) -> pulumi.ResourceOptions:
+def _child(
+    parent: pulumi.Resource, cluster: GpuCluster, after: Sequence[pulumi.Resource]
+) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(
         parent=parent,
         provider=cluster.provider,
-        depends_on=list(cluster.platform),
+        depends_on=list(after),
         deleted_with=cluster.resource,
     )
 
@@ -355,13 +357,13 @@ def _dcgm(args: FabricProofArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
 
 def _nccl_environment(args: FabricProofArgs, pool: Pool) -> dict[str, pulumi.Input[str]]:
     return {
-        "AWS_REGION": args.cluster.region,
         "PYTHONUNBUFFERED": "1",
         "NCCL_DEBUG": "INFO",  # says which network it uses, which the result then holds
         "NCCL_DEBUG_SUBSYS": "INIT,NET",
         "NCCL_DEBUG_FILE": NCCL_LOG,
+        **pods.cloud_environment(args.cluster),
         **pods.scratch_environment(),
-        **nccl_environment(pool, pool.gpus_per_node),
+        **nccl_environment(pool, pool.gpus_per_node, pods=args.nodes),
     }
 
 
@@ -372,7 +374,12 @@ def _nccl(name: str, host: str, args: FabricProofArgs, pool: Pool, floor: float)
         name="nccl",
         image=args.image,
         command=["torchrun", *_torchrun(name, host, args, pool)],
-        args=[f"--floor-gbs={floor:g}", f"--label={label}", *_evidence(args.evidence_uri)],
+        args=[
+            f"--floor-gbs={floor:g}",
+            f"--label={label}",
+            *(["--locks-memory"] if pool.fabric == "efa" else []),
+            *_evidence(args.evidence_uri),
+        ],
         env=pods.environment(_nccl_environment(args, pool)),
         resources=resources(pool, pool.gpus_per_node),
         security_context=pods.container_security(),

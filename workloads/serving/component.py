@@ -67,7 +67,7 @@ class ModelServer(pulumi.ComponentResource):
             raise ValueError(f"gpu_memory_utilization {args.gpu_memory_utilization} is not in (0, 1]")
         super().__init__("india-ai-infra:workloads:ModelServer", name, None, opts)
         child = pulumi.ResourceOptions(
-            parent=self, provider=args.cluster.provider, depends_on=list(args.cluster.platform)
+            parent=self, provider=args.cluster.provider, depends_on=args.cluster.needed_on(args.pool)
         )
         # Neither is `deleted_with` the cluster: Karpenter would drain their nodes one pod at a time, and each pod would
         # come back. They go before its NodePools do.
@@ -201,12 +201,12 @@ def _flags(args: ModelServerArgs, drain: int) -> list[pulumi.Input[str]]:
 
 def _environment(args: ModelServerArgs, pool: Pool) -> dict[str, pulumi.Input[str]]:
     environment: dict[str, pulumi.Input[str]] = {
-        "AWS_REGION": args.cluster.region,
         # Nothing about what runs here leaves the country.
         "DO_NOT_TRACK": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "VLLM_CACHE_ROOT": f"{pods.SCRATCH}/vllm",
+        **pods.cloud_environment(args.cluster),
         **pods.scratch_environment(),
         **nccl_environment(pool, args.gpus),
     }

@@ -79,11 +79,15 @@ def test_nccl_runs_under_torchrun_with_the_floor_of_the_facts(made):
     assert nccl["args"] == [
         "--floor-gbs=300",
         "--label=mumbai/train: H100 on efa",
+        "--locks-memory",
         "--evidence-uri",
         EVIDENCE,
     ]
     environment = {variable["name"]: variable["value"] for variable in nccl["env"]}
     assert environment["FI_EFA_USE_HUGE_PAGE"] == "0"
+    assert environment["NCCL_NET"] == "AWS Libfabric"
+    diagnosis = {variable["name"] for variable in container(made, "fabric-diag")["env"]}
+    assert "NCCL_NET" not in diagnosis, "DCGM's image has no plugin, and stays within a node"
     assert environment["NCCL_DEBUG_FILE"].startswith("/scratch/")
     assert "NCCL_PROTO" not in environment
 
