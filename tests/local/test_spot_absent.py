@@ -14,7 +14,7 @@ from localcloud import cloud, clusters, doctor
 from localcloud.engine import Stack
 from localcloud.kubernetes_api import Api
 from localcloud.paths import PROJECT
-from localcloud.providers.aws_plays import NO_SPOT
+from localcloud.providers.aws_habits import NO_SPOT
 
 pytestmark = pytest.mark.local
 
