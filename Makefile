@@ -59,8 +59,8 @@ reclaim: $(VENV)/ready  ## Play a spot reclaim on the running local cloud: NODE=
 preflight: $(VENV)/ready  ## Before `up` on a real account: quotas, regions, zones, rights: STACK=prod
 	@$(RUN) preflight --stack $(STACK)
 
-bench: $(VENV)/ready  ## Times and memory, as ratios against an empty program
-	@$(RUN) bench $(call options,PREVIEWS) $(if $(SKYPILOT),--skypilot)
+bench: $(VENV)/ready  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main
+	@$(RUN) bench $(call options,PREVIEWS AGAINST) $(if $(SKYPILOT),--skypilot)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(RUN) setup

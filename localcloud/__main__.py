@@ -16,7 +16,7 @@ from policies.profiles import NoSuchProfile, file_of
 from policies.record import NoRecord
 
 from . import bench as benchmark
-from . import cloud, cost, doctor, summary, toolchain
+from . import bench_against, cloud, cost, doctor, summary, toolchain
 from .engine import EngineError, Outcome, Stack
 from .preflight.command import preflight
 from .progress import console, step
@@ -128,9 +128,15 @@ def price_of_a_month(
 def bench(
     previews: Annotated[int, typer.Option(min=1, help="no-change previews to take the median of")] = 5,
     skypilot: Annotated[bool, typer.Option(help="install SkyPilot and ask its optimiser too")] = False,
+    against: Annotated[
+        str, typer.Option(help="only what `up`, `preview` and `down` took at this commit")
+    ] = "",
 ) -> None:
     """Measure `up`, a no-change preview and `destroy` against an empty program, each part, and the catalogue."""
     setup()
+    if against:
+        bench_against.run(against, previews)
+        return
     benchmark.run(previews, skypilot)
 
 
