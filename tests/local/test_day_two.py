@@ -101,7 +101,7 @@ RESHAPED: dict[str, Any] = {
             "gpusPerNode": 8,
             "fabric": "efa",
             "elastic": True,
-            "maxNodes": 1,
+            "maxNodes": 2,
         },
     ],
     "workloads.training": {
