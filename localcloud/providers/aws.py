@@ -14,7 +14,7 @@ from . import aws_habits as habits
 from . import aws_shapes as shapes
 from .aws_api import LOCAL_KEYS, Api, Refused
 from .aws_calls import Calls, given, plan_scope
-from .aws_expressions import evaluate
+from .aws_expressions import evaluate, holds
 from .aws_plays import PLAYS, Play
 from .aws_table import FILE, Row, UnknownType, invoke, kept_types, row
 from .serve import (
@@ -153,7 +153,7 @@ class Aws(Provider):
                 f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
             )
         scope = self._scope(args, "")
-        if operation := function.get("call"):
+        if (operation := function.get("call")) and holds(function.get("when"), scope):
             params = {key: evaluate(part, scope) for key, part in function.get("params", {}).items()}
             shape: Any = self._calls.api.model(function["service"], operation).input_shape
             fitted = shapes.fit(shape, params, shapes.Place(""))
