@@ -54,7 +54,7 @@ class GcsGate:
         if found := refusals(self.bindings, self.member, call, exists=exists):
             return self._note(call, _refused(found[0]), found[0])
         answer = forward(asked, self.address)
-        if answer.status == 404 and call.operation == "objects.get":
+        if answer.status == 404:
             found = refusals(self.bindings, self.member, call, missing=True)
             if found:
                 return self._note(call, _refused(found[0]), found[0])
