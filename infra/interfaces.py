@@ -58,7 +58,8 @@ class GpuCluster:
     """A Kubernetes cluster with GPU pools.
 
     Kubernetes resources carry `deleted_with=resource`, so that a destroy does not wait on a cluster that has gone, and
-    depend on `platform`, the operators they need. Pools are by name.
+    depend on `platform`, the operators they need. Pools are by name. `lake_region` is where the lake is that workloads
+    use, if not in the cluster's own region.
     """
 
     name: str
@@ -68,6 +69,7 @@ class GpuCluster:
     provider: kubernetes.Provider
     pools: Mapping[str, Pool]
     platform: Sequence[pulumi.Resource] = ()
+    lake_region: str | None = None
 
 
 @dataclass(frozen=True)

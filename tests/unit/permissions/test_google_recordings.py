@@ -90,6 +90,7 @@ def test_a_program_does_what_was_recorded(
 
     clients.run(program.file, arguments, environment, program.image)
 
+    assert not store.gate.unknown
     rows = {_row(seen, google_buckets) for seen in store.gate.seen}
     assert rows
     if os.environ.get("INDIA_AI_INFRA_RECORD"):
