@@ -269,6 +269,7 @@ def _operate(
         provider=cluster.provider,
         pools=pools.describe(cloud.region, cloud.cluster.pools),
         mirrors=registry.mirrors,
+        lake_region=replica.region if replica and replica.failover else None,
     )
     on_premises = said.on_premises
     platform = Platform(
@@ -309,10 +310,14 @@ def _operate(
 
 
 def _reachable(network: Network, replica: Elsewhere | None) -> pulumi.Output[list[str]]:
-    """What workloads may reach over HTTPS: the VPC with its endpoints, and S3, whose gateway keeps public addresses; of
-    the other region's S3 too, which is reached through NAT."""
+    """What workloads may reach over HTTPS: the VPC with its endpoints, and S3, whose gateway keeps public addresses.
+
+    Of the other region's S3 only after a failover: it is reached through NAT, where no endpoint's policy keeps data
+    from the buckets of other accounts. Until then S3 replicates by itself, and no pod has business there.
+    """
     nowhere: list[str] = []
-    elsewhere = replica.s3_cidrs if replica else pulumi.Output.from_input(nowhere)
+    away = replica is not None and replica.failover
+    elsewhere = replica.s3_cidrs if replica and away else pulumi.Output.from_input(nowhere)
     return pulumi.Output.all(network.endpoints.s3.cidr_blocks, elsewhere).apply(
         lambda both: [network.cidr, *(both[0] or ()), *both[1]]
     )
