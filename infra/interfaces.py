@@ -35,7 +35,7 @@ class Pool:
     the pool scales to. `purchase` is how its nodes are bought, first choice first; `fabric` none or the name of the
     fast network, `fabric_pod` what that asks of pods beside `limits`. `grace_seconds` is what a pod gets to leave when
     its node is taken back: asking for more is in vain. `standing` is how many nodes stand, None where they come when
-    pods ask.
+    pods ask. `environment` is what a container with GPUs needs to find the driver.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Pool:
     grace_seconds: int = 110
     fabric_pod: FabricPod = FabricPod()
     standing: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

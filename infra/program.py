@@ -12,9 +12,17 @@ from infra.budget import Budget
 from infra.interfaces import GpuCluster
 from infra.platform.images import from_mirror
 from infra.settings.credentials import store_credentials
+from infra.settings.placeholders import placeholders
 from infra.settings.workloads import OWN_REGISTRY, Proof, Serving, Workloads
 from infra.sites import Site, aws, gcp, on_premises
-from workloads.proof.component import FabricProof, FabricProofArgs, LakeProof, LakeProofArgs, fabric_pools
+from workloads.proof.component import (
+    FabricProof,
+    FabricProofArgs,
+    FabricProofTemplate,
+    LakeProof,
+    LakeProofArgs,
+    fabric_pools,
+)
 from workloads.proof.floors import check_floors
 from workloads.serving.component import IMAGE, ModelServer, ModelServerArgs
 from workloads.training.component import TrainingJob, TrainingJobArgs
@@ -23,6 +31,7 @@ from workloads.training.component import TrainingJob, TrainingJobArgs
 def run() -> None:
     """Read the running stack's settings, refuse what is wrong in them, and make everything they ask for."""
     said = settings.load(pulumi.Config(), catalog.check_offered, advice.check_fits, check_floors)
+    _warn(said)
     site = said.on_premises
     credentials = store_credentials() if site and site.store else None
     Budget("budget", said)
@@ -36,6 +45,19 @@ def run() -> None:
     run_workloads(said.workloads, sites)
     for place, made in sites.items():
         export(place, made)
+
+
+def _warn(read: settings.Settings) -> None:
+    """Say what a stack may ask for and its owner may not mean."""
+    for path, address in placeholders(read).items():
+        pulumi.log.warn(f"{path}: {address} is a placeholder: mail to it reaches nobody; put in your own")
+    for cloud in filter(None, (read.aws, read.gcp)):
+        for pool in cloud.cluster.pools:
+            if pool.stands_on_spot:
+                pulumi.log.warn(
+                    f"pool {pool.name} stands on spot: while spot has too few of its machines, the update fails; "
+                    "elastic: true waits for them instead, minNodes: 0 for you"
+                )
 
 
 def run_workloads(asked: Workloads, sites: Mapping[str, Site]) -> None:
@@ -93,8 +115,8 @@ def _after(cluster: GpuCluster, proof: FabricProof | None) -> GpuCluster:
 
 
 def prove(asked: Proof, sites: Mapping[str, Site]) -> dict[str, FabricProof]:
-    """The proofs of every pool with a fabric, by the pool's name, and of each cloud's lake: a store on premises knows
-    none of the identities whose limits are proved."""
+    """The proofs of every pool with a fabric, and of each cloud's lake: a store on premises knows none of the
+    identities whose limits are proved. Those that the update waits for are returned, by the pool's name."""
     proofs = {}
     for cloud in sites.keys() - {"onPremises"}:
         site = sites[cloud]
@@ -109,6 +131,9 @@ def prove(asked: Proof, sites: Mapping[str, Site]) -> dict[str, FabricProof]:
                 nodes=asked.nodes,
                 floor_gbs=asked.floor_gbs.get(pool.name),
             )
+            if pool.standing is None:
+                FabricProofTemplate(f"nccl-test-{pool.name}", given)
+                continue
             proofs[pool.name] = FabricProof(f"nccl-test-{pool.name}", given)
         if (key := site.lake["checkpoints"].key) is not None:
             LakeProof(f"lake-test-{cloud}", _lake_proof(asked, site, key, evidence))
@@ -142,13 +167,16 @@ OUTPUTS = {
     "gcp": ("gcpCluster", "gcpBuckets"),
     "onPremises": (None, "onPremisesBuckets"),
 }
+TUNNELS = {"aws": "tunnel", "gcp": "gcpTunnel"}
 
 
 def export(place: str, site: Site) -> None:
-    """The names of a site's cluster and buckets, and what nodes on premises join with."""
+    """The names of a site's cluster and buckets, the way to its API server, and what nodes on premises join with."""
     cluster, buckets = OUTPUTS[place]
     if cluster:
         pulumi.export(cluster, site.cluster.name)
     pulumi.export(buckets, {role: bucket.name for role, bucket in site.lake.buckets.items()})
     if site.node_configs:
         pulumi.export("nodeConfigs", dict(site.node_configs))
+    if site.tunnel is not None:
+        pulumi.export(TUNNELS[place], site.tunnel)

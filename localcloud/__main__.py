@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from infra.catalog import CatalogError
 from infra.settings.errors import SettingsError
+from infra.stacks import StackFileError
 from policies.profiles import NoSuchProfile, file_of
 from policies.record import NoRecord
 
@@ -24,7 +25,7 @@ from .progress import console, step
 from .reclaim import reclaim
 from .review import review
 from .simulate.command import simulate
-from .stacks import NoSuchStack, settings_of
+from .stacks import settings_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The local cloud of india-ai-infra.")
 app.command()(simulate)
@@ -198,7 +199,7 @@ def main() -> None:
     except (
         toolchain.ToolchainError,
         EngineError,
-        NoSuchStack,
+        StackFileError,
         NoSuchProfile,
         NoRecord,
         SettingsError,

@@ -93,7 +93,7 @@ def nccl_environment(pool: Pool, gpus: int, *, pods: int = 1) -> Mapping[str, st
         environment["NCCL_SHM_USE_CUDA_MEMCPY"] = (
             "1"  # no peer-to-peer on g5 and g6: twice as fast through memory
         )
-    return environment | dict(fabric_pod(pool, gpus).environment)
+    return environment | dict(pool.environment) | dict(fabric_pod(pool, gpus).environment)
 
 
 def _part(quantity: str, share: Fraction) -> str:

@@ -88,7 +88,11 @@ def _aws(region: str) -> Mapping[str, str]:
 def _google(_region: str) -> Mapping[str, str]:
     # Otherwise gcsfs asks for the bucket, and for its storage layout at each open, in case the bucket is hierarchical
     # or zonal. The lake's are neither, and a grant for a prefix refuses both (gcsfs/extended_gcsfs.py of 2026.10.1).
-    return {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
+    # Google's own client asks for the bucket beside each first call, to say in traces where it is.
+    return {
+        "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA": "true",
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+    }
 
 
 _CLOUDS = {"aws": _aws, "gcp": _google}

@@ -54,6 +54,18 @@ def _disk(resource: Registered, stack: Stack) -> Iterator[Line]:
     return one(stack, resource, "gp3", _number(resource.inputs.get("size")))
 
 
+def _instance(resource: Registered, stack: Stack) -> Iterator[Line]:
+    """A machine that stands alone, and its first disk."""
+    yield from _each(f"instance-{resource.inputs.get('instanceType')}", resource, stack)
+    yield from one(stack, resource, "gp3", _number(_plain(resource.inputs, "rootBlockDevice", "volumeSize")))
+
+
+def _gcp_instance(resource: Registered, stack: Stack) -> Iterator[Line]:
+    yield from _each(f"gcp-instance-{resource.inputs.get('machineType')}", resource, stack)
+    size = _plain(resource.inputs, "bootDisk", "initializeParams", "size")
+    yield from one(stack, resource, "gcp-disk", _number(size))
+
+
 def _bucket(resource: Registered, stack: Stack) -> Iterator[Line]:
     """The lake's data is taken as spread evenly over its buckets and over the ages that their lifecycle lets it
     reach. Buckets on premises are on disks that AWS sends no bill for."""
@@ -187,6 +199,7 @@ def _number(given: Any) -> Span | None:
 METERED: Mapping[str, Metered] = {
     "aws:ebs/volume:Volume": _disk,
     "aws:ec2/eip:Eip": partial(_each, "ipv4"),
+    "aws:ec2/instance:Instance": _instance,
     "aws:ec2/internetGateway:InternetGateway": _internet,
     "aws:ec2/vpnConnection:VpnConnection": partial(_each, "vpn-connection"),
     "aws:eks/cluster:Cluster": partial(_each, "eks-cluster"),
@@ -202,6 +215,7 @@ METERED: Mapping[str, Metered] = {
     "gcp:compute/address:Address": partial(_each, "gcp-address"),
     "gcp:compute/forwardingRule:ForwardingRule": partial(_each, "gcp-load-balancer"),
     "gcp:compute/globalAddress:GlobalAddress": partial(_each, "gcp-address"),
+    "gcp:compute/instance:Instance": _gcp_instance,
     "gcp:container/cluster:Cluster": partial(_each, "gke-cluster"),
     "gcp:container/nodePool:NodePool": gke_pool,
     "gcp:dns/managedZone:ManagedZone": partial(_each, "gcp-dns-zone"),

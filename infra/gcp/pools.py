@@ -22,7 +22,7 @@ from infra.catalog.node_bill import EXPECTED_LABEL
 from infra.gcp import compute_class, nodes, tags
 from infra.gcp.cluster import Cluster
 from infra.gcp.fabric import Fabric, FabricArgs
-from infra.gcp.fabric_pods import fabric_pod
+from infra.gcp.fabric_pods import DRIVER_ENVIRONMENT, fabric_pod
 from infra.gcp.iam import Project
 from infra.gcp.tags import Handling
 from infra.settings.pools import FLEX_START_HOURS, GooglePool
@@ -242,5 +242,6 @@ def _described(pool: GooglePool, machine: Machine, notice: int) -> interfaces.Po
         tolerations=tolerates,
         limits={GPU_RESOURCE: str(pool.gpus_per_node)},
         fabric_pod=fabric_pod(pool.name, pool.fabric) if pool.fabric != "none" else interfaces.FabricPod(),
+        environment=DRIVER_ENVIRONMENT,
     )
     return replace(seen, grace_seconds=notice - nodes.SYSTEM_SECONDS) if SPOT in pool.purchase else seen

@@ -1,15 +1,13 @@
-"""The command `make images`: every image that a stack runs and did not build, from where nodes pull it, and what is to be
-copied."""
+"""The command `make images`: every image that a stack runs and did not build, from where nodes pull it, and what is to
+be copied."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 
 from infra import settings
 from infra.aws import registry as ecr
@@ -17,12 +15,11 @@ from infra.gcp import registry as artifact_registry
 from infra.platform.charts import charts
 from infra.platform.images import Image, images, of_workload
 from infra.settings.aws import Aws
-from infra.settings.errors import nearest
 from infra.settings.gcp import Gcp
 from infra.settings.workloads import OWN_REGISTRY, Workloads
+from infra.stacks import PROJECT, file_of, settings_in
 from workloads.serving.component import IMAGE
 
-ROOT, PROJECT = Path(__file__).parents[2], "india-ai-infra"
 ACCOUNT = "$ACCOUNT"  # settings don't know it; the shell that copies does
 
 
@@ -39,7 +36,8 @@ class Pull:
 
 def show_images(stack: Annotated[str, typer.Option(help="which Pulumi.<stack>.yaml")] = "local") -> None:
     """From where nodes pull the images of the charts, and the commands that copy what no mirror fetches."""
-    said = settings.parse(_config(stack))
+    said = settings.parse(settings_in(file_of(stack)))
+
     workloads = [of_workload(reference) for reference in _named(said.workloads)]
     if said.aws:
         _show(f"aws {said.aws.region}", list(_on_aws(said.aws, stack, workloads)))
@@ -93,16 +91,3 @@ def _images_on(cloud: str) -> Iterator[Image]:
     """Each image once, of the charts that are installed on a cloud."""
     installed = [chart.name for chart in charts().values() if chart.cloud in (None, cloud)]
     yield from {image.name: image for chart in installed for image in images().get(chart, ())}.values()
-
-
-def _config(stack: str) -> Mapping[str, Any]:
-    file = ROOT / f"Pulumi.{stack}.yaml"
-    if not file.exists():
-        known = sorted(found.suffixes[0][1:] for found in ROOT.glob("Pulumi.*.yaml"))
-        near = nearest(stack, known)
-        raise LookupError(
-            f"no stack {stack}: one of {', '.join(known)}{f'; the nearest is {near}' if near else ''}"
-        )
-    values = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
-    prefix = f"{PROJECT}:"
-    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}

@@ -192,7 +192,8 @@ def dcgm_exporter() -> Values:
         "priorityClassName": "",  # GKE keeps the system's classes for kube-system
         "securityContext": {"privileged": True},
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _ON_GPU_NODES}},
-        "tolerations": [GPU_TOLERATION],
+        # Every taint: a pool with a chain also has that of its ComputeClass.
+        "tolerations": [{"operator": "Exists"}],
         "extraHostVolumes": [{"name": "nvidia", "hostPath": "/home/kubernetes/bin/nvidia"}],
         "extraVolumeMounts": [
             {**counters, "subPath": "default-counters.csv"},

@@ -121,6 +121,11 @@ class GpuPool(Model):
             return 0
         return self.most_nodes if self.min_nodes is None else self.min_nodes
 
+    @property
+    def stands_on_spot(self) -> bool:
+        """Its nodes must be there, and spot may have none: EKS and GKE then fail the group, and the update with it."""
+        return self.standing_nodes > 0 and SPOT in self.purchase
+
     @field_validator("min_gpu_memory_gib")
     @classmethod
     def _a_gpu_or_its_memory(cls, gib: float | None, info: ValidationInfo) -> float | None:

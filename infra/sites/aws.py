@@ -12,11 +12,12 @@ from infra.aws import hybrid, pools, tags
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
 from infra.aws.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.aws.audit import Audit, AuditArgs
-from infra.aws.cluster import Cluster, ClusterArgs
-from infra.aws.deployer import deployer_arn
+from infra.aws.cluster import Cluster, ClusterArgs, Reach
+from infra.aws.deployer import administrators, caller
 from infra.aws.endpoints import ENDPOINTS, GUARDDUTY
 from infra.aws.hybrid import HybridNodes, HybridNodesArgs
 from infra.aws.iam import Account
+from infra.aws.jump_host import PROXY_URL, JumpHost, JumpHostArgs
 from infra.aws.karpenter import Karpenter, KarpenterArgs
 from infra.aws.keys import Keys, KeysArgs
 from infra.aws.lake import Lake, LakeArgs, audit_bucket
@@ -30,6 +31,7 @@ from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings import Settings
 from infra.settings.aws import Aws
+from infra.settings.aws import ClusterAccess as Reaching
 from infra.settings.on_premises import OnPremises
 from infra.sites import Site
 
@@ -44,6 +46,8 @@ def site(said: Settings, cloud: Aws) -> Site:
         default_tags={"tags": tags.defaults(pulumi.get_project(), pulumi.get_stack(), said.owner)},
     )
     opts = pulumi.ResourceOptions(provider=provider)
+    # Before anything is made: whoever is not let in to the cluster could not finish.
+    deployers = administrators(cloud.cluster.access.deployers, caller(provider))
     account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
     handling = Handling(said.data_class, said.owner, said.purpose, said.retention_days)
 
@@ -95,6 +99,7 @@ def site(said: Settings, cloud: Aws) -> Site:
         ),
         opts,
     )
+    host = _jump_host(name, cloud, handling, network, keys, opts)
     link = _link(name, said.on_premises, handling, network, keys, opts)
     cluster = Cluster(
         "cluster",
@@ -104,7 +109,7 @@ def site(said: Settings, cloud: Aws) -> Site:
             name=name,
             version=cloud.cluster.version,
             network=network,
-            deployer_arn=deployer_arn(pulumi.InvokeOptions(provider=provider)),
+            deployers=deployers,
             cluster_key_arn=keys.cluster,
             logs_key_arn=keys.logs,
             system=cloud.cluster.system,
@@ -112,6 +117,7 @@ def site(said: Settings, cloud: Aws) -> Site:
             deletion_protection=cloud.cluster.deletion_protection,
             site=link,
             guardduty=watched,
+            reach=_reach(cloud.cluster.access, host),
         ),
         opts,
     )
@@ -124,7 +130,23 @@ def site(said: Settings, cloud: Aws) -> Site:
     )
     data = replica.lake if replica and replica.failover else lake.lake
     registry = pulumi.Output.concat(account.id, f".dkr.ecr.{cloud.region}.amazonaws.com")
-    return Site(gpus, data, registry, joined.node_configs if joined else {})
+    return Site(gpus, data, registry, joined.node_configs if joined else {}, host.tunnel if host else None)
+
+
+def _jump_host(
+    name: str, cloud: Aws, handling: Handling, network: Network, keys: Keys, opts: pulumi.ResourceOptions
+) -> JumpHost | None:
+    if not cloud.cluster.access.jump_host:
+        return None
+    return JumpHost("jump-host", JumpHostArgs(handling, name, cloud.region, network, keys.cluster), opts)
+
+
+def _reach(asked: Reaching, host: JumpHost | None) -> Reach:
+    """Who reaches the API server. The program itself goes through the tunnel only where no network has a direct way."""
+    groups: dict[str, pulumi.Input[str]] = {group: group for group in asked.security_groups}
+    if host:
+        groups["jump-host"] = host.security_group_id
+    return Reach(asked.cidrs, groups, PROXY_URL if asked.tunnel else None)
 
 
 def _link(

@@ -14,6 +14,7 @@ from infra.gcp import audit as gcp_audit
 from infra.gcp import bucket as gcp_bucket
 from infra.gcp import cluster as gcp_cluster
 from infra.gcp import iam as gcp_iam
+from infra.gcp import jump_host as gcp_jump_host
 from infra.gcp import keys as gcp_keys
 from infra.gcp import lake as gcp_lake
 from infra.gcp import network as gcp_network
@@ -25,7 +26,7 @@ from infra.grants import KUBERNETES_GROUPS
 from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings import Settings
-from infra.settings.gcp import Gcp
+from infra.settings.gcp import Gcp, GoogleClusterAccess
 from infra.sites import Site
 
 
@@ -71,6 +72,7 @@ def site(said: Settings, cloud: Gcp) -> Site:
     )
     cidrs = (cloud.network.cidr, cloud.network.pods_cidr, cloud.network.services_cidr)
     network = gcp_network.Network("network", gcp_network.NetworkArgs(project, name, *cidrs), opts)
+    host = _jump_host(name, cloud, project, handling, network, keys, opts)
     cluster = gcp_cluster.Cluster(
         "cluster",
         gcp_cluster.ClusterArgs(
@@ -85,11 +87,35 @@ def site(said: Settings, cloud: Gcp) -> Site:
             # From the start, so that a first pool with a fabric is an addition to a cluster that is up.
             multi_networking=True,
             deletion_protection=cloud.cluster.deletion_protection,
+            reach=_reach(cloud.cluster.access),
         ),
         opts,
     )
     gpus = _operate(cloud, project, handling, keys, lake, network, cluster, opts)
-    return Site(gpus, lake.lake, f"{cloud.region}-docker.pkg.dev/{cloud.project}")
+    registry = f"{cloud.region}-docker.pkg.dev/{cloud.project}"
+    return Site(gpus, lake.lake, registry, tunnel=host.tunnel if host else None)
+
+
+def _jump_host(
+    name: str,
+    cloud: Gcp,
+    project: gcp_iam.Project,
+    handling: Handling,
+    network: gcp_network.Network,
+    keys: gcp_keys.Keys,
+    opts: pulumi.ResourceOptions,
+) -> gcp_jump_host.JumpHost | None:
+    asked = cloud.cluster.access
+    if not asked.jump_host:
+        return None
+    args = gcp_jump_host.JumpHostArgs(project, handling, name, network, keys.cluster, asked.deployers)
+    return gcp_jump_host.JumpHost("jump-host", args, opts)
+
+
+def _reach(asked: GoogleClusterAccess) -> gcp_cluster.Reach:
+    """Who reaches the API server. The program itself goes through the tunnel only where it has no direct way."""
+    proxy = gcp_jump_host.PROXY_URL if asked.tunnel else None
+    return gcp_cluster.Reach(asked.cidrs, asked.dns_endpoint, proxy, asked.deployers)
 
 
 def _google_people(cloud: Gcp) -> dict[str, list[str]]:

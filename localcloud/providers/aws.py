@@ -14,9 +14,9 @@ from . import aws_habits as habits
 from . import aws_shapes as shapes
 from .aws_api import LOCAL_KEYS, Api, Refused
 from .aws_calls import Calls, given, plan_scope
-from .aws_expressions import evaluate
+from .aws_expressions import evaluate, holds
 from .aws_plays import PLAYS, Play
-from .aws_table import Row, UnknownType, invoke, kept_types, row
+from .aws_table import FILE, Row, UnknownType, invoke, kept_types, row
 from .serve import (
     UNKNOWN,
     Diff,
@@ -73,9 +73,14 @@ class Aws(Provider):
         old_region, region = old_outputs.get("region"), self._region_of(inputs)
         moved = found.regional and old_region and region is not UNKNOWN and old_region != region
         changed = [name for name in changed_keys(old_inputs, inputs) if name != "region"]
-        replaces = found.replaced_by(changed)
+        replaces = found.replaced_by(changed, old_inputs, inputs)
         if moved:
             changed, replaces = [*changed, "region"], [*replaces, "region"]
+        if not replaces and (unknown := found.unknown_updates(changed)):
+            raise ResourceFailed(
+                f"{resource.type} {resource.name}: AWS changes {', '.join(unknown)} in place, and the row in "
+                f"{FILE.name} does not say by which call: complete it"
+            )
         return Diff(changed, replaces, bool(replaces) and (found.delete_first or _same_name(found, inputs)))
 
     def create(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
@@ -148,7 +153,7 @@ class Aws(Provider):
                 f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
             )
         scope = self._scope(args, "")
-        if operation := function.get("call"):
+        if (operation := function.get("call")) and holds(function.get("when"), scope):
             params = {key: evaluate(part, scope) for key, part in function.get("params", {}).items()}
             shape: Any = self._calls.api.model(function["service"], operation).input_shape
             fitted = shapes.fit(shape, params, shapes.Place(""))
@@ -328,6 +333,9 @@ def _observed(found: Row, inputs: Values, scope: Values) -> Values:
                 result[name] = shapes.observed(value, actual, place)
             continue
         member = found.names.get(name, "").split(".")[-1] or shapes.named(seen, name)
+        if name == "tags" and isinstance(tags := seen.get(member), dict):
+            result[name] = shapes.without_tags_of_aws(tags)
+            continue
         result[name] = shapes.observed(value, seen.get(member), place) if member else value
     return result
 

@@ -77,7 +77,7 @@ class Calls:
             raise Refused(call.operation, "ValidationError", "; ".join(faults))
         if keep:
             resource_id = scope["id"] or evaluate(row.id, {**scope, "made": params})
-            self.remember(row, scope["region"], resource_id, _without_removed_tags(scope, params))
+            self.remember(row, scope["region"], resource_id, _to_keep(row, call, scope, params))
         return params
 
     def _items(self, row: Row, call: Call, scope: Values) -> list[Any]:
@@ -113,11 +113,9 @@ class Calls:
         return params, taken
 
 
-def _without_removed_tags(scope: Values, params: Values) -> Values:
-    """What to keep of a call: one that takes tags away has their keys only, and what is left are the inputs' tags."""
-    if not {"tagKeys", "TagKeys"} & params.keys():
-        return params
-    return {**params, "tags": scope["inputs"].get("tags") or {}}
+def _to_keep(row: Row, call: Call, scope: Values, params: Values) -> Values:
+    """What to keep of a call: its parameters; of one that tags, or takes tags away, the tags that there are then."""
+    return {"tags": scope["inputs"].get("tags") or {}} if call in row.tagging else params
 
 
 def plan_scope(inputs: Values, region: Any) -> Values:

@@ -144,8 +144,8 @@ def _machine_not_sold_in_zone(api: Api, scope: Values) -> None:
             "CreateNodegroup",
             "InvalidRequestException",
             f"Your requested instance type ({named}) is not supported in your requested Availability Zone "
-            f"({', '.join(sorted(lacking))}). Please retry your request by not specifying an Availability Zone or choosing "
-            f"{', '.join(having)}.",
+            f"({', '.join(sorted(lacking))}). Please retry your request by not specifying an Availability Zone or "
+            f"choosing {', '.join(having)}.",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from .serve import ResourceFailed, Values
 NODE_GROUP = "eks.amazonaws.com/nodegroup"
 CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
 SITE_TAGS = "on-premises:"
+# Machine types, with commas between, that spot is out of: `INDIA_AI_INFRA_NO_SPOT=p5.48xlarge make up`.
+NO_SPOT = "INDIA_AI_INFRA_NO_SPOT"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def _scale(api: Api, scope: Values) -> None:
         NODE_GROUP: group,
         CAPACITY_TYPE: "SPOT" if spot else "ON_DEMAND",
     }
+    _launch(scope, _machine_type(api, scope), spot=spot)
     try:
         nodes.remove_nodes(cluster, group)
         for zone, count in _spread(inputs["scalingConfig"]["desiredSize"], _zones(api, scope)).items():
@@ -67,6 +71,22 @@ def _scale(api: Api, scope: Values) -> None:
             )  # fmt: skip
     except clusters.ClusterFailed as failed:
         raise ResourceFailed(str(failed)) from failed
+
+
+def _launch(scope: Values, machine_type: str, *, spot: bool) -> None:
+    """EKS waits for the nodes of a group that must stand, and fails it when EC2 has none.
+
+    Its words: AWS re:Post, "How do I troubleshoot managed node group failures"; aws/containers-roadmap#2204.
+    """
+    inputs = scope["inputs"]
+    types = inputs.get("instanceTypes") or [machine_type]
+    out = {name.strip() for name in os.environ.get(NO_SPOT, "").split(",")}
+    if spot and inputs["scalingConfig"]["desiredSize"] and out >= set(types):
+        raise ResourceFailed(
+            f"node group {inputs['nodeGroupName']}: unexpected state 'CREATE_FAILED', wanted target 'ACTIVE'. last "
+            "error: AsgInstanceLaunchFailures: Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill "
+            f"capacity due to your request configuration ({', '.join(types)}; simulated by {NO_SPOT})"
+        )
 
 
 def _rescale(api: Api, scope: Values) -> None:

@@ -18,8 +18,9 @@ from ..paths import run_dir
 from ..store import Store
 from . import gcp_habits as habits
 from . import gcp_shapes as shapes
-from .gcp_plays import PLAYS, master_version
+from .gcp_plays import PLAYS, raised_version
 from .gcp_refusals import refusals
+from .gcp_replaced import replaced
 from .gcp_table import Row, UnknownType, channels, invoke, render, row, service_agent, tells_email
 from .serve import (
     UNKNOWN,
@@ -44,6 +45,8 @@ class Gcp(Provider):
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
         self._config: Values = {}
+        # What a preview would make of resources, by type and id: others are judged by it, not by what is there.
+        self._planned: dict[str, dict[str, Values]] = {}
         self._one_at_a_time = Lock()
 
     @cached_property
@@ -65,7 +68,7 @@ class Gcp(Provider):
     def diff(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Diff:
         found = _row(resource)
         changed = changed_keys(old_inputs, inputs)
-        replaces = [name for name in changed if _replaced(found, name, old_inputs, inputs)]
+        replaces = replaced(found.token, old_inputs, inputs)
         resource_id = resource.id if found.server_named else self._scope(found, inputs)["id"]
         moved = resource_id not in (resource.id, UNKNOWN)  # the provider's project or region may have changed
         if moved and not replaces:
@@ -75,6 +78,7 @@ class Gcp(Provider):
     def create(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
         found = _row(resource)
         if resource.preview:
+            self._plan(found, self._scope(found, inputs)["id"], inputs)
             return "", _merged(_unknown(found.outputs), _shown(inputs)) | self._labels(found, inputs)
         drawn: Values = {
             "digits": str(10**18 + secrets.randbelow(9 * 10**18)),
@@ -82,6 +86,7 @@ class Gcp(Provider):
         }
         scope = self._scope(found, inputs, drawn)
         with self._one_at_a_time:
+            self._done(found, scope["id"])
             self._admit(resource, found, inputs, scope)
             self._store.put(found.token, scope["id"], {"inputs": inputs, "drawn": drawn})
         try:
@@ -110,7 +115,9 @@ class Gcp(Provider):
             raise ResourceFailed(f"{_said(resource)}: {said}")
         drawn = record["drawn"]
         if resource.preview:
+            self._plan(found, resource.id, inputs)
             return self._outputs(found, inputs, drawn)
+        self._done(found, resource.id)
         if wrong := self._refusals(found, inputs):
             raise ResourceFailed(f"{_said(resource)}: {_together(wrong)}")
         scope = self._scope(found, inputs, drawn) | {"old": record["inputs"]}
@@ -178,10 +185,24 @@ class Gcp(Provider):
         habits.refuse(_said(resource), self._call(found, inputs, scope))
 
     def _refusals(self, found: Row, inputs: Values) -> list[tuple[str, str]]:
-        return refusals(found.token, inputs, self._scope(found, inputs), self._inputs_of)
+        scope = self._scope(found, inputs)
+        stands = self._store.get(found.token, scope["id"]) if scope["id"] is not UNKNOWN else None
+        scope["old"] = stands["inputs"] if stands else {}
+        scope["played"] = stands["drawn"].get("played", {}) if stands else {}
+        return refusals(found.token, inputs, scope, self._inputs_of)
 
     def _inputs_of(self, token: str) -> Mapping[str, Values]:
-        return {key: record["inputs"] for key, record in self._store.items(token).items()}
+        """The inputs of every resource of a type, as they are or as this preview would have them."""
+        there = {key: record["inputs"] for key, record in self._store.items(token).items()}
+        return there | self._planned.get(token, {})
+
+    def _plan(self, found: Row, resource_id: Any, inputs: Values) -> None:
+        if resource_id is not UNKNOWN:
+            self._planned.setdefault(found.token, {})[resource_id] = inputs
+
+    def _done(self, found: Row, resource_id: str) -> None:
+        """The resource is made or changed now: what a preview before this update planned is over."""
+        self._planned.get(found.token, {}).pop(resource_id, None)
 
     def _scope(self, found: Row, inputs: Values, drawn: Values | None = None) -> Values:
         """What the templates of the table may use. `drawn` is what it was given when it was made, unknown before."""
@@ -236,11 +257,13 @@ class Gcp(Provider):
         name = cluster.rsplit("/", 1)[-1]
         cluster_id = f"projects/{scope['project']}/locations/{scope['location']}/clusters/{name}"
         record = self._store.get(CLUSTER, cluster_id)
-        inputs = record["inputs"] if record else {}
+        planned = self._planned.get(CLUSTER, {}).get(cluster_id)
+        inputs = planned or (record["inputs"] if record else {})
+        stands = record["drawn"].get("played", {}).get("version") if record else None
         return {
             "cluster_id": cluster_id,
             "cluster_zones": inputs.get("nodeLocations"),
-            "cluster_version": master_version(inputs),
+            "cluster_version": raised_version(inputs, stands),
         }
 
     def _outputs(self, found: Row, inputs: Values, drawn: Values) -> Values:
@@ -280,17 +303,6 @@ def _named(found: Row, resource: Resource, old_inputs: Values, inputs: Values) -
         "name": old_inputs["name"] if made_up else f"{prefix}{secrets.token_hex(4)[:7]}",
         "__defaults": ["name"],
     }
-
-
-def _replaced(found: Row, name: str, old: Values, new: Values) -> bool:
-    """Whether the change of a property needs a new resource: all of it may, or a part of it (`nodeConfig.spot`)."""
-    if name in found.replace:
-        return True
-    parts = [path.split(".")[1] for path in found.replace if path.startswith(f"{name}.")]
-    if UNKNOWN in (old.get(name), new.get(name)):
-        return bool(parts)
-    changed = changed_keys(old.get(name) or {}, new.get(name) or {}) if parts else []
-    return not set(changed).isdisjoint(parts)
 
 
 def _shown(inputs: Values) -> Values:

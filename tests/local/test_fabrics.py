@@ -43,7 +43,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "project": "ai-team-1234",
         "region": "asia-south1",
         "audit": {"alertEmails": ["alerts@example.org"]},
-        "cluster": {"pools": [{**pool, "purchase": "on-demand"} for pool in POOLS.values()]},
+        "cluster": {
+            "access": {"jumpHost": True},
+            "pools": [{**pool, "purchase": "on-demand"} for pool in POOLS.values()],
+        },
     }
     file = tmp_path_factory.mktemp("config") / "Pulumi.dev.yaml"
     file.write_text(yaml.safe_dump({"config": said}))

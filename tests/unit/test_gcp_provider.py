@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi._types import resource_types
 
-from localcloud.providers import gcp_plays, gcp_shapes, gcp_table
+from localcloud.providers import gcp_plays, gcp_replaced, gcp_shapes, gcp_table
 from localcloud.providers.gcp import Gcp
 from localcloud.providers.gcp_machines import machine_of, taints_of, zones_of
 from localcloud.providers.gcp_plays import master_version
@@ -123,9 +123,9 @@ def test_a_row_names_only_what_pulumi_has(token: str):
     module, name = token.split("/")[0].split(":")[1], token.split(":")[-1]
     outputs = resource_types(getattr(import_module(f"pulumi_gcp.{module}"), name))
     paths = {path for path, _, _ in _fields(gcp_shapes.args_class(token), gcp_shapes.top(row))}
-    own = {name for name in row.replace if name in gcp_table.row(token).id} | {"split"}
     assert set(row.outputs) <= set(outputs)
-    assert row.replace - own <= paths
+    assert set(gcp_replaced.declared(token)) <= paths
+    assert set(gcp_replaced.declared(token).values()) <= set(gcp_replaced.CONDITIONS)
     assert not row.labels or "effectiveLabels" in outputs
 
 

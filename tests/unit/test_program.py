@@ -213,11 +213,12 @@ GOOGLE_STACK: dict[str, Any] = {
         "project": "unit-project",
         "region": "asia-south1",
         "cluster": {
+            "access": {"jumpHost": True, "deployers": ["group:platform@example.in"]},
             "pools": [
                 {"name": "google-serve", "gpu": "L4", "maxGpus": 8, "purchase": ["spot", "on-demand"]},
                 {"name": "google-tcpx", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2},
                 {"name": "google-rdma", "gpu": "H200", "gpusPerNode": 8, "fabric": "rdma", "maxNodes": 2},
-            ]
+            ],
         },
         "access": {
             "dataEngineers": ["group:data@example.in"],
@@ -364,9 +365,10 @@ def test_on_google_our_own_stack_passes_the_policies(google: Any, control: Contr
 
 
 def test_every_fabric_and_lake_of_a_stack_is_proved(both: Any) -> None:
-    """Prod has one pool on EFA, the stack of Google one each on TCPX and RDMA."""
+    """The stack of Google has one pool that stands each on TCPX and RDMA; prod's on EFA grows from zero."""
+    assert set(both.of("v1:CronJob")) == {"nccl-test-train"}
     jobs = both.of("v1:Job")
-    fabrics = {"nccl-test-train", "nccl-test-google-tcpx", "nccl-test-google-rdma"}
+    fabrics = {"nccl-test-google-tcpx", "nccl-test-google-rdma"}
     assert set(jobs) == {
         "train",
         *fabrics,
@@ -477,3 +479,40 @@ def test_a_model_that_nobody_could_check_is_told(
     monkeypatch.setattr(pulumi.log, "warn", told.append)
     _run(deploy, GOOGLE_STACK)
     assert [line for line in told if "workloads.serving" in line and "make advise" in line]
+
+
+def test_no_update_waits_for_the_proof_of_a_pool_that_grows_from_zero(
+    deploy: Callable[..., Any],
+) -> None:
+    """Nor does the training job of such a pool: the cloud may be out of its machines."""
+    config = yaml.safe_load((PROJECT / "Pulumi.prod.yaml").read_text())["config"]
+    prod = _run(deploy, config)
+    pools = [
+        pool for cloud in ("aws", "gcp") for pool in config[f"india-ai-infra:{cloud}"]["cluster"]["pools"]
+    ]
+    elastic = {f"nccl-test-{pool['name']}" for pool in pools if pool.get("elastic")}
+    assert (
+        elastic
+        == set(prod.of("CronJob"))
+        == {
+            "nccl-test-train",
+            "nccl-test-google-train",
+            "nccl-test-google-pretrain",
+        }
+    )
+    assert {name for name in prod.of("v1:Job") if name.startswith("nccl-test")} == set()
+    templates = {r.urn for r in prod.of("CronJob").values()}
+    assert not templates & Order(prod).needs(prod.one("Job", "train"))
+
+
+def test_a_pool_that_stands_on_spot_is_told(
+    deploy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not refused: how steady the market of a machine is, its owner knows."""
+    told: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", told.append)
+    _deployed(deploy, "local")
+    assert [line.partition(":")[0] for line in told] == [
+        "aws.audit.alertEmails[0]",
+        "pool fabric stands on spot",
+    ]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from infra.aws import nodepools, pools
 from infra.aws.cluster import Cluster, ClusterArgs
+from infra.aws.deployer import Deployer
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.pools import Pools, PoolsArgs, describe, one_zone
 from infra.catalog import Asked, choose, choose_for, machine
@@ -45,7 +46,17 @@ def made(deploy, account, personal):
             network = Network("net", NetworkArgs(account, personal, NAME, "10.0.0.0/16", ZONES, KEY))
             cluster = Cluster(
                 "cluster",
-                ClusterArgs(account, personal, NAME, "1.35", network, "arn:deployer", KEY, KEY, SystemPool()),
+                ClusterArgs(
+                    account,
+                    personal,
+                    NAME,
+                    "1.35",
+                    network,
+                    [Deployer("", "arn:deployer")],
+                    KEY,
+                    KEY,
+                    SystemPool(),
+                ),
             )
             release = kubernetes.helm.v3.Release("karpenter", chart="karpenter")
             return Pools(

@@ -28,6 +28,7 @@ MEMBERS = {
     },
 }
 ALLOWS = {
+    "roles/storage.bucketViewer": {"see"},
     "roles/storage.objectViewer": {"get", "list"},
     "roles/storage.objectCreator": {"create"},
     "roles/storage.objectUser": {"get", "list", "create", "delete"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from permissions import rendered
@@ -27,6 +28,14 @@ def account(prod: Any, account_id: str) -> Account:
 def buckets(account: Account) -> dict[str, str]:
     """The names of the lake's buckets, by what they are."""
     return {role: name for name, role in rendered.by_role(account).items()}
+
+
+@pytest.fixture(scope="session")
+def google_buckets(prod: Any) -> dict[str, str]:
+    """The names of the lake's buckets on Google, by what they are."""
+    lake = rendered.container(prod, "gcp", "lake")
+    named = {urlsplit(uri).netloc for uri in (*lake.options("uri"), *lake.options("refused-uri"))}
+    return {name.removeprefix("lake-").rpartition("-")[0]: name for name in named}
 
 
 @pytest.fixture(scope="session")

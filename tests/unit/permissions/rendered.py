@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,6 +128,36 @@ def container(made: Any, cloud: str, name: str) -> Container:
                     found.get("args", []),
                 )
     raise LookupError(f"no container {name}")
+
+
+def google_container(made: Any, name: str) -> Container:
+    """The container on Google; where the stack runs it on AWS alone, that with Google's own environment and lake."""
+    try:
+        return container(made, "gcp", name)
+    except LookupError:
+        found = container(made, "aws", name)
+    lake = container(made, "gcp", "lake")
+    cloud = {name for name in found.environment if name.startswith("AWS_")}
+    own = {name: value for name, value in lake.environment.items() if name not in found.environment}
+    checkpoints = lake.options("uri")[0].removesuffix("/proof")
+    args = [re.sub(r"s3://[^/]*checkpoints[^/]*", checkpoints, str(arg)) for arg in found.args]
+    environment = {name: value for name, value in found.environment.items() if name not in cloud} | own
+    return Container(found.namespace, found.service_account, environment, args)
+
+
+def google_keys(made: Any, buckets: Mapping[str, str]) -> dict[str, str]:
+    """The customer key that is each bucket's default, by the bucket's name."""
+    made_as = made.of("gcp:storage/bucket:Bucket")
+    return {
+        name: made_as[f"lake-{role}"].inputs["encryption"]["defaultKmsKeyName"]
+        for role, name in buckets.items()
+    }
+
+
+def google_member(container: Container) -> str:
+    """Who the pods of a container are to Google's IAM, by the project of the shipped stack and a mocked number."""
+    pool = "projects/123456789012/locations/global/workloadIdentityPools/india-ai-infra-prod.svc.id.goog"
+    return f"principal://iam.googleapis.com/{pool}/subject/ns/{container.namespace}/sa/{container.service_account}"
 
 
 def may_reach(made: Any, cloud: str, namespace: str, address: str, port: int) -> bool:
