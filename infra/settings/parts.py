@@ -94,7 +94,6 @@ def parts_of(values: Mapping[str, Any]) -> Parts:
         site=_site_parts(site),
         environment=text if isinstance(text := values.get("environment"), str) else None,
         proof=_read(Proof, workloads.get("proof")),
-        environment=environment if isinstance(environment := values.get("environment"), str) else None,
     )
 
 

@@ -61,7 +61,7 @@ def _scale(api: Api, scope: Values) -> None:
         NODE_GROUP: group,
         CAPACITY_TYPE: "SPOT" if spot else "ON_DEMAND",
     }
-    _launch(scope, _machine_type(api, scope), spot=spot)
+    _launch(scope, machine_type(api, scope), spot=spot)
     try:
         nodes.remove_nodes(cluster, group)
         for zone, count in _spread(inputs["scalingConfig"]["desiredSize"], _zones(api, scope)).items():
