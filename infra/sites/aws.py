@@ -14,6 +14,7 @@ from infra.aws.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.aws.audit import Audit, AuditArgs
 from infra.aws.cluster import Cluster, ClusterArgs, Reach
 from infra.aws.deployer import administrators, caller
+from infra.aws.endpoints import ENDPOINTS, GUARDDUTY
 from infra.aws.hybrid import HybridNodes, HybridNodesArgs
 from infra.aws.iam import Account
 from infra.aws.jump_host import PROXY_URL, JumpHost, JumpHostArgs
@@ -79,6 +80,9 @@ def site(said: Settings, cloud: Aws) -> Site:
         replica.lake if replica else None,
     )
     topic_arn = Audit("audit", audit, opts).topic_arn
+    # Its agent would report to no detector; and Runtime Monitoring doesn't support clusters with nodes on premises
+    # (GuardDuty user guide, "Prerequisites for Amazon EKS cluster support").
+    watched = cloud.audit.guardduty and said.on_premises is None
     network = Network(
         "network",
         NetworkArgs(
@@ -91,6 +95,7 @@ def site(said: Settings, cloud: Aws) -> Site:
             flow_log_days=cloud.network.flow_log_days,
             nat_per_zone=cloud.network.nat_per_zone,
             endpoints_per_zone=cloud.network.nat_per_zone,
+            endpoints=[service for service in ENDPOINTS if watched or service != GUARDDUTY],
         ),
         opts,
     )
@@ -111,6 +116,7 @@ def site(said: Settings, cloud: Aws) -> Site:
             log_days=handling.log_days,
             deletion_protection=cloud.cluster.deletion_protection,
             site=link,
+            guardduty=watched,
             reach=_reach(cloud.cluster.access, host),
         ),
         opts,
@@ -307,6 +313,13 @@ def _operate(
     )
     at_site = joined.ready if joined else []
     return replace(gpus, platform=[*platform.ready, *at_site, granted], nodes=gpu_pools.ready)
+
+
+def _disk(cloud: Aws, keys: Keys) -> Disk | None:
+    """Of metrics, where a node that goes is sure to be followed by one in the same zone: a disk stays in its own."""
+    if cloud.cluster.system.min_nodes < len(geography.region(cloud.region).zones):
+        return None
+    return Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": keys.cluster})
 
 
 def _reachable(network: Network, replica: Elsewhere | None) -> pulumi.Output[list[str]]:

@@ -229,6 +229,22 @@ def _log_group_of(api: Api, region: str, cluster: str) -> None:
             raise
 
 
+def _group_beside_a_reservation(api: Api, scope: Values) -> None:
+    """A reservation may have been made in a group that the settings name; one that the stack makes has its name."""
+    from .aws_plays import template_data
+
+    data, cluster = template_data(api, scope), scope["inputs"]["clusterName"]
+    group = (data.get("Placement") or {}).get("GroupName")
+    block = (data.get("InstanceMarketOptions") or {}).get("MarketType") == "capacity-block"
+    held = (data.get("CapacityReservationSpecification") or {}).get("CapacityReservationTarget")
+    if group and (block or (held and group.startswith(f"{cluster}-"))):
+        raise Refused(
+            "CreateNodegroup",
+            "InsufficientInstanceCapacity",
+            f"There is no capacity of the reservation in the placement group {group}",
+        )
+
+
 def _region_not_enabled(api: Api, scope: Values) -> None:
     if scope["region"] is not UNKNOWN and not enabled(scope["region"]):
         raise not_enabled(scope["region"])
@@ -258,6 +274,7 @@ PLAYERS: Mapping[str, Mapping[str, Moment]] = {
     "secret_waits_for_its_deletion": {"creating": _secret_waits_for_its_deletion},
     "machine_not_sold_in_zone": {"creating": _machine_not_sold_in_zone},
     "spot_has_none": {"creating": _spot_has_none, "updating": _spot_has_none},
+    "group_beside_a_reservation": {"creating": _group_beside_a_reservation},
     "one_minor_at_a_time": {"updating": _one_minor_at_a_time},
     "cluster_stays_in_its_vpc": {"updating": _cluster_stays_in_its_vpc},
     "cluster_is_protected": {"deleting": _cluster_is_protected},

@@ -99,18 +99,25 @@ def machine_type(api: Api, scope: Values) -> str:
     inputs = scope["inputs"]
     if types := inputs.get("instanceTypes"):
         return types[0]
-    template = inputs.get("launchTemplate") or {}
-    which: dict[str, Any] = {"Versions": [str(template.get("version", "$Default"))]}
-    key = "LaunchTemplateId" if template.get("id") else "LaunchTemplateName"
-    which[key] = template.get("id") or template.get("name")
-    answer = api.call("ec2", scope["region"], "DescribeLaunchTemplateVersions", which) if template else {}
-    versions = answer.get("LaunchTemplateVersions") or [{}]
-    found = versions[0].get("LaunchTemplateData", {}).get("InstanceType")
+    found = template_data(api, scope).get("InstanceType")
     if not found:
         raise ResourceFailed(
             f"node group {inputs['nodeGroupName']}: neither instanceTypes nor its launch template name a machine type"
         )
     return found
+
+
+def template_data(api: Api, scope: Values) -> dict[str, Any]:
+    """What a node group's launch template holds; empty without one."""
+    template = scope["inputs"].get("launchTemplate") or {}
+    if not template:
+        return {}
+    which: dict[str, Any] = {"Versions": [str(template.get("version", "$Default"))]}
+    key = "LaunchTemplateId" if template.get("id") else "LaunchTemplateName"
+    which[key] = template.get("id") or template.get("name")
+    answer = api.call("ec2", scope["region"], "DescribeLaunchTemplateVersions", which)
+    versions = answer.get("LaunchTemplateVersions") or [{}]
+    return versions[0].get("LaunchTemplateData", {})
 
 
 def _join(api: Api, scope: Values) -> Values:
