@@ -10,6 +10,7 @@ import pulumi
 from infra import catalog, settings
 from infra.budget import Budget
 from infra.interfaces import GpuCluster
+from infra.protection import protect_clusters
 from infra.settings.credentials import store_credentials
 from infra.settings.workloads import Proof, Workloads
 from infra.sites import Site, aws, gcp, on_premises
@@ -24,6 +25,7 @@ def run() -> None:
     said = settings.load(pulumi.Config(), catalog.check_offered, check_floors)
     site = said.on_premises
     credentials = store_credentials() if site and site.store else None
+    protect_clusters(said)
     Budget("budget", said)
     sites = {}
     if said.aws:

@@ -129,6 +129,7 @@ def deploy() -> Deploy:
         program: Callable[[], Any], *, outputs: Mapping[str, Outputs] | None = None, preview: bool = False
     ) -> Recorder:
         recorder = Recorder(outputs or {})
+        pulumi.runtime.settings.ROOT.set(None)  # a program's transformations end with it
         mocks.set_mocks(
             recorder, project="india-ai-infra", stack="unit", preview=preview, monitor=_Monitor(recorder)
         )
