@@ -17,7 +17,8 @@ from policies.profiles import NoSuchProfile, file_of
 from policies.record import NoRecord
 
 from . import bench as benchmark
-from . import cloud, cost, doctor, faults, summary, toolchain
+from . import bench_against, cloud, cost, doctor, faults, summary, toolchain
+from .alarm import alarm
 from .engine import EngineError, Outcome, Stack
 from .preflight.command import preflight
 from .progress import console, step
@@ -29,6 +30,7 @@ from .stacks import settings_of
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The local cloud of india-ai-infra.")
 app.command()(simulate)
 app.command()(reclaim)
+app.command()(alarm)
 app.command()(preflight)
 app.command()(review)
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]
@@ -133,9 +135,15 @@ def price_of_a_month(
 def bench(
     previews: Annotated[int, typer.Option(min=1, help="no-change previews to take the median of")] = 5,
     skypilot: Annotated[bool, typer.Option(help="install SkyPilot and ask its optimiser too")] = False,
+    against: Annotated[
+        str, typer.Option(help="only what `up`, `preview` and `down` took at this commit")
+    ] = "",
 ) -> None:
     """Measure `up`, a no-change preview and `destroy` against an empty program, each part, and the catalogue."""
     setup()
+    if against:
+        bench_against.run(against, previews)
+        return
     benchmark.run(previews, skypilot)
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from . import clusters, processes
+from . import clusters, deployer, processes
 from .paths import PROJECT, bin_dir, run_dir
 from .processes import Process
 from .store import Store
@@ -110,7 +110,9 @@ def _start_moto() -> str:
     moto = processes.start(command, log, {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"})
     store().put("process", "moto", {**asdict(moto), "port": port})
     processes.wait_until_listening(port, moto, log)
-    return f"http://127.0.0.1:{port}"
+    endpoint = f"http://127.0.0.1:{port}"
+    deployer.make(endpoint)
+    return endpoint
 
 
 def _write_plugins(folder: Path) -> None:

@@ -108,7 +108,9 @@ TOOLS = (
     ),
     Tool("karpenter", {"karpenter": "sigs.k8s.io/karpenter/kwok"}),
 )
-# What only tests need, and `make up` does not build: an S3 server for a lake on premises, a linter of workflows.
+# What `make up` does not build: Alertmanager's own tool, for `make alarm`, and what only tests need: an S3 server for a
+# lake on premises, a linter of workflows.
+AMTOOL = Tool("amtool", {"amtool": "github.com/prometheus/alertmanager/cmd/amtool"})
 STORE = Tool("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"})
 ACTIONLINT = Tool("actionlint", {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"})
 

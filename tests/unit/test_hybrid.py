@@ -30,7 +30,7 @@ ANSWERED = {
     "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
     "aws:ec2/vpcEndpoint:VpcEndpoint": {"cidrBlocks": []},
 }
-TRAIN = {"training": {"pool": "hall", "image": "training:1", "nodes": 2, "gpusPerNode": 8}}
+TRAIN = {"training": {"pool": "hall", "image": "{registry}/own/training:1", "nodes": 2, "gpusPerNode": 8}}
 
 
 def run(deploy: Callable[..., Any], keys: dict[str, str] = KEYS, **over: Any) -> Any:

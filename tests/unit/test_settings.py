@@ -23,8 +23,19 @@ STACKS = ("local", "dev", "prod")
 IMAGE = "registry.in/training:1"
 
 
+REACHED = {"jumpHost": True, "deployers": ["role/ci"]}
+
+
+def reached(cloud: Any, access: dict[str, Any]) -> Any:
+    """A cloud's settings with a way in, where they are about something else."""
+    cluster = cloud.get("cluster", {}) if isinstance(cloud, dict) else None
+    if not cloud or not isinstance(cluster, dict) or "access" in cluster:
+        return cloud
+    return {**cloud, "cluster": {"access": access, **cluster}}
+
+
 def minimal(**over: Any) -> dict[str, Any]:
-    return {
+    given = {
         "owner": "ml-platform",
         "environment": "dev",
         "purpose": "tests",
@@ -33,6 +44,8 @@ def minimal(**over: Any) -> dict[str, Any]:
         "aws": {"region": "ap-south-1"},
         **over,
     }
+    ways = {"aws": REACHED, "gcp": {"jumpHost": True}}
+    return {key: reached(value, ways[key]) if key in ways else value for key, value in given.items()}
 
 
 def with_pools(*pools: dict[str, Any], region: str = "ap-south-1", **over: Any) -> dict[str, Any]:
@@ -563,6 +576,45 @@ def test_a_way_that_google_has_not(pool: dict[str, Any], setting: str, nearest: 
     assert found[f"gcp.cluster.pools[0].{setting}"].nearest == nearest
 
 
+@pytest.mark.parametrize(
+    ("pool", "nearest"),
+    [
+        ({"gpu": "H200", "gpusPerNode": 8, "purchase": "on-demand"}, "spot"),
+        ({"gpu": "H200", "gpusPerNode": 8, "purchase": ["spot", "on-demand"]}, "[spot, flex-start]"),
+        (
+            {"gpu": "H200", "gpusPerNode": 8, "fabric": "rdma", "elastic": True, "purchase": ["spot", "on-demand"]},
+            "[spot, flex-start]",
+        ),
+        (
+            {"gpu": "H100", "gpusPerNode": 2, "purchase": ["reserved", "spot"], "capacityReservation": "held"},
+            "[spot, flex-start]",
+        ),
+    ],
+)  # fmt: skip
+def test_a_machine_is_bought_as_google_sells_it(pool: dict[str, Any], nearest: str) -> None:
+    asked = {"name": "a", "maxNodes": 1, **pool}
+    problem = problems(google_pools(asked))["gcp.cluster.pools[0].purchase"]
+    assert problem.nearest == nearest
+    chain = nearest.strip("[]").split(", ")
+    held = {} if "reserved" in chain else {"capacityReservation": None}
+    settings.parse(google_pools({**asked, **held, "purchase": chain}), check_offered)
+
+
+@pytest.mark.parametrize("fabric", ["tcpx", "rdma"])
+def test_flex_start_has_a_fabric_only_in_a_pool_that_grows_from_zero(fabric: str) -> None:
+    gpu = {"tcpx": "H100", "rdma": "H200"}[fabric]
+    pool = {
+        "name": "a",
+        "gpu": gpu,
+        "gpusPerNode": 8,
+        "maxNodes": 2,
+        "fabric": fabric,
+        "purchase": "flex-start",
+    }
+    settings.parse(google_pools({**pool, "elastic": True}), check_offered)
+    assert "elastic" in problems(google_pools(pool))["gcp.cluster.pools[0].purchase"].allowed
+
+
 def test_the_node_pools_of_a_chain_are_no_other_pools() -> None:
     chain = {"name": "a", "gpu": "L4", "maxNodes": 1, "purchase": ["spot", "on-demand"]}
     other = {"name": "a-spot", "gpu": "L4", "maxNodes": 1}
@@ -631,7 +683,10 @@ def test_two_clouds_in_one_stack() -> None:
         "gcp": {
             **GOOGLE,
             "cluster": {
-                "pools": [{"name": "delhi", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2}]
+                "access": {"jumpHost": True},
+                "pools": [
+                    {"name": "delhi", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2}
+                ],
             },
         }
     }
@@ -802,7 +857,7 @@ def test_whatever_is_written_of_google_is_read_or_refused_by_its_path(
             assert problem.path.startswith(".".join(place))
 
 
-PROOF = {"image": "proof:1", "dcgmImage": "dcgm:4"}
+PROOF = {"image": "registry.in/proof:1", "dcgmImage": "registry.in/dcgm:4"}
 
 
 def with_proof(pools: list[dict[str, Any]], **proof: Any) -> dict[str, Any]:
