@@ -128,11 +128,16 @@ def deploy() -> Deploy:
     """
 
     def run(
-        program: Callable[[], Any], *, outputs: Mapping[str, Outputs] | None = None, preview: bool = False
+        program: Callable[[], Any],
+        *,
+        outputs: Mapping[str, Outputs] | None = None,
+        preview: bool = False,
+        stack: str = "unit",
     ) -> Recorder:
         recorder = Recorder(outputs or {})
+        pulumi.runtime.settings.ROOT.set(None)  # a program's transformations end with it
         mocks.set_mocks(
-            recorder, project="india-ai-infra", stack="unit", preview=preview, monitor=_Monitor(recorder)
+            recorder, project="india-ai-infra", stack=stack, preview=preview, monitor=_Monitor(recorder)
         )
 
         def keep(value: Any) -> None:
