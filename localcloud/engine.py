@@ -22,6 +22,7 @@ from policies.profiles import file_of
 from policies.record import FILE as FINDINGS
 from policies.record import read
 
+from . import deployer
 from .paths import PROJECT, bin_dir, run_dir
 
 POLICIES = PROJECT / "policies"
@@ -62,8 +63,9 @@ class Stack:
         self, name: str, env: dict[str, str], project: Path = PROJECT, config_file: Path | None = None
     ) -> None:
         self.name = name
-        self._env = {**os.environ, **env}
         self.config_file = config_file or project / f"Pulumi.{name}.yaml"
+        env = {**env, **deployer.environment(self.config_file)} if self.config_file.exists() else env
+        self._env = {**os.environ, **env}
         self._project = project
         self.pack, self.profile = POLICIES, "default"
         self._folder = self._workspace()
