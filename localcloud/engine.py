@@ -23,6 +23,7 @@ from policies.profiles import file_of
 from policies.record import FILE as FINDINGS
 from policies.record import read
 
+from . import deployer
 from .faults import Fault, causes, told
 from .paths import PROJECT, bin_dir, run_dir
 
@@ -75,8 +76,9 @@ class Stack:
         self, name: str, env: dict[str, str], project: Path = PROJECT, config_file: Path | None = None
     ) -> None:
         self.name = name
-        self._env = {**os.environ, **env}
         self.config_file = config_file or project / f"Pulumi.{name}.yaml"
+        env = {**env, **deployer.environment(self.config_file)} if self.config_file.exists() else env
+        self._env = {**os.environ, **env}
         self._project = project
         self.pack, self.profile = POLICIES, "default"
         self._folder = self._workspace()

@@ -229,6 +229,40 @@ def _zones(asked: dict[str, Any]) -> dict[str, Any]:
     return {"id": REGION, "zoneIds": ids, "names": [found[zone] for zone in ids], "groupNames": [REGION]}
 
 
+# A VPC that exists already: a subnet for nodes in two zones, behind NAT, and one that faces the internet.
+_EXISTING = {
+    "subnet-0000000a": ("aps1-az1", "rtb-private"),
+    "subnet-0000000b": ("aps1-az2", "rtb-private"),
+    "subnet-0000000c": ("aps1-az3", "rtb-public"),
+}
+_WAYS_OUT = {"rtb-private": {"natGatewayId": "nat-1"}, "rtb-public": {"gatewayId": "igw-1"}}
+
+
+def _subnet(asked: dict[str, Any]) -> dict[str, Any]:
+    zone, _ = _EXISTING[asked["id"]]
+    return {
+        "id": asked["id"],
+        "vpcId": "vpc-00000001",
+        "availabilityZone": ZONES[zone],
+        "availabilityZoneId": zone,
+        "availableIpAddressCount": 4091,
+        "tags": {"karpenter.sh/discovery": "india-ai-infra-unit"},
+    }
+
+
+def _route_tables(asked: dict[str, Any]) -> dict[str, Any]:
+    (narrowed,) = asked["filters"]
+    (value,) = narrowed["values"]
+    return {"ids": ["rtb-main"] if value == "true" else [_EXISTING[value][1]]}
+
+
+def _route_table(asked: dict[str, Any]) -> dict[str, Any]:
+    nothing = dict.fromkeys(("gatewayId", "natGatewayId", "transitGatewayId", "networkInterfaceId"), "")
+    out = {"cidrBlock": "0.0.0.0/0", **nothing, **_WAYS_OUT[asked["routeTableId"]]}
+    local = {"cidrBlock": "10.9.0.0/16", **nothing, "gatewayId": "local"}
+    return {"routeTableId": asked["routeTableId"], "routes": [local, out]}
+
+
 _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
     "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
@@ -254,6 +288,18 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "type": "String",
         "version": 1,
     },
+    "aws:ec2/getVpcs:getVpcs": lambda _: {"ids": ["vpc-00000001", "vpc-00000002"]},
+    "aws:ec2/getVpc:getVpc": lambda asked: {
+        "id": asked["id"],
+        "cidrBlock": "10.9.0.0/16",
+        "cidrBlockAssociations": [{"associationId": "a", "cidrBlock": "10.9.0.0/16", "state": "associated"}],
+        "enableDnsSupport": True,
+        "enableDnsHostnames": True,
+    },
+    "aws:ec2/getSubnets:getSubnets": lambda _: {"ids": list(_EXISTING)},
+    "aws:ec2/getSubnet:getSubnet": _subnet,
+    "aws:ec2/getRouteTables:getRouteTables": _route_tables,
+    "aws:ec2/getRouteTable:getRouteTable": _route_table,
     "gcp:organizations/getProject:getProject": lambda asked: {
         "projectId": asked["projectId"],
         "number": GOOGLE_NUMBER,
