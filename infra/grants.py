@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Right = Literal["read", "write", "prune"]
+Right = Literal["read", "add", "write", "prune"]
 
 
 @dataclass(frozen=True)
 class Grant:
     """A right to the objects of one bucket below `prefix` (`jobs/`; empty for all).
 
-    `read` gets objects; `write` puts them too; `prune` also deletes them, which can be undone until the lifecycle
-    erases the old version.
+    `read` gets objects; `add` puts them and sees none; `write` does both; `prune` also deletes them, which can be
+    undone until the lifecycle erases the old version.
     """
 
     bucket: str
@@ -60,7 +60,7 @@ WORKLOADS: Mapping[str, Sequence[Grant]] = MappingProxyType(
             Grant("checkpoints", "prune", "jobs/"),
         ),
         "serving": (Grant("models", "read", "released/"),),
-        "proof": (Grant("audit", "write", "evidence/"), Grant("checkpoints", "prune", "proof/")),
+        "proof": (Grant("audit", "add", "evidence/"), Grant("checkpoints", "prune", "proof/")),
     }
 )
 

@@ -31,11 +31,11 @@ class Pool:
     """GPU nodes of one kind, as a pod sees them.
 
     `node_selector` picks exactly this pool; `tolerations` are those its taints ask for. `limits` are for one whole
-    node (`nvidia.com/gpu`, the fabric's devices, `hugepages-2Mi`), as Kubernetes quantities. `max_nodes` is the limit
+    node (`nvidia.com/gpu`, the fabric's devices), as Kubernetes quantities. `max_nodes` is the limit
     the pool scales to. `purchase` is how its nodes are bought, first choice first; `fabric` none or the name of the
     fast network, `fabric_pod` what that asks of pods beside `limits`. `grace_seconds` is what a pod gets to leave when
     its node is taken back: asking for more is in vain. `standing` is how many nodes stand, None where they come when
-    pods ask.
+    pods ask. `environment` is what a container with GPUs needs to find the driver.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Pool:
     grace_seconds: int = 110
     fabric_pod: FabricPod = FabricPod()
     standing: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ class GpuCluster:
     """A Kubernetes cluster with GPU pools.
 
     Kubernetes resources carry `deleted_with=resource`, so that a destroy does not wait on a cluster that has gone, and
-    depend on `platform`, the operators they need. Pools are by name.
+    depend on `platform`, the operators they need. Pools are by name, and so is what makes their nodes (`nodes`): pods
+    wait for those of their own pool, as another's may be long in coming, or never come. `mirrors` are where its nodes
+    pull an upstream's images instead, by the upstream's name (`docker.io`).
     """
 
     name: str
@@ -68,6 +71,12 @@ class GpuCluster:
     provider: kubernetes.Provider
     pools: Mapping[str, Pool]
     platform: Sequence[pulumi.Resource] = ()
+    nodes: Mapping[str, Sequence[pulumi.Resource]] = field(default_factory=dict)
+    mirrors: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+
+    def needed_on(self, pool: str) -> list[pulumi.Resource]:
+        """What a workload on one pool waits for."""
+        return [*self.platform, *self.nodes.get(pool, ())]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra.interfaces import Endpoint
+from infra.interfaces import Endpoint, GpuCluster
 
 USER = 1000
 SCRATCH = "/scratch"
@@ -68,9 +68,34 @@ def environment(values: Mapping[str, pulumi.Input[Any]]) -> list[k8s.core.v1.Env
     return [k8s.core.v1.EnvVarArgs(name=name, value=values[name]) for name in sorted(values)]
 
 
+def cloud_environment(cluster: GpuCluster) -> Mapping[str, str]:
+    """Sends the cloud's own SDKs to the cluster's region."""
+    return _CLOUDS[cluster.cloud](cluster.region)
+
+
 def store_environment(endpoint: Endpoint | None) -> Mapping[str, str]:
     """Sends every AWS SDK to an object store that is not the cloud's own."""
-    return {"AWS_ENDPOINT_URL_S3": endpoint.url, "AWS_REGION": endpoint.region} if endpoint else {}
+    return {"AWS_ENDPOINT_URL_S3": endpoint.url, **_aws(endpoint.region)} if endpoint else {}
+
+
+def _aws(region: str) -> Mapping[str, str]:
+    # botocore reads AWS_DEFAULT_REGION alone, the other SDKs AWS_REGION; and EKS' Pod Identity webhook adds neither
+    # where it finds one of them (aws/amazon-eks-pod-identity-webhook, pkg/handler/handler.go). A client that knows no
+    # region speaks to us-east-1.
+    return {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+
+
+def _google(_region: str) -> Mapping[str, str]:
+    # Otherwise gcsfs asks for the bucket, and for its storage layout at each open, in case the bucket is hierarchical
+    # or zonal. The lake's are neither, and a grant for a prefix refuses both (gcsfs/extended_gcsfs.py of 2026.10.1).
+    # Google's own client asks for the bucket beside each first call, to say in traces where it is.
+    return {
+        "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA": "true",
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+    }
+
+
+_CLOUDS = {"aws": _aws, "gcp": _google}
 
 
 def store_keys(endpoint: Endpoint | None) -> list[k8s.core.v1.EnvFromSourceArgs] | None:

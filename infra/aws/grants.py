@@ -14,19 +14,30 @@ from infra.grants import HUMANS, WORKLOADS, Grant, Right
 
 __all__ = ["HUMANS", "WORKLOADS", "Grant", "statements"]
 
-# Each right includes the one before it. Nobody here may delete a version or change a bucket.
+# Nobody here may delete a version or change a bucket.
+#
+# Beside the objects: their listing, below the prefix; and for writers the place of the bucket, which tells its region
+# and no more. That is how a client that may not list the whole bucket learns that it exists: s3fs' makedirs, and so
+# torch's and Dask's writers, ask HeadBucket, then GetBucketLocation, then try to make the bucket (fsspec/s3fs#1045).
 _READ = ("s3:GetObject", "s3:GetObjectTagging")
 _WRITE = (
     *_READ,
     "s3:PutObject",
     "s3:PutObjectTagging",
     "s3:AbortMultipartUpload",
-    "s3:ListMultipartUploadParts",
 )
 _ACTIONS: Mapping[Right, Sequence[str]] = {
     "read": _READ,
+    "add": ("s3:PutObject",),
     "write": _WRITE,
     "prune": (*_WRITE, "s3:DeleteObject"),
+}
+# A multipart upload and a copy decrypt as well.
+_KEY_USES: Mapping[Right, Sequence[str]] = {
+    "read": ("kms:Decrypt",),
+    "add": ("kms:GenerateDataKey",),
+    "write": ("kms:Decrypt", "kms:GenerateDataKey"),
+    "prune": ("kms:Decrypt", "kms:GenerateDataKey"),
 }
 
 
@@ -55,14 +66,14 @@ def _statements(
     arns, verb = [bucket.arn_or_id for bucket in buckets], grant.right.capitalize()
     objects = [pulumi.Output.concat(arn, f"/{grant.prefix}*") for arn in arns]
     below: dict[str, Any] | None = {"StringLike": {"s3:prefix": f"{grant.prefix}*"}} if grant.prefix else None
-    said = [
-        iam.statement(f"{verb}{sid}", _ACTIONS[grant.right], _one_or_all(objects)),
-        iam.statement(f"List{sid}", ["s3:ListBucket"], _one_or_all(arns), conditions=below),
-    ]
+    said = [iam.statement(f"{verb}{sid}", _ACTIONS[grant.right], _one_or_all(objects))]
+    if grant.right != "add":
+        said.append(iam.statement(f"List{sid}", ["s3:ListBucket"], _one_or_all(arns), conditions=below))
+    if grant.right in ("write", "prune"):
+        said.append(iam.statement(f"Place{sid}", ["s3:GetBucketLocation"], _one_or_all(arns)))
     keys = [bucket.key for bucket in buckets if bucket.key is not None]
     if not keys:
         return said
-    uses = ["kms:Decrypt"] if grant.right == "read" else ["kms:Decrypt", "kms:GenerateDataKey"]
     only_for_these_buckets = {
         "StringEquals": {"kms:ViaService": _one_or_all([f"s3.{region}.amazonaws.com" for region in regions])},
         # With bucket keys the context is the bucket, and the object where one was put without.
@@ -70,7 +81,12 @@ def _statements(
             "kms:EncryptionContext:aws:s3:arn": [*arns, *(pulumi.Output.concat(arn, "/*") for arn in arns)]
         },
     }
-    return [*said, iam.statement(f"Key{sid}", uses, _one_or_all(keys), conditions=only_for_these_buckets)]
+    return [
+        *said,
+        iam.statement(
+            f"Key{sid}", _KEY_USES[grant.right], _one_or_all(keys), conditions=only_for_these_buckets
+        ),
+    ]
 
 
 def _one_or_all(values: list[Any]) -> Any:

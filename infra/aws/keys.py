@@ -12,7 +12,9 @@ from infra.aws import iam
 from infra.aws.iam import Account, Statement
 from infra.aws.tags import Handling
 
-# What an administrator may do to a key: everything but use it. Each use has a statement that names the user.
+# What an administrator may do to a key: everything but encrypt and decrypt with it, which are in a statement each that
+# names the user. `kms:Create*` holds CreateGrant, with which an administrator can let a principal use the key: EKS asks
+# that of whoever makes a cluster with encrypted secrets ("Encrypt Kubernetes secrets with KMS on existing clusters").
 ADMINISTRATION = (
     "kms:Create*",
     "kms:Describe*",
@@ -38,7 +40,8 @@ DELETION_WINDOW_DAYS = 30  # the longest that KMS offers, to notice a mistake in
 class KeysArgs:
     """`trail_name` is the CloudTrail trail that writes under the logs key; `alias` the prefix of the keys' aliases.
 
-    `uses` are the keys that are made.
+    `audit_bucket` is the bucket that workloads put evidence in, under the logs key, as a pattern of its name: the
+    bucket is made after the key. `uses` are the keys that are made.
     """
 
     account: Account
@@ -46,6 +49,7 @@ class KeysArgs:
     alias: str
     trail_name: str
     protect: bool = True
+    audit_bucket: str = ""
     uses: Sequence[str] = ("lake", "cluster", "logs")
 
 
@@ -158,13 +162,33 @@ def _log_users(args: KeysArgs) -> list[Statement]:
             principal=iam.service("events.amazonaws.com"),
             conditions={"ArnLike": {"kms:EncryptionContext:aws:sns:topicArn": account.arn("sns", "*")}},
         ),
+        # Alertmanager's role, whose IAM policy names the key.
+        iam.statement(
+            "AlertsThroughSns",
+            ("kms:Decrypt", "kms:GenerateDataKey*"),
+            principal=iam.principals(account.root),
+            conditions=_through(account, "sns"),
+        ),
         iam.statement(
             "AuditorsThroughS3",
             ("kms:Decrypt", "kms:DescribeKey"),
             principal=iam.principals(account.root),
             conditions=_through(account, "s3"),
         ),
+        *([_evidence_writers(account, args.audit_bucket)] if args.audit_bucket else []),
     ]
+
+
+def _evidence_writers(account: Account, audit_bucket: str) -> Statement:
+    """Roles whose IAM policy names the key, and only for objects of the audit bucket."""
+    bucket = f"arn:aws:s3:::{audit_bucket}"
+    of_the_bucket = {"StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket, f"{bucket}/*"]}}
+    return iam.statement(
+        "EvidenceThroughS3",
+        ("kms:GenerateDataKey",),
+        principal=iam.principals(account.root),
+        conditions={**_through(account, "s3"), **of_the_bucket},
+    )
 
 
 def _through(account: Account, service_name: str) -> iam.Conditions:

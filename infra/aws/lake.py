@@ -21,7 +21,12 @@ LOCK_DAYS = (
     PERSONAL_RETENTION_DAYS  # audit logs can't be altered in the year that the DPDP Rules, 6(1)(e), keep them
 )
 
-__all__ = ["ACCESS_LOGS", "AUDIT", "DATA", "Lake", "LakeArgs", "lifecycle"]
+__all__ = ["ACCESS_LOGS", "AUDIT", "DATA", "Lake", "LakeArgs", "audit_bucket", "lifecycle"]
+
+
+def audit_bucket(name: str) -> str:
+    """The pattern of the audit bucket's name in the Lake called `name`: Pulumi adds random digits."""
+    return f"{name}-{AUDIT}-*"
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class ClusterArgs:
     """`name` is the cluster's name in Google Cloud; `cluster_key` encrypts secrets and disks.
 
     `groups_domain` is the domain whose groups RBAC may name, None for none. `multi_networking` is what pools with a
-    fabric need; a cluster can't get it later.
+    fabric need, and costs nothing.
     """
 
     project: Project

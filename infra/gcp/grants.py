@@ -13,12 +13,17 @@ from infra.grants import HUMANS, WORKLOADS, Grant, Right
 
 __all__ = ["HUMANS", "ROLES", "WORKLOADS", "Binding", "bindings"]
 
-# Each right includes the one before it. To overwrite is to delete here, so `write` puts new objects only. Nobody may
-# change a bucket. Google's own roles, as a custom one that was deleted holds its name for weeks.
+# What a bucket is, and nothing in it. Google's clients ask for the bucket before its objects: `get_bucket` of the
+# Python client, and so the streamer that vLLM loads weights with; gcsfs before it makes a folder.
+_BUCKET = "roles/storage.bucketViewer"
+
+# To overwrite is to delete here, so `add` and `write` put new objects only. Nobody may change a bucket. Google's own
+# roles, as a custom one that was deleted holds its name for weeks.
 ROLES: Mapping[Right, Sequence[str]] = {
-    "read": ("roles/storage.objectViewer",),
-    "write": ("roles/storage.objectViewer", "roles/storage.objectCreator"),
-    "prune": ("roles/storage.objectUser",),
+    "read": (_BUCKET, "roles/storage.objectViewer"),
+    "add": ("roles/storage.objectCreator",),
+    "write": (_BUCKET, "roles/storage.objectViewer", "roles/storage.objectCreator"),
+    "prune": (_BUCKET, "roles/storage.objectUser"),
 }
 
 
@@ -44,7 +49,8 @@ def bindings(buckets: Mapping[str, interfaces.Bucket], grants: Sequence[Grant]) 
         bucket = buckets[grant.bucket]
         for role in ROLES[grant.right]:
             label = f"{grant.bucket}-{number}-{role.rpartition('.')[2]}"
-            yield Binding(label, bucket.name, role, _below(bucket, grant.prefix))
+            # A bucket is not below a prefix of its own.
+            yield Binding(label, bucket.name, role, None if role == _BUCKET else _below(bucket, grant.prefix))
 
 
 def _below(bucket: interfaces.Bucket, prefix: str) -> Condition | None:

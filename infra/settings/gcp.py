@@ -74,9 +74,14 @@ class GoogleAccess(Model):
 
 
 class GoogleAudit(Model):
-    """Who is mailed about alerts."""
+    """Who is mailed about alerts.
+
+    `default_sink` makes the project's log sink `_Default` this stack's, so that no log goes to `global`. It is off for
+    a second stack in the same project.
+    """
 
     alert_emails: list[Email] = []
+    default_sink: bool = True
 
 
 class GoogleLake(Model):

@@ -59,7 +59,7 @@ class Parts:
     """The parts of a configuration that are right on their own.
 
     Checks between parts run on these, so that one wrong setting does not hide another. `pool_names` holds every name
-    that was written, of wrong pools too.
+    that was written, of wrong pools too; `environment` is as it was written.
     """
 
     clouds: tuple[CloudParts, ...]

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from infra import geography, interfaces
 from infra.aws import hybrid, pools, tags
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
+from infra.aws.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.aws.audit import Audit, AuditArgs
 from infra.aws.cluster import Cluster, ClusterArgs, Reach
 from infra.aws.deployer import administrators, caller
@@ -19,7 +20,7 @@ from infra.aws.iam import Account
 from infra.aws.jump_host import PROXY_URL, JumpHost, JumpHostArgs
 from infra.aws.karpenter import Karpenter, KarpenterArgs
 from infra.aws.keys import Keys, KeysArgs
-from infra.aws.lake import Lake, LakeArgs
+from infra.aws.lake import Lake, LakeArgs, audit_bucket
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.pools import Pools, PoolsArgs
 from infra.aws.registry import Registry, RegistryArgs
@@ -28,6 +29,7 @@ from infra.aws.site_link import SiteLink, SiteLinkArgs
 from infra.aws.tags import Handling
 from infra.catalog import choose_for
 from infra.platform.platform import Platform, PlatformArgs
+from infra.platform.storage import Disk
 from infra.settings import Settings
 from infra.settings.aws import Aws
 from infra.settings.aws import ClusterAccess as Reaching
@@ -52,7 +54,18 @@ def site(said: Settings, cloud: Aws) -> Site:
     account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
     handling = Handling(said.data_class, said.owner, said.purpose, said.retention_days)
 
-    keys = Keys("keys", KeysArgs(account, handling, name, trail_name=name, protect=cloud.protect_data), opts)
+    keys = Keys(
+        "keys",
+        KeysArgs(
+            account,
+            handling,
+            name,
+            trail_name=name,
+            protect=cloud.protect_data,
+            audit_bucket=audit_bucket("lake"),
+        ),
+        opts,
+    )
     lake = Lake(
         "lake",
         LakeArgs(account, handling, keys.lake, keys.logs, trail_name=name, protect=cloud.protect_data),
@@ -69,7 +82,7 @@ def site(said: Settings, cloud: Aws) -> Site:
         cloud.audit.alert_emails,
         replica.lake if replica else None,
     )
-    Audit("audit", audit, opts)
+    topic_arn = Audit("audit", audit, opts).topic_arn
     network = _network(name, cloud, account, handling, keys, existing, opts)
     host = _jump_host(name, cloud, handling, network, keys, opts)
     link = _link(name, said.on_premises, handling, network, keys, opts)
@@ -93,9 +106,15 @@ def site(said: Settings, cloud: Aws) -> Site:
         opts,
     )
     joined = _hybrid(said.on_premises, account, handling, cluster, link, opts)
-    gpus = _operate(name, cloud, account, handling, keys, lake, replica, network, cluster, joined, said, opts)
+    sender = Alertmanager(
+        "alertmanager", AlertmanagerArgs(account, cluster.resource, name, topic_arn, keys.logs), opts
+    )
+    gpus = _operate(
+        name, cloud, account, handling, keys, lake, replica, network, cluster, joined, sender, said, opts
+    )
     data = replica.lake if replica and replica.failover else lake.lake
-    return Site(gpus, data, joined.node_configs if joined else {}, host.tunnel if host else None)
+    registry = pulumi.Output.concat(account.id, f".dkr.ecr.{cloud.region}.amazonaws.com")
+    return Site(gpus, data, registry, joined.node_configs if joined else {}, host.tunnel if host else None)
 
 
 def _jump_host(
@@ -204,6 +223,7 @@ def _operate(
     network: AnyNetwork,
     cluster: Cluster,
     joined: HybridNodes | None,
+    sender: Alertmanager,
     said: Settings,
     opts: pulumi.ResourceOptions,
 ) -> interfaces.GpuCluster:
@@ -238,6 +258,7 @@ def _operate(
         resource=cluster.resource,
         provider=cluster.provider,
         pools=pools.describe(cloud.region, cloud.cluster.pools),
+        mirrors=registry.mirrors,
     )
     on_premises = said.on_premises
     platform = Platform(
@@ -252,12 +273,14 @@ def _operate(
             site_pod_cidrs=on_premises.pod_cidrs if on_premises else (),
             store=on_premises.store_reach if on_premises else None,
             interruption_queue=karpenter.queue_name,
+            alert_receivers=sender.receivers,
+            disk=Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": keys.cluster}),
             registries=registry.mirrors,
             controller_replicas=min(2, cloud.cluster.system.min_nodes),
-            controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready],
+            controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready, *sender.ready],
         ),
     )
-    nodes = Pools(
+    gpu_pools = Pools(
         "pools",
         PoolsArgs(
             account,
@@ -272,7 +295,7 @@ def _operate(
         opts,
     )
     at_site = joined.ready if joined else []
-    return replace(gpus, platform=[*platform.ready, *nodes.ready, *at_site, granted])
+    return replace(gpus, platform=[*platform.ready, *at_site, granted], nodes=gpu_pools.ready)
 
 
 def _network(

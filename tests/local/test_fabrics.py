@@ -27,8 +27,8 @@ POOLS = {
     "ultras": {"name": "ultras", "gpu": "H200", "gpusPerNode": 8, "fabric": "rdma", "maxNodes": 2},
 }
 WORKLOADS = {
-    "training": {"pool": "highs", "image": "training:1", "nodes": 2, "gpusPerNode": 8},
-    "proof": {"image": "proof:1", "dcgmImage": "dcgm:4"},
+    "training": {"pool": "highs", "image": "{registry}/own/training:1", "nodes": 2, "gpusPerNode": 8},
+    "proof": {"image": "{registry}/own/proof:1", "dcgmImage": "{registry}/own/dcgm:4"},
 }
 
 

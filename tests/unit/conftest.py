@@ -41,6 +41,7 @@ class Registered:
     provider: str
     protect: bool
     deleted_with: str
+    delete_before_replace: bool = False
 
     def policy(self, key: str = "policy") -> dict[str, dict[str, Any]]:
         """The statements of a policy document, by Sid."""
@@ -110,6 +111,7 @@ class _Monitor(mocks.MockMonitor):
                     provider=request.provider,
                     protect=request.protect,
                     deleted_with=request.deletedWith,
+                    delete_before_replace=request.deleteBeforeReplace,
                 )
             )
         return answer
@@ -198,6 +200,7 @@ _PARTICULARS: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
     },
     "gcp:compute/network:Network": _google("projects/{project}/global/networks/{name}"),
     "gcp:compute/subnetwork:Subnetwork": _google("projects/{project}/regions/{region}/subnetworks/{name}"),
+    "random:index/randomId:RandomId": lambda _name, _: {"hex": "a1b2c3"},
     "gcp:pubsub/topic:Topic": _google("projects/{project}/topics/{name}"),
     "gcp:container/cluster:Cluster": lambda name, _: {
         "endpoint": "10.64.0.2",

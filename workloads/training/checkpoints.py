@@ -3,6 +3,8 @@
 `step-00000042/` is a torch.distributed.checkpoint (DCP): each rank writes its shards, and `.metadata` is written last.
 A folder without `.metadata` was interrupted: it is never loaded, and is removed before its step is written again, for
 DCP does not survive two writers of one folder.
+
+All that it asks of a store is about objects below its own folder: a grant for a prefix holds no right to the bucket.
 """
 
 import re
@@ -11,9 +13,10 @@ from typing import Any
 import fsspec
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
+from fsspec.implementations.local import LocalFileSystem
 from torch.distributed.checkpoint.fsspec_filesystem import FsspecReader, FsspecWriter
 
-_STEP = re.compile(r"step-(\d{8})$")
+_FILE = re.compile(r"step-(\d{8})/(.+)")
 
 
 class Checkpoints:
@@ -39,7 +42,7 @@ class Checkpoints:
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Writes `state` as of `step`, and then removes what is older than the newest `keep`."""
-        dcp.save(state, storage_writer=FsspecWriter(f"{self._uri}/step-{step:08d}"))
+        dcp.save(state, storage_writer=_Writer(f"{self._uri}/step-{step:08d}"))
         if dist.get_rank() == 0:
             for old in self._steps(complete=True)[: -self._keep]:
                 self._files.rm(self._folder(old), recursive=True)
@@ -52,9 +55,21 @@ class Checkpoints:
         return f"{self._root}/step-{step:08d}"
 
     def _steps(self, *, complete: bool) -> list[int]:
+        """Steps whose `.metadata` is there, or is not. By a list: of one object that is not there, a store may say that
+        it refuses to tell."""
         self._files.invalidate_cache()
-        if not self._files.exists(self._root):
-            return []
-        names = (_STEP.search(path.rstrip("/")) for path in self._files.ls(self._root, detail=False))
-        steps = sorted(int(name[1]) for name in names if name)
-        return [step for step in steps if self._files.exists(f"{self._folder(step)}/.metadata") is complete]
+        found: dict[int, bool] = {}
+        for path in self._files.find(self._root):
+            if file := _FILE.fullmatch(path[len(self._root) :].lstrip("/")):
+                step = int(file[1])
+                found[step] = found.get(step, False) or file[2] == ".metadata"
+        return sorted(step for step, is_complete in found.items() if is_complete is complete)
+
+
+class _Writer(FsspecWriter):
+    """Makes folders on a disk alone: an object store has none, and s3fs would ask about the bucket, or make it."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        if not isinstance(self.fs.fs, LocalFileSystem):
+            self.fs.mkdir = lambda path: None

@@ -116,6 +116,18 @@ def test_a_key_is_used_for_the_granted_buckets_alone(made):
     assert said["ListModels0"]["Condition"] == {"StringLike": {"s3:prefix": "released/*"}}
 
 
+def test_who_writes_below_a_prefix_may_learn_that_the_bucket_is_there_and_no_more(made):
+    said = made.one("iam/rolePolicy:RolePolicy", "access-training").policy()
+    assert said["PlaceCheckpoints3"] == {
+        "Sid": "PlaceCheckpoints3",
+        "Effect": "Allow",
+        "Action": ["s3:GetBucketLocation"],
+        "Resource": "arn:aws:s3:::checkpoints",
+    }
+    assert said["ListCheckpoints3"]["Condition"] == {"StringLike": {"s3:prefix": "jobs/*"}}
+    assert "PlaceModels0" not in made.one("iam/rolePolicy:RolePolicy", "access-serving").policy()
+
+
 def test_access_logs_need_no_customer_key(made):
     said = made.one("iam/rolePolicy:RolePolicy", "access-auditor").policy()
     assert "KeyAudit0" in said

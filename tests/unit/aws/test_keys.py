@@ -10,7 +10,9 @@ from infra.aws.keys import ADMINISTRATION, Keys, KeysArgs
 @pytest.fixture(scope="module")
 def made(deploy, account, personal):
     def program():
-        keys = Keys("keys", KeysArgs(account, personal, alias="india-ai-infra-unit", trail_name="unit"))
+        keys = Keys(
+            "keys", KeysArgs(account, personal, "india-ai-infra-unit", "unit", audit_bucket="lake-audit-*")
+        )
         return {"lake": keys.lake, "cluster": keys.cluster, "logs": keys.logs}
 
     return deploy(program)
@@ -60,6 +62,30 @@ def test_services_use_the_logs_key_for_this_account_only(made, account_id):
     }
     for service in ("CloudWatchLogs", "CloudTrail", "AlertsThroughEventBridge"):
         assert said[service]["Condition"], service
+
+
+def test_evidence_may_be_put_under_the_logs_key_in_the_audit_bucket_alone(made, account_id):
+    statements = made.one("kms/key:Key", "keys-logs").policy()
+    assert statements["EvidenceThroughS3"] == {
+        "Sid": "EvidenceThroughS3",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account_id}:root"},
+        "Action": ["kms:GenerateDataKey"],
+        "Resource": "*",
+        "Condition": {
+            "StringEquals": {
+                "kms:ViaService": "s3.ap-south-1.amazonaws.com",
+                "kms:CallerAccount": account_id,
+            },
+            "StringLike": {
+                "kms:EncryptionContext:aws:s3:arn": [
+                    "arn:aws:s3:::lake-audit-*",
+                    "arn:aws:s3:::lake-audit-*/*",
+                ]
+            },
+        },
+    }
+    assert statements["AuditorsThroughS3"]["Action"] == ["kms:Decrypt", "kms:DescribeKey"]
 
 
 def test_a_wildcard_principal_is_bound_to_the_account(made, account_id):

@@ -1,0 +1,181 @@
+"""What a stack renders that decides about its pods' calls, read from what the program registered."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import yaml
+
+from infra import program
+from localcloud.paths import PROJECT
+from localcloud.permissions.aws_account import Account, Bucket, Role
+from localcloud.permissions.iam_policies import statements
+
+# Addresses that AWS and the network's data source answer here: S3's ranges are public ones, of each region its own.
+S3_RANGES = {"ap-south-1": "3.5.208.0/22", "ap-south-2": "3.5.216.0/22"}
+ANSWERED: Mapping[str, Any] = {
+    "aws:eks/cluster:Cluster": {
+        "endpoint": "https://127.0.0.1:1",
+        "certificateAuthority": {"data": "Y2E="},
+        "vpcConfig": {"clusterSecurityGroupId": "sg-1"},
+    },
+    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
+    "aws:ec2/vpcEndpoint:VpcEndpoint": {"cidrBlocks": [S3_RANGES["ap-south-1"]]},
+}
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of a workload, as its pod's template has it."""
+
+    namespace: str
+    service_account: str
+    environment: Mapping[str, str]
+    args: Sequence[str]
+
+    def options(self, name: str) -> list[str]:
+        """The values of `--name value` in the arguments, in order."""
+        split = [part for arg in self.args for part in str(arg).split("=", 1)]
+        return [split[at + 1] for at, part in enumerate(split) if part == f"--{name}"]
+
+
+def deployed(deploy: Any, stack: str, changes: Mapping[str, Any] | None = None) -> Any:
+    """What the program registers for one of the shipped stacks; `changes` are laid over its configuration."""
+    config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    for key, values in (changes or {}).items():
+        config[key] = {**config[key], **values}
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    before = dict(pulumi.runtime.config.CONFIG.get())
+    pulumi.runtime.set_all_config(texts)
+    try:
+        return deploy(program.run, outputs=ANSWERED)
+    finally:
+        pulumi.runtime.set_all_config(before)
+
+
+def aws_account(made: Any, account_id: str) -> Account:
+    """The roles, buckets, keys and endpoints of a deployed stack. A resource of the replica's provider is in its
+    region."""
+    region = next(r.inputs["region"] for r in made.resources if r.type == "pulumi:providers:aws")
+    elsewhere = {
+        r.urn: r.inputs["region"] for r in made.resources if r.type == "pulumi:providers:aws" and r.inputs
+    }
+
+    def region_of(resource: Any) -> str:
+        return elsewhere.get(resource.provider.rpartition("::")[0], region)
+
+    encryption = made.of("s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration")
+    buckets = {}
+    for name, policy in made.of("s3/bucketPolicy:BucketPolicy").items():
+        (rule,) = encryption[name].inputs["rules"]
+        by_default = rule["applyServerSideEncryptionByDefault"]
+        held = statements(policy.inputs["policy"])
+        bucket = Bucket(policy.inputs["bucket"], region_of(policy), held, by_default.get("kmsMasterKeyId"))
+        assert bucket.key is None or rule["bucketKeyEnabled"], name
+        buckets[bucket.name] = bucket
+    keys = {}
+    for name, alias in made.of("kms/alias:Alias").items():
+        policy = made.one("kms/key:Key", name).inputs["policy"]
+        keys[f"arn:aws:kms:ap-south-1:{account_id}:key/{alias.inputs['targetKeyId']}"] = statements(policy)
+    endpoints = {
+        endpoint.inputs["serviceName"].split(".")[2]: statements(endpoint.inputs["policy"])
+        for endpoint in made.of("ec2/vpcEndpoint:VpcEndpoint").values()
+        if endpoint.inputs["vpcEndpointType"] == "Gateway"
+    }
+    return Account(account_id, buckets, _roles(made, account_id), keys, endpoints)
+
+
+def _roles(made: Any, account_id: str) -> dict[str, Role]:
+    """Roles of people and workloads, by the role's own name; policies are attached by it."""
+    policies = made.of("iam/rolePolicy:RolePolicy")
+    return {
+        name.removeprefix("access-"): Role(
+            f"arn:aws:iam::{account_id}:role/{policies[name].inputs['role']}",
+            {f"policy of the role {name}": statements(policies[name].inputs["policy"])},
+            statements(role.inputs["assumeRolePolicy"]),
+        )
+        for name, role in made.of("iam/role:Role").items()
+        if name.startswith("access-")
+    }
+
+
+def by_role(account: Account) -> dict[str, str]:
+    """What a bucket is to the lake, by its name: `lake-checkpoints-1a2b3c4` is `checkpoints`."""
+    return {
+        name: name.removeprefix("lake-").removeprefix("replica-").rpartition("-")[0]
+        for name in account.buckets
+    }
+
+
+def container(made: Any, cloud: str, name: str) -> Container:
+    """The container called `name` (`trainer`, `lake`, `nccl`, `vllm`) on a cloud, the first where there are several."""
+    for resource in made.resources:
+        if f":{cloud}:Cluster" not in resource.provider:
+            continue
+        template = (resource.inputs.get("spec") or {}).get("template") or {}
+        for found in (template.get("spec") or {}).get("containers", []):
+            if found["name"] == name:
+                return Container(
+                    resource.inputs["metadata"]["namespace"],
+                    template["spec"]["serviceAccountName"],
+                    {variable["name"]: variable["value"] for variable in found.get("env", [])},
+                    found.get("args", []),
+                )
+    raise LookupError(f"no container {name}")
+
+
+def google_container(made: Any, name: str) -> Container:
+    """The container on Google; where the stack runs it on AWS alone, that with Google's own environment and lake."""
+    try:
+        return container(made, "gcp", name)
+    except LookupError:
+        found = container(made, "aws", name)
+    lake = container(made, "gcp", "lake")
+    cloud = {name for name in found.environment if name.startswith("AWS_")}
+    own = {name: value for name, value in lake.environment.items() if name not in found.environment}
+    checkpoints = lake.options("uri")[0].removesuffix("/proof")
+    args = [re.sub(r"s3://[^/]*checkpoints[^/]*", checkpoints, str(arg)) for arg in found.args]
+    environment = {name: value for name, value in found.environment.items() if name not in cloud} | own
+    return Container(found.namespace, found.service_account, environment, args)
+
+
+def google_keys(made: Any, buckets: Mapping[str, str]) -> dict[str, str]:
+    """The customer key that is each bucket's default, by the bucket's name."""
+    made_as = made.of("gcp:storage/bucket:Bucket")
+    return {
+        name: made_as[f"lake-{role}"].inputs["encryption"]["defaultKmsKeyName"]
+        for role, name in buckets.items()
+    }
+
+
+def google_member(container: Container) -> str:
+    """Who the pods of a container are to Google's IAM, by the project of the shipped stack and a mocked number."""
+    pool = "projects/123456789012/locations/global/workloadIdentityPools/india-ai-infra-prod.svc.id.goog"
+    return f"principal://iam.googleapis.com/{pool}/subject/ns/{container.namespace}/sa/{container.service_account}"
+
+
+def may_reach(made: Any, cloud: str, namespace: str, address: str, port: int) -> bool:
+    """Whether a NetworkPolicy of `namespace` lets every pod of it out to an address."""
+    return any(
+        ipaddress.ip_address(address) in ipaddress.ip_network(cidr) and port in ports
+        for cidr, ports in _ways_out(made, cloud, namespace)
+    )
+
+
+def _ways_out(made: Any, cloud: str, namespace: str) -> Iterator[tuple[str, list[int]]]:
+    for policy in made.resources:
+        if not policy.type.endswith(":NetworkPolicy") or f":{cloud}:Cluster" not in policy.provider:
+            continue
+        spec = policy.inputs["spec"]
+        if policy.inputs["metadata"]["namespace"] != namespace or spec.get("podSelector"):
+            continue
+        for rule in spec.get("egress") or []:
+            for peer in rule.get("to", []):
+                if "ipBlock" in peer:
+                    yield peer["ipBlock"]["cidr"], [port["port"] for port in rule["ports"]]
