@@ -1,5 +1,5 @@
-"""The command `make images`: every image that a stack runs and did not build, from where nodes pull it, and what is to be
-copied."""
+"""The command `make images`: every image that a stack runs and did not build, from where nodes pull it, and what is to
+be copied."""
 
 from __future__ import annotations
 

@@ -128,11 +128,16 @@ def deploy() -> Deploy:
     """
 
     def run(
-        program: Callable[[], Any], *, outputs: Mapping[str, Outputs] | None = None, preview: bool = False
+        program: Callable[[], Any],
+        *,
+        outputs: Mapping[str, Outputs] | None = None,
+        preview: bool = False,
+        stack: str = "unit",
     ) -> Recorder:
         recorder = Recorder(outputs or {})
+        pulumi.runtime.settings.ROOT.set(None)  # a program's transformations end with it
         mocks.set_mocks(
-            recorder, project="india-ai-infra", stack="unit", preview=preview, monitor=_Monitor(recorder)
+            recorder, project="india-ai-infra", stack=stack, preview=preview, monitor=_Monitor(recorder)
         )
 
         def keep(value: Any) -> None:
@@ -258,6 +263,12 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     },
     "gcp:logging/getProjectCmekSettings:getProjectCmekSettings": lambda _: {
         "serviceAccountId": f"cmek-p{GOOGLE_NUMBER}@gcp-sa-logging.iam.gserviceaccount.com"
+    },
+    # S3's addresses, each region's own; here as documentation has them (RFC 5737).
+    "aws:ec2/getPrefixList:getPrefixList": lambda asked: {
+        "id": "pl-1",
+        "name": asked["name"],
+        "cidrBlocks": ["203.0.113.0/24"],
     },
     "aws:index/getRegion:getRegion": lambda _: {"id": REGION, "name": REGION, "region": REGION},
     "aws:index/getPartition:getPartition": lambda _: {
