@@ -8,7 +8,7 @@ ASK := $(BIN)/python -m infra
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images simulate reclaim preflight bench test check setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images simulate reclaim alarm preflight bench test check setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -56,11 +56,14 @@ simulate: $(VENV)/ready  ## Replay a trace on real Karpenter: STACK=dev AGAINST=
 reclaim: $(VENV)/ready  ## Play a spot reclaim on the running local cloud: NODE=… (none lists the spot nodes)
 	@$(RUN) reclaim --stack $(STACK) $(call options,NODE NOTICE_SECONDS)
 
+alarm: $(VENV)/ready  ## Fire one alert of each kind on the running local cloud, and show who got it
+	@$(RUN) alarm --stack $(STACK)
+
 preflight: $(VENV)/ready  ## Before `up` on a real account: quotas, regions, zones, rights: STACK=prod
 	@$(RUN) preflight --stack $(STACK)
 
-bench: $(VENV)/ready  ## Times and memory, as ratios against an empty program
-	@$(RUN) bench $(call options,PREVIEWS) $(if $(SKYPILOT),--skypilot)
+bench: $(VENV)/ready  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main
+	@$(RUN) bench $(call options,PREVIEWS AGAINST) $(if $(SKYPILOT),--skypilot)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(RUN) setup

@@ -16,6 +16,7 @@ from infra.catalog.refresh.command import catalog as refresh
 from infra.catalog.show import show_choice, show_rejected
 from infra.platform.show_images import show_images
 from infra.settings.errors import SettingsError
+from infra.stacks import StackFileError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Machines and prices in India.")
 console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
@@ -89,7 +90,7 @@ def _known(asked: catalog.Asked) -> None:
 def main() -> None:
     try:
         app(prog_name="make")
-    except (LookupError, SettingsError) as error:
+    except (LookupError, SettingsError, StackFileError) as error:
         console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
 

@@ -31,11 +31,11 @@ class Pool:
     """GPU nodes of one kind, as a pod sees them.
 
     `node_selector` picks exactly this pool; `tolerations` are those its taints ask for. `limits` are for one whole
-    node (`nvidia.com/gpu`, the fabric's devices, `hugepages-2Mi`), as Kubernetes quantities. `max_nodes` is the limit
+    node (`nvidia.com/gpu`, the fabric's devices), as Kubernetes quantities. `max_nodes` is the limit
     the pool scales to. `purchase` is how its nodes are bought, first choice first; `fabric` none or the name of the
     fast network, `fabric_pod` what that asks of pods beside `limits`. `grace_seconds` is what a pod gets to leave when
     its node is taken back: asking for more is in vain. `standing` is how many nodes stand, None where they come when
-    pods ask.
+    pods ask. `environment` is what a container with GPUs needs to find the driver.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Pool:
     grace_seconds: int = 110
     fabric_pod: FabricPod = FabricPod()
     standing: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,10 @@ class GpuCluster:
     """A Kubernetes cluster with GPU pools.
 
     Kubernetes resources carry `deleted_with=resource`, so that a destroy does not wait on a cluster that has gone, and
-    depend on `platform`, the operators they need. Pools are by name. `lake_region` is where the lake is that workloads
-    use, if not in the cluster's own region.
+    depend on `platform`, the operators they need. Pools are by name, and so is what makes their nodes (`nodes`): pods
+    wait for those of their own pool, as another's may be long in coming, or never come. `mirrors` are where its nodes
+    pull an upstream's images instead, by the upstream's name (`docker.io`). `lake_region` is where the
+    lake is that workloads use, if not in the cluster's own region.
     """
 
     name: str
@@ -69,7 +72,13 @@ class GpuCluster:
     provider: kubernetes.Provider
     pools: Mapping[str, Pool]
     platform: Sequence[pulumi.Resource] = ()
+    nodes: Mapping[str, Sequence[pulumi.Resource]] = field(default_factory=dict)
+    mirrors: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     lake_region: str | None = None
+
+    def needed_on(self, pool: str) -> list[pulumi.Resource]:
+        """What a workload on one pool waits for."""
+        return [*self.platform, *self.nodes.get(pool, ())]
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,31 @@ from dataclasses import replace
 
 import pulumi
 
-from infra import catalog, settings
+from infra import advice, catalog, settings
 from infra.budget import Budget
 from infra.interfaces import GpuCluster
+from infra.platform.images import from_mirror
 from infra.settings.credentials import store_credentials
-from infra.settings.workloads import Proof, Workloads
+from infra.settings.placeholders import placeholders
+from infra.settings.workloads import OWN_REGISTRY, Proof, Serving, Workloads
 from infra.sites import Site, aws, gcp, on_premises
-from workloads.proof.component import FabricProof, FabricProofArgs, LakeProof, LakeProofArgs, fabric_pools
+from workloads.proof.component import (
+    FabricProof,
+    FabricProofArgs,
+    FabricProofTemplate,
+    LakeProof,
+    LakeProofArgs,
+    fabric_pools,
+)
 from workloads.proof.floors import check_floors
-from workloads.serving.component import ModelServer, ModelServerArgs
+from workloads.serving.component import IMAGE, ModelServer, ModelServerArgs
 from workloads.training.component import TrainingJob, TrainingJobArgs
 
 
 def run() -> None:
     """Read the running stack's settings, refuse what is wrong in them, and make everything they ask for."""
-    said = settings.load(pulumi.Config(), catalog.check_offered, check_floors)
+    said = settings.load(pulumi.Config(), catalog.check_offered, advice.check_fits, check_floors)
+    _warn(said)
     site = said.on_premises
     credentials = store_credentials() if site and site.store else None
     Budget("budget", said)
@@ -37,6 +47,19 @@ def run() -> None:
         export(place, made)
 
 
+def _warn(read: settings.Settings) -> None:
+    """Say what a stack may ask for and its owner may not mean."""
+    for path, address in placeholders(read).items():
+        pulumi.log.warn(f"{path}: {address} is a placeholder: mail to it reaches nobody; put in your own")
+    for cloud in filter(None, (read.aws, read.gcp)):
+        for pool in cloud.cluster.pools:
+            if pool.stands_on_spot:
+                pulumi.log.warn(
+                    f"pool {pool.name} stands on spot: while spot has too few of its machines, the update fails; "
+                    "elastic: true waits for them instead, minNodes: 0 for you"
+                )
+
+
 def run_workloads(asked: Workloads, sites: Mapping[str, Site]) -> None:
     """The proofs, the training job and the model server that the settings ask for, each where its pool is."""
     proofs = prove(asked.proof, sites) if asked.proof else {}
@@ -49,23 +72,41 @@ def run_workloads(asked: Workloads, sites: Mapping[str, Site]) -> None:
                 pool=train.pool,
                 nodes=train.nodes,
                 gpus_per_node=train.gpus_per_node,
-                image=train.image,
+                image=_image(train.image, site),
                 checkpoint_uri=pulumi.Output.concat(site.lake["checkpoints"].uri, "/jobs/", train.name),
                 endpoint=site.lake.endpoint,
             ),
         )
     if serve := asked.serving:
-        server = ModelServer(
-            serve.name,
-            ModelServerArgs(
-                cluster=_site_of(serve.pool, sites).cluster,
-                pool=serve.pool,
-                model=serve.model,
-                replicas=serve.replicas,
-                gpus=serve.gpus,
-            ),
-        )
-        pulumi.export("modelServerUrl", server.url)
+        pulumi.export("modelServerUrl", _serve(serve, _site_of(serve.pool, sites)).url)
+
+
+def _serve(asked: Serving, site: Site) -> ModelServer:
+    """The model server; what nobody could check about it is told."""
+    if unchecked := advice.unchecked(asked):
+        pulumi.log.warn(f"workloads.serving: {unchecked}")
+    return ModelServer(
+        asked.name,
+        ModelServerArgs(
+            cluster=site.cluster,
+            pool=asked.pool,
+            model=asked.model,
+            replicas=asked.replicas,
+            gpus=asked.gpus,
+            image=_image(asked.image or IMAGE, site),
+            max_model_len=asked.max_model_len,
+            quantization=asked.quantization,
+            vllm_args=asked.engine_args,
+        ),
+    )
+
+
+def _image(reference: str, site: Site) -> pulumi.Input[str]:
+    """The image that a setting names: in the site's own registry where it says so, else in its upstream's mirror."""
+    registry, own, rest = reference.partition(OWN_REGISTRY)
+    if own and not registry:
+        return pulumi.Output.concat(site.registry, rest)
+    return from_mirror(reference, site.cluster.mirrors)
 
 
 def _after(cluster: GpuCluster, proof: FabricProof | None) -> GpuCluster:
@@ -74,8 +115,8 @@ def _after(cluster: GpuCluster, proof: FabricProof | None) -> GpuCluster:
 
 
 def prove(asked: Proof, sites: Mapping[str, Site]) -> dict[str, FabricProof]:
-    """The proofs of every pool with a fabric, by the pool's name, and of each cloud's lake: a store on premises knows
-    none of the identities whose limits are proved."""
+    """The proofs of every pool with a fabric, and of each cloud's lake: a store on premises knows none of the
+    identities whose limits are proved. Those that the update waits for are returned, by the pool's name."""
     proofs = {}
     for cloud in sites.keys() - {"onPremises"}:
         site = sites[cloud]
@@ -84,12 +125,15 @@ def prove(asked: Proof, sites: Mapping[str, Site]) -> dict[str, FabricProof]:
             given = FabricProofArgs(
                 cluster=site.cluster,
                 pool=pool.name,
-                image=asked.image,
-                dcgm_image=asked.dcgm_image,
+                image=_image(asked.image, site),
+                dcgm_image=_image(asked.dcgm_image, site),
                 evidence_uri=evidence,
                 nodes=asked.nodes,
                 floor_gbs=asked.floor_gbs.get(pool.name),
             )
+            if pool.standing is None:
+                FabricProofTemplate(f"nccl-test-{pool.name}", given)
+                continue
             proofs[pool.name] = FabricProof(f"nccl-test-{pool.name}", given)
         if (key := site.lake["checkpoints"].key) is not None:
             LakeProof(f"lake-test-{cloud}", _lake_proof(asked, site, key, evidence))
@@ -104,7 +148,7 @@ def _lake_proof(
     checkpoints = site.lake["checkpoints"].uri
     return LakeProofArgs(
         cluster=site.cluster,
-        image=asked.image,
+        image=_image(asked.image, site),
         uri=pulumi.Output.concat(checkpoints, "/proof"),
         key=key,
         refused_uris=[pulumi.Output.concat(checkpoints, "/jobs"), *(bucket.uri for bucket in data.values())],
@@ -123,13 +167,16 @@ OUTPUTS = {
     "gcp": ("gcpCluster", "gcpBuckets"),
     "onPremises": (None, "onPremisesBuckets"),
 }
+TUNNELS = {"aws": "tunnel", "gcp": "gcpTunnel"}
 
 
 def export(place: str, site: Site) -> None:
-    """The names of a site's cluster and buckets, and what nodes on premises join with."""
+    """The names of a site's cluster and buckets, the way to its API server, and what nodes on premises join with."""
     cluster, buckets = OUTPUTS[place]
     if cluster:
         pulumi.export(cluster, site.cluster.name)
     pulumi.export(buckets, {role: bucket.name for role, bucket in site.lake.buckets.items()})
     if site.node_configs:
         pulumi.export("nodeConfigs", dict(site.node_configs))
+    if site.tunnel is not None:
+        pulumi.export(TUNNELS[place], site.tunnel)

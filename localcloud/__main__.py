@@ -12,22 +12,25 @@ from rich.markup import escape
 
 from infra.catalog import CatalogError
 from infra.settings.errors import SettingsError
+from infra.stacks import StackFileError
 from policies.profiles import NoSuchProfile, file_of
 from policies.record import NoRecord
 
 from . import bench as benchmark
-from . import cloud, cost, doctor, summary, toolchain
+from . import bench_against, cloud, cost, doctor, summary, toolchain
+from .alarm import alarm
 from .engine import EngineError, Outcome, Stack
 from .preflight.command import preflight
 from .progress import console, step
 from .reclaim import reclaim
 from .review import review
 from .simulate.command import simulate
-from .stacks import NoSuchStack, settings_of
+from .stacks import settings_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The local cloud of india-ai-infra.")
 app.command()(simulate)
 app.command()(reclaim)
+app.command()(alarm)
 app.command()(preflight)
 app.command()(review)
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]
@@ -128,9 +131,15 @@ def price_of_a_month(
 def bench(
     previews: Annotated[int, typer.Option(min=1, help="no-change previews to take the median of")] = 5,
     skypilot: Annotated[bool, typer.Option(help="install SkyPilot and ask its optimiser too")] = False,
+    against: Annotated[
+        str, typer.Option(help="only what `up`, `preview` and `down` took at this commit")
+    ] = "",
 ) -> None:
     """Measure `up`, a no-change preview and `destroy` against an empty program, each part, and the catalogue."""
     setup()
+    if against:
+        bench_against.run(against, previews)
+        return
     benchmark.run(previews, skypilot)
 
 
@@ -190,7 +199,7 @@ def main() -> None:
     except (
         toolchain.ToolchainError,
         EngineError,
-        NoSuchStack,
+        StackFileError,
         NoSuchProfile,
         NoRecord,
         SettingsError,

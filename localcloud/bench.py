@@ -14,9 +14,11 @@ import yaml
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from infra.stacks import file_of, read
+
 from . import bench_catalog, bench_policies, cloud, clusters, karpenter, kubernetes_crds, toolchain
 from .engine import EngineError, Outcome, Stack
-from .paths import PROJECT, run_dir
+from .paths import run_dir
 from .progress import console, step
 
 # The floor: a program that asks nothing of the same providers but to start.
@@ -133,7 +135,7 @@ def _mib(pid: int) -> float:
 
 def _grown(pools: int, env: dict[str, str]) -> dict[str, float]:
     """A preview of prod from nothing, with so many more pools: resources, and milliseconds for each of them."""
-    config = yaml.safe_load((PROJECT / "Pulumi.prod.yaml").read_text())
+    config = read(file_of("prod"))
     of_google = config["config"]["india-ai-infra:gcp"]["cluster"]["pools"]
     model = next(pool for pool in of_google if pool.get("fabric") == "rdma")
     of_google += [{**model, "name": f"grown-{number}"} for number in range(pools)]

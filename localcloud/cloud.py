@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from . import clusters, processes
+from . import clusters, deployer, processes
 from .paths import PROJECT, bin_dir, run_dir
 from .processes import Process
 from .store import Store
@@ -57,7 +58,6 @@ def start() -> Started:
     run = run_dir()
     (run / "state").mkdir(parents=True, exist_ok=True)
     _write_plugins(run / "home" / "plugins")
-    _write_language_host(bin_dir() / "pulumi-language-python")
     return Started(_start_moto(), died)
 
 
@@ -110,7 +110,9 @@ def _start_moto() -> str:
     moto = processes.start(command, log, {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"})
     store().put("process", "moto", {**asdict(moto), "port": port})
     processes.wait_until_listening(port, moto, log)
-    return f"http://127.0.0.1:{port}"
+    endpoint = f"http://127.0.0.1:{port}"
+    deployer.make(endpoint)
+    return endpoint
 
 
 def _write_plugins(folder: Path) -> None:
@@ -120,13 +122,14 @@ def _write_plugins(folder: Path) -> None:
         _write_script(script, f"localcloud.providers.{name}")
 
 
-def _write_language_host(script: Path) -> None:
-    _write_script(script, "localcloud.language_host")
-
-
 def _write_script(script: Path, module: str) -> None:
-    """A launcher that works whatever the caller's folder and environment are."""
-    text = f'#!/bin/sh\nexport PYTHONPATH="{PROJECT}"\nexec "{sys.executable}" -m {module} "$@"\n'
+    """A launcher that works whatever the caller's folder and environment are, and leaves them as they are to what it
+    starts."""
+    run = (
+        f"import runpy, sys; sys.path[0] = {str(PROJECT)!r}; "
+        f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    )
+    text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(run)} "$@"\n'
     script.parent.mkdir(parents=True, exist_ok=True)
     if not script.exists() or script.read_text() != text:
         script.write_text(text)

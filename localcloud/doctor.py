@@ -108,6 +108,10 @@ def _ending(client: Callable[[str], Any], arn: str) -> bool:
         if f":{kind}/" in arn:
             found = getattr(client("ec2"), operation)(**{argument: [arn.rsplit("/", 1)[-1]]})[member]
             return all(one["State"] in ("deleting", "deleted") for one in found)
+    if ":instance/" in arn:
+        reservations = client("ec2").describe_instances(InstanceIds=[arn.rsplit("/", 1)[-1]])["Reservations"]
+        states = {one["State"]["Name"] for reservation in reservations for one in reservation["Instances"]}
+        return states <= {"shutting-down", "terminated"}
     if ":log-group:" in arn:
         name = arn.split(":log-group:")[-1].removesuffix(":*")
         groups = client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]

@@ -18,6 +18,7 @@ import yaml
 from pulumi import automation
 from pulumi.automation.events import EngineEvent, PolicyEvent
 
+from infra.stacks import read as read_stack
 from policies.profiles import file_of
 from policies.record import FILE as FINDINGS
 from policies.record import read
@@ -167,7 +168,7 @@ class Stack:
             options["virtualenv"] = str(self._project / options["virtualenv"])
         (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
         copy = folder / f"Pulumi.{self.name}.yaml"
-        before, given = _mapping(copy), _mapping(self.config_file)
+        before, given = (read_stack(file) if file.exists() else {} for file in (copy, self.config_file))
         salt = {"encryptionsalt": before["encryptionsalt"]} if "encryptionsalt" in before else {}
         stays = {key: value for key, value in given.items() if key not in _ENCRYPTION}
         stays["config"] = {key: _opened(value) for key, value in (stays.get("config") or {}).items()}
@@ -205,10 +206,6 @@ def _lift(resource: dict[str, Any]) -> bool:
 def _opened(setting: Any) -> Any:
     """A secret of a real stack is not the local cloud's to open: another stands for it."""
     return "local" if isinstance(setting, dict) and set(setting) == {"secure"} else setting
-
-
-def _mapping(file: Path) -> dict[str, Any]:
-    return (yaml.safe_load(file.read_text()) if file.exists() else None) or {}
 
 
 def _note(event: EngineEvent, outcome: Outcome, on_step: OnStep | None) -> None:

@@ -19,7 +19,8 @@ POOL = "india-ai-infra/pool"
 HYBRID = {"eks.amazonaws.com/compute-type": "hybrid"}  # EKS puts it on nodes that are not in AWS
 EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 ROOT_DISK_GIB = 100
-EFA_HUGEPAGES_MIB = 5120  # what AWS' EFA examples ask for on each node
+# What EFA's installer holds back on each node: two endpoints of 110 MiB a core, and a page (efa-config, efa-hugepages).
+EFA_HUGEPAGES_MIB_PER_VCPU, EFA_HUGEPAGE_MIB = 220, 2
 
 
 def add_nodes(
@@ -147,7 +148,7 @@ def capacity(machine: Machine) -> dict[str, str]:
         resources["nvidia.com/gpu"] = str(machine.gpu_count)
     if machine.efa_interfaces:
         resources["vpc.amazonaws.com/efa"] = str(machine.efa_interfaces)
-        resources["hugepages-2Mi"] = f"{EFA_HUGEPAGES_MIB}Mi"
+        resources["hugepages-2Mi"] = f"{_huge_mib(machine)}Mi"
     return resources
 
 
@@ -163,9 +164,12 @@ def allocatable(machine: Machine) -> dict[str, str]:
 
 def _eks_memory_mib(machine: Machine) -> int:
     """By the formulas of EKS' bootstrap and of Karpenter."""
-    huge_mib = EFA_HUGEPAGES_MIB if machine.efa_interfaces else 0
     # Karpenter takes 7.5 % for the hypervisor; kubelet keeps 255 MiB, 11 MiB a pod, and evicts below 100 MiB.
-    return int(machine.memory_gib * 1024 * 0.925) - 255 - 11 * MAX_PODS - 100 - huge_mib
+    return int(machine.memory_gib * 1024 * 0.925) - 255 - 11 * MAX_PODS - 100 - _huge_mib(machine)
+
+
+def _huge_mib(machine: Machine) -> int:
+    return EFA_HUGEPAGES_MIB_PER_VCPU * machine.vcpus + EFA_HUGEPAGE_MIB if machine.efa_interfaces else 0
 
 
 def _gke_reserved_mib(memory_gib: float) -> int:

@@ -39,11 +39,15 @@ class ToolchainError(Exception):
 
 @dataclass(frozen=True)
 class Tool:
-    """A Go module of ours and the programs built from it: program name → package."""
+    """A Go module of ours and the programs built from it: program name → package.
+
+    `files` lie beside the programs: name → the module that brings it, and where in it.
+    """
 
     name: str
     programs: Mapping[str, str]
     variables: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -56,23 +60,34 @@ class Tool:
     @property
     def cached(self) -> Path:
         digest = hashlib.sha256(self.ldflags.encode())
-        for file in ("go.mod", "go.sum"):
-            digest.update((self.folder / file).read_bytes())
+        for file in (self.folder / "go.mod", self.folder / "go.sum", *sorted(self.folder.glob("*.go"))):
+            digest.update(file.read_bytes())
         return cache_dir() / "tools" / f"{self.name}-{digest.hexdigest()[:16]}"
 
     @property
     def built(self) -> bool:
-        return all((self.cached / program).exists() for program in self.programs)
+        return all((self.cached / name).exists() for name in (*self.programs, *self.files))
 
 
 _K8S = "k8s.io/component-base/version"
+ENGINE = Tool(
+    "pulumi",
+    {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+    # Without a version the Automation API refuses the program.
+    {"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": f"v{PULUMI_VERSION}"},
+)
+_LAUNCHER = "pulumi-language-python"
+# The launcher of Python programs and packs, with the executor that Pulumi's own downloads have.
+LANGUAGE = Tool(
+    "language",
+    {_LAUNCHER: "."},
+    files={
+        f"{_LAUNCHER}-exec": ("github.com/pulumi/pulumi/sdk/v3", f"python/cmd/{_LAUNCHER}-exec"),
+    },
+)
 TOOLS = (
-    Tool(
-        "pulumi",
-        {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
-        # Without a version the Automation API refuses the program.
-        {"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": f"v{PULUMI_VERSION}"},
-    ),
+    ENGINE,
+    LANGUAGE,
     Tool(
         "kubernetes",
         {
@@ -93,7 +108,9 @@ TOOLS = (
     ),
     Tool("karpenter", {"karpenter": "sigs.k8s.io/karpenter/kwok"}),
 )
-# What only tests need, and `make up` does not build: an S3 server for a lake on premises, a linter of workflows.
+# What `make up` does not build: Alertmanager's own tool, for `make alarm`, and what only tests need: an S3 server for a
+# lake on premises, a linter of workflows.
+AMTOOL = Tool("amtool", {"amtool": "github.com/prometheus/alertmanager/cmd/amtool"})
 STORE = Tool("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"})
 ACTIONLINT = Tool("actionlint", {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"})
 
@@ -101,13 +118,21 @@ ACTIONLINT = Tool("actionlint", {"actionlint": "github.com/rhysd/actionlint/cmd/
 def ensure(report: Report) -> list[str]:
     """Build what the cache lacks and link everything into `bin_dir()`; returns the names of what was built."""
     installed = _pulumi_on_path()
+    wanted = [tool for tool in TOOLS if not _brought(tool, installed)]
     with _only_one():
-        missing = [tool for tool in TOOLS if not tool.built and not (tool.name == "pulumi" and installed)]
+        missing = [tool for tool in wanted if not tool.built]
         crds = _crds_cache()
         if missing or not crds.exists():
             _make(missing, crds, report)
-    _link(crds, installed)
+    _link(wanted, crds, installed)
     return [tool.name for tool in missing]
+
+
+def _brought(tool: Tool, pulumi: str | None) -> bool:
+    """Whether the user's own Pulumi CLI brings what a tool is built for: the engine, and a launcher beside it."""
+    if pulumi is None:
+        return False
+    return tool is ENGINE or (tool is LANGUAGE and Path(pulumi).resolve().with_name(_LAUNCHER).exists())
 
 
 def built(tool: Tool, report: Report) -> Path:
@@ -245,6 +270,9 @@ def _build(tool: Tool, go: str, report: Report) -> None:
     def build(folder: Path) -> None:
         for program, package in tool.programs.items():
             _compile(go, tool, package, folder / program, total, report)
+        for name, (module, path) in tool.files.items():
+            source = Path(_go(go, tool.folder, "list", "-m", "-f", "{{.Dir}}", module).strip(), path)
+            shutil.copy(source, folder / name)
 
     _into(tool.cached, build)
 
@@ -302,16 +330,18 @@ def _into(target: Path, make: Callable[[Path], None]) -> None:
     draft.rename(target)
 
 
-def _link(crds: Path, pulumi: str | None) -> None:
+def _link(tools: list[Tool], crds: Path, pulumi: str | None) -> None:
     _relink(crds_dir(), crds)
-    for tool in TOOLS:
+    if LANGUAGE not in tools:
+        (bin_dir() / _LAUNCHER).unlink(missing_ok=True)
+    for tool in tools:
         for program in tool.programs:
             _relink(bin_dir() / program, tool.cached / program)
     if pulumi:
         _relink(bin_dir() / "pulumi", Path(pulumi))
         return
     # The engine looks for its language host beside its own file, past any symbolic link, and warns of one on PATH.
-    engine = next(tool for tool in TOOLS if tool.name == "pulumi").cached / "pulumi"
+    engine = ENGINE.cached / "pulumi"
     (bin_dir() / "pulumi").unlink(missing_ok=True)
     try:
         os.link(engine, bin_dir() / "pulumi")

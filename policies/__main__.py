@@ -9,9 +9,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import pulumi_policy.policy
 
-from policies import pack
+from policies import pack, project
 from policies.record import Record, wanted_file, write
 from policies.servicer import Servicer
+
+# On the path, this folder's modules would stand for others' of the same names.
+sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != project.PACK]
 
 
 def keep(record: Record) -> None:

@@ -12,7 +12,7 @@ from policies.documents import Statement, statements
 from policies.encryption import BUCKETS
 from policies.fills import Fill
 from policies.law import ACCESS
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dotted, each, leaves
 
 BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"

@@ -9,7 +9,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.control import Control, Finding
 from policies.keys import settled_by_key
 from policies.law import CUSTOMER_KEY, ENCRYPTION
-from policies.resource import Resource, Settings
+from policies.resources import Resource, Settings
 from policies.unknowns import Unknown
 from policies.wants import Misshapen, Want, is_named, is_on, judge, occurrences
 

@@ -12,7 +12,7 @@ from policies.control import Control, Finding
 from policies.encryption import BUCKETS
 from policies.governance import GCP_SQL, personal_stores
 from policies.law import CONTINUITY, SECOND_COPY
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
 from policies.wants import Want, at_least, is_true, judge
 

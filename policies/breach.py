@@ -13,7 +13,7 @@ from policies.control import Control, Finding
 from policies.governance import AWS_STORES, CLASS, GCP_SQL, GCP_STORES, STORES, personal_stores, tag
 from policies.law import BREACH, SPECIFIED_DATA
 from policies.network_logs import unlogged_subnets, unlogged_vpcs
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
 from policies.wants import Want, is_named, is_true, judge
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from policies.encryption import BUCKET_LOGGING, BUCKETS
 from policies.governance import is_personal
-from policies.resource import Stack, StackResource, document
+from policies.resources import Stack, StackResource, document
 from policies.unknowns import dig
 
 LIFECYCLES = (

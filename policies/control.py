@@ -31,7 +31,7 @@ from policies.fills import Fill, filled
 from policies.law import Law
 from policies.ledger import Ledger
 from policies.record import Told, brief
-from policies.resource import Resource, Settings, Stack, StackResource, provider_props
+from policies.resources import Resource, Settings, Stack, StackResource, provider_props
 from policies.unknowns import Unknown, plain
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from policies.control import Control, Finding
 from policies.law import RESIDENCY
 from policies.provenance import is_own, sources
 from policies.references import FAMILIES, Row, both, region, rows, settled_by_own, told, walk
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, dotted, leaves
 
 _DLM = "aws:dlm/lifecyclePolicy:LifecyclePolicy"

@@ -12,7 +12,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
 from policies.law import BUDGET
-from policies.resource import Settings, Stack
+from policies.resources import Settings, Stack
 from policies.unknowns import dig
 
 BUDGET_TYPE = "india-ai-infra:index:Budget"

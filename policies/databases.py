@@ -10,7 +10,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.control import Control, Finding
 from policies.keys import settled_by_key
 from policies.law import CUSTOMER_KEY, ENCRYPTION, Law
-from policies.resource import Resource, Settings
+from policies.resources import Resource, Settings
 from policies.unknowns import Unknown
 from policies.wants import Want, is_named, is_on, judge
 

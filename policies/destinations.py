@@ -15,7 +15,7 @@ from policies.control import Finding, StackCheck
 from policies.encryption import BUCKETS
 from policies.provenance import is_own
 from policies.references import at, told
-from policies.resource import Settings, Stack, StackResource
+from policies.resources import Settings, Stack, StackResource
 from policies.unknowns import Unknown
 
 S3 = (*BUCKETS, "aws:s3/directoryBucket:DirectoryBucket")

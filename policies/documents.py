@@ -9,7 +9,7 @@ from typing import Any
 
 from policies import locations
 from policies.control import Finding
-from policies.resource import document
+from policies.resources import document
 from policies.unknowns import Unknown, each, leaves
 
 _ACCOUNT = re.compile(r"\d{12}")

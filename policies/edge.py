@@ -10,7 +10,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.control import Control, Finding
 from policies.governance import LABEL, TAG
 from policies.law import RESIDENCY
-from policies.resource import Resource, Settings, document
+from policies.resources import Resource, Settings, document
 from policies.unknowns import Unknown, dig, each
 
 DISTRIBUTION = "aws:cloudfront/distribution:Distribution"

@@ -11,7 +11,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.control import Control, Finding
 from policies.keys import settled_by_key
 from policies.law import CUSTOMER_KEY, ENCRYPTION
-from policies.resource import Resource, Settings, Stack
+from policies.resources import Resource, Settings, Stack
 from policies.unknowns import Unknown, dig, each
 
 BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")

@@ -34,11 +34,12 @@ from pulumi_policy import (
 )
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from policies import project
 from policies.baseline import Baseline
 from policies.control import Control, Finding
 from policies.law import EXEMPTIONS
 from policies.record import Told
-from policies.resource import Settings, Stack
+from policies.resources import Settings, Stack
 
 FILE, ELSEWHERE = "dpdp-exemptions.yaml", "INDIA_DPDP_EXEMPTIONS"
 LISTED = "dpdp-exempt-findings"
@@ -110,8 +111,8 @@ class Exemptions:
 
 
 def read(controls: Sequence[str], folder: Path | None = None, today: date | None = None) -> Exemptions:
-    """The exemptions beside a program (`folder`: where the engine starts the pack), for controls of these ids."""
-    file = Path(os.environ.get(ELSEWHERE) or (folder or Path.cwd()) / FILE)
+    """The exemptions beside a program (in `folder`, else where it is), for controls of these ids."""
+    file = (folder or project.folder()) / (os.environ.get(ELSEWHERE) or FILE)
     day = today or date.today()
     if not file.exists():
         named = ELSEWHERE in os.environ

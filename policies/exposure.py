@@ -10,7 +10,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
 from policies.law import ACCESS
-from policies.resource import Resource, Settings, Stack, StackResource, document
+from policies.resources import Resource, Settings, Stack, StackResource, document
 from policies.unknowns import Leaf, Unknown, dig, dotted, each, leaves
 from policies.wants import Want, is_off, is_on, judge, occurrences, one_of
 

@@ -8,7 +8,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
 from policies.law import RESIDENCY
-from policies.resource import Resource, Settings
+from policies.resources import Resource, Settings
 from policies.unknowns import block_names
 
 # Types of pulumi_aws that take no region, written by tests/policies/provider_blocks.py.

@@ -10,7 +10,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
 from policies.law import ACCOUNTABILITY, CLASSIFICATION, UNSEEN
-from policies.resource import Resource, Settings, Stack, StackResource, document
+from policies.resources import Resource, Settings, Stack, StackResource, document
 from policies.unknowns import Unknown, dig
 from policies.wants import number
 

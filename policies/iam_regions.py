@@ -13,7 +13,7 @@ from policies.control import Control, Finding
 from policies.documents import Statement, statements
 from policies.law import RESIDENCY
 from policies.provenance import settled_by_own_parts
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
 
 # Where identity policies are written, by type.

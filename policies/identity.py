@@ -16,7 +16,7 @@ from policies.fills import Fill
 from policies.law import ACCESS
 from policies.pod_specs import containers, pod_specs
 from policies.provenance import is_own, settled_by_own_parts, sources
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
 from policies.wants import Want, is_named, judge, occurrences, one_of
 

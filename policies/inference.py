@@ -16,7 +16,7 @@ from policies import locations
 from policies.control import Control, Finding
 from policies.law import INFERENCE
 from policies.references import both, settled_by_own, walk
-from policies.resource import Resource, Settings, Stack
+from policies.resources import Resource, Settings, Stack
 from policies.unknowns import Leaf, Unknown, block_names, dig, dotted, leaves
 
 INDIA = "in"

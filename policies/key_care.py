@@ -11,7 +11,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.control import Control, Finding
 from policies.fills import Fill
 from policies.law import KEY_CARE
-from policies.resource import Resource, Settings
+from policies.resources import Resource, Settings
 from policies.unknowns import Unknown, dig
 from policies.wants import Want, is_on, judge
 

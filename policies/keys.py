@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from policies.provenance import is_own, sources
-from policies.resource import Stack, StackResource
+from policies.resources import Stack, StackResource
 from policies.unknowns import Unknown
 
 KEY_TYPES = (

@@ -12,7 +12,7 @@ from policies import locations
 from policies.control import Control, Finding
 from policies.fills import Fill
 from policies.law import IMAGE_SOURCE, RESIDENCY, TELEMETRY
-from policies.resource import Resource, Settings
+from policies.resources import Resource, Settings
 from policies.saas_hosts import settled_elsewhere
 from policies.tables import several, table
 from policies.unknowns import Unknown, dotted, each

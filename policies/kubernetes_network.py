@@ -11,7 +11,7 @@ from policies.control import Control, Finding
 from policies.governance import LABEL
 from policies.law import EGRESS
 from policies.provenance import IN_CLUSTERS, made_here
-from policies.resource import Settings, Stack, StackResource
+from policies.resources import Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, dotted, each, leaves
 
 NAMESPACE = "kubernetes:core/v1:Namespace"

@@ -12,7 +12,7 @@ from policies import locations
 from policies.control import Control, Finding
 from policies.encryption import BUCKETS
 from policies.law import RESIDENCY
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Leaf, Unknown, dig, dotted, each
 from policies.workloads import BLOCKS, CRD, KUBERNETES, settled_by_own_resources, told
 

@@ -10,7 +10,7 @@ from typing import Any
 from pulumi_policy import ResourceValidationArgs, StackValidationArgs
 
 from policies.record import Level, Outcome, Told
-from policies.resource import Resource, Stack
+from policies.resources import Resource, Stack
 from policies.unknowns import Unknown, dotted
 
 # A finding, to who answers for it: nobody, an exemption (named) or the baseline.

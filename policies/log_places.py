@@ -10,7 +10,7 @@ from policies.control import Control, Finding
 from policies.destinations import GCS, S3, Destination, destinations, inventory
 from policies.law import LOGS_IN_INDIA
 from policies.references import FAMILIES, Row, abroad, both, rows, settled_by_own, told, walk
-from policies.resource import Resource, Settings, document
+from policies.resources import Resource, Settings, document
 from policies.unknowns import Unknown, dotted, leaves
 
 _ANYWHERE = (

@@ -12,7 +12,7 @@ from policies.control import Control, Finding
 from policies.encryption import BUCKETS
 from policies.keys import settled_by_key
 from policies.law import LOG_SAFETY, VISIBILITY
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.trails import EVENT_STORE, TRAIL
 from policies.unknowns import Unknown, dig
 from policies.wants import Want, at_least, is_named, is_true, judge

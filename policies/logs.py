@@ -10,7 +10,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.control import Control, Finding
 from policies.fills import Fill
 from policies.law import LOG_RETENTION
-from policies.resource import Resource, Settings
+from policies.resources import Resource, Settings
 from policies.unknowns import Unknown
 
 FLOOR_DAYS = 365

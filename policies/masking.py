@@ -12,7 +12,7 @@ from policies.control import Control, Finding
 from policies.governance import TAG
 from policies.law import MASKING
 from policies.provenance import settled_by_own_parts
-from policies.resource import Resource, Settings, Stack, StackResource, document
+from policies.resources import Resource, Settings, Stack, StackResource, document
 from policies.unknowns import Unknown, dig, each, leaves, plain
 
 GROUP = "aws:cloudwatch/logGroup:LogGroup"

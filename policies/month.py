@@ -9,7 +9,7 @@ from infra.catalog.bill import Registered, bill
 from infra.catalog.rupees import format_inr
 from infra.settings.stack import Usage
 from policies.control import Finding
-from policies.resource import Stack, StackResource
+from policies.resources import Stack, StackResource
 
 NAMED = 3
 

@@ -15,7 +15,7 @@ from policies.control import ANY_TYPE, Control, Finding
 from policies.destinations import GCS, Destination, destinations, inventory
 from policies.law import RESIDENCY
 from policies.references import HOSTS, Row, Wrong, both, host, rows, settled_by_own, told, walk
-from policies.resource import Resource, Settings
+from policies.resources import Resource, Settings
 from policies.unknowns import Unknown, dotted, leaves
 
 _TASK = "aws:datasync/task:Task"

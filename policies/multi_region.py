@@ -15,7 +15,7 @@ from policies.destinations import Destination, destinations, inventory
 from policies.fills import Fill
 from policies.law import RESIDENCY
 from policies.references import Row, Wrong, at, both, region, rows, told
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig
 
 # "Instance configurations", Spanner's documentation, read 2026-11: the pair is Mumbai and Delhi.

@@ -9,7 +9,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.control import Control, Finding
 from policies.governance import AWS_STORES, GCP_SQL, GCP_STORES, personal_stores
 from policies.law import CLOCKS, TRAFFIC_LOGS, VISIBILITY
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each, leaves
 from policies.wants import Want, at_least, holds, judge
 

@@ -11,7 +11,7 @@ from policies import locations
 from policies.control import Control, Finding
 from policies.law import RESIDENCY
 from policies.provenance import settled_by_own_parts
-from policies.resource import Resource, Settings, document
+from policies.resources import Resource, Settings, document
 from policies.unknowns import Unknown, dig, dotted, each
 
 # Regions that a connection leads to, by type; absent is the connection's own region.

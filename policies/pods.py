@@ -10,7 +10,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.control import Control, Finding
 from policies.law import ACCESS
 from policies.pod_specs import containers, pod_specs
-from policies.resource import Resource, Settings
+from policies.resources import Resource, Settings
 from policies.unknowns import Unknown, dig, each
 from policies.wants import Want, is_off, is_on, judge
 

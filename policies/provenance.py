@@ -6,7 +6,7 @@ judged where they are made, and the update shows the known value to the same con
 
 from __future__ import annotations
 
-from policies.resource import Stack, StackResource
+from policies.resources import Stack, StackResource
 from policies.unknowns import Unknown
 
 _CLOUDS = ("aws:", "gcp:")

@@ -16,6 +16,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from policies import project
+
 FILE = "INDIA_DPDP_FINDINGS"
 VERSION = 1
 _LONGEST_VALUE = 120
@@ -142,8 +144,8 @@ def write(record: Record, file: Path) -> None:
 
 
 def wanted_file(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Where the record goes, if anybody wants it."""
-    return Path(environment[FILE]) if environment.get(FILE) else None
+    """Where the record goes, if anybody wants it; a relative path begins where the program is."""
+    return project.folder() / environment[FILE] if environment.get(FILE) else None
 
 
 def brief(value: Any) -> str:

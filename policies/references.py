@@ -17,7 +17,7 @@ from policies import locations
 from policies.control import Check, Finding
 from policies.provenance import is_own, sources
 from policies.residency import place_word
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Leaf, Unknown, dotted, leaves
 
 Wrong = tuple[str, str]  # what is wrong, and what would be right

@@ -15,7 +15,7 @@ from policies.control import ANY_TYPE, Control, Finding
 from policies.keys import is_key_property, settled_by_key
 from policies.law import KEY_RESIDENCY, RESIDENCY
 from policies.locations import Place
-from policies.resource import Resource, Settings
+from policies.resources import Resource, Settings
 from policies.unknowns import Leaf, Unknown, block_names, dig, dotted, each, leaves
 
 PROVIDER_TYPES = {

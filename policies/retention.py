@@ -17,7 +17,7 @@ from policies.encryption import BUCKETS
 from policies.fills import Fill
 from policies.governance import RETENTION_DAYS, is_personal, tag
 from policies.law import ERASURE, RETENTION_FLOOR
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each, first_unknown
 from policies.wants import number
 

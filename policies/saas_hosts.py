@@ -13,7 +13,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies import locations
 from policies.control import Control, Finding
 from policies.law import RESIDENCY
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.tables import several, table
 from policies.unknowns import Leaf, Unknown, dig, dotted, each
 from policies.workloads import (

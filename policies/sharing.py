@@ -18,7 +18,7 @@ from policies.control import Control, Finding
 from policies.documents import Statement, account, statements
 from policies.law import ACCESS, RESIDENCY
 from policies.provenance import settled_by_own_parts
-from policies.resource import Resource, Settings, Stack, StackResource, document
+from policies.resources import Resource, Settings, Stack, StackResource, document
 from policies.unknowns import Leaf, Unknown, dotted, each, leaves
 
 KEY = "aws:kms/key:Key"

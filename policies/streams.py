@@ -21,7 +21,7 @@ from policies.references import (
     told,
     walk,
 )
-from policies.resource import Resource, Settings
+from policies.resources import Resource, Settings
 from policies.unknowns import Unknown, dig
 
 _FIREHOSE = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"

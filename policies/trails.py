@@ -13,7 +13,7 @@ from policies.encryption import BUCKET_LOGGING
 from policies.governance import AWS_STORES, GCP_SQL, is_personal, personal_stores
 from policies.keys import settled_by_key
 from policies.law import VISIBILITY
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
 from policies.wants import Want, holds, is_named, is_true, judge
 

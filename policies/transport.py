@@ -15,7 +15,7 @@ from policies.documents import Statement, statements
 from policies.encryption import BUCKETS
 from policies.law import ENCRYPTION
 from policies.provenance import settled_by_own_parts
-from policies.resource import Resource, Settings, Stack, StackResource
+from policies.resources import Resource, Settings, Stack, StackResource
 from policies.unknowns import Unknown, dig, each
 from policies.wants import Want, is_named, is_on, judge, one_of
 

@@ -21,7 +21,7 @@ from policies.control import Control, Finding
 from policies.law import EXEMPTIONS
 from policies.ledger import Ledger
 from policies.record import Told
-from policies.resource import Stack
+from policies.resources import Stack
 from policies.unknowns import Unknown, dotted
 
 NAME = "dpdp-unresolved-values"

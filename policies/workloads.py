@@ -12,7 +12,7 @@ from typing import Any
 
 from policies.pod_specs import ABOVE
 from policies.provenance import IN_CLUSTERS, made_here
-from policies.resource import Stack, StackResource
+from policies.resources import Stack, StackResource
 from policies.unknowns import Leaf, Path, Unknown, each, leaves
 
 KUBERNETES = ("kubernetes:",)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from infra.advice.config_json import read_config
@@ -16,8 +15,8 @@ from infra.advice.memory import Dtype, Method
 from infra.advice.model import Shape, known_or_scaled
 from infra.advice.show import show
 from infra.settings.errors import Problem, SettingsError, problems_of, refuse
-
-LOCAL_STACK = Path(__file__).parents[2] / "Pulumi.local.yaml"
+from infra.settings.stack import Currency
+from infra.stacks import file_of, settings_in
 
 
 class _Options(BaseModel):
@@ -105,5 +104,7 @@ def _shape(model: str) -> Shape:
 
 def stack_rate() -> float:
     """The rate that the stack `local` shows prices at."""
-    stack = yaml.safe_load(LOCAL_STACK.read_text(encoding="utf-8"))
-    return stack["config"]["india-ai-infra:currency"]["usdInr"]
+    try:
+        return Currency.model_validate(settings_in(file_of("local")).get("currency")).usd_inr
+    except ValidationError as error:
+        raise SettingsError(problems_of(error, Currency)) from None

@@ -48,6 +48,8 @@ class _Config(BaseModel):
     shared_expert_intermediate_size: int = Field(default=0, ge=0)
     n_shared_experts: int = Field(default=0, ge=0)
     kv_lora_rank: int | None = None
+    max_position_embeddings: int = Field(default=0, ge=0)
+    layer_types: list[str] = []
 
     @field_validator("num_key_value_heads")
     @classmethod
@@ -132,4 +134,6 @@ def _shape(config: _Config, path: Path) -> Shape:
         experts_per_token=config.num_experts_per_tok,
         shared_ffn=config.shared_expert_intermediate_size or config.n_shared_experts * expert,
         ffn_matrices=2 if config.model_type in UNGATED else 3,
+        windowed=config.layer_types.count("sliding_attention"),
+        context=config.max_position_embeddings,
     )

@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Literal
 
 from infra.advice.layout import Layout
-from infra.advice.model import Shape
+from infra.advice.model import Dtype, Shape
 
-Dtype = Literal["bf16", "int8", "int4"]
 Method = Literal["full", "lora"]
 
 # Bytes a weight. int4 has a 16-bit scale and zero for each 64 weights (torchao int4wo-64).
@@ -87,8 +86,11 @@ def training(shape: Shape, method: Method, dtype: Dtype, context: int, layout: L
 
 
 def kv_cache(shape: Shape) -> int:
-    """Bytes that one token keeps in the KV cache: keys and values of every layer, in bf16."""
-    return 2 * 2 * shape.layers * shape.kv_dim
+    """Bytes that one token keeps in the KV cache: keys and values, in bf16, of every layer that attends to all tokens.
+
+    A layer with a sliding window keeps its window whatever the context: tens of MiB, left out.
+    """
+    return 2 * 2 * (shape.layers - shape.windowed) * shape.kv_dim
 
 
 def serving(shape: Shape, dtype: Dtype, tokens: int, layout: Layout) -> float:

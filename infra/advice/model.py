@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache
 from math import log
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
 from infra.catalog.tables import Row, read
 from infra.settings.errors import Problem, SettingsError, nearest
 
+# What weights are kept in: 16, 8 (integers or floats) or 4 bits.
+Dtype = Literal["bf16", "int8", "int4"]
 DATA = Path(__file__).parent / "data"
 SMALLEST, LARGEST = 0.1, 2000  # billions of parameters: below, the vocabulary is all there is
 
@@ -23,7 +26,9 @@ class Shape:
     """A decoder-only transformer with grouped-query attention and a gated feed-forward part (SwiGLU), as Llama's.
 
     `experts` is 0 for a dense model; `ffn` is the width of one expert, `shared_ffn` that of the part which every token
-    passes. `tied`: the output layer is the embedding. Counts are parameters; biases (far below 1%) are left out.
+    passes. `tied`: the output layer is the embedding. `windowed` layers attend to a sliding window only. `context` is
+    the longest sequence in tokens, 0 where it is not known; `weights` is how the published checkpoint keeps them.
+    Counts are parameters; biases (far below 1%) are left out.
     """
 
     name: str
@@ -39,6 +44,9 @@ class Shape:
     experts_per_token: int = 0
     shared_ffn: int = 0
     ffn_matrices: int = 3
+    windowed: int = 0
+    context: int = 0
+    weights: Dtype = "bf16"
 
     @property
     def q_dim(self) -> int:
@@ -86,15 +94,28 @@ class Shape:
         return attention + self.hidden * (self.ffn_matrices * ffn + self.experts + 2)
 
 
+def published(name: str) -> Shape | None:
+    """The model of that name in the table, letter case aside."""
+    return next((row.shape for row in _published() if row.name.casefold() == name.casefold()), None)
+
+
+def row_of(shape: Shape) -> str | None:
+    """The row of `models.csv` for a shape, its name to be put before it; None where the table has no column for it."""
+    if shape.shared_ffn or shape.ffn_matrices != 3 or not shape.context:
+        return None
+    columns = [name for name in _PublishedRow.model_fields if name not in {"name", "size", *Row.model_fields}]
+    cells = (str(getattr(shape, column)).lower() for column in columns)
+    return ",".join(["", "", *cells, date.today().isoformat(), "config.json"])
+
+
 def known_or_scaled(model: str) -> Shape:
     """The published model of that name or size (`8b`), else the nearest, with as many layers as make up the size.
 
     Raises:
         SettingsError: neither a size nor a known name.
     """
-    names = {row.name.casefold(): row for row in _published()}
-    if model.casefold() in names:
-        return names[model.casefold()].shape
+    if known := published(model):
+        return known
     if size := re.fullmatch(r"(\d+(?:\.\d+)?)([bm])", model.casefold()):
         billions = float(size[1]) / (1000 if size[2] == "m" else 1)
         if SMALLEST <= billions <= LARGEST:
@@ -128,6 +149,9 @@ class _PublishedRow(Row):
     tied: bool
     experts: int = Field(ge=0)
     experts_per_token: int = Field(ge=0)
+    windowed: int = Field(ge=0)
+    context: int = Field(gt=0)
+    weights: Dtype
 
     @property
     def shape(self) -> Shape:

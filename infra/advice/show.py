@@ -10,6 +10,7 @@ from rich.text import Text
 from infra.advice import memory
 from infra.advice.fit import Ask, Plan
 from infra.advice.layout import GIB, USABLE
+from infra.advice.model import published, row_of
 from infra.advice.speed import PROMPT_SHARE
 from infra.catalog.rupees import format_inr
 from infra.geography import region
@@ -120,6 +121,8 @@ def _notes(ask: Ask, plans: list[Plan], usd_inr: float) -> list[str]:
         )
     else:
         notes.append("The fewest machines that hold it; twice as many are about twice as fast.")
+    if not published(ask.shape.name) and (row := row_of(ask.shape)):
+        notes.append(f"To have stacks checked for it, a row of infra/advice/data/models.csv: NAME{row}")
     price = f"{ask.purchase} prices at ₹{usd_inr:g} a dollar, without GST"
     return [
         *notes,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -12,6 +13,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.aws import iam, nodes
 from infra.aws.addons import Installer
+from infra.aws.deployer import Deployer
 from infra.aws.iam import Account
 from infra.aws.network import Network
 from infra.aws.site_link import SiteLink
@@ -24,13 +26,28 @@ LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 
 
+API = 443
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Who reaches the API server besides the nodes: networks, and security groups by a name for each.
+
+    `proxy_url` is the tunnel that the program itself goes through, None where it needs none.
+    """
+
+    cidrs: Sequence[str] = ()
+    groups: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    proxy_url: str | None = None
+
+
 @dataclass(frozen=True)
 class ClusterArgs:
     """`name` is the cluster's name in AWS. `cluster_key_arn` encrypts secrets and disks, `logs_key_arn` the logs,
     which are kept at least `log_days`.
 
-    `site` is the way to nodes on premises. `deployer_arn` is the role or user that runs the program, and makes the
-    cluster's objects. Nodes depend on the whole
+    `site` is the way to nodes on premises. `deployers` may administer the cluster, whoever runs the program among
+    them; the first is the one that a stack from before the list was made by. Nodes depend on the whole
     network: without its routes they can't join, and at a destroy they need it to the last.
     """
 
@@ -39,17 +56,18 @@ class ClusterArgs:
     name: str
     version: str
     network: Network
-    deployer_arn: pulumi.Input[str]
+    deployers: Sequence[Deployer]
     cluster_key_arn: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]
     system: SystemPool
     log_days: int = 365
     deletion_protection: bool = False
     site: SiteLink | None = None
+    reach: Reach = Reach()
 
 
 class Cluster(pulumi.ComponentResource):
-    """An EKS cluster that only its VPC reaches.
+    """An EKS cluster that only its nodes reach, and whoever `args.reach` names.
 
     `args` is what it was made from. `provider` talks to it as whoever runs the program; `ready` is what pods wait for:
     the system nodes and the add-ons. `resource` is the EKS cluster itself, for `deleted_with`.
@@ -81,7 +99,7 @@ class Cluster(pulumi.ComponentResource):
 
         authority = self.resource.certificate_authority.apply(lambda authority: authority.data or "")
         self.kubeconfig = pulumi.Output.all(self.endpoint, authority).apply(
-            lambda known: kubeconfig(args.name, args.account.region, *known)
+            lambda known: kubeconfig(args.name, args.account.region, known[0], known[1], args.reach.proxy_url)
         )
         self.provider = kubernetes.Provider(
             name,
@@ -89,7 +107,12 @@ class Cluster(pulumi.ComponentResource):
             # The address of a cluster may change without its objects being other ones.
             cluster_identifier=self.arn,
             enable_server_side_apply=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._deployer_is_admin(name)]),
+            # An access entry counts some seconds after it is made, and the provider asks once: the nodes come minutes
+            # later ("Grant IAM users access to Kubernetes with EKS access entries", EKS User Guide).
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[*self._let_in(name), *self._administrators(name), system],
+            ),
         )
         self.register_outputs(
             {"name": self.name, "arn": self.arn, "endpoint": self.endpoint, "kubeconfig": self.kubeconfig}
@@ -158,22 +181,54 @@ class Cluster(pulumi.ComponentResource):
         )
         return role, [attachment, policy]
 
-    def _deployer_is_admin(self, name: str) -> aws.eks.AccessPolicyAssociation:
-        """An access entry for whoever runs the program, which makes Kubernetes objects."""
+    def _let_in(self, name: str) -> list[aws.vpc.SecurityGroupIngressRule]:
+        """The cluster's own security group admits only itself."""
+        reach = self.args.reach
+        sources: dict[str, dict[str, Any]] = {cidr: {"cidr_ipv4": cidr} for cidr in reach.cidrs}
+        sources |= {of: {"referenced_security_group_id": group} for of, group in reach.groups.items()}
+        return [
+            aws.vpc.SecurityGroupIngressRule(
+                f"{name}-api-{source}",
+                description="The API server",
+                security_group_id=self.security_group_id,
+                ip_protocol="tcp",
+                from_port=API,
+                to_port=API,
+                **given,
+                opts=self._child,
+            )
+            for source, given in sources.items()
+        ]
+
+    def _administrators(self, name: str) -> list[aws.eks.AccessPolicyAssociation]:
+        """An access entry for each deployer, named after them: who runs the program changes no other's."""
+        return [
+            self._administrator(f"{name}-deployer", deployer, first=deployer is self.args.deployers[0])
+            for deployer in self.args.deployers
+        ]
+
+    def _administrator(self, before: str, deployer: Deployer, first: bool) -> aws.eks.AccessPolicyAssociation:
+        """`before` is what the one entry was called when there was no list."""
+        name = f"{before}-{deployer.name}" if deployer.name else before
+        opts = pulumi.ResourceOptions(
+            parent=self,
+            deleted_with=self.resource,
+            aliases=[pulumi.Alias(name=before)] if first and name != before else None,
+        )
         entry = aws.eks.AccessEntry(
-            f"{name}-deployer",
+            name,
             cluster_name=self.resource.name,
-            principal_arn=self.args.deployer_arn,
+            principal_arn=deployer.arn,
             type="STANDARD",
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=self.resource),
+            opts=opts,
         )
         return aws.eks.AccessPolicyAssociation(
-            f"{name}-deployer",
+            name,
             cluster_name=self.resource.name,
             principal_arn=entry.principal_arn,
             policy_arn=ADMIN_POLICY,
             access_scope={"type": "cluster"},
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=self.resource),
+            opts=opts,
         )
 
     def _system_nodes(self, name: str, after: Sequence[pulumi.Resource]) -> aws.eks.NodeGroup:
@@ -225,8 +280,14 @@ def _remote(site: SiteLink) -> aws.eks.ClusterRemoteNetworkConfigArgs:
     )
 
 
-def kubeconfig(name: str, region: str, endpoint: str, certificate_authority: str) -> str:
-    """A kubeconfig, as JSON, that asks the AWS CLI for a token: it holds no secret."""
+def kubeconfig(
+    name: str, region: str, endpoint: str, certificate_authority: str, proxy_url: str | None = None
+) -> str:
+    """A kubeconfig, as JSON, that asks the AWS CLI for a token: it holds no secret.
+
+    Only Kubernetes goes through the proxy: the AWS CLI takes no SOCKS proxy from its environment (aws/aws-cli#6570).
+    """
+    proxy = {"proxy-url": proxy_url} if proxy_url else {}
     get_token = ["eks", "get-token", "--cluster-name", name, "--region", region, "--output", "json"]
     config = {
         "apiVersion": "v1",
@@ -235,7 +296,7 @@ def kubeconfig(name: str, region: str, endpoint: str, certificate_authority: str
         "clusters": [
             {
                 "name": name,
-                "cluster": {"server": endpoint, "certificate-authority-data": certificate_authority},
+                "cluster": {"server": endpoint, "certificate-authority-data": certificate_authority, **proxy},
             }
         ],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],

@@ -14,10 +14,10 @@ from typing import Literal
 from infra.catalog import Machine
 
 EFA_RESOURCE = "vpc.amazonaws.com/efa"
-HUGEPAGES_RESOURCE = "hugepages-2Mi"
-HUGEPAGES_MIB = (
-    5120  # for libfabric's buffers: what AWS's EFA examples ask for, for one pod on the whole node
-)
+
+# What EFA must lock in memory: more than any machine has. Not "unlimited" (2^64 - 1): nodeadm merges the document as
+# JSON numbers of 53 bits and writes 18446744073709552000, which containerd can't read.
+LOCKED_BYTES = 64 << 40
 
 _MIME_BOUNDARY = "india-ai-infra"
 
@@ -51,32 +51,38 @@ def interfaces(machine: Machine) -> tuple[Interface, ...]:
 
 
 def user_data(*, efa: bool, nvme: bool) -> str:
-    """What a node is told at its first start, as MIME parts: huge pages for EFA, one striped disk of its local NVMe.
+    """What a node is told at its first start: NodeConfigs as MIME parts, which EKS and Karpenter merge with their own.
 
-    EKS merges the NodeConfig with its own. Scripts run before kubelet starts, which counts huge pages only then.
+    With `efa` its containers may lock memory. They run without root, so that no capability could let them, and the
+    image (AL2023) raises the limit for nobody: 8 MiB is systemd's default. With `nvme` its local disks are striped.
+
+    Source: awslabs/amazon-eks-ami, nodeadm/doc/examples.md ("Modifying container RLIMITs"), base-runtime-spec.json.
     """
-    parts = []
-    if efa:
-        parts.append(("text/x-shellscript", _huge_pages()))
-    if nvme:
-        parts.append(("application/node.eks.aws", _LOCAL_STORAGE))
+    parts = [*([_LOCKED_MEMORY] if efa else []), *([_LOCAL_STORAGE] if nvme else [])]
     if not parts:
         return ""
     lines = ["MIME-Version: 1.0", f'Content-Type: multipart/mixed; boundary="{_MIME_BOUNDARY}"', ""]
-    for content_type, body in parts:
-        lines += [f"--{_MIME_BOUNDARY}", f"Content-Type: {content_type}", "", body]
+    for body in parts:
+        lines += [f"--{_MIME_BOUNDARY}", "Content-Type: application/node.eks.aws", "", body]
     return "\n".join([*lines, f"--{_MIME_BOUNDARY}--", ""])
 
 
-def _huge_pages() -> str:
-    return dedent(f"""\
-        #!/bin/bash
-        set -euo pipefail
-        echo vm.nr_hugepages={HUGEPAGES_MIB // 2} > /etc/sysctl.d/90-efa-hugepages.conf
-        sysctl --system
-        """)
-
-
+# The list takes the place of nodeadm's own, and so repeats its limit of open files.
+_LOCKED_MEMORY = dedent(f"""\
+    apiVersion: node.eks.aws/v1alpha1
+    kind: NodeConfig
+    spec:
+      containerd:
+        baseRuntimeSpec:
+          process:
+            rlimits:
+              - type: RLIMIT_NOFILE
+                soft: 65536
+                hard: 1048576
+              - type: RLIMIT_MEMLOCK
+                soft: {LOCKED_BYTES}
+                hard: {LOCKED_BYTES}
+    """)
 _LOCAL_STORAGE = dedent("""\
     apiVersion: node.eks.aws/v1alpha1
     kind: NodeConfig

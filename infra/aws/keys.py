@@ -162,6 +162,13 @@ def _log_users(args: KeysArgs) -> list[Statement]:
             principal=iam.service("events.amazonaws.com"),
             conditions={"ArnLike": {"kms:EncryptionContext:aws:sns:topicArn": account.arn("sns", "*")}},
         ),
+        # Alertmanager's role, whose IAM policy names the key.
+        iam.statement(
+            "AlertsThroughSns",
+            ("kms:Decrypt", "kms:GenerateDataKey*"),
+            principal=iam.principals(account.root),
+            conditions=_through(account, "sns"),
+        ),
         iam.statement(
             "AuditorsThroughS3",
             ("kms:Decrypt", "kms:DescribeKey"),

@@ -164,12 +164,13 @@ class Network(pulumi.ComponentResource):
         for zone in zones:
             tags = {"Name": f"{self._args.cluster_name}-nat-{zone}"}
             address = aws.ec2.Eip(f"{name}-nat-{zone}", domain="vpc", tags=tags, opts=after)
+            # An address is in one gateway at a time, and others may know it: the old gateway goes first.
             nats[zone] = aws.ec2.NatGateway(
                 f"{name}-nat-{zone}",
                 allocation_id=address.allocation_id,
                 subnet_id=self._zones[zone].public.id,
                 tags=tags,
-                opts=after,
+                opts=pulumi.ResourceOptions.merge(after, pulumi.ResourceOptions(delete_before_replace=True)),
             )
         return nats
 

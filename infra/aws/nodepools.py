@@ -30,10 +30,11 @@ LIFETIME = "720h"  # a node is replaced within a month, for the patches of its i
 
 @dataclass(frozen=True)
 class Together:
-    """What an elastic pool's nodes share when a fabric joins them: interfaces, a placement group, a security group."""
+    """What an elastic pool's nodes share when a fabric joins them: interfaces, a placement group (None: a reservation's
+    nodes are where they are), a security group."""
 
     machine: Machine
-    placement_group: pulumi.Input[str]
+    placement_group: pulumi.Input[str] | None
     security_group: pulumi.Input[str]
 
 
@@ -90,7 +91,12 @@ def _joined(together: Together, groups: Sequence[Any]) -> dict[str, Any]:
             {"networkCardIndex": one.card, "deviceIndex": one.device, "interfaceType": one.kind}
             for one in fabric.interfaces(together.machine)
         ],
-        "placementGroupSelector": {"name": together.placement_group},
+        **(
+            {"placementGroupSelector": {"name": together.placement_group}}
+            if together.placement_group is not None
+            else {}
+        ),
+        "userData": fabric.user_data(efa=True, nvme=False),  # the disks are `instanceStorePolicy`'s
         "securityGroupSelectorTerms": [*groups, {"id": together.security_group}],
     }
 

@@ -48,7 +48,9 @@ class PoolsArgs:
 
 
 class Pools(pulumi.ComponentResource):
-    """The GPU nodes of a cluster. `ready` is what pods that ask for GPUs wait for."""
+    """The GPU nodes of a cluster. `ready` is what pods that ask for GPUs wait for, by their pool's name."""
+
+    ready: Mapping[str, Sequence[pulumi.Resource]]
 
     def __init__(self, name: str, args: PoolsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:aws:Pools", name, None, opts)
@@ -56,20 +58,21 @@ class Pools(pulumi.ComponentResource):
         self._name = args.cluster.args.name
         self._child = pulumi.ResourceOptions(parent=self)
         self._image = kubernetes_versions()[args.cluster.args.version]
-        standing = [pool for pool in args.pools if pool.stands]
-        joined = [pool for pool in args.pools if pool.together and not pool.stands]
-        alone = [pool for pool in args.pools if not pool.together]
-        self.ready: list[pulumi.Resource] = [self._node_group(name, pool) for pool in standing]
-        self.ready += [self._joined_node_pool(name, pool) for pool in joined]
-        shared = [pool for pool in alone if not pool.capacity_reservation]
-        if shared:
-            node_class = self._node_class(name, nodepools.NODE_CLASS)
-            self.ready += [self._node_pool(name, pool, node_class, nodepools.NODE_CLASS) for pool in shared]
-        for pool in alone:
-            if pool.capacity_reservation:
-                own = self._node_class(name, pool.name, reservation=pool.capacity_reservation)
-                self.ready.append(self._node_pool(name, pool, own, pool.name))
+        self._shared_class: kubernetes.apiextensions.CustomResource | None = None
+        self.ready = {pool.name: [self._pool(name, pool)] for pool in args.pools}
         self.register_outputs({"pools": [pool.name for pool in args.pools]})
+
+    def _pool(self, name: str, pool: GpuPool) -> pulumi.Resource:
+        if pool.stands:
+            return self._node_group(name, pool)
+        if pool.together:
+            return self._joined_node_pool(name, pool)
+        if pool.capacity_reservation:
+            own = self._node_class(name, pool.name, reservation=pool.capacity_reservation)
+            return self._node_pool(name, pool, own, pool.name)
+        if self._shared_class is None:
+            self._shared_class = self._node_class(name, nodepools.NODE_CLASS)
+        return self._node_pool(name, pool, self._shared_class, nodepools.NODE_CLASS)
 
     def _node_group(self, name: str, pool: GpuPool) -> aws.eks.NodeGroup:
         """Nodes that stand together in one zone, bought in one way."""
@@ -78,7 +81,6 @@ class Pools(pulumi.ComponentResource):
             choose_for(args.account.region, pool), args.network.private_subnets, pool.zone
         )
         label = f"{self._name}-{pool.name}"
-        placement = self._placement_group(name, pool)
         (way,) = pool.purchase
         block = way == CAPACITY_BLOCK
         template = nodes.launch_template(
@@ -89,7 +91,7 @@ class Pools(pulumi.ComponentResource):
                 tags=args.handling.tags(label),
                 user_data=fabric.user_data(efa=pool.fabric == "efa", nvme=machines[0].nvme_gb > 0),
                 network_interfaces=self._interfaces(name, pool, machines[0]),
-                placement_group=placement.name,
+                placement_group=self._placement_group(name, pool),
                 reservation=pool.capacity_reservation,
                 block_machine=machines[0].machine_type if block else None,
             ),
@@ -121,15 +123,25 @@ class Pools(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=args.cluster.ready),
         )
 
-    def _placement_group(self, name: str, pool: GpuPool) -> aws.ec2.PlacementGroup:
+    def _placement_group(self, name: str, pool: GpuPool) -> pulumi.Input[str] | None:
+        """The group that keeps the pool's nodes close: the one that the settings name, or a new one.
+
+        None for what is reserved: its machines are where they are, and a launch into another group ends in
+        InsufficientInstanceCapacity (terraform-aws-modules/terraform-aws-eks#3730; aws-parallelcluster#6311 on blocks).
+        """
+        if isinstance(pool.placement_group, str):
+            return pool.placement_group
+        if {RESERVED, CAPACITY_BLOCK} & {*pool.purchase}:
+            return None
         label = f"{self._name}-{pool.name}"
-        return aws.ec2.PlacementGroup(
+        made = aws.ec2.PlacementGroup(
             f"{name}-{pool.name}",
             name=label,
             strategy="cluster",
             tags=self._args.handling.tags(label),
             opts=self._child,
         )
+        return made.name
 
     def _interfaces(
         self, name: str, pool: GpuPool, machine: Machine
@@ -208,9 +220,8 @@ class Pools(pulumi.ComponentResource):
         """A pool from zero whose nodes a fabric joins: one machine type, in one zone, under a class of its own."""
         choice, network = choose_for(self._args.account.region, pool), self._args.network
         machines, zone = one_zone(choice, network.private_subnets, pool.zone)
-        placement = self._placement_group(name, pool)
         group = self._fabric_group(name, pool)
-        together = nodepools.Together(machines[0], placement.name, group.id)
+        together = nodepools.Together(machines[0], self._placement_group(name, pool), group.id)
         node_class = self._node_class(name, pool.name, together, pool.capacity_reservation)
         types = [machines[0].machine_type]
         return self._made(name, pool, types, [network.zone_names[zone]], node_class, pool.name)
@@ -289,10 +300,6 @@ def _described(pool: GpuPool, choice: Choice) -> interfaces.Pool:
     limits = {GPU_RESOURCE: str(pool.gpus_per_node)}
     if pool.fabric == "efa":
         limits[fabric.EFA_RESOURCE] = str(choice.machines[0].efa_interfaces)
-        if (
-            pool.stands
-        ):  # Karpenter does not know that its nodes will have huge pages, and would start none for them
-            limits[fabric.HUGEPAGES_RESOURCE] = f"{fabric.HUGEPAGES_MIB}Mi"
     return interfaces.Pool(
         name=pool.name,
         gpu=choice.machines[0].gpu,

@@ -190,6 +190,8 @@ def _not_bought(machine: Machine, purchase: str, usd: float | None, asked: Asked
     """Why it can't, or should not, be bought that way; empty where it can."""
     if purchase == "capacity-block" and not machine.capacity_blocks:
         return "is not sold in capacity blocks"
+    if not machine.sold_as(purchase):
+        return f"is sold as {' or '.join(machine.ways)} only"
     if usd is None:
         return f"no {purchase} price is known"
     saving = machine.spot_saving
@@ -259,7 +261,7 @@ def _bought_otherwise(asked: Asked, last: Sequence[Rejected]) -> str | None:
             purchase
             for purchase in PURCHASES
             if purchase not in asked.purchases
-            and any(one.machine.price(purchase) is not None for one in last)
+            and any(one.machine.price(purchase) is not None and one.machine.sold_as(purchase) for one in last)
         ),
         None,
     )

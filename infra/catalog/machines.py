@@ -15,6 +15,7 @@ from infra.catalog.tables import (
     MachineRow,
     OfferingRow,
     PriceRow,
+    WaysRow,
     read,
 )
 from infra.settings.errors import nearest
@@ -40,8 +41,9 @@ class Machine:
     `gpu` is the GPU's short name, "" for a CPU machine; `gpu_count` 0 beside a name is a fraction of that GPU
     (`gpu_fraction`). `gpu_link` joins the GPUs of one machine. `fabrics` are the fast networks that it can have: efa,
     rdma (memory to memory, past the CPU), tcpx; `extra_networks` are those that Google's need beside the first.
-    `capacity_blocks`: AWS sells it by the block, reserved for days. `zones` are zone IDs, none where they were not
-    found. Prices are None where no figure was found."""
+    `capacity_blocks`: AWS sells it by the block, reserved for days. `ways` are the only ways in which it is sold, empty
+    where it is sold in all. `zones` are zone IDs, none where they were not found. Prices are None where no figure was
+    found."""
 
     cloud: geography.Cloud
     region: str
@@ -60,6 +62,7 @@ class Machine:
     fabrics: tuple[str, ...]
     extra_networks: int
     capacity_blocks: bool
+    ways: tuple[str, ...]
     zones: tuple[str, ...]
     on_demand: Price | None
     spot: Price | None
@@ -74,6 +77,10 @@ class Machine:
     @property
     def spot_usd(self) -> float | None:
         return self.spot.usd if self.spot else None
+
+    def sold_as(self, purchase: str) -> bool:
+        """Whether it can be bought in this way."""
+        return not self.ways or purchase in self.ways
 
     def price(self, purchase: str) -> float | None:
         """USD an hour when bought as `spot`, or on demand. No figure was found for the other ways, none of which costs
@@ -151,6 +158,7 @@ def _by_region() -> Mapping[str, tuple[Machine, ...]]:
     bands = {
         (row.region, row.machine_type): row.band for row in read(DATA / "interruptions.csv", InterruptionRow)
     }
+    ways = {row.machine_type: row.ways for row in read(DATA / "sold_only_as.csv", WaysRow)}
     found: dict[str, list[Machine]] = {region: [] for region in geography.REGIONS}
     for offering in read(DATA / "offerings.csv", OfferingRow):
         if offering.machine_type not in types:
@@ -159,6 +167,7 @@ def _by_region() -> Mapping[str, tuple[Machine, ...]]:
         made = _machine(
             types[offering.machine_type],
             offering,
+            ways.get(offering.machine_type, ()),
             prices.get((*at, "on-demand")),
             prices.get((*at, "spot")),
             bands.get(at, ""),
@@ -168,12 +177,18 @@ def _by_region() -> Mapping[str, tuple[Machine, ...]]:
 
 
 def _machine(
-    kind: MachineRow, offering: OfferingRow, on_demand: Price | None, spot: Price | None, band: str
+    kind: MachineRow,
+    offering: OfferingRow,
+    ways: tuple[str, ...],
+    on_demand: Price | None,
+    spot: Price | None,
+    band: str,
 ) -> Machine:
     facts = kind.model_dump()
     return Machine(
         **facts,
         region=offering.region,
+        ways=ways,
         zones=offering.zones,
         on_demand=on_demand,
         spot=spot,

@@ -15,6 +15,9 @@ ENDPOINT, BUCKET, NAT = (
     "aws:ec2/natGateway:NatGateway",
 )
 GCS_BUCKET, GCP_NAT = "gcp:storage/bucket:Bucket", "gcp:compute/routerNat:RouterNat"
+STORAGE_CLASS = "kubernetes:storage.k8s.io/v1:StorageClass"
+# The meter of a CSI driver's disks: the types that the platform's storage classes ask for.
+DISKS: Mapping[str, str] = {"ebs.csi.aws.com": "gp3", "pd.csi.storage.gke.io": "gcp-disk"}
 DAYS_A_MONTH = 365 / 12
 
 Metered = Callable[[Registered, Stack], Iterator[Line]]
@@ -49,6 +52,18 @@ def _internet(resource: Registered, stack: Stack) -> Iterator[Line]:
 
 def _disk(resource: Registered, stack: Stack) -> Iterator[Line]:
     return one(stack, resource, "gp3", _number(resource.inputs.get("size")))
+
+
+def _instance(resource: Registered, stack: Stack) -> Iterator[Line]:
+    """A machine that stands alone, and its first disk."""
+    yield from _each(f"instance-{resource.inputs.get('instanceType')}", resource, stack)
+    yield from one(stack, resource, "gp3", _number(_plain(resource.inputs, "rootBlockDevice", "volumeSize")))
+
+
+def _gcp_instance(resource: Registered, stack: Stack) -> Iterator[Line]:
+    yield from _each(f"gcp-instance-{resource.inputs.get('machineType')}", resource, stack)
+    size = _plain(resource.inputs, "bootDisk", "initializeParams", "size")
+    yield from one(stack, resource, "gcp-disk", _number(size))
 
 
 def _bucket(resource: Registered, stack: Stack) -> Iterator[Line]:
@@ -149,6 +164,30 @@ def _service(resource: Registered, stack: Stack) -> Iterator[Line]:
         yield from _each("load-balancer", resource, stack)
 
 
+def _chart(resource: Registered, stack: Stack) -> Iterator[Line]:
+    """The volumes that a chart's values claim, on the disks of the storage class in its own cluster."""
+    for claim in _claims(resource.inputs.get("values")):
+        disks = [
+            DISKS.get(found.inputs.get("provisioner", ""))
+            for found in stack.of(STORAGE_CLASS)
+            if found.provider == resource.provider
+            and _plain(found.inputs, "metadata", "name") == claim.get("storageClassName")
+        ]
+        size = str(_plain(claim, "resources", "requests", "storage"))
+        if disks and disks[0]:
+            yield from one(stack, resource, disks[0], Span.always(float(size.removesuffix("Gi"))))
+
+
+def _claims(values: Any) -> Iterator[Mapping[str, Any]]:
+    if not isinstance(values, Mapping):
+        return
+    for name, value in values.items():
+        if name == "volumeClaimTemplate":
+            yield value["spec"]
+        else:
+            yield from _claims(value)
+
+
 def _share(whole: float, among: Sequence[Registered]) -> Span:
     return Span.always(whole / len(among))
 
@@ -160,6 +199,7 @@ def _number(given: Any) -> Span | None:
 METERED: Mapping[str, Metered] = {
     "aws:ebs/volume:Volume": _disk,
     "aws:ec2/eip:Eip": partial(_each, "ipv4"),
+    "aws:ec2/instance:Instance": _instance,
     "aws:ec2/internetGateway:InternetGateway": _internet,
     "aws:ec2/vpnConnection:VpnConnection": partial(_each, "vpn-connection"),
     "aws:eks/cluster:Cluster": partial(_each, "eks-cluster"),
@@ -175,6 +215,7 @@ METERED: Mapping[str, Metered] = {
     "gcp:compute/address:Address": partial(_each, "gcp-address"),
     "gcp:compute/forwardingRule:ForwardingRule": partial(_each, "gcp-load-balancer"),
     "gcp:compute/globalAddress:GlobalAddress": partial(_each, "gcp-address"),
+    "gcp:compute/instance:Instance": _gcp_instance,
     "gcp:container/cluster:Cluster": partial(_each, "gke-cluster"),
     "gcp:container/nodePool:NodePool": gke_pool,
     "gcp:dns/managedZone:ManagedZone": partial(_each, "gcp-dns-zone"),
@@ -183,5 +224,6 @@ METERED: Mapping[str, Metered] = {
     "gcp:logging/projectBucketConfig:ProjectBucketConfig": partial(_logs, "gcp-", "retentionDays", 30),
     GCP_NAT: _gcp_nat,
     "kubernetes:core/v1:Service": _service,
+    "kubernetes:helm.sh/v3:Release": _chart,
     "kubernetes:karpenter.sh/v1:NodePool": node_pool,
 }

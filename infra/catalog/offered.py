@@ -16,7 +16,7 @@ from infra.geography import Cloud, regions_of
 from infra.settings.errors import NOTHING, Problem, nearest
 from infra.settings.parts import CloudParts, Parts
 from infra.settings.pools import GpuPool
-from infra.settings.purchase import SPOT, in_words
+from infra.settings.purchase import FLEX_START, SPOT, in_words
 from infra.settings.types import LARGEST_PODS_PREFIX, LARGEST_PREFIX
 
 # What an EKS node takes of its subnet: an address of its own, and two prefixes of 16 for pods, one of them kept warm
@@ -119,7 +119,18 @@ def _pool(region: str, path: str, pool: GpuPool) -> list[Problem]:
         setting = to_camel("purchase" if error.asked == "zones" else error.asked)
         given = in_words(pool.purchase) if setting == "purchase" else error.given
         return [Problem(f"{path}.{setting}", given, error.allowed, error.near)]
-    return _zone(path, pool, choice)
+    return _ways(path, pool, choice) or _zone(path, pool, choice)
+
+
+def _ways(path: str, pool: GpuPool, choice: Choice) -> list[Problem]:
+    """Each way of a chain must be one in which its machine is sold: a node pool of another would never have a node."""
+    machine = choice.machines[0]
+    sold = [way for way in pool.purchase if machine.sold_as(way)]
+    if len(sold) == len(pool.purchase):
+        return []
+    more = [way for way in machine.ways if way == FLEX_START and way not in sold and not pool.stands]
+    allowed = f"of {', '.join(machine.ways)}: {machine.machine_type} is sold in no other way"
+    return [Problem(f"{path}.purchase", in_words(pool.purchase), allowed, in_words([*sold, *more]))]
 
 
 def _zone(path: str, pool: GpuPool, choice: Choice) -> list[Problem]:

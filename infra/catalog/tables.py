@@ -76,6 +76,13 @@ class PriceRow(Row):
     basis: Basis
 
 
+class WaysRow(Row):
+    """The only ways of buying in which a machine type is sold. One without a row is sold in every way of its cloud."""
+
+    machine_type: str = Field(min_length=1)
+    ways: Words
+
+
 class InterruptionRow(Row):
     """The share of a machine type's spot nodes that were taken back within a month."""
 

@@ -12,6 +12,7 @@ from infra import interfaces
 from infra.gcp import grants
 from infra.gcp.iam import Project
 from infra.grants import SERVICE_ACCOUNTS, Grant, ServiceAccount
+from infra.handling import ACCESS_LOGS
 
 # Find the cluster and ask it for more, which RBAC decides.
 FIND_CLUSTER = "roles/container.clusterViewer"
@@ -23,12 +24,13 @@ AUDIT_ROLES = ("roles/iam.securityReviewer", "roles/logging.privateLogViewer")
 class AccessArgs:
     """`people` are the members (`group:ml@example.in`) of each role (`data-engineer`, `ml-engineer`, `auditor`).
 
-    `workloads` are the service accounts that `training` and `serving` run as.
+    `workloads` are the service accounts that `training` and `serving` run as. The project has the identity pool that
+    they are members of once `cluster`, its first, was made.
     """
 
     project: Project
     lake: interfaces.Lake
-    access_logs: interfaces.Bucket
+    cluster: pulumi.Resource
     people: Mapping[str, Sequence[str]] = field(default_factory=dict)
     workloads: Mapping[str, ServiceAccount] = field(default_factory=lambda: SERVICE_ACCOUNTS)
 
@@ -43,18 +45,20 @@ class Access(pulumi.ComponentResource):
         super().__init__("india-ai-infra:gcp:Access", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
-        self._buckets = {**args.lake.buckets, "access-logs": args.access_logs}
+        after_cluster = pulumi.ResourceOptions(parent=self, depends_on=[args.cluster])
         self.ready: list[pulumi.Resource] = []
         for person, given in grants.HUMANS.items():
             for number, member in enumerate(args.people.get(person, ())):
                 self._person(f"{person}-{number}", person, member, given)
         for workload, account in args.workloads.items():
             member = args.project.pod(account.namespace, account.name)
-            self.ready += self._lake(workload, member, grants.WORKLOADS[workload])
+            self.ready += self._lake(workload, member, grants.WORKLOADS[workload], after_cluster)
         self.register_outputs({})
 
     def _person(self, who: str, person: str, member: str, given: Sequence[Grant]) -> None:
-        self._lake(who, member, given)
+        # What AWS writes to this bucket is among the audit logs here.
+        here = [grant for grant in given if grant.bucket != ACCESS_LOGS]
+        self._lake(who, member, here, self._child)
         for role in (FIND_CLUSTER, *(AUDIT_ROLES if person == "auditor" else ())):
             gcp.projects.IAMMember(
                 f"{self._name}-{who}-{role.rpartition('.')[2]}",
@@ -65,7 +69,7 @@ class Access(pulumi.ComponentResource):
             )
 
     def _lake(
-        self, who: str, member: pulumi.Input[str], given: Sequence[Grant]
+        self, who: str, member: pulumi.Input[str], given: Sequence[Grant], opts: pulumi.ResourceOptions
     ) -> list[gcp.storage.BucketIAMMember]:
         return [
             gcp.storage.BucketIAMMember(
@@ -76,9 +80,9 @@ class Access(pulumi.ComponentResource):
                 condition={"title": binding.condition.title, "expression": binding.condition.expression}
                 if binding.condition
                 else None,
-                opts=self._child,
+                opts=opts,
             )
-            for binding in grants.bindings(self._buckets, given)
+            for binding in grants.bindings(self._args.lake.buckets, given)
         ]
 
 

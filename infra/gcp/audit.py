@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 import pulumi
 import pulumi_gcp as gcp
+import pulumi_random as random
 
 from infra import interfaces
-from infra.gcp import tags
-from infra.gcp.iam import Project
+from infra.gcp.iam import Project, service_identity
 from infra.gcp.tags import Handling
 from infra.handling import AUDIT
 from infra.settings.gcp import GOOGLE_LOG_DAYS
@@ -21,7 +21,11 @@ AUDITED = ("storage.googleapis.com", "cloudkms.googleapis.com", "container.googl
 DATA_LOGS = ("ADMIN_READ", "DATA_READ", "DATA_WRITE")
 
 AUDIT_LOGS = 'logName:"cloudaudit.googleapis.com"'
-# Besides: who talked to whom, what the firewall dropped, and what the control plane of Kubernetes said.
+# Every entry has a severity, DEFAULT at least. Without a filter here the sink would keep its own, which leaves out what
+# `_Required` has: it is updated, not made.
+EVERY_LOG = "severity>=DEFAULT"
+# Of a stack beside another in one project: who did what, who talked to whom, what the firewall dropped, and what the
+# control plane of Kubernetes said.
 KEPT_LOGS = " OR ".join(
     (
         AUDIT_LOGS,
@@ -32,6 +36,8 @@ KEPT_LOGS = " OR ".join(
         'logName:"containersecurity.googleapis.com%2F"',
     )
 )
+# Google makes this sink with every project, and it sends what nothing else does to a log bucket in `global`.
+DEFAULT_SINK = "_Default"
 ALERT_PERIOD = "300s"  # one mail in five minutes at most, of each kind
 
 
@@ -44,23 +50,28 @@ class Alert:
     words: str
 
 
+# Methods and fields are named as in recorded entries (localcloud/data/google_log_entries.json), not as in the APIs'
+# references: Cloud KMS writes `SetIamPolicy` where its API has `KeyManagementService.SetIamPolicy`, and a finding of
+# GKE is an entry of severity INFO whatever its own severity.
 ALERTS: Mapping[str, Alert] = MappingProxyType(
     {
         "keys": Alert(
-            f"{AUDIT_LOGS} AND protoPayload.methodName=~"
-            '"(DestroyCryptoKeyVersion|UpdateCryptoKeyVersion|KeyManagementService.*SetIamPolicy)"',
+            f'{AUDIT_LOGS} AND protoPayload.serviceName="cloudkms.googleapis.com" AND protoPayload.methodName=~'
+            '"(DestroyCryptoKeyVersion|UpdateCryptoKeyVersion|SetIamPolicy)$"',
             "CRITICAL",
             "A key is to be destroyed, was disabled, or others may use it.",
         ),
         "exposure": Alert(
             f'{AUDIT_LOGS} AND protoPayload.methodName=~"[sS]etIamPermissions|[sS]etIamPolicy" AND '
+            'protoPayload.serviceData.policyDelta.bindingDeltas.action="ADD" AND '
             'protoPayload.serviceData.policyDelta.bindingDeltas.member=("allUsers" OR "allAuthenticatedUsers")',
             "CRITICAL",
             "Something was opened to everybody. CERT-In must hear of a listed incident within 6 hours of its being "
             "noticed.",
         ),
         "findings": Alert(
-            'logName:"containersecurity.googleapis.com%2Ffinding" AND severity>=ERROR',
+            'logName:"containersecurity.googleapis.com%2Ffinding" AND jsonPayload.state="ACTIVE" AND '
+            'jsonPayload.severity=("SEVERITY_HIGH" OR "SEVERITY_CRITICAL")',
             "ERROR",
             "GKE's security posture has a finding. CERT-In must hear of a listed incident within 6 hours of its being "
             "noticed.",
@@ -76,7 +87,10 @@ ALERTS: Mapping[str, Alert] = MappingProxyType(
 
 @dataclass(frozen=True)
 class AuditArgs:
-    """`key` is the path of the key of logs and alerts. Logs are kept `log_days` at least, ten years at most."""
+    """`key` is the path of the key of logs. Logs are kept `log_days` at least, ten years at most.
+
+    `default_sink` tells whether the project's sink `_Default` is this stack's: only one stack of a project can have it.
+    """
 
     project: Project
     handling: Handling
@@ -85,12 +99,17 @@ class AuditArgs:
     name: str
     log_days: int = 365
     alert_emails: Sequence[str] = ()
+    default_sink: bool = True
 
 
 class Audit(pulumi.ComponentResource):
     """Reads and writes of data written down, a log bucket in the region, the audit bucket as its archive, and alerts.
 
-    `log_bucket` is the log bucket's path, `topic` the id of the topic that alerts go to.
+    The project's sink `_Default` writes every log to that log bucket, so nothing is stored in `global`, or twice. What
+    Google keeps in `_Required` (changes of configuration) stays where the organisation's settings put it.
+
+    `log_bucket` is the log bucket's path. Alerts are mailed to `AuditArgs.alert_emails`; without one they are only
+    incidents in Cloud Monitoring.
     """
 
     def __init__(self, name: str, args: AuditArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -105,48 +124,56 @@ class Audit(pulumi.ComponentResource):
                 opts=child,
             )
         self.log_bucket = _log_bucket(name, args, child)
+        _sink(name, args, self.log_bucket, child)
         _archive(name, args, child)
-        self.topic = _alerts(name, args, child)
-        self.register_outputs({"logBucket": self.log_bucket, "topic": self.topic})
+        _alerts(name, args, child)
+        self.register_outputs({"logBucket": self.log_bucket})
 
 
 def _log_bucket(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
     project = args.project
+    # A deleted log bucket holds its name for seven days ("Delete a log bucket"), so the name ends in something random.
+    end = random.RandomId(f"{name}-log-bucket", byte_length=3, keepers={"region": project.region}, opts=opts)
     bucket = gcp.logging.ProjectBucketConfig(
         name,
         project=project.id,
         location=project.region,
-        bucket_id=f"{args.name}-audit",
-        description="Audit, flow and cluster logs, in the region",
+        bucket_id=pulumi.Output.concat(f"{args.name}-audit-", end.hex),
+        description="Every log of the project, in the region",
         retention_days=min(GOOGLE_LOG_DAYS, max(args.log_days, args.handling.log_days)),
         locked=False,  # a lock can never be lifted
         cmek_settings={"kms_key_name": args.key},
         opts=opts,
     )
-    path = pulumi.Output.concat(
+    return pulumi.Output.concat(
         f"projects/{project.id}/locations/{project.region}/buckets/", bucket.bucket_id
     )
+
+
+def _sink(name: str, args: AuditArgs, log_bucket: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
+    """Log entries to the log bucket. A sink to a bucket of its own project needs no grant."""
     gcp.logging.ProjectSink(
         name,
-        project=project.id,
-        destination=pulumi.Output.concat("logging.googleapis.com/", path),
-        filter=KEPT_LOGS,
+        name=DEFAULT_SINK if args.default_sink else None,
+        project=args.project.id,
+        destination=pulumi.Output.concat("logging.googleapis.com/", log_bucket),
+        filter=EVERY_LOG if args.default_sink else KEPT_LOGS,
         unique_writer_identity=True,
         opts=opts,
     )
-    return path
 
 
 def _archive(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> None:
     """Audit logs once more, in the bucket where nothing can be altered for a year."""
     bucket = args.lake[AUDIT].name
-    gcp.storage.BucketIAMMember(
+    agent = service_identity(f"{name}-logging", args.project, "logging", opts)
+    grant = gcp.storage.BucketIAMMember(
         f"{name}-archive",
         bucket=bucket,
         role="roles/storage.objectCreator",
-        # A project's sinks write as its logging agent. Said so, and not taken from the sink, a preview knows it too.
+        # A project's sinks write as its logging agent. Composed, and not taken from the sink, a preview knows it too.
         member=args.project.agent("logging"),
-        opts=opts,
+        opts=_after(opts, agent),
     )
     gcp.logging.ProjectSink(
         f"{name}-archive",
@@ -154,45 +181,22 @@ def _archive(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> None:
         destination=pulumi.Output.concat("storage.googleapis.com/", bucket),
         filter=AUDIT_LOGS,
         unique_writer_identity=True,
-        opts=opts,
+        opts=_after(opts, grant),
     )
 
 
-def _alerts(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    project = args.project.id
-    topic = gcp.pubsub.Topic(
-        f"{name}-alerts",
-        project=project,
-        kms_key_name=args.key,
-        message_storage_policy={
-            "allowed_persistence_regions": [args.project.region],
-            "enforce_in_transit": True,
-        },
-        labels=tags.labels(args.handling, f"{args.name}-alerts", args.handling.log_days),
-        opts=opts,
-    )
-    publisher = gcp.pubsub.TopicIAMMember(
-        f"{name}-alerts",
-        project=project,
-        topic=topic.name,
-        role="roles/pubsub.publisher",
-        member=args.project.agent("notifications"),
-        opts=opts,
-    )
+def _after(opts: pulumi.ResourceOptions, *first: pulumi.Resource) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(first)))
+
+
+def _alerts(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> None:
+    """Mail to each address. There is no Pub/Sub topic: one whose messages stay in the region on their way refuses what
+    Monitoring publishes from another, and Google tells nobody from where it does ("Configure message storage
+    policies")."""
     channels = [
         gcp.monitoring.NotificationChannel(
-            f"{name}-topic",
-            project=project,
-            type="pubsub",
-            display_name=f"{args.name} alerts",
-            labels={"topic": topic.id},
-            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[publisher])),
-        )
-    ]
-    channels += [
-        gcp.monitoring.NotificationChannel(
             f"{name}-{email}",
-            project=project,
+            project=args.project.id,
             type="email",
             display_name=email,
             labels={"email_address": email},
@@ -202,7 +206,6 @@ def _alerts(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> pulumi.
     ]
     for alert, told in ALERTS.items():
         _alert(f"{name}-{alert}", args, told, channels, opts)
-    return topic.id
 
 
 def _alert(

@@ -23,14 +23,6 @@ DUAL_REGION_PLACES = ("ASIA-SOUTH1", "ASIA-SOUTH2")
 
 
 @dataclass(frozen=True)
-class UsageLog:
-    """The bucket that usage logs go to, and what their names begin with."""
-
-    bucket: pulumi.Input[str]
-    prefix: str
-
-
-@dataclass(frozen=True)
 class BucketArgs:
     """`key` is the path of the key that objects are under.
 
@@ -46,7 +38,6 @@ class BucketArgs:
     protect: bool
     dual_region: bool = False
     kept_days: int | None = None
-    usage_log: UsageLog | None = None
 
 
 class Bucket(pulumi.ComponentResource):
@@ -57,7 +48,6 @@ class Bucket(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:gcp:Bucket", name, None, opts)
-        log = args.usage_log
         made = gcp.storage.Bucket(
             name,
             project=args.project.id,
@@ -73,7 +63,6 @@ class Bucket(pulumi.ComponentResource):
             retention_policy=_retention(args),
             soft_delete_policy={"retention_duration_seconds": _soft_delete_days(args) * DAY_SECONDS},
             lifecycle_rules=_expiry(args),
-            logging={"log_bucket": log.bucket, "log_object_prefix": log.prefix} if log else None,
             labels=tags.labels(args.handling, name, args.lifecycle.days),
             force_destroy=not args.protect,
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),

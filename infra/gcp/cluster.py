@@ -31,12 +31,28 @@ MAINTENANCE = {
 RBAC_GROUPS = "gke-security-groups"
 
 
+ADMINISTRATOR = "roles/container.admin"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Who reaches the API server besides nodes and pods: networks, and by the DNS endpoint whoever IAM lets in.
+
+    `proxy_url` is the tunnel that the program itself goes through, None where it needs none. `deployers` are members.
+    """
+
+    cidrs: Sequence[str] = ()
+    dns_endpoint: bool = False
+    proxy_url: str | None = None
+    deployers: Sequence[str] = ()
+
+
 @dataclass(frozen=True)
 class ClusterArgs:
     """`name` is the cluster's name in Google Cloud; `cluster_key` encrypts secrets and disks.
 
     `groups_domain` is the domain whose groups RBAC may name, None for none. `multi_networking` is what pools with a
-    fabric need; a cluster can't get it later.
+    fabric need, and costs nothing.
     """
 
     project: Project
@@ -49,10 +65,11 @@ class ClusterArgs:
     groups_domain: str | None = None
     multi_networking: bool = False
     deletion_protection: bool = False
+    reach: Reach = Reach()
 
 
 class Cluster(pulumi.ComponentResource):
-    """A GKE cluster that only its VPC reaches.
+    """A GKE cluster that only its nodes and pods reach, and whoever `args.reach` names.
 
     `args` is what it was made from. `provider` talks to it as whoever runs the program; `ready` is what pods wait for:
     the system nodes. `resource` is the GKE cluster itself, for `deleted_with`; `account` is that of its nodes.
@@ -73,19 +90,41 @@ class Cluster(pulumi.ComponentResource):
         system = self._system_nodes(name)
         self.ready: Sequence[pulumi.Resource] = [system]
 
-        authority = self.resource.master_auth.apply(lambda auth: auth.cluster_ca_certificate or "")
-        self.kubeconfig = pulumi.Output.all(self.endpoint, authority).apply(
-            lambda known: kubeconfig(args.name, *known)
-        )
+        administrators = self._administrators(name)
+        self.kubeconfig = self._kubeconfig()
         self.provider = kubernetes.Provider(
             name,
             kubeconfig=self.kubeconfig,
             # The address of a cluster may change without its objects being other ones.
             cluster_identifier=self.resource.self_link,
             enable_server_side_apply=True,
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=administrators),
         )
         self.register_outputs({"name": self.name, "endpoint": self.endpoint, "kubeconfig": self.kubeconfig})
+
+    def _administrators(self, name: str) -> list[gcp.projects.IAMMember]:
+        """A grant for each deployer; whoever has the right already, as the project's owner, needs none."""
+        return [
+            gcp.projects.IAMMember(
+                f"{name}-deployer-{member}",
+                project=self.args.project.id,
+                role=ADMINISTRATOR,
+                member=member,
+                opts=self._child,
+            )
+            for member in self.args.reach.deployers
+        ]
+
+    def _kubeconfig(self) -> pulumi.Output[str]:
+        """By the DNS name, whose certificate a public authority signs, or by the address, under the cluster's own."""
+        args, resource = self.args, self.resource
+        if args.reach.dns_endpoint:
+            host = resource.control_plane_endpoints_config.apply(lambda given: given.dns_endpoint_config)
+            return host.apply(lambda dns: kubeconfig(args.name, (dns.endpoint if dns else None) or "", None))
+        authority = resource.master_auth.apply(lambda auth: auth.cluster_ca_certificate or "")
+        return pulumi.Output.all(self.endpoint, authority).apply(
+            lambda known: kubeconfig(args.name, known[0], known[1], args.reach.proxy_url)
+        )
 
     def _control_plane(self, name: str) -> gcp.container.Cluster:
         args, cidrs = self.args, self.args.network.args
@@ -112,13 +151,14 @@ class Cluster(pulumi.ComponentResource):
                 "master_global_access_config": {"enabled": False},
             },
             control_plane_endpoints_config={
-                "dns_endpoint_config": {"allow_external_traffic": False},
+                "dns_endpoint_config": {"allow_external_traffic": args.reach.dns_endpoint},
                 "ip_endpoints_config": {"enabled": True},
             },
             master_authorized_networks_config={
                 "cidr_blocks": [
                     {"cidr_block": cidrs.cidr, "display_name": "nodes"},
                     {"cidr_block": cidrs.pods_cidr, "display_name": "pods"},
+                    *({"cidr_block": cidr, "display_name": "deployers"} for cidr in args.reach.cidrs),
                 ],
                 "gcp_public_cidrs_access_enabled": False,
                 "private_endpoint_enforcement_enabled": True,
@@ -228,8 +268,14 @@ def _maintenance() -> gcp.container.ClusterMaintenancePolicyArgsDict:
     )
 
 
-def kubeconfig(name: str, endpoint: str, certificate_authority: str) -> str:
-    """A kubeconfig, as JSON, that asks Google's plug-in for a token: it holds no secret. `endpoint` is an address."""
+def kubeconfig(
+    name: str, endpoint: str, certificate_authority: str | None, proxy_url: str | None = None
+) -> str:
+    """A kubeconfig, as JSON, that asks Google's plug-in for a token: it holds no secret.
+
+    `endpoint` is an address, or a name whose certificate every machine trusts: then without an authority.
+    """
+    more = {"certificate-authority-data": certificate_authority, "proxy-url": proxy_url}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -239,7 +285,7 @@ def kubeconfig(name: str, endpoint: str, certificate_authority: str) -> str:
                 "name": name,
                 "cluster": {
                     "server": endpoint if "://" in endpoint else f"https://{endpoint}",
-                    "certificate-authority-data": certificate_authority,
+                    **{key: value for key, value in more.items() if value is not None},
                 },
             }
         ],

@@ -18,6 +18,8 @@ from infra.interfaces import FabricPod
 
 # GKE's device plugin mounts the host's /home/kubernetes/bin/nvidia here in every container with GPUs.
 NVIDIA = "/usr/local/nvidia"
+# Images on CUDA 12 bases look for libcuda elsewhere (vllm#18859, #23935, #27268).
+DRIVER_ENVIRONMENT: Mapping[str, str] = MappingProxyType({"LD_LIBRARY_PATH": f"{NVIDIA}/lib64"})
 SOCKETS = "/run/tcpx"
 DAEMON = "tcpx-daemon"
 DAEMON_IMAGE = "us-docker.pkg.dev/gce-ai-infra/gpudirect-tcpx/tcpgpudmarxd-dev:v2.0.15"
@@ -33,7 +35,7 @@ def _bindings(first: str, second: str) -> str:
 _ENVIRONMENT: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "tcpx": {
-            "LD_LIBRARY_PATH": f"{NVIDIA}/lib64",
+            **DRIVER_ENVIRONMENT,
             "NCCL_SOCKET_IFNAME": "eth0",
             "NCCL_ALGO": "Ring,Tree",
             "NCCL_PROTO": "Simple",
@@ -55,7 +57,7 @@ _ENVIRONMENT: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "NCCL_GPUDIRECTTCPX_UNIX_CLIENT_PREFIX": SOCKETS,
         },
         "rdma": {
-            "LD_LIBRARY_PATH": f"{NVIDIA}/lib64",
+            **DRIVER_ENVIRONMENT,
             "NCCL_SOCKET_IFNAME": "eth0",
             "NCCL_NET": "gIB",
             "NCCL_CROSS_NIC": "0",

@@ -9,8 +9,7 @@ from types import MappingProxyType
 import pulumi
 import pulumi_gcp as gcp
 
-# Each Google service acts as an account of the project, made when the service is first used ("Service agents", IAM
-# documentation).
+# Each Google service acts as an account of the project ("Service agents", IAM documentation), here by its API.
 AGENTS: Mapping[str, str] = MappingProxyType(
     {
         "artifactregistry": "gcp-sa-artifactregistry",
@@ -18,12 +17,8 @@ AGENTS: Mapping[str, str] = MappingProxyType(
         "compute": "compute-system",
         "container": "container-engine-robot",
         "logging": "gcp-sa-logging",
-        "pubsub": "gcp-sa-pubsub",
-        "notifications": "gcp-sa-monitoring-notification",
     }
 )
-# Whoever writes the usage logs of all buckets ("Usage logs & storage logs", Cloud Storage documentation).
-USAGE_LOG_WRITER = "group:cloud-storage-analytics@google.com"
 
 
 @dataclass(frozen=True)
@@ -70,3 +65,13 @@ class Project:
             self.number,
             f"/locations/global/workloadIdentityPools/{self.workload_pool}/subject/ns/{namespace}/sa/{service_account}",
         )
+
+
+def service_identity(
+    name: str, project: Project, service: str, opts: pulumi.ResourceOptions
+) -> gcp.projects.ServiceIdentity:
+    """Makes the agent of a service (a key of AGENTS). A grant is refused while its member does not exist, and Google
+    makes most agents only when their service is first used ("Create and grant roles to service agents")."""
+    return gcp.projects.ServiceIdentity(
+        name, project=project.id, service=f"{service}.googleapis.com", opts=opts
+    )

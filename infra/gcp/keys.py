@@ -9,7 +9,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.gcp import tags
-from infra.gcp.iam import Project
+from infra.gcp.iam import Project, service_identity
 from infra.gcp.tags import Handling
 
 ROTATION_DAYS = 90
@@ -17,8 +17,9 @@ DESTROY_AFTER_DAYS = 30  # to notice a mistake in
 DAY_SECONDS = 86_400
 USE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 
-# These agents are made on demand only; the others exist once their service is on.
-MADE_ON_DEMAND = ("artifactregistry", "container", "pubsub")
+# Google makes these agents when their service is first used. Compute Engine's exists once its API is on; the invokes in
+# `_member` make those of storage and logging.
+MADE_ON_DEMAND = ("artifactregistry", "container")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class KeysArgs:
 class Keys(pulumi.ComponentResource):
     """Customer keys that rotate every 90 days, each used by the service agents that need it and by nobody else.
 
-    `lake` encrypts the data, `cluster` Kubernetes secrets, node disks and images, `logs` log buckets and alerts;
+    `lake` encrypts the data, `cluster` Kubernetes secrets, node disks and images, `logs` log buckets;
     each is the path of a key, known to a preview (so that policies see its region), and of use: it waits for the
     grants. A key ring can't be deleted, so its name ends in something random and a stack can be made again.
     """
@@ -49,12 +50,7 @@ class Keys(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         self._agents = {
-            service: gcp.projects.ServiceIdentity(
-                f"{name}-{service}",
-                project=args.project.id,
-                service=f"{service}.googleapis.com",
-                opts=self._child,
-            )
+            service: service_identity(f"{name}-{service}", args.project, service, self._child)
             for service in MADE_ON_DEMAND
         }
         region = args.project.region
@@ -63,7 +59,7 @@ class Keys(pulumi.ComponentResource):
         lake_ring = self._ring(f"{name}-lake", abroad) if abroad else home
         self.lake = self._key(name, "lake", lake_ring, abroad or region, ("storage",))
         self.cluster = self._key(name, "cluster", home, region, ("artifactregistry", "container", "compute"))
-        self.logs = self._key(name, "logs", home, region, ("storage", "logging", "pubsub"))
+        self.logs = self._key(name, "logs", home, region, ("storage", "logging"))
         self.register_outputs({"lake": self.lake, "cluster": self.cluster, "logs": self.logs})
 
     def _ring(self, name: str, location: str) -> gcp.kms.KeyRing:

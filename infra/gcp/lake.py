@@ -1,4 +1,4 @@
-"""Lake: the buckets of a team's data, and of the logs about it."""
+"""Lake: the buckets of a team's data, and of the audit logs about it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import pulumi
-import pulumi_gcp as gcp
 
 from infra import interfaces
-from infra.gcp.bucket import Bucket, BucketArgs, UsageLog
-from infra.gcp.iam import USAGE_LOG_WRITER, Project
+from infra.gcp.bucket import Bucket, BucketArgs
+from infra.gcp.iam import Project
 from infra.gcp.tags import Handling
-from infra.handling import ACCESS_LOGS, AUDIT, DATA, lifecycle
+from infra.handling import AUDIT, DATA, lifecycle
 from infra.settings.stack import PERSONAL_RETENTION_DAYS
 
 KEPT_DAYS = (
@@ -37,36 +36,25 @@ class LakeArgs:
 
 
 class Lake(pulumi.ComponentResource):
-    """Buckets raw, curated, features, models and checkpoints under the lake's key, audit and access-logs for logs.
+    """Buckets raw, curated, features, models and checkpoints under the lake's key, and audit for logs.
 
-    `lake` is what other modules see, `access_logs` the bucket of the usage logs of all the others.
+    `lake` is what other modules see. Who read what is in Cloud Audit Logs, with the reader's identity, for every bucket
+    (`audit.AUDITED`). There are no usage logs: a group of google.com would have to be granted a bucket, which
+    organisations refuse by default (constraint `iam.allowedPolicyMemberDomains`).
     """
 
     lake: interfaces.Lake
-    access_logs: interfaces.Bucket
 
     def __init__(self, name: str, args: LakeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:gcp:Lake", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.access_logs = Bucket(f"{name}-{ACCESS_LOGS}", _logs(ACCESS_LOGS, args, None), child).bucket
-        delivery = gcp.storage.BucketIAMMember(
-            f"{name}-{ACCESS_LOGS}-delivery",
-            bucket=self.access_logs.name,
-            role="roles/storage.objectCreator",
-            member=USAGE_LOG_WRITER,
-            opts=child,
-        )
-        buckets = {}
-        for role in DATA:
-            given = _data(role, args, UsageLog(delivery.bucket, f"{role}/"))
-            buckets[role] = Bucket(f"{name}-{role}", given, child).bucket
-        audit = _logs(AUDIT, args, UsageLog(delivery.bucket, f"{AUDIT}/"))
-        buckets[AUDIT] = Bucket(f"{name}-{AUDIT}", audit, child).bucket
+        given = {role: _data(role, args) for role in DATA} | {AUDIT: _logs(args)}
+        buckets = {role: Bucket(f"{name}-{role}", about, child).bucket for role, about in given.items()}
         self.lake = interfaces.Lake(MappingProxyType(buckets))
         self.register_outputs({role: bucket.name for role, bucket in buckets.items()})
 
 
-def _data(role: str, args: LakeArgs, usage_log: UsageLog) -> BucketArgs:
+def _data(role: str, args: LakeArgs) -> BucketArgs:
     return BucketArgs(
         project=args.project,
         handling=args.handling,
@@ -74,17 +62,15 @@ def _data(role: str, args: LakeArgs, usage_log: UsageLog) -> BucketArgs:
         key=args.lake_key,
         protect=args.protect,
         dual_region=args.dual_region,
-        usage_log=usage_log,
     )
 
 
-def _logs(role: str, args: LakeArgs, usage_log: UsageLog | None) -> BucketArgs:
+def _logs(args: LakeArgs) -> BucketArgs:
     return BucketArgs(
         project=args.project,
         handling=args.handling,
-        lifecycle=lifecycle(role, args.handling),
+        lifecycle=lifecycle(AUDIT, args.handling),
         key=args.logs_key,
         protect=args.protect,
         kept_days=KEPT_DAYS,
-        usage_log=usage_log,
     )

@@ -22,7 +22,7 @@ from infra.catalog.node_bill import EXPECTED_LABEL
 from infra.gcp import compute_class, nodes, tags
 from infra.gcp.cluster import Cluster
 from infra.gcp.fabric import Fabric, FabricArgs
-from infra.gcp.fabric_pods import fabric_pod
+from infra.gcp.fabric_pods import DRIVER_ENVIRONMENT, fabric_pod
 from infra.gcp.iam import Project
 from infra.gcp.tags import Handling
 from infra.settings.pools import FLEX_START_HOURS, GooglePool
@@ -57,24 +57,21 @@ class PoolsArgs:
 
 
 class Pools(pulumi.ComponentResource):
-    """The GPU nodes of a cluster. `ready` is what pods that ask for GPUs wait for."""
+    """The GPU nodes of a cluster. `ready` is what pods that ask for GPUs wait for, by their pool's name."""
 
     def __init__(self, name: str, args: PoolsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:gcp:Pools", name, None, opts)
         self._args = args
-        self.ready: list[pulumi.Resource] = []
-        for pool in args.pools:
-            self._pool(name, pool)
+        self.ready = {pool.name: self._pool(name, pool) for pool in args.pools}
         self.register_outputs({"pools": [pool.name for pool in args.pools]})
 
-    def _pool(self, name: str, pool: GooglePool) -> None:
+    def _pool(self, name: str, pool: GooglePool) -> list[pulumi.Resource]:
         machine = choose_for(self._args.project.region, pool).machines[0]
         zones = [one_zone(machine, pool.zone)] if pool.together else list(machine.zones)
         fabric = self._fabric(name, pool, zones[0]) if pool.fabric != "none" else None
         made = [self._node_pool(name, pool, way, machine, zones, fabric) for way in pool.purchase]
-        self.ready += made
-        if pool.chained:
-            self.ready.append(self._compute_class(name, pool, made))
+        choice = [self._compute_class(name, pool, made)] if pool.chained else []
+        return [*made, *choice, *(fabric.ready if fabric else ())]
 
     def _compute_class(
         self, name: str, pool: GooglePool, node_pools: Sequence[pulumi.Resource]
@@ -96,13 +93,11 @@ class Pools(pulumi.ComponentResource):
 
     def _fabric(self, name: str, pool: GooglePool, zone: str) -> Fabric:
         cluster = self._args.cluster
-        made = Fabric(
+        return Fabric(
             f"{name}-{pool.name}-fabric",
             FabricArgs(self._args.project, pool.name, pool.fabric, zone, cluster.resource, cluster.provider),
             pulumi.ResourceOptions(parent=self),
         )
-        self.ready += made.ready
-        return made
 
     def _node_pool(
         self,
@@ -130,7 +125,8 @@ class Pools(pulumi.ComponentResource):
             upgrade_settings=None
             if flexible
             else {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1},
-            placement_policy=self._placement(resource_name) if pool.together else None,
+            # Flex-start nodes with a fabric come without one, as in cluster-toolkit's dws-flex-start/gke-a3-ultragpu.
+            placement_policy=self._placement(resource_name) if pool.together and not flexible else None,
             network_config=_networks(fabric),
             node_config=nodes.config(self._node(pool, way, machine)),
             opts=pulumi.ResourceOptions(
@@ -246,5 +242,6 @@ def _described(pool: GooglePool, machine: Machine, notice: int) -> interfaces.Po
         tolerations=tolerates,
         limits={GPU_RESOURCE: str(pool.gpus_per_node)},
         fabric_pod=fabric_pod(pool.name, pool.fabric) if pool.fabric != "none" else interfaces.FabricPod(),
+        environment=DRIVER_ENVIRONMENT,
     )
     return replace(seen, grace_seconds=notice - nodes.SYSTEM_SECONDS) if SPOT in pool.purchase else seen

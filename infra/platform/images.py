@@ -11,6 +11,8 @@ from typing import Any
 import pulumi
 import yaml
 
+DOCKER_HUB = "docker.io"
+
 Values = dict[str, Any]
 Registries = Mapping[str, pulumi.Input[str]]
 
@@ -51,6 +53,27 @@ def from_mirrors(chart: str, values: Values, registries: Registries) -> Values:
             said = pulumi.Output.concat(registries[image.upstream], path)
             values = _with(values, image.at.split("."), said)
     return values
+
+
+def of_workload(reference: str) -> Image:
+    """An image that no chart names, with its registry: one without is Docker Hub's."""
+    first, slash, rest = reference.partition("/")
+    if slash and _is_host(first):
+        return Image("", first, f"/{rest}")
+    return Image("", DOCKER_HUB, f"/{reference}" if slash else f"/library/{reference}")
+
+
+def from_mirror(reference: str, registries: Registries) -> pulumi.Input[str]:
+    """A workload's image, from its upstream's mirror if it has one."""
+    image = of_workload(reference)
+    if image.upstream not in registries:
+        return reference
+    return pulumi.Output.concat(registries[image.upstream], image.rest)
+
+
+def _is_host(name: str) -> bool:
+    """Docker's own rule: the first part of a name is a host if it has a dot or a port, or is localhost."""
+    return "." in name or ":" in name or name == "localhost"
 
 
 def _with(values: Values, path: Sequence[str], said: pulumi.Output[str]) -> Values:

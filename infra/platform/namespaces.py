@@ -39,8 +39,9 @@ class NamespaceSpec:
     cloud: str | None = None
 
 
-# Workloads are restricted even with EFA: what EFA must lock in memory is granted by the node (containerd's
-# LimitMEMLOCK), for CAP_IPC_LOCK is neither allowed below `privileged` nor of any effect in a process that isn't root.
+# Workloads are restricted even with EFA: what EFA must lock in memory is granted by the node (RLIMIT_MEMLOCK of its
+# containers, which the pool's NodeConfig raises), for CAP_IPC_LOCK is neither allowed below `privileged` nor of any
+# effect in a process that isn't root.
 NAMESPACES = (
     NamespaceSpec("training", "restricted", workload=True),
     NamespaceSpec("serving", "restricted", workload=True),

@@ -18,6 +18,7 @@ from infra.platform.priorities import create_priorities
 from infra.platform.queues import create_queues
 from infra.platform.rbac import create_rbac
 from infra.platform.sidecars import guard_workloads, needs_host
+from infra.platform.storage import STORAGE_CLASS, Disk, create_storage_class
 
 CLOUDS = ("aws", "gcp")
 
@@ -29,6 +30,8 @@ class PlatformArgs:
     cluster: where it runs; its `platform` list is not read. cluster_name: as the cloud knows the cluster.
     https_cidrs: what workloads may reach on port 443, the VPC and the object store's ranges.
     site_pod_cidrs: pod networks of nodes on premises; store: the networks and the port of an object store there.
+    alert_receivers: where Alertmanager sends, by its own name of their kind (`sns_configs`); without any there is none.
+    disk: of the volumes that metrics are kept on; None keeps them on their node.
     registries: where images are pulled from instead, by the registry that their charts name (`quay.io`).
     interruption_queue: name of the queue that carries spot notices to Karpenter; AWS only.
     people: members (`group:ml@example.in`) of the Kubernetes groups, where the cloud does not put them in by itself.
@@ -42,6 +45,8 @@ class PlatformArgs:
     https_cidrs: pulumi.Input[Sequence[str]]
     site_pod_cidrs: Sequence[str] = ()
     store: tuple[Sequence[str], int] | None = None
+    alert_receivers: values.Receivers = field(default_factory=dict)
+    disk: Disk | None = None
     registries: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     interruption_queue: pulumi.Input[str] = ""
     people: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -91,14 +96,16 @@ class Platform(pulumi.ComponentResource):
         access = create_rbac(self.namespaces, args.people, child)
         priorities = create_priorities(child)
 
-        releases = _install_charts(args, _after(in_namespaces, *args.controllers_depend_on))
+        disks = create_storage_class(args.disk, child)
+        releases = _install_charts(args, _after(in_namespaces, *args.controllers_depend_on, *disks))
         self.node_controllers = [releases["karpenter"]] if "karpenter" in releases else []
         queues = create_queues(
             args.cluster.pools, workload_namespaces, _after(in_namespaces, releases["kueue"])
         )
         alerts = create_monitoring(_after(in_namespaces, releases["kube-prometheus-stack"]), cloud)
 
-        self.ready = [*guard, *limits, *policies, *access, *priorities, *releases.values(), *queues, *alerts]
+        self.ready = [*guard, *limits, *policies, *access, *priorities]
+        self.ready += [*disks, *releases.values(), *queues, *alerts]
         controllers = {name: found.id for name, found in releases.items() if name == "karpenter"}
         self.register_outputs({**controllers, "namespaces": sorted(self.namespaces)})
 
@@ -112,7 +119,16 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
         return install(table[name], from_mirrors(name, chart_values, args.registries), opts, after)
 
     cloud = args.cluster.cloud
-    prometheus = release("kube-prometheus-stack", values.kube_prometheus_stack(cloud))
+    monitoring = values.kube_prometheus_stack(
+        cloud, args.alert_receivers, STORAGE_CLASS if args.disk else None
+    )
+    # Not `deleted_with` the cluster: its claims have to go while there is a driver that deletes their disks.
+    kept = pulumi.ResourceOptions(parent=opts.parent, provider=opts.provider, depends_on=opts.depends_on)
+    prometheus = install(
+        table["kube-prometheus-stack"],
+        from_mirrors("kube-prometheus-stack", monitoring, args.registries),
+        kept if args.disk else opts,
+    )
     releases = {"kube-prometheus-stack": prometheus}
     if cloud == "aws":
         karpenter = values.karpenter(args.cluster_name, args.interruption_queue, args.controller_replicas)

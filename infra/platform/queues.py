@@ -20,7 +20,8 @@ QUEUE = "gpus"
 def create_queues(
     pools: Mapping[str, Pool], namespaces: Sequence[str], opts: pulumi.ResourceOptions
 ) -> list[CustomResource]:
-    """The ClusterQueue `gpus` with each pool's GPUs as its quota, and a LocalQueue `gpus` in each namespace.
+    """The ClusterQueue `gpus` with the GPUs that each pool can have as its quota, and a LocalQueue `gpus` in each
+    namespace.
 
     A cluster without GPU pools gets no queue. `opts` must depend on Kueue's release: its webhook checks these.
     """
@@ -45,7 +46,7 @@ def _cluster_queue(pools: Mapping[str, Pool]) -> dict[str, Any]:
     flavors = [
         {
             "name": pool.name,
-            "resources": [{"name": "nvidia.com/gpu", "nominalQuota": pool.max_nodes * pool.gpus_per_node}],
+            "resources": [{"name": "nvidia.com/gpu", "nominalQuota": _gpus(pool)}],
         }
         for pool in pools.values()
     ]
@@ -55,6 +56,15 @@ def _cluster_queue(pools: Mapping[str, Pool]) -> dict[str, Any]:
         "preemption": {"withinClusterQueue": "LowerPriority"},
         "resourceGroups": [{"coveredResources": ["nvidia.com/gpu"], "flavors": flavors}],
     }
+
+
+def _gpus(pool: Pool) -> int:
+    """GPUs that pods of the pool can get: nobody adds a node to a pool that stands, whatever its limit is.
+
+    Kueue would admit a Job for more, wait for its pods in vain, evict it and begin again.
+    """
+    nodes = pool.max_nodes if pool.standing is None else pool.standing
+    return nodes * pool.gpus_per_node
 
 
 def _resource(

@@ -1,25 +1,25 @@
-"""The command `make images`: every image of a stack's charts, from where nodes pull it, and what is to be copied."""
+"""The command `make images`: every image that a stack runs and did not build, from where nodes pull it, and what is to
+be copied."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 
 from infra import settings
 from infra.aws import registry as ecr
 from infra.gcp import registry as artifact_registry
 from infra.platform.charts import charts
-from infra.platform.images import Image, images
+from infra.platform.images import Image, images, of_workload
 from infra.settings.aws import Aws
-from infra.settings.errors import nearest
 from infra.settings.gcp import Gcp
+from infra.settings.workloads import OWN_REGISTRY, Workloads
+from infra.stacks import PROJECT, file_of, settings_in
+from workloads.serving.component import IMAGE
 
-ROOT, PROJECT = Path(__file__).parents[2], "india-ai-infra"
 ACCOUNT = "$ACCOUNT"  # settings don't know it; the shell that copies does
 
 
@@ -36,11 +36,23 @@ class Pull:
 
 def show_images(stack: Annotated[str, typer.Option(help="which Pulumi.<stack>.yaml")] = "local") -> None:
     """From where nodes pull the images of the charts, and the commands that copy what no mirror fetches."""
-    said = settings.parse(_config(stack))
+    said = settings.parse(settings_in(file_of(stack)))
+
+    workloads = [of_workload(reference) for reference in _named(said.workloads)]
     if said.aws:
-        _show(f"aws {said.aws.region}", list(_on_aws(said.aws, stack)))
+        _show(f"aws {said.aws.region}", list(_on_aws(said.aws, stack, workloads)))
     if said.gcp:
-        _show(f"gcp {said.gcp.region}", list(_on_google(said.gcp, stack)))
+        _show(f"gcp {said.gcp.region}", list(_on_google(said.gcp, stack, workloads)))
+
+
+def _named(asked: Workloads) -> list[str]:
+    """The images of the workloads that are not in the stack's own registry. A stack on both clouds may run only some of
+    them on either."""
+    proof = [asked.proof.image, asked.proof.dcgm_image] if asked.proof else []
+    train = [asked.training.image] if asked.training else []
+    serve = [asked.serving.image or IMAGE] if asked.serving else []
+    named = (*train, *serve, *proof)
+    return [image for image in named if "/" in image and not image.startswith(OWN_REGISTRY)]
 
 
 def _show(title: str, pulls: list[Pull]) -> None:
@@ -55,21 +67,21 @@ def _show(title: str, pulls: list[Pull]) -> None:
         print(*(f"  crane copy {pull.image.name} {pull.at_home}" for pull in by_hand), sep="\n")
 
 
-def _on_aws(cloud: Aws, stack: str) -> Iterator[Pull]:
+def _on_aws(cloud: Aws, stack: str, workloads: Sequence[Image]) -> Iterator[Pull]:
     asked, found = cloud.registries, ecr.mirrored(cloud.registries)
     fabric = any(pool.fabric == "efa" for pool in cloud.cluster.pools)
-    for image in _images_on("aws"):
+    for image in (*_images_on("aws"), *workloads):
         if upstream := ecr.UPSTREAMS.get(image.upstream):
             mirror = ACCOUNT + ecr.address(cloud.region, stack, upstream)
             at_home = image.under(mirror) if asked.mirror else None
             yield Pull(image, at_home, image.upstream in found, upstream.pulled_through(asked))
-        elif fabric:
+        elif image.upstream == ecr.EKS_ADDONS and fabric:
             yield Pull(image, image.under(ecr.ADDON_REGISTRIES[cloud.region]), mirrored=True, fetched=True)
 
 
-def _on_google(cloud: Gcp, stack: str) -> Iterator[Pull]:
+def _on_google(cloud: Gcp, stack: str, workloads: Sequence[Image]) -> Iterator[Pull]:
     found, about = artifact_registry.mirrored(cloud.registries), f"{PROJECT}-{stack}-gcp"
-    for image in _images_on("gcp"):
+    for image in (*_images_on("gcp"), *workloads):
         mirror = artifact_registry.address(cloud.project, cloud.region, about, image.upstream)
         has = image.upstream in found
         yield Pull(image, image.under(mirror) if has else None, has, has)
@@ -79,16 +91,3 @@ def _images_on(cloud: str) -> Iterator[Image]:
     """Each image once, of the charts that are installed on a cloud."""
     installed = [chart.name for chart in charts().values() if chart.cloud in (None, cloud)]
     yield from {image.name: image for chart in installed for image in images().get(chart, ())}.values()
-
-
-def _config(stack: str) -> Mapping[str, Any]:
-    file = ROOT / f"Pulumi.{stack}.yaml"
-    if not file.exists():
-        known = sorted(found.suffixes[0][1:] for found in ROOT.glob("Pulumi.*.yaml"))
-        near = nearest(stack, known)
-        raise LookupError(
-            f"no stack {stack}: one of {', '.join(known)}{f'; the nearest is {near}' if near else ''}"
-        )
-    values = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
-    prefix = f"{PROJECT}:"
-    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}

@@ -6,6 +6,7 @@ Sources: each chart's values.yaml at the version in charts.yaml; the AWS guide "
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -15,12 +16,28 @@ from infra.platform.namespaces import QUEUED
 from infra.settings.types import SITE_NODE_MASK
 
 Values = dict[str, Any]
+Receivers = Mapping[str, Sequence[Mapping[str, Any]]]
 
 GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 
 
-def kube_prometheus_stack(cloud: str = "aws") -> Values:
-    """Finds every ServiceMonitor, PodMonitor and rule of the cluster, not only those of its own release."""
+# The account of Alertmanager's pods: on AWS its Pod Identity association names it.
+ALERTMANAGER = "alertmanager"
+# Alerts that are no news: the one that always fires, the one that silences others, and notes.
+NO_NEWS = 'severity =~ "info|none"'
+PROMETHEUS_GIB, ALERTMANAGER_GIB = 50, 1
+
+
+def kube_prometheus_stack(
+    cloud: str = "aws",
+    receivers: Receivers = MappingProxyType({}),
+    storage_class: str | None = None,
+) -> Values:
+    """Finds every ServiceMonitor, PodMonitor and rule of the cluster, not only those of its own release.
+
+    `receivers` are what Alertmanager sends to, by Alertmanager's name of their kind (`sns_configs`); without any there
+    is none: one that tells nobody would only look as if it did. Metrics outlive their pod on disks of `storage_class`.
+    """
     off = {"enabled": False}  # the cloud runs these out of reach
     own_dns = {"coreDns": off, "kubeDns": {"enabled": True}} if cloud == "gcp" else {}
     return {
@@ -29,9 +46,13 @@ def kube_prometheus_stack(cloud: str = "aws") -> Values:
         "kubeScheduler": off,
         "kubeEtcd": off,
         "kubeProxy": off,  # listens on localhost only
+        "alertmanager": alertmanager(receivers, storage_class) if receivers else off,
         "prometheus": {
             "prometheusSpec": {
+                **_kept("storageSpec", storage_class, PROMETHEUS_GIB),
                 "retention": "15d",
+                # Before the disk is full, whatever the retention says.
+                "retentionSize": f"{PROMETHEUS_GIB * 9 // 10}GiB",
                 "ruleSelectorNilUsesHelmValues": False,
                 "serviceMonitorSelectorNilUsesHelmValues": False,
                 "podMonitorSelectorNilUsesHelmValues": False,
@@ -41,6 +62,39 @@ def kube_prometheus_stack(cloud: str = "aws") -> Values:
             "grafana.ini": {"analytics": {"reporting_enabled": False, "check_for_updates": False}},
             "testFramework": off,  # its image would be pulled from afar
         },
+    }
+
+
+def alertmanager(receivers: Receivers, storage_class: str | None) -> Values:
+    """Alertmanager, whose root route ends with people. Lists take the place of the chart's own, in which the root
+    route's receiver is "null"."""
+    return {
+        "serviceAccount": {"name": ALERTMANAGER},
+        "alertmanagerSpec": _kept("storage", storage_class, ALERTMANAGER_GIB),
+        "config": {
+            "route": {
+                "receiver": "people",
+                "group_by": ["alertname", "namespace"],
+                "routes": [{"receiver": "nobody", "matchers": [NO_NEWS]}],
+            },
+            "receivers": [{"name": "people", **receivers}, {"name": "nobody"}],
+        },
+    }
+
+
+def _kept(at: str, storage_class: str | None, gib: int) -> Values:
+    """The field `at` of a Prometheus or an Alertmanager: a volume of its own, if there is a class of them."""
+    if storage_class is None:
+        return {}
+    claim = {
+        "storageClassName": storage_class,
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": f"{gib}Gi"}},
+    }
+    # The claims go with what made them, or their disks would be paid for after a destroy.
+    return {
+        at: {"volumeClaimTemplate": {"spec": claim}},
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Retain"},
     }
 
 
@@ -55,6 +109,8 @@ def karpenter(
             "clusterName": cluster_name,
             "interruptionQueue": interruption_queue,
             "eksControlPlane": True,
+            # The cluster's is on: no node is started in a zone that AWS has moved traffic away from.
+            "enableZonalShift": True,
         },
         "controller": {
             "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}},
@@ -136,7 +192,8 @@ def dcgm_exporter() -> Values:
         "priorityClassName": "",  # GKE keeps the system's classes for kube-system
         "securityContext": {"privileged": True},
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _ON_GPU_NODES}},
-        "tolerations": [GPU_TOLERATION],
+        # Every taint: a pool with a chain also has that of its ComputeClass.
+        "tolerations": [{"operator": "Exists"}],
         "extraHostVolumes": [{"name": "nvidia", "hostPath": "/home/kubernetes/bin/nvidia"}],
         "extraVolumeMounts": [
             {**counters, "subPath": "default-counters.csv"},

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from infra.settings.checks import CHECKS
 from infra.settings.errors import Problem, SettingsError, problems_of
 from infra.settings.parts import Check, parts_of
+from infra.settings.reach import check_reachable
 from infra.settings.stack import Settings
 
 
@@ -44,7 +45,7 @@ def parse(values: Mapping[str, Any], *checks: Check) -> Settings:
     except ValidationError as error:
         problems = problems_of(error, Settings)
     parts = parts_of(values)
-    for check in (*CHECKS, *checks):
+    for check in (*CHECKS, check_reachable, *checks):
         problems += check(parts)
     if settings is None or problems:
         raise SettingsError(problems)

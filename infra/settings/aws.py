@@ -12,12 +12,15 @@ from infra.settings.model import Model
 from infra.settings.pools import AwsPool, SystemPool
 from infra.settings.types import (
     AwsRegion,
+    Deployer,
     Email,
     KubernetesVersion,
     LogRetentionDays,
     PrincipalArn,
     PrivateCidr,
     PullSecretArn,
+    ReachingCidr,
+    SecurityGroupId,
 )
 
 
@@ -29,10 +32,47 @@ class Network(Model):
     flow_log_days: LogRetentionDays = 365
 
 
+class ClusterAccess(Model):
+    """Who reaches the private API server, and who administers the cluster.
+
+    `cidrs` and `security_groups` reach the VPC already (a VPN, a peering, a runner inside); `jump_host` is a small
+    instance inside that Session Manager opens a tunnel to. `deployers` are the roles and users that run the program.
+    """
+
+    cidrs: list[ReachingCidr] = []
+    security_groups: list[SecurityGroupId] = []
+    jump_host: bool = False
+    deployers: list[Deployer] = []
+
+    @field_validator("deployers")
+    @classmethod
+    def _each_once(cls, deployers: list[str]) -> list[str]:
+        names = [deployer_name(deployer) for deployer in deployers]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise refuse(f"each role and user once: {twice} is there {names.count(twice)} times")
+        return deployers
+
+    @property
+    def direct(self) -> bool:
+        """Whether some network reaches the API server without a tunnel."""
+        return bool(self.cidrs or self.security_groups)
+
+    @property
+    def tunnel(self) -> bool:
+        """Whether the cluster is reached through the jump host's tunnel."""
+        return self.jump_host and not self.direct
+
+
+def deployer_name(deployer: str) -> str:
+    """`role/NAME` or `user/NAME`, whether the account is written before it or not."""
+    return deployer.rpartition(":")[2]
+
+
 class Cluster(Model):
-    """EKS: a Kubernetes minor version, the system pool and the GPU pools."""
+    """EKS: a Kubernetes minor version, who reaches it, the system pool and the GPU pools."""
 
     version: KubernetesVersion = "1.35"
+    access: ClusterAccess = ClusterAccess()
     system: SystemPool = SystemPool()
     pools: list[AwsPool] = []
     deletion_protection: bool = False

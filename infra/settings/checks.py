@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 
@@ -10,12 +11,16 @@ from infra.settings.on_premises import SitePool
 from infra.settings.parts import Parts
 from infra.settings.pools import SYSTEM_POOL, GpuPool
 from infra.settings.types import PRIVATE_NETWORKS
+from infra.settings.workloads import OWN_REGISTRY
 
 # Where the extra network cards of Google's fast machines have their addresses: cluster-toolkit's examples give them
 # 192.168.0.0/16 in networks of their own.
 GOOGLE_FABRIC_CIDR = "192.168.0.0/16"
 # EKS takes one of them for its Services, whichever the VPC leaves free.
 EKS_SERVICE_CIDRS = ("10.100.0.0/16", "172.20.0.0/16")
+
+# Where the nearest image of a refusal is put: a name that ECR and Artifact Registry both take.
+OWN_REPOSITORY = "india-ai-infra"
 
 
 def _pools_are_told_apart(parts: Parts) -> list[Problem]:
@@ -129,4 +134,47 @@ def _most_nodes(pool: GpuPool | SitePool) -> int:
     return pool.standing_nodes if pool.stands else pool.most_nodes
 
 
-CHECKS = (_pools_are_told_apart, _networks_are_apart, _workloads_fit_their_pools)
+def _images_can_be_pulled(parts: Parts) -> list[Problem]:
+    """Docker Hub stands for a registry that is not named, and a tag that moves for whatever was pushed last.
+
+    On the local cloud no image is pulled.
+    """
+    if parts.environment in (None, "local"):
+        return []
+    return [problem for path, image in _images(parts).items() for problem in _pulled(path, image)]
+
+
+def _images(parts: Parts) -> dict[str, str]:
+    """The images that the stack names, by the path of the setting."""
+    named = {
+        "workloads.training.image": parts.training and parts.training.image,
+        "workloads.serving.image": parts.serving and parts.serving.image,
+        "workloads.proof.image": parts.proof and parts.proof.image,
+        "workloads.proof.dcgmImage": parts.proof and parts.proof.dcgm_image,
+    }
+    return {path: image for path, image in named.items() if image}
+
+
+def _pulled(path: str, image: str) -> list[Problem]:
+    in_registry = _in_a_registry(image)
+    stays = re.search(r":(?!latest$)[^/]+$", image)
+    if image == in_registry and stays:
+        return []
+    allowed = (
+        f"<registry>/<repository>/<name>:<tag>: the registry a host, or {OWN_REGISTRY} for that of the account and "
+        "region where it runs; the tag one that stays (latest moves), or @sha256:…"
+    )
+    return [Problem(path, image, allowed, in_registry if stays else None)]
+
+
+def _in_a_registry(image: str) -> str:
+    """The image, in the stack's own registry if it names none, with the two names that Artifact Registry wants."""
+    first, slash, rest = image.partition("/")
+    if first == OWN_REGISTRY:
+        return image if "/" in rest else f"{OWN_REGISTRY}/{OWN_REPOSITORY}/{rest}"
+    if slash and re.search(r"[.:]", first):
+        return image
+    return f"{OWN_REGISTRY}/{image if slash else f'{OWN_REPOSITORY}/{image}'}"
+
+
+CHECKS = (_pools_are_told_apart, _networks_are_apart, _workloads_fit_their_pools, _images_can_be_pulled)

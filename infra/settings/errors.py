@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -41,10 +42,21 @@ class SettingsError(ValueError):
 
 
 def nearest(given: object, valid: Iterable[str]) -> str | None:
-    """The valid value that reads most like what was given, letter case aside."""
+    """The valid value that reads most like what was given, letter case aside.
+
+    One whose words are all among those given comes first: `A100-80GB` and `nvidia-a100` are an A100, not an A10G.
+    """
     by_folded = {name.casefold(): name for name in valid}
-    close = get_close_matches(str(given).casefold(), by_folded, n=1, cutoff=0.5)
+    folded = str(given).casefold()
+    if within := [name for name in by_folded if _words(name) in _words(folded)]:
+        return by_folded[max(within, key=len)]
+    close = get_close_matches(folded, by_folded, n=1, cutoff=0.5)
     return by_folded[close[0]] if close else None
+
+
+def _words(text: str) -> str:
+    """Its letters and figures, as words with a dash at each side."""
+    return "-".join(["", *re.findall(r"[^\W_]+", text), ""])
 
 
 def refuse(allowed: str, *, near: str | None = None, secret: bool = False) -> PydanticCustomError:

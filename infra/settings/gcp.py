@@ -9,12 +9,14 @@ from infra.settings.pools import GooglePool, GoogleSystemPool
 from infra.settings.types import (
     Email,
     Folder,
+    GoogleDeployer,
     GoogleProject,
     GoogleRegion,
     IamMember,
     KubernetesVersion,
     PodsCidr,
     PrivateCidr,
+    ReachingCidr,
 )
 
 GOOGLE_LOG_DAYS = 3650  # the longest that Cloud Logging keeps a bucket's entries
@@ -29,10 +31,35 @@ class GoogleNetwork(Model):
     flow_log_days: int = Field(default=365, ge=365, le=GOOGLE_LOG_DAYS)
 
 
+class GoogleClusterAccess(Model):
+    """Who reaches the private API server, and who administers the cluster.
+
+    `cidrs` reach the VPC already (a VPN, a peering); `jump_host` is a small VM inside that Identity-Aware Proxy opens a
+    tunnel to; `dns_endpoint` opens the cluster's DNS name to whoever IAM lets in, from anywhere. `deployers` are the
+    members that run the program.
+    """
+
+    cidrs: list[ReachingCidr] = []
+    dns_endpoint: bool = False
+    jump_host: bool = False
+    deployers: list[GoogleDeployer] = []
+
+    @property
+    def direct(self) -> bool:
+        """Whether the API server is reached without a tunnel."""
+        return bool(self.cidrs or self.dns_endpoint)
+
+    @property
+    def tunnel(self) -> bool:
+        """Whether the cluster is reached through the jump host's tunnel."""
+        return self.jump_host and not self.direct
+
+
 class GoogleCluster(Model):
-    """GKE: a Kubernetes minor version, the system pool and the GPU pools."""
+    """GKE: a Kubernetes minor version, who reaches it, the system pool and the GPU pools."""
 
     version: KubernetesVersion = "1.35"
+    access: GoogleClusterAccess = GoogleClusterAccess()
     system: GoogleSystemPool = GoogleSystemPool()
     pools: list[GooglePool] = []
     deletion_protection: bool = False
@@ -47,9 +74,14 @@ class GoogleAccess(Model):
 
 
 class GoogleAudit(Model):
-    """Who is mailed about alerts."""
+    """Who is mailed about alerts.
+
+    `default_sink` makes the project's log sink `_Default` this stack's, so that no log goes to `global`. It is off for
+    a second stack in the same project.
+    """
 
     alert_emails: list[Email] = []
+    default_sink: bool = True
 
 
 class GoogleLake(Model):

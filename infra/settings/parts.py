@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from infra.geography import Cloud
-from infra.settings.aws import Cluster, Network
+from infra.settings.aws import Cluster, ClusterAccess, Network
 from infra.settings.errors import Problem
-from infra.settings.gcp import GoogleCluster, GoogleNetwork
+from infra.settings.gcp import GoogleCluster, GoogleClusterAccess, GoogleNetwork
 from infra.settings.on_premises import SitePool
 from infra.settings.pools import AwsPool, GooglePool, GoogleSystemPool, GpuPool, SystemPool
 from infra.settings.types import SiteCidr, SitePodsCidr
@@ -23,12 +23,19 @@ _CLUSTERS: Mapping[Cloud, tuple[type[Cluster | GoogleCluster], type[SystemPool],
     "aws": (Cluster, SystemPool, AwsPool),
     "gcp": (GoogleCluster, GoogleSystemPool, GooglePool),
 }
+_ACCESS: Mapping[Cloud, type[ClusterAccess | GoogleClusterAccess]] = {
+    "aws": ClusterAccess,
+    "gcp": GoogleClusterAccess,
+}
 _NETWORKS: Mapping[Cloud, type[Network | GoogleNetwork]] = {"aws": Network, "gcp": GoogleNetwork}
 
 
 @dataclass(frozen=True)
 class CloudParts:
-    """The right parts of one cloud. `pools` and `ranges` (networks in CIDR notation) are by their path."""
+    """The right parts of one cloud. `pools` and `ranges` (networks in CIDR notation) are by their path.
+
+    `access` says who reaches the cluster, None where it is wrong on its own.
+    """
 
     cloud: Cloud
     region: str | None
@@ -36,6 +43,7 @@ class CloudParts:
     system: SystemPool | None
     pools: Mapping[str, GpuPool]
     ranges: Mapping[str, str]
+    access: ClusterAccess | GoogleClusterAccess | None
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class Parts:
     """The parts of a configuration that are right on their own.
 
     Checks between parts run on these, so that one wrong setting does not hide another. `pool_names` holds every name
-    that was written, of wrong pools too.
+    that was written, of wrong pools too; `environment` is as it was written.
     """
 
     clouds: tuple[CloudParts, ...]
@@ -60,6 +68,7 @@ class Parts:
     serving: Serving | None
     proof: Proof | None
     site: SiteParts = SiteParts()
+    environment: str | None = None
 
     @property
     def pools(self) -> dict[str, GpuPool | SitePool]:
@@ -83,6 +92,7 @@ def parts_of(values: Mapping[str, Any]) -> Parts:
         training=_read(Training, workloads.get("training")),
         serving=_read(Serving, workloads.get("serving")),
         site=_site_parts(site),
+        environment=text if isinstance(text := values.get("environment"), str) else None,
         proof=_read(Proof, workloads.get("proof")),
     )
 
@@ -106,6 +116,7 @@ def _cloud_parts(cloud: Cloud, given: Mapping[str, Any]) -> CloudParts:
             for name, cidr in (network.model_dump(by_alias=True) if network else {}).items()
             if name.lower().endswith("cidr")
         },
+        access=_read(_ACCESS[cloud], cluster.get("access", {})),
     )
 
 

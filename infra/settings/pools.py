@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -12,6 +12,7 @@ from infra.settings.model import Model
 from infra.settings.purchase import (
     CAPACITY_BLOCK,
     FLEX_START,
+    ON_DEMAND,
     RESERVED,
     SPOT,
     Purchases,
@@ -25,6 +26,8 @@ from infra.settings.types import CapacityReservation, DnsLabel, GoogleReservatio
 GOOGLE_POOL_NAME = 29  # a node pool's has 40, less the longest way of buying
 FLEX_START_HOURS = 168
 SYSTEM_POOL = "system"
+# EC2's own limit on a placement group's name.
+PlacementGroup = Annotated[str, Field(pattern=r"^[ -~]{1,255}$")]
 Fabric = Literal["none", "efa", "tcpx", "rdma"]
 AWS_FABRICS, GOOGLE_FABRICS = ("none", "efa"), ("none", "tcpx", "rdma")
 
@@ -69,7 +72,7 @@ class GpuPool(Model):
     min_gpu_memory_gib: float | None = Field(default=None, gt=0, validate_default=True)
     gpus_per_node: int = Field(default=1, ge=1)
     fabric: Fabric = "none"
-    placement_group: bool = False
+    placement_group: bool | PlacementGroup = False
     elastic: bool = False
     purchase: Purchases = (SPOT,)
     zone: str | None = None
@@ -84,7 +87,7 @@ class GpuPool(Model):
     @property
     def together(self) -> bool:
         """Its nodes are in one zone and belong to each other."""
-        return self.placement_group or self.fabric != "none" or CAPACITY_BLOCK in self.purchase
+        return bool(self.placement_group) or self.fabric != "none" or CAPACITY_BLOCK in self.purchase
 
     @property
     def chained(self) -> bool:
@@ -117,6 +120,11 @@ class GpuPool(Model):
         if not self.stands:
             return 0
         return self.most_nodes if self.min_nodes is None else self.min_nodes
+
+    @property
+    def stands_on_spot(self) -> bool:
+        """Its nodes must be there, and spot may have none: EKS and GKE then fail the group, and the update with it."""
+        return self.standing_nodes > 0 and SPOT in self.purchase
 
     @field_validator("min_gpu_memory_gib")
     @classmethod
@@ -202,12 +210,29 @@ def _stands(given: Mapping[str, Any]) -> bool:
 
 
 class AwsPool(GpuPool):
-    """A pool on AWS, whose fabric is EFA."""
+    """A pool on AWS, whose fabric is EFA.
+
+    `placement_group` may also name a group: that which a reservation was made in, and its nodes start in. A new group
+    has none of the machines that are held.
+    """
 
     @field_validator("purchase")
     @classmethod
-    def _ways_of_aws(cls, ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    def _ways_of_aws(cls, ways: tuple[Way, ...], info: ValidationInfo) -> tuple[Way, ...]:
         on_aws(ways)
+        group = info.data.get("placement_group")
+        other = in_words([way for way in ways if way not in (RESERVED, CAPACITY_BLOCK)] or [ON_DEMAND])
+        if CAPACITY_BLOCK in ways and group:
+            raise refuse(
+                "without placementGroup: the machines of a block are close already, in no group", near=other
+            )
+        if RESERVED in ways and group is True:
+            raise refuse(
+                "with placementGroup: the name of the group that the reservation was made in, or without it",
+                near=other,
+            )
+        if RESERVED not in ways and isinstance(group, str):
+            raise refuse("with placementGroup: true, a group of the stack's own: only reserved takes a name")
         return ways
 
     @field_validator("fabric")
@@ -236,6 +261,13 @@ class GooglePool(GpuPool):
         """The name of its node pool for one way: of a chain each has one, which no other order of it changes."""
         return f"{self.name}-{way}" if self.chained else self.name
 
+    @field_validator("placement_group")
+    @classmethod
+    def _no_name_of_a_group(cls, group: bool | str) -> bool | str:
+        if isinstance(group, str):
+            raise refuse("true or false: groups of nodes have names on AWS only", near="true")
+        return group
+
     @field_validator("name")
     @classmethod
     def _name_that_google_takes(cls, name: str) -> str:
@@ -250,10 +282,13 @@ class GooglePool(GpuPool):
     @classmethod
     def _ways_of_google(cls, ways: tuple[Way, ...], info: ValidationInfo) -> tuple[Way, ...]:
         on_google(ways)
-        together = info.data.get("placement_group") or info.data.get("fabric", "none") != "none"
-        if FLEX_START in ways and together:
+        if FLEX_START in ways and (info.data.get("placement_group") or _stands(info.data)):
             near = in_words([way for way in ways if way != FLEX_START] or [SPOT])
-            raise refuse("without flex-start: its nodes come one by one, apart from each other", near=near)
+            raise refuse(
+                "without flex-start, whose nodes come when there are some, not in a placement group: a pool with a "
+                "fabric can have it if it is elastic",
+                near=near,
+            )
         return ways
 
     @field_validator("max_run_hours")

@@ -18,6 +18,7 @@ from infra.settings.workloads import Workloads
 PERSONAL_CLASSES = ("personal", "sensitive", "payment")
 # DPDP Rules 2025, rule 8(3): personal data, and the logs of its processing, are kept for at least a year.
 PERSONAL_RETENTION_DAYS = 365
+LONGEST_DAYS = 36500  # a century: more is a slip, and lifecycle rules take no more than 32 bits
 DataClass = Literal["personal", "sensitive", "payment", "internal", "public"]
 Environment = Literal["local", "dev", "prod"]
 
@@ -25,7 +26,7 @@ Environment = Literal["local", "dev", "prod"]
 class Budget(Model):
     """What the stack may cost a month, in rupees without tax."""
 
-    monthly_inr: int = Field(gt=0)
+    monthly_inr: int = Field(gt=0, le=10**12)
 
 
 class Currency(Model):
@@ -61,7 +62,7 @@ class Settings(Model):
     currency: Currency
     usage: Usage = Usage()
     data_class: DataClass = "personal"
-    retention_days: int = Field(default=PERSONAL_RETENTION_DAYS, ge=1)
+    retention_days: int = Field(default=PERSONAL_RETENTION_DAYS, ge=1, le=LONGEST_DAYS)
     gcp: Gcp | None = None
     aws: Aws | None = Field(default=None, validate_default=True)
     on_premises: OnPremises | None = None

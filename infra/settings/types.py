@@ -97,6 +97,58 @@ def _principal_arn(arn: str) -> str:
     raise refuse("the ARN of an IAM role or user: arn:aws:iam::<account>:role/<name>")
 
 
+def _reaching_cidr(text: str) -> str:
+    """A network that people or runners come from. The whole internet is none: it reaches no private endpoint."""
+    allowed = "an IPv4 network of yours, from /8 to /32"
+    try:
+        network = ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        raise refuse(allowed, near="10.1.0.0/16") from None
+    if network.prefixlen < 8:
+        raise refuse(f"{allowed}: this is no network of yours", near=f"{network.network_address}/8")
+    if str(network) != text:
+        raise refuse("a network whose host bits are zero", near=str(network))
+    return text
+
+
+def _prefixed_id(prefix: str, what: str) -> Callable[[str], str]:
+    """A check for the ids of EC2: `prefix` and 8 or 17 hexadecimal digits."""
+
+    def check(given: str) -> str:
+        if re.fullmatch(rf"{prefix}-([0-9a-f]{{8}}|[0-9a-f]{{17}})", given):
+            return given
+        digits = re.fullmatch(r"([0-9a-f]{8}|[0-9a-f]{17})", given)
+        near = f"{prefix}-{given}" if digits else None
+        raise refuse(f"the id of {what}: {prefix}- and 8 or 17 hexadecimal digits", near=near)
+
+    return check
+
+
+def _deployer(given: str) -> str:
+    """An IAM role or user, whole or by what it is called in the stack's own account."""
+    if re.fullmatch(r"(arn:aws:iam::\d{12}:)?(role|user)/[\w+=,.@/-]+", given):
+        return given
+    session = re.fullmatch(r"arn:aws:sts::\d{12}:assumed-role/([\w+=,.@-]+)/.*", given)
+    name = session[1] if session else given if re.fullmatch(r"[\w+=,.@-]+", given) else None
+    raise refuse(
+        "an IAM role or user: role/<name> or user/<name> of the stack's account, or its ARN",
+        near=f"role/{name}" if name else None,
+    )
+
+
+def _google_deployer(member: str) -> str:
+    if re.fullmatch(r"(group|user|serviceAccount):[^@\s:]+@[^@\s:]+\.[^@\s:]+", member):
+        return member
+    if re.fullmatch(r"principal(Set)?://iam\.googleapis\.com/\S+", member):
+        return member
+    address = re.fullmatch(r"(?:\w+:)?([^@\s:]+@([^@\s:]+\.[^@\s:]+))", member)
+    robot = address and address[2].endswith(".gserviceaccount.com")
+    raise refuse(
+        "group:, user: or serviceAccount:<name>@<domain>, or principalSet://iam.googleapis.com/…",
+        near=f"{'serviceAccount' if robot else 'user'}:{address[1]}" if address else None,
+    )
+
+
 def _pull_secret(arn: str) -> str:
     if re.fullmatch(r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:ecr-pullthroughcache/[\w/+=.@-]+", arn):
         return arn
@@ -218,6 +270,12 @@ GoogleProject = Annotated[str, AfterValidator(_google_project)]
 Folder = Annotated[str, AfterValidator(_folder)]
 PullSecretArn = Annotated[str, AfterValidator(_pull_secret)]
 PrincipalArn = Annotated[str, AfterValidator(_principal_arn)]
+ReachingCidr = Annotated[str, AfterValidator(_reaching_cidr)]
+SecurityGroupId = Annotated[str, AfterValidator(_prefixed_id("sg", "a security group"))]
+SubnetId = Annotated[str, AfterValidator(_prefixed_id("subnet", "a subnet"))]
+VpcId = Annotated[str, AfterValidator(_prefixed_id("vpc", "a VPC"))]
+Deployer = Annotated[str, AfterValidator(_deployer)]
+GoogleDeployer = Annotated[str, AfterValidator(_google_deployer)]
 CapacityReservation = Annotated[str, AfterValidator(_capacity_reservation)]
 GoogleReservation = Annotated[str, AfterValidator(_google_reservation)]
 Email = Annotated[str, AfterValidator(_email)]

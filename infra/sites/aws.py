@@ -10,11 +10,13 @@ import pulumi_aws as aws
 from infra import geography, interfaces
 from infra.aws import hybrid, pools, tags
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
+from infra.aws.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.aws.audit import Audit, AuditArgs
-from infra.aws.cluster import Cluster, ClusterArgs
-from infra.aws.deployer import deployer_arn
+from infra.aws.cluster import Cluster, ClusterArgs, Reach
+from infra.aws.deployer import administrators, caller
 from infra.aws.hybrid import HybridNodes, HybridNodesArgs
 from infra.aws.iam import Account
+from infra.aws.jump_host import PROXY_URL, JumpHost, JumpHostArgs
 from infra.aws.karpenter import Karpenter, KarpenterArgs
 from infra.aws.keys import Keys, KeysArgs
 from infra.aws.lake import Lake, LakeArgs, audit_bucket
@@ -25,8 +27,10 @@ from infra.aws.replica import Replica, ReplicaArgs
 from infra.aws.site_link import SiteLink, SiteLinkArgs
 from infra.aws.tags import Handling
 from infra.platform.platform import Platform, PlatformArgs
+from infra.platform.storage import Disk
 from infra.settings import Settings
 from infra.settings.aws import Aws
+from infra.settings.aws import ClusterAccess as Reaching
 from infra.settings.on_premises import OnPremises
 from infra.sites import Site
 
@@ -41,6 +45,8 @@ def site(said: Settings, cloud: Aws) -> Site:
         default_tags={"tags": tags.defaults(pulumi.get_project(), pulumi.get_stack(), said.owner)},
     )
     opts = pulumi.ResourceOptions(provider=provider)
+    # Before anything is made: whoever is not let in to the cluster could not finish.
+    deployers = administrators(cloud.cluster.access.deployers, caller(provider))
     account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
     handling = Handling(said.data_class, said.owner, said.purpose, said.retention_days)
 
@@ -72,7 +78,7 @@ def site(said: Settings, cloud: Aws) -> Site:
         cloud.audit.alert_emails,
         replica.lake if replica else None,
     )
-    Audit("audit", audit, opts)
+    topic_arn = Audit("audit", audit, opts).topic_arn
     network = Network(
         "network",
         NetworkArgs(
@@ -88,6 +94,7 @@ def site(said: Settings, cloud: Aws) -> Site:
         ),
         opts,
     )
+    host = _jump_host(name, cloud, handling, network, keys, opts)
     link = _link(name, said.on_premises, handling, network, keys, opts)
     cluster = Cluster(
         "cluster",
@@ -97,20 +104,43 @@ def site(said: Settings, cloud: Aws) -> Site:
             name=name,
             version=cloud.cluster.version,
             network=network,
-            deployer_arn=deployer_arn(pulumi.InvokeOptions(provider=provider)),
+            deployers=deployers,
             cluster_key_arn=keys.cluster,
             logs_key_arn=keys.logs,
             system=cloud.cluster.system,
             log_days=handling.log_days,
             deletion_protection=cloud.cluster.deletion_protection,
             site=link,
+            reach=_reach(cloud.cluster.access, host),
         ),
         opts,
     )
     joined = _hybrid(said.on_premises, account, handling, cluster, link, opts)
-    gpus = _operate(name, cloud, account, handling, keys, lake, replica, network, cluster, joined, said, opts)
+    sender = Alertmanager(
+        "alertmanager", AlertmanagerArgs(account, cluster.resource, name, topic_arn, keys.logs), opts
+    )
+    gpus = _operate(
+        name, cloud, account, handling, keys, lake, replica, network, cluster, joined, sender, said, opts
+    )
     data = replica.lake if replica and replica.failover else lake.lake
-    return Site(gpus, data, joined.node_configs if joined else {})
+    registry = pulumi.Output.concat(account.id, f".dkr.ecr.{cloud.region}.amazonaws.com")
+    return Site(gpus, data, registry, joined.node_configs if joined else {}, host.tunnel if host else None)
+
+
+def _jump_host(
+    name: str, cloud: Aws, handling: Handling, network: Network, keys: Keys, opts: pulumi.ResourceOptions
+) -> JumpHost | None:
+    if not cloud.cluster.access.jump_host:
+        return None
+    return JumpHost("jump-host", JumpHostArgs(handling, name, cloud.region, network, keys.cluster), opts)
+
+
+def _reach(asked: Reaching, host: JumpHost | None) -> Reach:
+    """Who reaches the API server. The program itself goes through the tunnel only where no network has a direct way."""
+    groups: dict[str, pulumi.Input[str]] = {group: group for group in asked.security_groups}
+    if host:
+        groups["jump-host"] = host.security_group_id
+    return Reach(asked.cidrs, groups, PROXY_URL if asked.tunnel else None)
 
 
 def _link(
@@ -203,6 +233,7 @@ def _operate(
     network: Network,
     cluster: Cluster,
     joined: HybridNodes | None,
+    sender: Alertmanager,
     said: Settings,
     opts: pulumi.ResourceOptions,
 ) -> interfaces.GpuCluster:
@@ -238,6 +269,7 @@ def _operate(
         provider=cluster.provider,
         pools=pools.describe(cloud.region, cloud.cluster.pools),
         lake_region=replica.region if replica and replica.failover else None,
+        mirrors=registry.mirrors,
     )
     on_premises = said.on_premises
     platform = Platform(
@@ -252,12 +284,14 @@ def _operate(
             site_pod_cidrs=on_premises.pod_cidrs if on_premises else (),
             store=on_premises.store_reach if on_premises else None,
             interruption_queue=karpenter.queue_name,
+            alert_receivers=sender.receivers,
+            disk=Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": keys.cluster}),
             registries=registry.mirrors,
             controller_replicas=min(2, cloud.cluster.system.min_nodes),
-            controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready],
+            controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready, *sender.ready],
         ),
     )
-    nodes = Pools(
+    gpu_pools = Pools(
         "pools",
         PoolsArgs(
             account,
@@ -272,7 +306,7 @@ def _operate(
         opts,
     )
     at_site = joined.ready if joined else []
-    return replace(gpus, platform=[*platform.ready, *nodes.ready, *at_site, granted])
+    return replace(gpus, platform=[*platform.ready, *at_site, granted], nodes=gpu_pools.ready)
 
 
 def _reachable(network: Network, replica: Elsewhere | None) -> pulumi.Output[list[str]]:

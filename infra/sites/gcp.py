@@ -14,6 +14,7 @@ from infra.gcp import audit as gcp_audit
 from infra.gcp import bucket as gcp_bucket
 from infra.gcp import cluster as gcp_cluster
 from infra.gcp import iam as gcp_iam
+from infra.gcp import jump_host as gcp_jump_host
 from infra.gcp import keys as gcp_keys
 from infra.gcp import lake as gcp_lake
 from infra.gcp import network as gcp_network
@@ -23,8 +24,9 @@ from infra.gcp import registry as gcp_registry
 from infra.gcp import tags as gcp_tags
 from infra.grants import KUBERNETES_GROUPS
 from infra.platform.platform import Platform, PlatformArgs
+from infra.platform.storage import Disk
 from infra.settings import Settings
-from infra.settings.gcp import Gcp
+from infra.settings.gcp import Gcp, GoogleClusterAccess
 from infra.sites import Site
 
 
@@ -37,6 +39,10 @@ def site(said: Settings, cloud: Gcp) -> Site:
         project=cloud.project,
         region=cloud.region,
         default_labels=gcp_tags.defaults(pulumi.get_project(), pulumi.get_stack(), said.owner),
+        # A person's login has no project that its calls count against, and some APIs (orgpolicy) then refuse them
+        # ("Set the quota project").
+        billing_project=cloud.project,
+        user_project_override=True,
     )
     opts = pulumi.ResourceOptions(provider=provider)
     project = gcp_iam.Project.current(cloud.project, cloud.region, pulumi.InvokeOptions(provider=provider))
@@ -50,12 +56,23 @@ def site(said: Settings, cloud: Gcp) -> Site:
     lake = gcp_lake.Lake(
         "lake", gcp_lake.LakeArgs(project, handling, keys.lake, keys.logs, both, protect), opts
     )
-    days, emails = cloud.network.flow_log_days, cloud.audit.alert_emails
     gcp_audit.Audit(
-        "audit", gcp_audit.AuditArgs(project, handling, lake.lake, keys.logs, name, days, emails), opts
+        "audit",
+        gcp_audit.AuditArgs(
+            project,
+            handling,
+            lake.lake,
+            keys.logs,
+            name,
+            log_days=cloud.network.flow_log_days,
+            alert_emails=cloud.audit.alert_emails,
+            default_sink=cloud.audit.default_sink,
+        ),
+        opts,
     )
     cidrs = (cloud.network.cidr, cloud.network.pods_cidr, cloud.network.services_cidr)
     network = gcp_network.Network("network", gcp_network.NetworkArgs(project, name, *cidrs), opts)
+    host = _jump_host(name, cloud, project, handling, network, keys, opts)
     cluster = gcp_cluster.Cluster(
         "cluster",
         gcp_cluster.ClusterArgs(
@@ -67,12 +84,38 @@ def site(said: Settings, cloud: Gcp) -> Site:
             cluster_key=keys.cluster,
             system=cloud.cluster.system,
             groups_domain=gcp_access.groups_domain(_google_people(cloud)),
-            multi_networking=any(pool.fabric != "none" for pool in cloud.cluster.pools),
+            # From the start, so that a first pool with a fabric is an addition to a cluster that is up.
+            multi_networking=True,
             deletion_protection=cloud.cluster.deletion_protection,
+            reach=_reach(cloud.cluster.access),
         ),
         opts,
     )
-    return Site(_operate(cloud, project, handling, keys, lake, network, cluster, opts), lake.lake)
+    gpus = _operate(cloud, project, handling, keys, lake, network, cluster, opts)
+    registry = f"{cloud.region}-docker.pkg.dev/{cloud.project}"
+    return Site(gpus, lake.lake, registry, tunnel=host.tunnel if host else None)
+
+
+def _jump_host(
+    name: str,
+    cloud: Gcp,
+    project: gcp_iam.Project,
+    handling: Handling,
+    network: gcp_network.Network,
+    keys: gcp_keys.Keys,
+    opts: pulumi.ResourceOptions,
+) -> gcp_jump_host.JumpHost | None:
+    asked = cloud.cluster.access
+    if not asked.jump_host:
+        return None
+    args = gcp_jump_host.JumpHostArgs(project, handling, name, network, keys.cluster, asked.deployers)
+    return gcp_jump_host.JumpHost("jump-host", args, opts)
+
+
+def _reach(asked: GoogleClusterAccess) -> gcp_cluster.Reach:
+    """Who reaches the API server. The program itself goes through the tunnel only where it has no direct way."""
+    proxy = gcp_jump_host.PROXY_URL if asked.tunnel else None
+    return gcp_cluster.Reach(asked.cidrs, asked.dns_endpoint, proxy, asked.deployers)
 
 
 def _google_people(cloud: Gcp) -> dict[str, list[str]]:
@@ -96,7 +139,7 @@ def _operate(
     """People's and pods' access to the data and the cluster, its operators and its GPU pools."""
     people = _google_people(cloud)
     access = gcp_access.Access(
-        "access", gcp_access.AccessArgs(project, lake.lake, lake.access_logs, people), opts
+        "access", gcp_access.AccessArgs(project, lake.lake, cluster.resource, people), opts
     )
     registry = gcp_registry.Registry(
         "registry",
@@ -110,6 +153,7 @@ def _operate(
         resource=cluster.resource,
         provider=cluster.provider,
         pools=gcp_pools.describe(cloud.region, cloud.cluster.version, cloud.cluster.pools),
+        mirrors=registry.mirrors,
     )
     platform = Platform(
         "platform",
@@ -119,6 +163,10 @@ def _operate(
             https_cidrs=network.https_cidrs,
             data_class=handling.data_class,
             people={KUBERNETES_GROUPS[person]: members for person, members in people.items()},
+            # Of the cluster's key, as the nodes' own disks: Compute Engine's agent may use it already.
+            disk=Disk(
+                "pd.csi.storage.gke.io", {"type": "pd-balanced", "disk-encryption-kms-key": keys.cluster}
+            ),
             registries=registry.mirrors,
             controllers_depend_on=[*cluster.ready, *registry.ready],
         ),
@@ -128,4 +176,4 @@ def _operate(
     nodes = gcp_pools.Pools(
         "pools", gcp_pools.PoolsArgs(project, handling, cluster, cloud.cluster.pools, keys.cluster), opts
     )
-    return replace(gpus, platform=[*platform.ready, *nodes.ready, *access.ready])
+    return replace(gpus, platform=[*platform.ready, *access.ready], nodes=nodes.ready)

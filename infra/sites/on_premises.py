@@ -25,7 +25,7 @@ def site(said: Settings, asked: OnPremises, home: Site, credentials: Credentials
     """The pools and the lake of a site whose nodes are part of the cluster of `home`."""
     cluster = replace(home.cluster, pools=hybrid.describe(asked.pools))
     if asked.store is None or credentials is None:
-        return Site(cluster, home.lake)
+        return Site(cluster, home.lake, home.registry)
     region = asked.store.region or home.cluster.region
     provider = store(
         "on-premises",
@@ -44,7 +44,8 @@ def site(said: Settings, asked: OnPremises, home: Site, credentials: Credentials
     )
     secrets = _secrets(cluster, credentials)
     access = interfaces.Endpoint(asked.store.endpoint, region, SECRET)
-    return Site(replace(cluster, platform=[*cluster.platform, *secrets]), replace(made.lake, endpoint=access))
+    there = replace(cluster, platform=[*cluster.platform, *secrets])
+    return Site(there, replace(made.lake, endpoint=access), home.registry)
 
 
 def _secrets(cluster: interfaces.GpuCluster, credentials: Credentials) -> Sequence[pulumi.Resource]:

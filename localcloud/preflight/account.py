@@ -79,7 +79,7 @@ def region_enabled(region: str, aws: Aws) -> Finding:
     try:
         found = aws("ec2", IAM_REGION).describe_regions(AllRegions=True, RegionNames=[region])["Regions"]
     except UNSAID as error:
-        return Finding("region", region, "enabled", f"not said: {_code(error)}", "unknown")
+        return Finding("region", region, "enabled", f"not said: {code_of(error)}", "unknown")
     status = found[0].get("OptInStatus", "opt-in-not-required") if found else "not known to the account"
     if status in ("opt-in-not-required", "opted-in"):
         return Finding("region", region, "enabled", status, "ok")
@@ -97,7 +97,7 @@ def offered(pool: Placed, aws: Aws) -> Finding:
         answers = pages.paginate(LocationType="availability-zone-id", Filters=filters)
         offers = [offer for page in answers for offer in page["InstanceTypeOfferings"]]
     except UNSAID as error:
-        return Finding("zones", what, wanted, f"not said: {_code(error)}", "unknown")
+        return Finding("zones", what, wanted, f"not said: {code_of(error)}", "unknown")
     zones = {offer["Location"] for offer in offers}
     without = [zone for zone in pool.zones if zone not in zones]
     if not without:
@@ -121,7 +121,7 @@ def rights(caller_arn: str, wanted: Sequence[str], aws: Aws) -> list[Finding]:
         denied = list(_denied(source, wanted, iam))
     except UNSAID as error:
         fix = "allow iam:SimulatePrincipalPolicy and iam:GetRole, or ask who holds them to run this"
-        return [Finding("rights", what, many, f"not said: {_code(error)}", "unknown", fix)]
+        return [Finding("rights", what, many, f"not said: {code_of(error)}", "unknown", fix)]
     if not denied:
         return [Finding("rights", what, many, "all allowed", "ok")]
     return [
@@ -139,7 +139,7 @@ def detector(stack: Stack, region: str, aws: Aws) -> Finding | None:
     try:
         ids = aws("guardduty", region).list_detectors()["DetectorIds"]
     except UNSAID as error:
-        return Finding("leftover", what, "none yet", f"not said: {_code(error)}", "unknown")
+        return Finding("leftover", what, "none yet", f"not said: {code_of(error)}", "unknown")
     if not ids:
         return Finding("leftover", what, "none yet", "none", "ok")
     fix = f"pulumi import {DETECTOR} {wanted[0].name} {ids[0]}, or `audit: {{guardduty: false}}` if another owns it"
@@ -151,8 +151,8 @@ def service_role(role: ServiceRoleRow, aws: Aws) -> Finding:
     try:
         aws("iam", IAM_REGION).get_role(RoleName=role.role)
     except UNSAID as error:
-        if _code(error) != "NoSuchEntity":
-            return Finding("role", role.role, "there", f"not said: {_code(error)}", "unknown")
+        if code_of(error) != "NoSuchEntity":
+            return Finding("role", role.role, "there", f"not said: {code_of(error)}", "unknown")
         if role.made != "by hand":
             return Finding("role", role.role, "there", f"made {role.made}", "ok")
         fix = f"aws iam create-service-linked-role --aws-service-name {role.service}"
@@ -169,7 +169,7 @@ def _value(service: str, codes: Sequence[str], client: Any) -> tuple[str, float,
             try:
                 return code, ask(ServiceCode=service, QuotaCode=code)["Quota"]["Value"], note
             except ClientError as error:
-                if _code(error) != "NoSuchResourceException":
+                if code_of(error) != "NoSuchResourceException":
                     raise
                 unknown = error
     assert unknown, "a row has at least one code"
@@ -190,7 +190,7 @@ def _unsaid(need: Need, what: str, wanted: str, error: Exception) -> Finding:
     """The account would not say: what a new account has is told beside it, and is no verdict."""
     default = f"; a new account has {need.quota.default:g}" if isinstance(need.quota.default, float) else ""
     fix = _page(need.quota.service, need.quota.codes[0], need.region)
-    return Finding("quota", what, wanted, f"not said: {_code(error)}{default}", "unknown", f"look at {fix}")
+    return Finding("quota", what, wanted, f"not said: {code_of(error)}{default}", "unknown", f"look at {fix}")
 
 
 def _raise(service: str, code: str, amount: float, region: str) -> str:
@@ -226,5 +226,6 @@ def _denied(source: str, wanted: Sequence[str], iam: Any) -> Iterator[str]:
             marker = {"Marker": answer["Marker"]}
 
 
-def _code(error: Exception) -> str:
+def code_of(error: Exception) -> str:
+    """The code of what AWS answered, or the kind of what went wrong before it did."""
     return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__

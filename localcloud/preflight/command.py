@@ -20,7 +20,7 @@ from infra.catalog.bill import Registered, Stack
 from .. import cost, toolchain
 from ..progress import console, step
 from ..stacks import settings_of
-from . import account, google, needs
+from . import account, google, named, needs
 from .account import Aws, Finding
 
 MARKS: Mapping[str, str] = {
@@ -49,7 +49,7 @@ def preflight(
     except NoLogin as error:
         unasked = _unasked(error)
     try:
-        google_apis = google.of_login() if settings.gcp else None
+        google_apis = google.of_login(settings.gcp.project) if settings.gcp else None
     except google.NoGoogleLogin as error:
         unasked = _unasked(error)
     if not caller and not google_apis:
@@ -60,7 +60,7 @@ def preflight(
     findings: list[Finding] = []
     if caller:
         with step("Asking the AWS account"):
-            findings += check(registered, caller, aws)
+            findings += check(registered, caller, aws) + named.check(settings, aws)
         show(stack, f"the account of {caller}", findings)
     if google_apis and settings.gcp:
         with step("Asking the Google project"):

@@ -10,8 +10,9 @@ from typing import Any
 import yaml
 
 from infra.catalog.bill import Stack
+from infra.geography import regions_of
 
-from .account import Finding
+from .account import Finding, Verdict
 from .needs import GKE_POOL, HERE, GcpQuotaRow
 from .needs import google as gpu_quotas
 
@@ -36,6 +37,10 @@ FAMILIES = (
     "https://cloudquotas.googleapis.com/v1/projects/{project}/locations/global/services/compute.googleapis.com"
     "/quotaInfos/GPUS-PER-GPU-FAMILY-per-project-region"
 )
+# What the provider needs so that its calls count against the project.
+QUOTA_PROJECT = {"serviceusage.services.use"}
+DOMAINS = "iam.allowedPolicyMemberDomains"
+OWN_LOG_BUCKETS = ("_Default", "_Required")
 QUOTAS_PAGE = "https://console.cloud.google.com/iam-admin/quotas"
 
 
@@ -51,10 +56,13 @@ class Google:
     compute: Any
     projects: Any
     services: Any
+    logging: Any
+    policies: Any
 
 
-def of_login() -> Google:
-    """The APIs, with application default credentials.
+def of_login(project: str) -> Google:
+    """The APIs, with application default credentials. Calls count against `project`: a person's login has none, and
+    some APIs then refuse it.
 
     Raises:
         NoGoogleLogin: there are none.
@@ -63,6 +71,8 @@ def of_login() -> Google:
         credentials, _ = google.auth.default(scopes=[SCOPE])
     except DefaultCredentialsError:
         raise NoGoogleLogin(f"no Google login to ask: {LOGIN}, and run it again") from None
+    if hasattr(credentials, "with_quota_project"):
+        credentials = credentials.with_quota_project(project)
     return of_http(google_auth_httplib2.AuthorizedHttp(credentials))
 
 
@@ -73,7 +83,14 @@ def of_http(http: Any) -> Google:
         return discovery.build(name, version, http=http, static_discovery=True)
 
     services = api("serviceusage", "v1").services()
-    return Google(http, api("compute", "v1"), api("cloudresourcemanager", "v3").projects(), services)
+    return Google(
+        http,
+        compute=api("compute", "v1"),
+        projects=api("cloudresourcemanager", "v3").projects(),
+        services=services,
+        logging=api("logging", "v2"),
+        policies=api("orgpolicy", "v2").projects().policies(),
+    )
 
 
 def check(stack: Stack, project: str, region: str, asked: Google) -> list[Finding]:
@@ -85,8 +102,11 @@ def check(stack: Stack, project: str, region: str, asked: Google) -> list[Findin
         findings.append(
             Finding("rights", ", ".join(unlisted), "known types", note, "unknown", f"add a row: {note}")
         )
+    findings += _members(stack, project, asked)
+    findings += _log_buckets(stack, project, asked)
     findings += _quotas(stack, project, region, asked)
-    return [*findings, *_machines(stack, project, asked)]
+    findings += _machines(stack, project, asked)
+    return [*findings, *_profiles(stack, project, asked)]
 
 
 def needed(types: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
@@ -94,8 +114,9 @@ def needed(types: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
     table: Mapping[str, Mapping[str, Any]] = yaml.safe_load((HERE / "gcp_needs.yaml").read_text())
     ours = sorted({type_ for type_ in types if type_.startswith("gcp:")})
     rows = [table[type_] for type_ in ours if type_ in table]
-    rights = {right for row in rows for right in row["rights"]}
-    return sorted({row["api"] for row in rows}), sorted(rights), [one for one in ours if one not in table]
+    rights = {right for row in rows for right in row["rights"]} | (QUOTA_PROJECT if rows else set())
+    apis = {api for row in rows for api in str(row["api"]).split()}
+    return sorted(apis), sorted(rights), [one for one in ours if one not in table]
 
 
 def _project(project: str, asked: Google) -> Finding:
@@ -137,6 +158,79 @@ def _rights(project: str, rights: Sequence[str], asked: Google) -> Finding:
     return Finding(
         "rights", what, "all", f"without {len(lacking)}", "missing", f"grant roles with: {', '.join(lacking)}"
     )
+
+
+def _members(stack: Stack, project: str, asked: Google) -> Iterator[Finding]:
+    """Whether the organisation lets in everybody whom the stack grants something. It names customers, not domains, so
+    members of several domains are to be looked at."""
+    named = {str(one.inputs.get("member")) for one in stack.by_urn.values() if "member" in one.inputs}
+    people = {member for member in named if member.startswith(("user:", "group:", "domain:"))}
+    domains = sorted({member.rpartition("@")[2].removeprefix("domain:") for member in people})
+    if not domains:
+        return
+    try:
+        name = f"projects/{project}/policies/{DOMAINS}"
+        rules = asked.policies.getEffectivePolicy(name=name).execute().get("spec", {}).get("rules", ())
+    except UNSAID as error:
+        yield Finding("members", ", ".join(domains), "permitted", _why(error), "unknown")
+        return
+    allowed = [value for rule in rules for value in rule.get("values", {}).get("allowedValues", ())]
+    verdict = "tight" if allowed and len(domains) > 1 else "ok"
+    fix = (
+        f"{DOMAINS} permits only {', '.join(allowed)}: is each domain of one of them?"
+        if verdict != "ok"
+        else ""
+    )
+    there = f"only {', '.join(allowed)}" if allowed else "everybody"
+    yield Finding("members", ", ".join(domains), "permitted", there, verdict, fix)
+
+
+def _log_buckets(stack: Stack, project: str, asked: Google) -> Iterator[Finding]:
+    """Where the project's own log buckets stand. `_Default` may be anywhere once its sink writes to the region."""
+    try:
+        listed = asked.logging.projects().locations().buckets()
+        found = listed.list(parent=f"projects/{project}/locations/-").execute().get("buckets", ())
+    except UNSAID as error:
+        yield Finding("logs", ", ".join(OWN_LOG_BUCKETS), "in India", _why(error), "unknown")
+        return
+    places = {one["name"].rpartition("/")[2]: one["name"].split("/")[3] for one in found}
+    sinks = {one.inputs.get("name") for one in stack.of("gcp:logging/projectSink:ProjectSink")}
+    for bucket in OWN_LOG_BUCKETS:
+        place = places.get(bucket, "not told")
+        at_home = place in regions_of("gcp")
+        taken = bucket in sinks
+        verdict = "ok" if at_home or taken else "unknown" if place == "not told" else WORSE[bucket]
+        there = f"{place}, its sink becomes the stack's" if taken and not at_home else place
+        yield Finding(
+            "logs", bucket, "in India", there, verdict, "" if verdict == "ok" else LOG_FIXES[bucket]
+        )
+
+
+# The place of a log bucket can't be changed. `_Required` keeps what Google writes down about the project, not its data.
+WORSE: Mapping[str, Verdict] = {"_Default": "missing", "_Required": "tight"}
+LOG_FIXES = {
+    "_Default": "leave gcp.audit.defaultSink on in one stack of the project, so that its logs go to the region",
+    "_Required": "changes of configuration stay there for 400 days: a new project in a folder whose logs are stored in "
+    "India (`gcloud logging settings update --folder=N --storage-location=asia-south1`) has it in the region",
+}
+
+
+def _profiles(stack: Stack, project: str, asked: Google) -> Iterator[Finding]:
+    """Whether the zone of each network for RDMA has the profile that such a network needs."""
+    for network in stack.of("gcp:compute/network:Network"):
+        profile = str(network.inputs.get("networkProfile") or "").rpartition("/")[2]
+        if not profile:
+            continue
+        try:
+            asked.compute.networkProfiles().get(project=project, networkProfile=profile).execute()
+        except UNSAID as error:
+            gone = _status(error) == 404
+            fix = (
+                "put the pool where `gcloud compute network-profiles list` has a RoCE profile" if gone else ""
+            )
+            yield Finding("network", profile, "offered", _why(error), "missing" if gone else "unknown", fix)
+            continue
+        yield Finding("network", profile, "offered", "offered", "ok")
 
 
 def _quotas(stack: Stack, project: str, region: str, asked: Google) -> Iterator[Finding]:

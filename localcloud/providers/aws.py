@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from ..paths import run_dir
 from ..store import Store
+from . import aws_habits as habits
 from . import aws_shapes as shapes
 from .aws_api import LOCAL_KEYS, Api, Refused
 from .aws_calls import Calls, given, plan_scope
-from .aws_expressions import evaluate
+from .aws_expressions import evaluate, holds
 from .aws_plays import PLAYS, Play
-from .aws_table import Row, UnknownType, invoke, kept_types, row
+from .aws_table import FILE, Row, UnknownType, invoke, kept_types, row
 from .serve import (
     UNKNOWN,
     Diff,
@@ -53,6 +54,7 @@ class Aws(Provider):
     def configure(self, config: Values) -> None:
         self._config = config
         self._region = config.get("region", UNKNOWN)
+        self._in_an_enabled_region(self._region)
         default_tags = config.get("defaultTags") or {}
         self._default_tags = UNKNOWN if default_tags is UNKNOWN else default_tags.get("tags") or {}
 
@@ -61,6 +63,7 @@ class Aws(Provider):
         filled = self._with_default_tags(found, _named(found, resource, old_inputs, inputs))
         if filled == old_inputs:
             return filled
+        self._in_an_enabled_region(self._region_of(filled))
         if misfits := self._calls.plan(found, filled, self._region_of(filled)):
             raise InvalidInputs(misfits)
         return filled
@@ -70,9 +73,14 @@ class Aws(Provider):
         old_region, region = old_outputs.get("region"), self._region_of(inputs)
         moved = found.regional and old_region and region is not UNKNOWN and old_region != region
         changed = [name for name in changed_keys(old_inputs, inputs) if name != "region"]
-        replaces = found.replaced_by(changed)
+        replaces = found.replaced_by(changed, old_inputs, inputs)
         if moved:
             changed, replaces = [*changed, "region"], [*replaces, "region"]
+        if not replaces and (unknown := found.unknown_updates(changed)):
+            raise ResourceFailed(
+                f"{resource.type} {resource.name}: AWS changes {', '.join(unknown)} in place, and the row in "
+                f"{FILE.name} does not say by which call: complete it"
+            )
         return Diff(changed, replaces, bool(replaces) and (found.delete_first or _same_name(found, inputs)))
 
     def create(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
@@ -81,6 +89,7 @@ class Aws(Provider):
             return "", self._outputs(found, plan_scope(inputs, self._region_of(inputs)))
         scope = self._scope(inputs, "")
         with _Refusals(resource):
+            self._meet("creating", found, scope)
             for call in found.needs:
                 self._calls.run(found, call, scope)
             first, *rest = found.create
@@ -119,10 +128,12 @@ class Aws(Provider):
         scope = self._scope(inputs, resource.id, old=old_inputs, outputs=old_outputs)
         scope["removed"] = sorted((old_inputs.get("tags") or {}).keys() - (inputs.get("tags") or {}).keys())
         with _Refusals(resource):
+            self._meet("updating", found, scope)
             for call in (*found.triggered(changed), *(found.tagging if "tags" in changed else ())):
                 self._calls.run(found, call, scope)
             if play := _play(found):
                 play.updated(self._calls.api, scope)
+            self._meet("updated", found, scope)
             scope["found"] = self._found(found, scope) or {}
         return self._outputs(found, scope)
 
@@ -142,7 +153,7 @@ class Aws(Provider):
                 f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
             )
         scope = self._scope(args, "")
-        if operation := function.get("call"):
+        if (operation := function.get("call")) and holds(function.get("when"), scope):
             params = {key: evaluate(part, scope) for key, part in function.get("params", {}).items()}
             shape: Any = self._calls.api.model(function["service"], operation).input_shape
             fitted = shapes.fit(shape, params, shapes.Place(""))
@@ -185,6 +196,15 @@ class Aws(Provider):
         notes = {**evaluate(found.remember, scope), **played}
         if notes:
             self._calls.remember(found, scope["region"], scope["id"], notes)
+        self._meet("created", found, scope)
+
+    def _meet(self, moment: str, found: Row, scope: Values) -> None:
+        """What AWS does besides, at this moment of a resource."""
+        habits.play(moment, found.token, self._calls.api, scope)
+
+    def _in_an_enabled_region(self, region: Any) -> None:
+        if region is not UNKNOWN and not habits.enabled(region):
+            raise ResourceFailed(f"aws: {habits.not_enabled(region)}")
 
     def _undo(self, resource: Resource, found: Row, inputs: Values, scope: Values, failed: Exception) -> None:
         try:
@@ -195,6 +215,7 @@ class Aws(Provider):
             raise NotReady(scope["id"], inputs, reasons) from failed
 
     def _delete(self, found: Row, scope: Values) -> None:
+        self._meet("deleting", found, scope)
         if play := _play(found):
             play.deleting(self._calls.api, scope)
         for call in found.delete:
@@ -204,6 +225,7 @@ class Aws(Provider):
                 if not refused.gone and refused.code != call.forgives:
                     raise
         self._calls.forget(found, scope["region"], scope["id"])
+        self._meet("deleted", found, scope)
 
     def _found(self, found: Row, scope: Values) -> Values | None:
         """What AWS has of the resource, with what is kept of it; None when it is gone."""
@@ -311,6 +333,9 @@ def _observed(found: Row, inputs: Values, scope: Values) -> Values:
                 result[name] = shapes.observed(value, actual, place)
             continue
         member = found.names.get(name, "").split(".")[-1] or shapes.named(seen, name)
+        if name == "tags" and isinstance(tags := seen.get(member), dict):
+            result[name] = shapes.without_tags_of_aws(tags)
+            continue
         result[name] = shapes.observed(value, seen.get(member), place) if member else value
     return result
 

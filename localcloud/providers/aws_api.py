@@ -16,8 +16,10 @@ from botocore.model import OperationModel
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
+from .. import deployer
+
 ENDPOINT = "INDIA_AI_INFRA_AWS_ENDPOINT"
-LOCAL_KEYS = ("local", "local")
+LOCAL_KEYS = deployer.KEYS
 _GONE = re.compile(r"NotFound|NotAttached|NoSuch|NonExist|DoesNotExist|^404$", re.IGNORECASE)
 
 
@@ -34,7 +36,7 @@ class Api:
     """Clients for each service and region, made when first used. Safe to use from many threads.
 
     `elsewhere` are endpoints by service, as a program gives them to its provider, and `keys` what opens those; all
-    other services are the local cloud's.
+    other services are the local cloud's, and see the deployer's role.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Api:
         self._clients: dict[tuple[str, str], Any] = {}
         self._models: dict[tuple[str, str], OperationModel] = {}
         self._account: str | None = None
+        self._signed_in: dict[str, Any] | None = None
 
     def model(self, service: str, operation: str) -> OperationModel:
         key = (service, operation)
@@ -92,16 +95,26 @@ class Api:
             client = self._clients.get((service, region))
             if client is None:
                 there = self._elsewhere.get(service)
-                access_key, secret_key = self._keys if there else LOCAL_KEYS
+                keys: dict[str, Any] = dict(
+                    zip(("aws_access_key_id", "aws_secret_access_key"), self._keys, strict=True)
+                )
                 client = self._clients[service, region] = self._session.create_client(
                     service,
                     region_name=region,
                     endpoint_url=there or _endpoint(),
-                    aws_access_key_id=access_key,
-                    aws_secret_access_key=secret_key,
+                    **(keys if there else self._as_deployer()),
                     config=Config(retries={"total_max_attempts": 2}, max_pool_connections=32),
                 )
             return client
+
+    def _as_deployer(self) -> dict[str, Any]:
+        """The keys of one session for all clients; the caller holds the lock."""
+        if self._signed_in is None:
+            try:
+                self._signed_in = deployer.sign_in(self._session, _endpoint())
+            except (BotoCoreError, ClientError) as error:
+                raise Refused("AssumeRole", type(error).__name__, str(error)) from error
+        return self._signed_in
 
 
 @cache

@@ -77,7 +77,7 @@ class Calls:
             raise Refused(call.operation, "ValidationError", "; ".join(faults))
         if keep:
             resource_id = scope["id"] or evaluate(row.id, {**scope, "made": params})
-            self.remember(row, scope["region"], resource_id, params)
+            self.remember(row, scope["region"], resource_id, _to_keep(row, call, scope, params))
         return params
 
     def _items(self, row: Row, call: Call, scope: Values) -> list[Any]:
@@ -111,6 +111,11 @@ class Calls:
                 fitted = shapes.fit(_target(row, call, shape, name), value, shapes.Place(name, {}, misfits))
                 shapes.put(params, shape, name, fitted)
         return params, taken
+
+
+def _to_keep(row: Row, call: Call, scope: Values, params: Values) -> Values:
+    """What to keep of a call: its parameters; of one that tags, or takes tags away, the tags that there are then."""
+    return {"tags": scope["inputs"].get("tags") or {}} if call in row.tagging else params
 
 
 def plan_scope(inputs: Values, region: Any) -> Values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from .serve import ResourceFailed, Values
 NODE_GROUP = "eks.amazonaws.com/nodegroup"
 CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
 SITE_TAGS = "on-premises:"
+# Machine types, with commas between, that spot is out of: `INDIA_AI_INFRA_NO_SPOT=p5.48xlarge make up`.
+NO_SPOT = "INDIA_AI_INFRA_NO_SPOT"
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,32 @@ def _scale(api: Api, scope: Values) -> None:
         NODE_GROUP: group,
         CAPACITY_TYPE: "SPOT" if spot else "ON_DEMAND",
     }
+    _launch(scope, machine_type(api, scope), spot=spot)
     try:
         nodes.remove_nodes(cluster, group)
         for zone, count in _spread(inputs["scalingConfig"]["desiredSize"], _zones(api, scope)).items():
             nodes.add_nodes(
-                cluster, group, scope["region"], _machine_type(api, scope), zone, count,
+                cluster, group, scope["region"], machine_type(api, scope), zone, count,
                 "spot" if spot else "on-demand", labels, inputs.get("taints") or [],
             )  # fmt: skip
     except clusters.ClusterFailed as failed:
         raise ResourceFailed(str(failed)) from failed
+
+
+def _launch(scope: Values, machine_type: str, *, spot: bool) -> None:
+    """EKS waits for the nodes of a group that must stand, and fails it when EC2 has none.
+
+    Its words: AWS re:Post, "How do I troubleshoot managed node group failures"; aws/containers-roadmap#2204.
+    """
+    inputs = scope["inputs"]
+    types = inputs.get("instanceTypes") or [machine_type]
+    out = {name.strip() for name in os.environ.get(NO_SPOT, "").split(",")}
+    if spot and inputs["scalingConfig"]["desiredSize"] and out >= set(types):
+        raise ResourceFailed(
+            f"node group {inputs['nodeGroupName']}: unexpected state 'CREATE_FAILED', wanted target 'ACTIVE'. last "
+            "error: AsgInstanceLaunchFailures: Could not launch Spot Instances. UnfulfillableCapacity - Unable to "
+            f"fulfill capacity due to your request configuration ({', '.join(types)}; simulated by {NO_SPOT})"
+        )
 
 
 def _rescale(api: Api, scope: Values) -> None:
@@ -94,7 +114,8 @@ def _zones(api: Api, scope: Values) -> list[str]:
     return sorted({subnet["AvailabilityZone"] for subnet in answer["Subnets"]})
 
 
-def _machine_type(api: Api, scope: Values) -> str:
+def machine_type(api: Api, scope: Values) -> str:
+    """The machine type of a node group: its first, or its launch template's."""
     inputs = scope["inputs"]
     if types := inputs.get("instanceTypes"):
         return types[0]
@@ -104,12 +125,12 @@ def _machine_type(api: Api, scope: Values) -> str:
     which[key] = template.get("id") or template.get("name")
     answer = api.call("ec2", scope["region"], "DescribeLaunchTemplateVersions", which) if template else {}
     versions = answer.get("LaunchTemplateVersions") or [{}]
-    machine_type = versions[0].get("LaunchTemplateData", {}).get("InstanceType")
-    if not machine_type:
+    found = versions[0].get("LaunchTemplateData", {}).get("InstanceType")
+    if not found:
         raise ResourceFailed(
             f"node group {inputs['nodeGroupName']}: neither instanceTypes nor its launch template name a machine type"
         )
-    return machine_type
+    return found
 
 
 def _join(api: Api, scope: Values) -> Values:

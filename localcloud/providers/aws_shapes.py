@@ -194,9 +194,13 @@ def as_tags(found: list[Any]) -> dict[str, str] | None:
         key = element.get("Key", element.get("TagKey"))
         if key is None or not set(element) <= {"Key", "Value", "TagKey", "TagValue"}:
             return None
-        if not key.startswith("aws:"):
-            pairs[key] = element.get("Value", element.get("TagValue", ""))
-    return pairs
+        pairs[key] = element.get("Value", element.get("TagValue", ""))
+    return without_tags_of_aws(pairs)
+
+
+def without_tags_of_aws(tags: dict[str, str]) -> dict[str, str]:
+    """The tags that are the program's."""
+    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
 
 
 def _observed_list(value: list[Any], found: list[Any], place: Place) -> list[Any]:

@@ -1,7 +1,11 @@
-"""The table of the AWS types that the local cloud has: `aws_types.yaml`, read row by row."""
+"""The table of the AWS types that the local cloud has: `aws_types.yaml`, read row by row.
+
+What can't be changed in place is not ours to say: `aws_replaced.csv` has it as the real provider does.
+"""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import re
 from collections.abc import Mapping
@@ -12,9 +16,11 @@ from typing import Any
 
 import yaml
 
-from .aws_expressions import strings
+from .aws_expressions import holds, strings
+from .serve import UNKNOWN, Values, differs
 
 FILE = Path(__file__).with_name("aws_types.yaml")
+REPLACED = Path(__file__).with_name("aws_replaced.csv")
 EVERY_OTHER = "*"
 _INPUT = re.compile(r"\binputs\.(\w+)")
 
@@ -70,7 +76,11 @@ class Row:
     observe: Mapping[str, str]
     remember: Mapping[str, Any]
     local: frozenset[str]
-    replace: frozenset[str]
+    replaced: frozenset[
+        str
+    ]  # what makes a new resource whenever it changes; a path where it is inside a property
+    replaced_when: Mapping[str, str]  # what does so when an expression holds
+    differs: Mapping[str, str]  # what AWS changes in place and the local cloud replaces, with the reason
     moves: frozenset[str]
     autoname: tuple[str, str]  # the property to fill when the program gives none, and how its value looks
     kept: bool
@@ -93,19 +103,34 @@ class Row:
 
     def triggered(self, changed: set[str]) -> list[Call]:
         """The calls that bring a change about."""
-        own = {name for call in (*self.set, *self.update) for name in call.on}
-        rest = changed - own - self.replace - self.local - {"tags"}
+        rest = changed - self._named - self.replaced - self.local - {"tags"}
         calls = (*self.update, *self.set)
         return [call for call in calls if changed & set(call.on) or (EVERY_OTHER in call.on and rest)]
 
-    def replaced_by(self, changed: list[str]) -> list[str]:
-        """The changes that no call can bring about."""
-        calls = (*self.set, *self.update)
-        names = {name for call in calls for name in call.on}
-        if EVERY_OTHER in names:
-            return [name for name in changed if name in self.replace]
-        stays = (names | self.local | ({"tags"} if self.taggable else set())) - self.replace
-        return [name for name in changed if name not in stays]
+    def replaced_by(self, changed: list[str], old: Values, new: Values) -> list[str]:
+        """The changes that make a new resource."""
+        return [name for name in changed if self._replaces(name, old, new)]
+
+    def unknown_updates(self, changed: list[str]) -> list[str]:
+        """The changes that AWS makes in place by a call that this row does not have."""
+        if EVERY_OTHER in self._named:
+            return []
+        inside = {path.partition(".")[0] for path in self.replaced}
+        known = self._named | self.local | inside | self.differs.keys() | self.replaced_when.keys()
+        return [name for name in changed if name not in known and not (name == "tags" and self.taggable)]
+
+    @property
+    def _named(self) -> set[str]:
+        """The inputs that have an update of their own."""
+        return {name for call in (*self.set, *self.update) for name in call.on}
+
+    def _replaces(self, name: str, old: Values, new: Values) -> bool:
+        if name in self.replaced or name in self.differs:
+            return True
+        if name in self.replaced_when:
+            return holds(self.replaced_when[name], {"inputs": new, "old": old})
+        paths = (path for path in self.replaced if path.startswith(f"{name}."))
+        return any(differs(_at(old, path), _at(new, path)) for path in paths)
 
 
 _CALL_KEYS = {
@@ -124,8 +149,8 @@ _CALL_KEYS = {
 }
 _STEPS = {"create", "put", "set", "read", "update", "delete", "needs"}
 _ROW_KEYS = _STEPS | {
-    "service", "id", "names", "outputs", "observe", "remember", "local", "replace", "moves", "autoname",
-    "kept", "tags", "delete_first", "plays", "tagging",
+    "service", "id", "names", "outputs", "observe", "remember", "local", "replaced_when", "differs", "moves",
+    "autoname", "kept", "tags", "delete_first", "plays", "tagging",
 }  # fmt: skip
 
 
@@ -133,6 +158,17 @@ _ROW_KEYS = _STEPS | {
 def _content() -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.load(FILE.read_text(), loader)
+
+
+@cache
+def _replaced() -> Mapping[str, frozenset[str]]:
+    """The properties of each type that always make a new resource; those that do sometimes, the rows have."""
+    found: dict[str, set[str]] = {}
+    with REPLACED.open(newline="") as file:
+        for line in csv.DictReader(file):
+            if line["how"] == "always":
+                found.setdefault(line["type"], set()).add(line["property"])
+    return {token: frozenset(names) for token, names in found.items()}
 
 
 def tokens() -> list[str]:
@@ -189,7 +225,9 @@ def _row(token: str, written: dict[str, Any], service: dict[str, Any]) -> Row:
         observe=written.get("observe", {}),
         remember=written.get("remember", {}),
         local=frozenset(written.get("local", ())),
-        replace=frozenset(written.get("replace", ())),
+        replaced=_replaced().get(token, frozenset()),
+        replaced_when=written.get("replaced_when", {}),
+        differs=written.get("differs", {}),
         moves=frozenset(written.get("moves", ())),
         autoname=(name, pattern),
         kept=kept,
@@ -254,3 +292,13 @@ def _call(token: str, written: Any, service: str, kept: bool) -> Call:
         kept=written.get("kept", kept),
         forgives=written.get("forgives", ""),
     )
+
+
+def _at(value: Any, path: str) -> Any:
+    """The value at a dotted path, of each element where there is a list; unknown when something on the way is."""
+    if value is UNKNOWN or not path:
+        return value
+    if isinstance(value, list):
+        return [_at(element, path) for element in value]
+    name, _, rest = path.partition(".")
+    return _at(value.get(name), rest) if isinstance(value, Mapping) else None

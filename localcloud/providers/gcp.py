@@ -7,7 +7,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -16,10 +16,12 @@ from typing import Any
 
 from ..paths import run_dir
 from ..store import Store
+from . import gcp_habits as habits
 from . import gcp_shapes as shapes
-from .gcp_plays import PLAYS, master_version
+from .gcp_plays import PLAYS, raised_version
 from .gcp_refusals import refusals
-from .gcp_table import Row, UnknownType, channels, invoke, render, row, service_agent
+from .gcp_replaced import replaced
+from .gcp_table import Row, UnknownType, channels, invoke, render, row, service_agent, tells_email
 from .serve import (
     UNKNOWN,
     Diff,
@@ -38,8 +40,13 @@ _LOCATION = re.compile(r"projects/[^/]+/locations/([^/]+)/")
 
 
 class Gcp(Provider):
-    def __init__(self) -> None:
+    """`now` is the clock by which deleted things linger."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
         self._config: Values = {}
+        # What a preview would make of resources, by type and id: others are judged by it, not by what is there.
+        self._planned: dict[str, dict[str, Values]] = {}
         self._one_at_a_time = Lock()
 
     @cached_property
@@ -61,7 +68,7 @@ class Gcp(Provider):
     def diff(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Diff:
         found = _row(resource)
         changed = changed_keys(old_inputs, inputs)
-        replaces = [name for name in changed if _replaced(found, name, old_inputs, inputs)]
+        replaces = replaced(found.token, old_inputs, inputs)
         resource_id = resource.id if found.server_named else self._scope(found, inputs)["id"]
         moved = resource_id not in (resource.id, UNKNOWN)  # the provider's project or region may have changed
         if moved and not replaces:
@@ -71,13 +78,15 @@ class Gcp(Provider):
     def create(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
         found = _row(resource)
         if resource.preview:
+            self._plan(found, self._scope(found, inputs)["id"], inputs)
             return "", _merged(_unknown(found.outputs), _shown(inputs)) | self._labels(found, inputs)
         drawn: Values = {
             "digits": str(10**18 + secrets.randbelow(9 * 10**18)),
-            "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "created": self._now().strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         scope = self._scope(found, inputs, drawn)
         with self._one_at_a_time:
+            self._done(found, scope["id"])
             self._admit(resource, found, inputs, scope)
             self._store.put(found.token, scope["id"], {"inputs": inputs, "drawn": drawn})
         try:
@@ -87,11 +96,12 @@ class Gcp(Provider):
             self._store.delete(found.token, scope["id"])
             raise
         self._store.put(found.token, scope["id"], {"inputs": inputs, "drawn": drawn})
+        habits.made(self._call(found, inputs, scope))
         return scope["id"], self._outputs(found, inputs, drawn)
 
     def read(self, resource: Resource, inputs: Values, outputs: Values) -> tuple[Values, Values] | None:
         found = _row(resource)
-        record = self._store.get(found.token, resource.id)
+        record = self._record(found, resource.id)
         if record is None:
             return None
         seen = record["inputs"]
@@ -105,11 +115,14 @@ class Gcp(Provider):
             raise ResourceFailed(f"{_said(resource)}: {said}")
         drawn = record["drawn"]
         if resource.preview:
+            self._plan(found, resource.id, inputs)
             return self._outputs(found, inputs, drawn)
+        self._done(found, resource.id)
         if wrong := self._refusals(found, inputs):
             raise ResourceFailed(f"{_said(resource)}: {_together(wrong)}")
+        scope = self._scope(found, inputs, drawn) | {"old": record["inputs"]}
+        habits.refuse(_said(resource), self._call(found, inputs, scope))
         if found.plays:
-            scope = self._scope(found, inputs, drawn) | {"old": record["inputs"]}
             played = PLAYS[found.plays].updated(inputs, scope)
             drawn["played"] = {**drawn.get("played", {}), **played}
         self._store.put(found.token, resource.id, {"inputs": inputs, "drawn": drawn})
@@ -131,6 +144,10 @@ class Gcp(Provider):
         if record and found.plays:
             seen = record["inputs"]
             PLAYS[found.plays].deleting(seen, self._scope(found, seen, record["drawn"]))
+        if record and habits.ended(
+            self._call(found, record["inputs"], {**self._place({}), "id": resource.id})
+        ):
+            return
         self._store.delete(found.token, resource.id)
 
     def invoke(self, token: str, args: Values) -> Values:
@@ -142,7 +159,21 @@ class Gcp(Provider):
             raise ResourceFailed(
                 f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
             )
-        return render(function["outputs"], {**self._place(args), **args})
+        outputs = render(function["outputs"], {**self._place(args), **args})
+        habits.answered(outputs, self._store)
+        return outputs
+
+    def _record(self, found: Row, resource_id: str) -> Values | None:
+        """What Google has of a resource: what a program made of it, or what is there from the start."""
+        record = self._store.get(found.token, resource_id)
+        if record is None and found.token == habits.SINK:
+            _, project, _, name = resource_id.split("/")
+            sink = habits.own_sink(project, name)
+            return {"inputs": sink, "drawn": {}} if sink else None
+        return record
+
+    def _call(self, found: Row, inputs: Values, scope: Mapping[str, Any]) -> habits.Call:
+        return habits.Call(found.token, inputs, scope, self._store, self._now())
 
     def _admit(self, resource: Resource, found: Row, inputs: Values, scope: Values) -> None:
         """Let in what nothing made meanwhile forbids."""
@@ -151,12 +182,27 @@ class Gcp(Provider):
             raise ResourceFailed(f"{_said(resource)}: {said}")
         if wrong := self._refusals(found, inputs):
             raise ResourceFailed(f"{_said(resource)}: {_together(wrong)}")
+        habits.refuse(_said(resource), self._call(found, inputs, scope))
 
     def _refusals(self, found: Row, inputs: Values) -> list[tuple[str, str]]:
-        return refusals(found.token, inputs, self._scope(found, inputs), self._inputs_of)
+        scope = self._scope(found, inputs)
+        stands = self._store.get(found.token, scope["id"]) if scope["id"] is not UNKNOWN else None
+        scope["old"] = stands["inputs"] if stands else {}
+        scope["played"] = stands["drawn"].get("played", {}) if stands else {}
+        return refusals(found.token, inputs, scope, self._inputs_of)
 
     def _inputs_of(self, token: str) -> Mapping[str, Values]:
-        return {key: record["inputs"] for key, record in self._store.items(token).items()}
+        """The inputs of every resource of a type, as they are or as this preview would have them."""
+        there = {key: record["inputs"] for key, record in self._store.items(token).items()}
+        return there | self._planned.get(token, {})
+
+    def _plan(self, found: Row, resource_id: Any, inputs: Values) -> None:
+        if resource_id is not UNKNOWN:
+            self._planned.setdefault(found.token, {})[resource_id] = inputs
+
+    def _done(self, found: Row, resource_id: str) -> None:
+        """The resource is made or changed now: what a preview before this update planned is over."""
+        self._planned.get(found.token, {}).pop(resource_id, None)
 
     def _scope(self, found: Row, inputs: Values, drawn: Values | None = None) -> Values:
         """What the templates of the table may use. `drawn` is what it was given when it was made, unknown before."""
@@ -165,7 +211,10 @@ class Gcp(Provider):
         scope = {**self._place(given), **later, **given, "id": UNKNOWN, "old": {}}
         if "service" in given:
             service = given["service"]
-            scope["service_agent"] = UNKNOWN if service is UNKNOWN else service_agent(service)
+            told = service is UNKNOWN or tells_email(service)
+            scope["service_agent"] = (
+                (UNKNOWN if service is UNKNOWN else service_agent(service)) if told else None
+            )
         if "cluster" in given:
             scope |= self._cluster(scope)
         scope["id"] = render(found.id, scope)
@@ -208,11 +257,13 @@ class Gcp(Provider):
         name = cluster.rsplit("/", 1)[-1]
         cluster_id = f"projects/{scope['project']}/locations/{scope['location']}/clusters/{name}"
         record = self._store.get(CLUSTER, cluster_id)
-        inputs = record["inputs"] if record else {}
+        planned = self._planned.get(CLUSTER, {}).get(cluster_id)
+        inputs = planned or (record["inputs"] if record else {})
+        stands = record["drawn"].get("played", {}).get("version") if record else None
         return {
             "cluster_id": cluster_id,
             "cluster_zones": inputs.get("nodeLocations"),
-            "cluster_version": master_version(inputs),
+            "cluster_version": raised_version(inputs, stands),
         }
 
     def _outputs(self, found: Row, inputs: Values, drawn: Values) -> Values:
@@ -252,17 +303,6 @@ def _named(found: Row, resource: Resource, old_inputs: Values, inputs: Values) -
         "name": old_inputs["name"] if made_up else f"{prefix}{secrets.token_hex(4)[:7]}",
         "__defaults": ["name"],
     }
-
-
-def _replaced(found: Row, name: str, old: Values, new: Values) -> bool:
-    """Whether the change of a property needs a new resource: all of it may, or a part of it (`nodeConfig.spot`)."""
-    if name in found.replace:
-        return True
-    parts = [path.split(".")[1] for path in found.replace if path.startswith(f"{name}.")]
-    if UNKNOWN in (old.get(name), new.get(name)):
-        return bool(parts)
-    changed = changed_keys(old.get(name) or {}, new.get(name) or {}) if parts else []
-    return not set(changed).isdisjoint(parts)
 
 
 def _shown(inputs: Values) -> Values:

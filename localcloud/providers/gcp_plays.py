@@ -7,6 +7,7 @@ own autoscaler can't be had. Pools of a compute class are tried in its order.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -22,7 +23,7 @@ from .gcp_machines import (
     zones_of,
 )
 from .gcp_table import channels
-from .serve import ResourceFailed, Values
+from .serve import UNKNOWN, ResourceFailed, Values
 
 if TYPE_CHECKING:
     from infra.catalog import Machine
@@ -81,8 +82,22 @@ def master_version(inputs: Values) -> str:
     return asked if "-gke." in asked else f"{asked}.0-gke.1" if asked.count(".") == 1 else f"{asked}-gke.1"
 
 
+def raised_version(inputs: Values, stands: str | None) -> Any:
+    """The version of a control plane after an update: a lower one is asked for in vain. Unknown as the inputs are."""
+    if UNKNOWN in (inputs.get("releaseChannel"), inputs.get("minMasterVersion")):
+        return UNKNOWN
+    asked = master_version(inputs)
+    return max(asked, stands, key=_order) if stands else asked
+
+
+def _order(version: str) -> list[int]:
+    """1.35.8-gke.1036000 as numbers."""
+    return [int(part) for part in re.findall(r"\d+", version)]
+
+
 def _upgrade(inputs: Values, scope: Mapping[str, Any]) -> Values:
-    return {"version": master_version(inputs)}
+    played = scope.get("played")
+    return {"version": raised_version(inputs, played.get("version") if isinstance(played, dict) else None)}
 
 
 def _stop_cluster(inputs: Values, scope: Mapping[str, Any]) -> None:

@@ -91,6 +91,32 @@ def _subnet_ranges(inputs: Values, scope: Scope, records: Records) -> Iterator[M
                 break
 
 
+def _ranges_in_use(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    """A secondary range that a cluster has for its pods or services stays as it is while the cluster stands."""
+    before, after = _secondary(scope.get("old") or {}), _secondary(inputs)
+    if inputs.get("secondaryIpRanges") is UNKNOWN:
+        return
+    for name, cidr in before.items():
+        if after.get(name) in (cidr, UNKNOWN):
+            continue
+        for cluster in records("gcp:container/cluster:Cluster").values():
+            policy = cluster.get("ipAllocationPolicy") or {}
+            if policy is UNKNOWN or str(cluster.get("subnetwork")).rsplit("/", 1)[-1] != inputs.get("name"):
+                continue
+            if name in (policy.get("clusterSecondaryRangeName"), policy.get("servicesSecondaryRangeName")):
+                yield (
+                    "secondaryIpRanges",
+                    f"range {name} ({cidr}) is in use by cluster {cluster.get('name')} and can be neither changed nor "
+                    "removed: a cluster with other ranges is another cluster, in a stack or a network of its own",
+                )
+
+
+def _secondary(inputs: Values) -> dict[str, Any]:
+    ranges = inputs.get("secondaryIpRanges")
+    found = [each for each in ranges if isinstance(each, dict)] if isinstance(ranges, list) else []
+    return {str(each.get("rangeName")): each.get("ipCidrRange") for each in found}
+
+
 def _ranges(inputs: Values) -> list[tuple[str, str]]:
     ranges = [("ipCidrRange", inputs.get("ipCidrRange"))]
     secondary = inputs.get("secondaryIpRanges")
@@ -138,6 +164,27 @@ def _version(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]
     yield "minMasterVersion", f"{reason} It can be {', '.join(minors)}"
 
 
+def _one_minor(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    """A control plane is raised by one minor version at a time."""
+    asked, stands = _given(inputs, "minMasterVersion"), scope.get("played")
+    stands = stands.get("version") if isinstance(stands, dict) else None
+    if not asked or asked == "latest" or not stands:
+        return
+    (major, minor), (_, stood) = _minor(asked), _minor(stands)
+    if minor - stood > 1:
+        steps = ", then ".join(f"{major}.{step}" for step in range(stood + 1, minor + 1))
+        yield (
+            "minMasterVersion",
+            f'Master cannot be upgraded to "{asked}": cannot upgrade the master more than a minor version at a time. '
+            f"The control plane has {stands}: an update to {steps}",
+        )
+
+
+def _minor(version: str) -> tuple[int, int]:
+    major, minor = version.split("-")[0].split(".")[:2]
+    return int(major), int(minor)
+
+
 def _first_nodes(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
     given = [inputs.get(name) for name in ("enableAutopilot", "nodePools", "initialNodeCount")]
     if not any(each or each is UNKNOWN for each in given):
@@ -170,7 +217,7 @@ def _default_pool(inputs: Values, scope: Scope, records: Records) -> Iterator[Mi
 
 # ── Node pools ───────────────────────────────────────────────────────────────────────────────────────────────────────
 def _pool(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
-    for rule in (_purchase, _flex_start, _no_reservation, _notice, _local_disks, _machine):
+    for rule in (_purchase, _flex_start, _no_reservation, _notice, _local_disks, _machine, _sold):
         yield from rule(inputs, scope, records)
     yield from _key_in_region(inputs, "nodeConfig.bootDiskKmsKey", scope["location"])
 
@@ -198,6 +245,36 @@ def _flex_start(inputs: Values, scope: Scope, records: Records) -> Iterator[Misf
             "nodeConfig.maxRunDuration",
             f"is {run}; flex-start nodes run for a week at most: {WEEK_SECONDS}s",
         )
+
+
+def _sold(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    """Machine types that are not sold on demand, or from a reservation."""
+    location, config = scope["location"], inputs.get("nodeConfig") or {}
+    parts = [location, config]
+    if any(part is UNKNOWN for part in [*parts, *(config.get(name) for name in _BOUGHT_BY)]):
+        return
+    try:
+        machine = machine_of(config, region_of(location))
+    except MachineNotOffered:
+        return
+    way = _way(config)
+    if not machine.sold_as(way):
+        yield (
+            "nodeConfig.machineType",
+            f"is {machine.machine_type}, which can't be had {way.replace('-', ' ')}: it is sold as "
+            f"{' or '.join(machine.ways)}",
+        )
+
+
+_BOUGHT_BY = ("spot", "flexStart", "reservationAffinity", "machineType", "guestAccelerators")
+
+
+def _way(config: Values) -> str:
+    for field, way in (("spot", "spot"), ("preemptible", "spot"), ("flexStart", "flex-start")):
+        if config.get(field):
+            return way
+    affinity = _given(config, "reservationAffinity.consumeReservationType")
+    return "reserved" if affinity == "SPECIFIC_RESERVATION" else "on-demand"
 
 
 def _seconds(duration: str) -> float:
@@ -229,7 +306,7 @@ def _notice(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
     if critical is not None and critical > seconds:
         yield f"{path[:-7]}CriticalPodsSeconds", f"is {critical}, more than the {seconds} for all pods"
     version = scope.get("cluster_version")
-    if isinstance(version, str) and tuple(map(int, version.split(".")[:2])) < (1, 35):
+    if isinstance(version, str) and _minor(version) < (1, 35):
         yield path, f"needs GKE 1.35.0-gke.1171000, and the cluster has {version}"
 
 
@@ -285,7 +362,7 @@ def _open(value: Any) -> bool:
 
 def _networks(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
     cluster = records("gcp:container/cluster:Cluster").get(str(scope.get("cluster_id")))
-    if cluster is None or cluster.get("enableMultiNetworking"):
+    if cluster is None or cluster.get("enableMultiNetworking") or _open(cluster.get("enableMultiNetworking")):
         return
     if _given(inputs, "networkConfig.additionalNodeNetworkConfigs"):
         yield (
@@ -297,7 +374,17 @@ def _networks(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit
 _Rule = Callable[[Values, Scope, Records], Iterator[Misfit]]
 _RULES: Mapping[str, tuple[_Rule, ...]] = {
     "gcp:storage/bucket:Bucket": (_hierarchical_namespace, _bucket_key),
-    "gcp:compute/subnetwork:Subnetwork": (_subnet_ranges,),
-    "gcp:container/cluster:Cluster": (_data_plane, _version, _first_nodes, _cluster_key, _default_pool),
+    "gcp:compute/subnetwork:Subnetwork": (_subnet_ranges, _ranges_in_use),
+    "gcp:container/cluster:Cluster": (
+        _data_plane,
+        _version,
+        _one_minor,
+        _first_nodes,
+        _cluster_key,
+        _default_pool,
+    ),
     "gcp:container/nodePool:NodePool": (_pool, _networks),
 }
+
+# Rules that are habits of Google's (gcp_habits.yaml), not conditions on the fields of one resource.
+HABITS: tuple[_Rule, ...] = (_sold, _one_minor, _ranges_in_use)

@@ -34,7 +34,6 @@ class Row:
     api: str
     schema: str
     id: str
-    replace: frozenset[str]
     outputs: Mapping[str, Any]
     labels: str
     autonamed: bool
@@ -47,7 +46,7 @@ class Row:
         return "{digits}" in self.id
 
 
-_ROW_KEYS = {"api", "id", "replace", "outputs", "labels", "autoname", "adopts", "plays"}
+_ROW_KEYS = {"api", "id", "outputs", "labels", "autoname", "adopts", "plays"}
 
 
 @cache
@@ -74,13 +73,11 @@ def row(token: str) -> Row:
     if unknown := set(written) - _ROW_KEYS:
         raise TableError(f"{FILE.name}: {token}: no such key: {', '.join(sorted(unknown))}")
     api, _, schema = written["api"].partition("/")
-    named = {name for hole in _HOLE.findall(written["id"]) for name in re.findall(r"\w+", hole)}
     return Row(
         token=token,
         api=api,
         schema=schema,
         id=written["id"],
-        replace=frozenset(written.get("replace", ())) | named,
         outputs=written.get("outputs", {}),
         labels=written.get("labels", ""),
         autonamed=written.get("autoname", True),
@@ -117,6 +114,16 @@ def channels() -> Mapping[str, Mapping[str, Any]]:
 def service_agent(service: str) -> str:
     """What the identity of an API in a project is called: `container-engine-robot` of container.googleapis.com."""
     return _content()["service_agents"].get(service) or f"gcp-sa-{service.split('.')[0]}"
+
+
+def tells_email(service: str) -> bool:
+    """Whether asking for the identity of a service gets its address."""
+    return service not in _content()["identities_without_email"]
+
+
+def agents_with_an_api() -> frozenset[str]:
+    """Agents that exist as soon as the API is on, before anything uses it."""
+    return frozenset(_content()["agents_with_an_api"])
 
 
 def render(template: Any, scope: Mapping[str, Any]) -> Any:

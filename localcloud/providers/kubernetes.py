@@ -1,20 +1,22 @@
 """The `kubernetes` provider of the local cloud: server-side apply to the real API servers that it started.
 
 The program's kubeconfig is the cloud's own (`aws eks get-token`); this provider takes the endpoint from it and uses the
-administrator's credentials that the local cloud keeps for that endpoint.
+administrator's credentials that the local cloud keeps for that endpoint, where the cloud would let a deployer in.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from .. import clusters, compute_classes, karpenter
+from .. import clusters, compute_classes, karpenter, reach
 from ..kubernetes_api import Api, ApiError, NoSuchKind, Object, Unreachable
 from ..kubernetes_crds import CrdsUnavailable
 from . import kubernetes_await, kubernetes_charts
@@ -31,6 +33,8 @@ class KubernetesProvider(Provider):
         self._kubeconfig: Any = None
         self._namespace = "default"
         self._mutable_kinds: frozenset[str] = frozenset()
+        self._lock = threading.Lock()
+        self._unreachable: str | None = None
 
     def configure(self, config: Values) -> None:
         self._kubeconfig = config.get("kubeconfig")
@@ -97,7 +101,18 @@ class KubernetesProvider(Provider):
                 f"the local cloud runs no cluster at {endpoint} (it runs: {known}); a stack of a real account needs "
                 "Pulumi's own kubernetes provider, which a shell without `make env` uses"
             )
+        self._ask_the_way(found)
         return found
+
+    def _ask_the_way(self, cluster: clusters.ClusterAccess) -> None:
+        """Refuse what the cloud would refuse; once refused, a cluster stays so for the whole run, as with Pulumi's own
+        provider (`clusterUnreachable`)."""
+        with self._lock:
+            if self._unreachable is None:
+                proxied = proxy_of(self._kubeconfig) is not None or bool(os.environ.get("HTTPS_PROXY"))
+                self._unreachable = reach.refusal(cluster, proxied=proxied) or ""
+            if self._unreachable:
+                raise ResourceFailed(self._unreachable)
 
     @functools.cached_property
     def _api(self) -> Api:
@@ -194,12 +209,22 @@ def server_of(kubeconfig: str) -> str:
     Raises:
         ResourceFailed: it is no kubeconfig.
     """
+    return _cluster_of(kubeconfig)["server"].rstrip("/")
+
+
+def proxy_of(kubeconfig: str) -> str | None:
+    """The proxy that a kubeconfig's current context goes through."""
+    return _cluster_of(kubeconfig).get("proxy-url")
+
+
+def _cluster_of(kubeconfig: str) -> Values:
     import yaml
 
     try:
         config = yaml.safe_load(kubeconfig)
         context = _named(config["contexts"], config.get("current-context"))["context"]
-        return _named(config["clusters"], context["cluster"])["cluster"]["server"].rstrip("/")
+        cluster = _named(config["clusters"], context["cluster"])["cluster"]
+        return {**cluster, "server": str(cluster["server"])}
     except (yaml.YAMLError, KeyError, TypeError, IndexError) as error:
         raise ResourceFailed(f"the provider's kubeconfig names no cluster: {error!r}") from None
 

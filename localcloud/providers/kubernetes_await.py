@@ -139,8 +139,9 @@ def _jsonpath_rule(text: str) -> Rule:
         found = [match.value for match in compiled.find(live) if match.value is not None]
         if wanted is None:
             return Progress(bool(found), f"{inner} to be set")
-        now = ", ".join(map(_text, found)) or "not set"
-        return Progress(wanted in map(_text, found), f"{inner} to be {wanted} (now {now})")
+        # Of several the first counts (pulumi-kubernetes, provider/pkg/jsonpath).
+        now = _text(found[0]) if found else "not set"
+        return Progress(now == wanted, f"{inner} to be {wanted} (now {now})")
 
     return rule
 

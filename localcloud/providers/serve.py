@@ -95,17 +95,18 @@ class Diff:
 def changed_keys(old: Values, new: Values) -> list[str]:
     """Names of the top-level properties whose values differ; an unknown differs from everything."""
     keys = (old.keys() | new.keys()) - {"__defaults"}
-    return sorted(k for k in keys if _differs(old.get(k), new.get(k)))
+    return sorted(k for k in keys if differs(old.get(k), new.get(k)))
 
 
-def _differs(old: Any, new: Any) -> bool:
+def differs(old: Any, new: Any) -> bool:
+    """Whether two values differ; an unknown differs from everything."""
     if new is UNKNOWN or old is UNKNOWN:
         return True
     if isinstance(old, dict) and isinstance(new, dict):
         keys = (old.keys() | new.keys()) - {"__defaults"}
-        return any(_differs(old.get(k), new.get(k)) for k in keys)
+        return any(differs(old.get(k), new.get(k)) for k in keys)
     if isinstance(old, list) and isinstance(new, list):
-        return len(old) != len(new) or any(map(_differs, old, new))
+        return len(old) != len(new) or any(map(differs, old, new))
     return old != new
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from infra.catalog import check_offered
 from infra.settings import Settings, parse
-from infra.settings.errors import SettingsError, nearest
+from infra.settings.errors import SettingsError
 from infra.settings.pools import GpuPool, SystemPool
 from infra.settings.stack import Currency
+from infra.stacks import StackFileError, file_of, read_yaml, settings_in
 
 from ..paths import PROJECT
 
@@ -42,8 +41,8 @@ def read(what: str, stack: str) -> Design:
     if not what.endswith((".yaml", ".yml")):
         return _design(what, _values(what))
     values = _values(stack)
-    aws = values.get("aws") or {}
-    cluster = {**(aws.get("cluster") or {}), "pools": _pools(Path(what))}
+    aws = _mapping(values.get("aws"))
+    cluster = {**_mapping(aws.get("cluster")), "pools": _pools(Path(what))}
     # The stack's workloads name its own pools; the trace says what runs here.
     values = {**values, "aws": {**aws, "cluster": cluster}, "workloads": {}}
     return _design(Path(what).stem, values, what)
@@ -52,6 +51,10 @@ def read(what: str, stack: str) -> Design:
 def gpus_of(pool: GpuPool) -> int:
     """The most GPUs that the pool has at any time."""
     return pool.standing_nodes * pool.gpus_per_node if pool.stands else pool.most_gpus
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _design(name: str, values: Mapping[str, Any], file: str = "") -> Design:
@@ -69,14 +72,10 @@ def _design(name: str, values: Mapping[str, Any], file: str = "") -> Design:
 
 
 def _values(stack: str) -> dict[str, Any]:
-    file = PROJECT / f"Pulumi.{stack}.yaml"
-    if not file.exists():
-        stacks = sorted(found.name.split(".")[1] for found in PROJECT.glob("Pulumi.*.yaml"))
-        near = nearest(stack, stacks)
-        hint = f"; the nearest is {near}" if near else ""
-        raise NoDesign(f"no stack {stack}: there is no {file.name}; stacks are {', '.join(stacks)}{hint}")
-    config = _yaml(file).get("config") or {}
-    return {key.partition(":")[2]: v for key, v in config.items() if key.startswith("india-ai-infra:")}
+    try:
+        return settings_in(file_of(stack, PROJECT))
+    except StackFileError as error:
+        raise NoDesign(str(error)) from None
 
 
 def _pools(file: Path) -> list[Any]:
@@ -93,6 +92,6 @@ def _pools(file: Path) -> list[Any]:
 
 def _yaml(file: Path) -> Any:
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise NoDesign(f"{file} is not YAML: {error}") from None
+        return read_yaml(file) or {}
+    except StackFileError as error:
+        raise NoDesign(str(error)) from None

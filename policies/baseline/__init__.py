@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from policies import project
 from policies.control import Finding
 from policies.record import Told
 
@@ -87,8 +88,8 @@ class Baseline:
 
 
 def beside(folder: Path | None = None) -> Baseline:
-    """The baseline beside a program (`folder`: where the engine starts the pack); an empty one without a file."""
-    file = Path(os.environ.get(ELSEWHERE) or (folder or Path.cwd()) / FILE)
+    """The baseline beside a program (in `folder`, else where it is); an empty one without a file."""
+    file = (folder or project.folder()) / (os.environ.get(ELSEWHERE) or FILE)
     if file.exists():
         return parse(file)
     missing = Finding("there is no such file", ELSEWHERE, str(file), "a file that exists")

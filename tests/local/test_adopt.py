@@ -22,7 +22,7 @@ from localcloud.paths import PROJECT
 pytestmark = pytest.mark.local
 
 PROJECTS = Path(__file__).parent / "projects"
-LAUNCHER = '#!/bin/sh\nexport PYTHONPATH="{project}"\nexec "{python}" "{host}" "$@"\n'
+LAUNCHER = '#!/bin/sh\nexec "{python}" "{host}" "$@"\n'
 FINDING = re.compile(r"^\s+- \[(\w+)\]\s+(?:\[severity: \w+\]\s+)?(\S+)\s+\((.+)\)$", re.MULTILINE)
 
 
@@ -31,7 +31,7 @@ def env(environment: dict[str, str]) -> dict[str, str]:
     """A shell with an engine that can run Go projects."""
     launcher = paths.bin_dir() / "pulumi-language-go"
     host = PROJECTS / "language_host_go.py"
-    launcher.write_text(LAUNCHER.format(project=PROJECT, python=sys.executable, host=host))
+    launcher.write_text(LAUNCHER.format(python=sys.executable, host=host))
     launcher.chmod(0o755)
     bare = {name: value for name, value in environment.items() if not name.startswith("INDIA_DPDP_")}
     return {**bare, "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true"}

@@ -27,8 +27,8 @@ POOLS = {
     "ultras": {"name": "ultras", "gpu": "H200", "gpusPerNode": 8, "fabric": "rdma", "maxNodes": 2},
 }
 WORKLOADS = {
-    "training": {"pool": "highs", "image": "training:1", "nodes": 2, "gpusPerNode": 8},
-    "proof": {"image": "proof:1", "dcgmImage": "dcgm:4"},
+    "training": {"pool": "highs", "image": "{registry}/own/training:1", "nodes": 2, "gpusPerNode": 8},
+    "proof": {"image": "{registry}/own/proof:1", "dcgmImage": "{registry}/own/dcgm:4"},
 }
 
 
@@ -43,7 +43,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "project": "ai-team-1234",
         "region": "asia-south1",
         "audit": {"alertEmails": ["alerts@example.org"]},
-        "cluster": {"pools": [{**pool, "purchase": "on-demand"} for pool in POOLS.values()]},
+        "cluster": {
+            "access": {"jumpHost": True},
+            "pools": [{**pool, "purchase": "on-demand"} for pool in POOLS.values()],
+        },
     }
     file = tmp_path_factory.mktemp("config") / "Pulumi.dev.yaml"
     file.write_text(yaml.safe_dump({"config": said}))

@@ -16,6 +16,7 @@ import yaml
 from localcloud import cloud, doctor
 from localcloud.engine import Stack
 from localcloud.paths import PROJECT
+from localcloud.providers.aws_habits import ENABLED_REGIONS
 
 pytestmark = pytest.mark.local
 
@@ -33,7 +34,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(environment: dict[str, str], config: Path) -> Iterator[Stack]:
-    opened = Stack("dev", cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"]), config_file=config)
+    env = cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
+    opened = Stack("dev", {**env, ENABLED_REGIONS: "ap-south-2"}, config_file=config)
     try:
         outcome = opened.up()
         assert not outcome.failed, "\n".join(outcome.errors)

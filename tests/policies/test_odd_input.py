@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from policies import control as control_module
 from policies.pack import CONTROLS
-from policies.resource import Resource
+from policies.resources import Resource
 
 TYPES = sorted({prefix for control in CONTROLS for prefix in control.types if prefix.count(":") == 2})
 NAMES = ["region", "policy", "rules", "tags", "encryptionConfig", "resources", "ebs", "blockDeviceMappings", "acl",

@@ -17,7 +17,7 @@ from harness import put
 from policies.control import Finding
 from policies.pack import CONTROLS
 from policies.residency import US_EAST_1_ONLY
-from policies.resource import Resource
+from policies.resources import Resource
 
 PLACES = {"region", "regions", "location", "locations", "zone", "zones"}
 LEADS = {"endpoint", "endpoints", "url", "urls", "destination", "destinations"}

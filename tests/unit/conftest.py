@@ -41,6 +41,7 @@ class Registered:
     provider: str
     protect: bool
     deleted_with: str
+    delete_before_replace: bool = False
 
     def policy(self, key: str = "policy") -> dict[str, dict[str, Any]]:
         """The statements of a policy document, by Sid."""
@@ -110,6 +111,7 @@ class _Monitor(mocks.MockMonitor):
                     provider=request.provider,
                     protect=request.protect,
                     deleted_with=request.deletedWith,
+                    delete_before_replace=request.deleteBeforeReplace,
                 )
             )
         return answer
@@ -198,6 +200,7 @@ _PARTICULARS: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
     },
     "gcp:compute/network:Network": _google("projects/{project}/global/networks/{name}"),
     "gcp:compute/subnetwork:Subnetwork": _google("projects/{project}/regions/{region}/subnetworks/{name}"),
+    "random:index/randomId:RandomId": lambda _name, _: {"hex": "a1b2c3"},
     "gcp:pubsub/topic:Topic": _google("projects/{project}/topics/{name}"),
     "gcp:container/cluster:Cluster": lambda name, _: {
         "endpoint": "10.64.0.2",
@@ -226,16 +229,25 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
         "id": ACCOUNT,
         "accountId": ACCOUNT,
-        "arn": f"arn:aws:iam::{ACCOUNT}:user/unit",
-        "userId": "AIDAUNIT",
+        "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/india-ai-infra-deployer/unit",
+        "userId": "AROAUNIT:unit",
     },
     "aws:iam/getSessionContext:getSessionContext": lambda asked: {
         "id": asked["arn"],
         "arn": asked["arn"],
-        "issuerArn": asked["arn"],
-        "issuerId": "",
-        "issuerName": "",
-        "sessionName": "",
+        "issuerArn": f"arn:aws:iam::{ACCOUNT}:role/{asked['arn'].split('/')[1]}",
+        "issuerId": "AROAUNIT",
+        "issuerName": asked["arn"].split("/")[1],
+        "sessionName": "unit",
+    },
+    "aws:ssm/getParameter:getParameter": lambda asked: {
+        "id": asked["name"],
+        "name": asked["name"],
+        "value": "ami-0123456789abcdef0",
+        "insecureValue": "ami-0123456789abcdef0",
+        "arn": f"arn:aws:ssm:{REGION}::parameter{asked['name']}",
+        "type": "String",
+        "version": 1,
     },
     "gcp:organizations/getProject:getProject": lambda asked: {
         "projectId": asked["projectId"],

@@ -31,7 +31,7 @@ TRAIN = Pool(
     max_nodes=2,
     node_selector={"india-ai-infra/pool": "train"},
     tolerations=[TOLERATION],
-    limits={"nvidia.com/gpu": "8", "vpc.amazonaws.com/efa": "32", "hugepages-2Mi": "5120Mi"},
+    limits={"nvidia.com/gpu": "8", "vpc.amazonaws.com/efa": "32"},
 )
 
 

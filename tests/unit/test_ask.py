@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from infra.__main__ import app
 from infra.catalog import CatalogError
+from infra.stacks import StackFileError
 
 
 def ask(*words: str) -> str:
@@ -67,7 +68,9 @@ def test_images_of_google_are_all_in_the_region() -> None:
 
 
 def test_images_of_a_stack_that_is_not_there() -> None:
-    with pytest.raises(LookupError, match="no stack prd: one of dev, local, prod; the nearest is prod"):
+    with pytest.raises(
+        StackFileError, match="no stack prd; stacks are dev, local, prod; the nearest is prod"
+    ):
         ask("images", "--stack", "prd")
 
 

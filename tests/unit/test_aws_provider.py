@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -20,6 +21,7 @@ from botocore import xform_name
 from moto.core.responses import BaseResponse
 from moto.server import ThreadedMotoServer
 
+from localcloud import deployer
 from localcloud.providers import aws_plays, aws_table
 from localcloud.providers.aws import Aws, kept_types
 from localcloud.providers.aws_api import ENDPOINT, Api, Refused
@@ -223,6 +225,37 @@ STEPS: list[Step] = [
         "cluster-group",
         {"strategy": "cluster"},
         {"tags": {"Name": "cluster"}},
+    ),
+    (
+        "aws:ec2/instance:Instance",
+        "jump-host",
+        lambda made: {
+            "ami": "ami-0123456789abcdef0",
+            "instanceType": "t4g.nano",
+            "subnetId": made["subnet"].id,
+            "associatePublicIpAddress": False,
+            "vpcSecurityGroupIds": [made["endpoints"].id],
+            "metadataOptions": {
+                "httpEndpoint": "enabled",
+                "httpTokens": "required",
+                "httpPutResponseHopLimit": 1,
+            },
+            "rootBlockDevice": {
+                "volumeType": "gp3",
+                "volumeSize": 8,
+                "encrypted": True,
+                "kmsKeyId": made["key"].arn,
+                "deleteOnTermination": True,
+            },
+            "tags": {"Name": "jump-host"},
+        },
+        {
+            "metadataOptions": {
+                "httpEndpoint": "enabled",
+                "httpTokens": "optional",
+                "httpPutResponseHopLimit": 1,
+            }
+        },
     ),
     (
         "aws:ec2/launchTemplate:LaunchTemplate",
@@ -437,6 +470,13 @@ STEPS: list[Step] = [
         },
         {"tags": {"Name": "flow"}},
     ),
+    # Before its cluster, which would make it.
+    (
+        "aws:cloudwatch/logGroup:LogGroup",
+        "logs",
+        lambda made: {"name": "/aws/eks/mumbai/cluster", "retentionInDays": 400, "kmsKeyId": made["key"].arn},
+        {"retentionInDays": 731, "tags": {"of": "cluster"}},
+    ),
     (
         "aws:eks/cluster:Cluster",
         "cluster",
@@ -539,7 +579,7 @@ STEPS: list[Step] = [
             "policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy",
             "accessScope": {"type": "namespace", "namespaces": ["training"]},
         },
-        {"accessScope": {"type": "cluster"}},
+        None,
     ),
     (
         "aws:eks/podIdentityAssociation:PodIdentityAssociation",
@@ -551,12 +591,6 @@ STEPS: list[Step] = [
             "roleArn": made["role"].arn,
         },
         {"disableSessionTags": True},
-    ),
-    (
-        "aws:cloudwatch/logGroup:LogGroup",
-        "logs",
-        lambda made: {"name": "/aws/eks/mumbai", "retentionInDays": 400, "kmsKeyId": made["key"].arn},
-        {"retentionInDays": 731, "tags": {"of": "cluster"}},
     ),
     (
         "aws:cloudwatch/eventRule:EventRule",
@@ -818,6 +852,8 @@ def endpoint() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # All servers of a process share what moto has made.
+    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
     yield f"http://{host}:{port}"
     server.stop()
 
@@ -1089,8 +1125,8 @@ def test_every_mistake_is_told_at_once(world: World) -> None:
 
 
 def test_an_unknown_type_names_the_table(world: World) -> None:
-    with pytest.raises(ResourceFailed, match=r"aws:ec2/instance:Instance .*aws_types\.yaml"):
-        world.aws.check(about("aws:ec2/instance:Instance", "a"), {}, {})
+    with pytest.raises(ResourceFailed, match=r"aws:ec2/fleet:Fleet .*aws_types\.yaml"):
+        world.aws.check(about("aws:ec2/fleet:Fleet", "a"), {}, {})
 
 
 def test_a_refusal_says_of_what_and_why(world: World) -> None:
@@ -1154,9 +1190,24 @@ def test_functions(world: World) -> None:
     assert zones["names"] == sorted(zones["names"])
     assert world.aws.invoke("aws:index/getCallerIdentity:getCallerIdentity", {})["accountId"].isdigit()
     assert world.aws.invoke("aws:index/getRegion:getRegion", {})["name"] == REGION
+    image = {"name": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"}
+    assert world.aws.invoke("aws:ssm/getParameter:getParameter", image)["value"].startswith("ami-")
     assert world.aws.invoke("aws:index/getPartition:getPartition", {})["partition"] == "aws"
     with pytest.raises(ResourceFailed, match=r"aws_types\.yaml"):
         world.aws.invoke("aws:ec2/getAmi:getAmi", {})
+
+
+def test_the_caller_is_the_deployers_role(world: World, endpoint: str) -> None:
+    deployer.make(endpoint)
+    session = world.aws.invoke("aws:index/getCallerIdentity:getCallerIdentity", {})
+    assert (
+        session["arn"] == f"arn:aws:sts::{deployer.ACCOUNT}:assumed-role/{deployer.ROLE}/{deployer.SESSION}"
+    )
+    about_it = world.aws.invoke("aws:iam/getSessionContext:getSessionContext", {"arn": session["arn"]})
+    assert about_it["issuerArn"] == deployer.ARN
+    assert about_it["sessionName"] == deployer.SESSION
+    user = f"arn:aws:iam::{deployer.ACCOUNT}:user/asha"
+    assert world.aws.invoke("aws:iam/getSessionContext:getSessionContext", {"arn": user})["issuerArn"] == user
 
 
 def test_without_a_cloud_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1170,9 +1221,11 @@ PARTLY = {
     ("ec2", "ModifySubnetAttribute"),
     ("ec2", "CreateTags"),
     ("ec2", "DeleteTags"),
+    ("ec2", "ModifyVpcEndpoint"),
     ("eks", "TagResource"),
     ("eks", "UntagResource"),
     ("eks", "UpdateClusterConfig"),
+    ("eks", "UpdateNodegroupConfig"),
     ("guardduty", "UpdateDetector"),
 }
 

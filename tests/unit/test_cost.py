@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from infra.catalog.bill import Bill, Item, Span
 from infra.settings import Settings
+from infra.stacks import StackFileError
 from localcloud import cost
 from localcloud.engine import EngineError
-from localcloud.stacks import NoSuchStack, settings_of
+from localcloud.stacks import settings_of
 
 SAID = settings_of("prod")
 RATE = SAID.currency.usd_inr
@@ -84,7 +85,9 @@ def test_an_unknown_commit_and_an_unknown_stack_are_named() -> None:
         cost.checked_out("no-such-branch"),
     ):
         raise AssertionError("there is no such branch")
-    with pytest.raises(NoSuchStack, match=r"Pulumi\.prd\.yaml is missing; there are dev, local, prod"):
+    with pytest.raises(
+        StackFileError, match=r"Pulumi\.prd\.yaml: .*no stack prd; stacks are dev, local, prod"
+    ):
         settings_of("prd")
 
 

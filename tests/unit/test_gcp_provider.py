@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi._types import resource_types
 
-from localcloud.providers import gcp_plays, gcp_shapes, gcp_table
+from localcloud.providers import gcp_plays, gcp_replaced, gcp_shapes, gcp_table
 from localcloud.providers.gcp import Gcp
 from localcloud.providers.gcp_machines import machine_of, taints_of, zones_of
 from localcloud.providers.gcp_plays import master_version
@@ -123,9 +123,9 @@ def test_a_row_names_only_what_pulumi_has(token: str):
     module, name = token.split("/")[0].split(":")[1], token.split(":")[-1]
     outputs = resource_types(getattr(import_module(f"pulumi_gcp.{module}"), name))
     paths = {path for path, _, _ in _fields(gcp_shapes.args_class(token), gcp_shapes.top(row))}
-    own = {name for name in row.replace if name in gcp_table.row(token).id} | {"split"}
     assert set(row.outputs) <= set(outputs)
-    assert row.replace - own <= paths
+    assert set(gcp_replaced.declared(token)) <= paths
+    assert set(gcp_replaced.declared(token).values()) <= set(gcp_replaced.CONDITIONS)
     assert not row.labels or "effectiveLabels" in outputs
 
 
@@ -372,6 +372,7 @@ def test_service_agents_have_googles_names(stack: Stack):
 # ── What Google refuses ──────────────────────────────────────────────────────────────────────────────────────────────
 BUCKET_IN_MUMBAI = {"location": "ASIA-SOUTH1"}
 OPEN = {"consumeReservationType": "ANY_RESERVATION"}
+HELD = {"consumeReservationType": "SPECIFIC_RESERVATION", "key": "compute.googleapis.com/reservation-name"}
 A3 = {"machineType": "a3-ultragpu-8g"}
 L4 = {"type": "nvidia-l4", "count": 1}
 
@@ -430,6 +431,11 @@ L4 = {"type": "nvidia-l4", "count": 1}
          "nodeConfig.guestAccelerators[0].type", "is nvidia-l4; a3-highgpu-1g has nvidia-h100-80gb"),
         (POOL, {"nodeConfig": {"machineType": "a2-highgpu-1g"}}, "nodeConfig.machineType", "is not offered in"),
         (POOL, {"nodeConfig": A3, "location": "asia-south2"}, "nodeLocations", "it is in asia-south2-c"),
+        (POOL, {"nodeConfig": A3, "nodeLocations": ["asia-south1-b"]}, "nodeConfig.machineType",
+         "can't be had on demand: it is sold as reserved or spot or flex-start"),
+        (POOL, {"nodeConfig": {"machineType": "a3-highgpu-2g", "reservationAffinity": HELD},
+                "nodeLocations": ["asia-south1-c"]},
+         "nodeConfig.machineType", "can't be had reserved: it is sold as spot or flex-start"),
         (SUBNET, {"network": "n", "ipCidrRange": "10.0.0.1/24"}, "ipCidrRange", "has host bits set"),
     ],
 )  # fmt: skip
@@ -480,7 +486,8 @@ def test_ranges_inside_a_subnet_conflict_exactly_when_they_overlap(one: Any, oth
     "open_part", ["location", "nodeLocations", "nodeConfig", "machineType", "guestAccelerators"]
 )
 def test_a_machine_that_is_not_known_yet_is_not_judged(stack: Stack, open_part: str):
-    inputs: Values = {"cluster": "gke", "nodeLocations": ["asia-south1-a", UNKNOWN], "nodeConfig": dict(A3)}
+    spot = {**A3, "spot": True}
+    inputs: Values = {"cluster": "gke", "nodeLocations": ["asia-south1-a", UNKNOWN], "nodeConfig": spot}
     in_config = open_part in ("machineType", "guestAccelerators")
     (inputs["nodeConfig"] if in_config else inputs)[open_part] = UNKNOWN
     stack.check(POOL, inputs)

@@ -18,7 +18,7 @@ from infra.settings.stack import Usage
 from localcloud.paths import PROJECT
 from policies.control import Control
 from policies.pack import CONTROLS
-from policies.resource import Resource
+from policies.resources import Resource
 
 NODES, PODS = "192.168.10.0/24", "172.24.0.0/16"
 ANSWERED = {
@@ -30,7 +30,7 @@ ANSWERED = {
     "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
     "aws:ec2/vpcEndpoint:VpcEndpoint": {"cidrBlocks": []},
 }
-TRAIN = {"training": {"pool": "hall", "image": "training:1", "nodes": 2, "gpusPerNode": 8}}
+TRAIN = {"training": {"pool": "hall", "image": "{registry}/own/training:1", "nodes": 2, "gpusPerNode": 8}}
 
 
 def run(deploy: Callable[..., Any], keys: dict[str, str] = KEYS, **over: Any) -> Any:

@@ -199,6 +199,11 @@ class TestAwait:
             ("jsonpath={.status.ready}=2", {}, False),
             ("jsonpath={.status.phase}='Running'", {"phase": "Running"}, True),
             ("jsonpath={.status.active}=true", {"active": True}, True),
+            ("jsonpath={.status['succeeded','ready']}=2", {"ready": 2, "terminating": 0}, True),
+            ("jsonpath={.status['succeeded','ready']}=2", {"ready": 0, "succeeded": 2}, True),
+            ("jsonpath={.status['succeeded','ready']}=2", {"ready": 1, "succeeded": 1}, False),
+            # The first that is there counts, as in pulumi-kubernetes, and not any.
+            ("jsonpath={.status['succeeded','ready']}=2", {"ready": 2, "succeeded": 1}, False),
             ("jsonpath={.status.ready}", {"ready": 0}, True),
             ("jsonpath={.status.ready}", {}, False),
             (
@@ -369,7 +374,7 @@ class TestMachines:
         capacity, allocatable = nodes.capacity(shape), nodes.allocatable(shape)
         assert capacity["nvidia.com/gpu"] == allocatable["nvidia.com/gpu"] == "8"
         assert capacity["vpc.amazonaws.com/efa"] == "32"
-        assert capacity["hugepages-2Mi"] == "5120Mi"
+        assert capacity["hugepages-2Mi"] == "42242Mi"
         assert capacity["cpu"] == "192"
         assert int(allocatable["cpu"].removesuffix("m")) < 192_000
         assert int(allocatable["memory"].removesuffix("Mi")) < int(capacity["memory"].removesuffix("Mi"))

@@ -285,7 +285,7 @@ def test_without_a_login_one_sentence_for_each_cloud(
         def get_caller_identity(self) -> dict[str, str]:
             raise NoCredentialsError
 
-    def nobody() -> None:
+    def nobody(*_: str) -> None:
         raise google.NoGoogleLogin("no Google login to ask")
 
     monkeypatch.setattr(command, "of_session", lambda: lambda service, region: NoLogin())

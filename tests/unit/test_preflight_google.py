@@ -22,12 +22,15 @@ class Project:
     """Answers by path; a path that is not there is a 404. `asked` holds the method and path of each request."""
 
     def __init__(self, **answers: Any) -> None:
-        self.enabled = {"compute", "container"}
+        self.enabled = {"compute", "container", "containerfilesystem"}
         self.rights: set[str] | None = None  # every one
         self.quotas = {"PREEMPTIBLE_NVIDIA_H100_GPUS": (32, 8)}
         self.families = {"NVIDIA_H200": 16}
         self.machines = {("asia-south1-c", "a3-highgpu-8g"), ("asia-south1-a", "g2-standard-4")}
         self.project: Any = {"state": "ACTIVE"}
+        self.log_places = {"_Default": "asia-south1", "_Required": "asia-south1"}
+        self.customers: list[str] = []
+        self.profiles = {"asia-south1-b-vpc-roce"}
         self.status = 200
         self.asked: list[tuple[str, str]] = []
         self.__dict__.update(answers)
@@ -39,6 +42,25 @@ class Project:
         status = self.status if answer is not None else 404
         content = json.dumps(answer if answer is not None else {"error": {"code": 404, "message": "no"}})
         return Response({"status": str(status), "content-type": "application/json"}), content.encode()
+
+    def _of_what_is_there(self, path: str) -> Any:
+        if path.endswith("/locations/-/buckets"):
+            places = self.log_places.items()
+            return {
+                "buckets": [{"name": f"projects/{PROJECT}/locations/{at}/buckets/{b}"} for b, at in places]
+            }
+        if path.endswith("iam.allowedPolicyMemberDomains:getEffectivePolicy"):
+            rules = (
+                [{"values": {"allowedValues": self.customers}}] if self.customers else [{"allowAll": True}]
+            )
+            return {"spec": {"rules": rules}}
+        if "/networkProfiles/" in path:
+            profile = path.rpartition("/")[2]
+            return {"name": profile} if profile in self.profiles else None
+        if "/machineTypes/" in path:
+            zone, machine = path.split("/zones/")[1].split("/machineTypes/")
+            return {"name": machine} if (zone, machine) in self.machines else None
+        return None
 
     def _answer(self, path: str, query: dict[str, list[str]], body: dict[str, Any]) -> Any:
         if path.endswith(":testIamPermissions"):
@@ -58,10 +80,9 @@ class Project:
             }
         if path.endswith(f"/regions/{REGION}"):
             return {"quotas": [{"metric": m, "limit": v, "usage": u} for m, (v, u) in self.quotas.items()]}
-        if "/machineTypes/" in path:
-            zone, machine = path.split("/zones/")[1].split("/machineTypes/")
-            return {"name": machine} if (zone, machine) in self.machines else None
-        return self.project if path.endswith(f"/projects/{PROJECT}") else None
+        if path.endswith(f"/projects/{PROJECT}"):
+            return self.project
+        return self._of_what_is_there(path)
 
 
 def pool(name: str, machine: str, gpu: str, nodes: int, zones: list[str], spot: bool = True) -> Registered:
@@ -74,8 +95,8 @@ def pool(name: str, machine: str, gpu: str, nodes: int, zones: list[str], spot: 
     return made(needs.GKE_POOL, name, **inputs)
 
 
-def made(type_: str, name: str, **inputs: Any) -> Registered:
-    return Registered(type_, f"urn:pulumi:prod::shop::{type_}::{name}", inputs, "", "", {})
+def made(type_: str, called: str, /, **inputs: Any) -> Registered:
+    return Registered(type_, f"urn:pulumi:prod::shop::{type_}::{called}", inputs, "", "", {})
 
 
 def asked_of(project: Project, *resources: Registered) -> list[Finding]:
@@ -89,9 +110,11 @@ TRAIN = pool("train", "a3-highgpu-8g", "nvidia-h100-80gb", 3, ["asia-south1-c"])
 def test_a_project_that_has_everything_lacks_nothing() -> None:
     project = Project()
     found = asked_of(project, TRAIN)
-    assert [one.kind for one in found] == ["project", "API", "rights", "quota", "zones"]
+    kinds = ["project", "API", "API", "rights", "logs", "logs", "quota", "zones"]
+    assert [one.kind for one in found] == kinds
     assert {one.verdict for one in found} == {"ok"}
-    assert (found[3].needed, found[3].there) == ("24", "32, 8 used")
+    (quota,) = [one for one in found if one.kind == "quota"]
+    assert (quota.needed, quota.there) == ("24", "32, 8 used")
     writes = {path for method, path in project.asked if method != "GET"}
     assert all(path.endswith(":testIamPermissions") for path in writes), "a preflight changes nothing"
 
@@ -101,7 +124,11 @@ def test_a_project_that_has_everything_lacks_nothing() -> None:
     [
         ({"project": None}, "project", "gcp.project"),
         ({"project": {"state": "DELETE_REQUESTED"}}, "project", "undelete"),
-        ({"enabled": {"compute"}}, "API", "gcloud services enable container.googleapis.com --project"),
+        (
+            {"enabled": {"compute", "containerfilesystem"}},
+            "API",
+            "gcloud services enable container.googleapis.com --project",
+        ),
         ({"rights": set()}, "rights", "container.clusters.update"),
         ({"quotas": {"PREEMPTIBLE_NVIDIA_H100_GPUS": (32, 9)}}, "quota", "ask for 33 at https://"),
         ({"machines": set()}, "zones", "a3-highgpu-8g is not in asia-south1-c"),
@@ -144,3 +171,61 @@ def test_one_call_asks_for_all_that_the_table_names() -> None:
     assert not unlisted
     assert len(apis) <= 20, "serviceusage.services.batchGet takes 20"
     assert len(rights) <= 100, "testIamPermissions takes 100"
+
+
+SINK, GRANT = "gcp:logging/projectSink:ProjectSink", "gcp:storage/bucketIAMMember:BucketIAMMember"
+
+
+@pytest.mark.parametrize(
+    ("places", "sink", "verdicts"),
+    [
+        ({"_Default": "asia-south1", "_Required": "asia-south2"}, False, ["ok", "ok"]),
+        ({"_Default": "global", "_Required": "global"}, False, ["missing", "tight"]),
+        ({"_Default": "global", "_Required": "global"}, True, ["ok", "tight"]),
+        ({"_Default": "us-central1", "_Required": "asia-south1"}, False, ["missing", "ok"]),
+        ({}, False, ["unknown", "unknown"]),
+    ],
+)
+def test_it_tells_where_the_projects_own_logs_are(places: Any, sink: bool, verdicts: list[str]) -> None:
+    stack = [TRAIN, *([made(SINK, "audit", name="_Default")] if sink else [])]
+    found = [one for one in asked_of(Project(log_places=places), *stack) if one.kind == "logs"]
+    assert [one.verdict for one in found] == verdicts
+    assert all(bool(one.fix) is (one.verdict != "ok") for one in found)
+
+
+@pytest.mark.parametrize(
+    ("members", "customers", "verdict"),
+    [
+        (["group:ml@example.in"], [], "ok"),
+        (["group:ml@example.in"], ["C01abcdef"], "ok"),
+        (["group:ml@example.in", "user:a@elsewhere.in"], [], "ok"),
+        (["group:ml@example.in", "user:a@elsewhere.in"], ["C01abcdef"], "tight"),
+        (["serviceAccount:a@p.iam.gserviceaccount.com"], ["C01abcdef"], None),
+    ],
+)
+def test_members_of_several_organisations_are_to_be_looked_at(
+    members: list[str], customers: list[str], verdict: str | None
+) -> None:
+    grants = [made(GRANT, str(number), member=member) for number, member in enumerate(members)]
+    found = [one for one in asked_of(Project(customers=customers), *grants) if one.kind == "members"]
+    assert [one.verdict for one in found] == ([verdict] if verdict else [])
+
+
+def test_a_zone_without_the_profile_of_rdma_networks_is_named() -> None:
+    def network(zone: str) -> Registered:
+        profile = f"projects/{PROJECT}/global/networkProfiles/{zone}-vpc-roce"
+        return made("gcp:compute/network:Network", zone, networkProfile=profile)
+
+    found = asked_of(Project(), network("asia-south1-b"), network("asia-south1-a"))
+    told = {one.what: one.verdict for one in found if one.kind == "network"}
+    assert told == {"asia-south1-b-vpc-roce": "ok", "asia-south1-a-vpc-roce": "missing"}
+
+
+def test_calls_count_against_the_project_that_they_ask_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    from google.oauth2.credentials import Credentials
+
+    monkeypatch.setattr(google.google.auth, "default", lambda scopes: (Credentials("token"), None))
+    headers: dict[str, str] = {}
+    google.of_login("unit-project").http.credentials.apply(headers)
+    assert headers["x-goog-user-project"] == "unit-project"
+    assert "serviceusage.services.use" in google.needed([needs.GKE_POOL])[1]

@@ -16,7 +16,7 @@ from infra.platform.images import images
 from localcloud.paths import PROJECT
 from policies.control import Control
 from policies.pack import CONTROLS
-from policies.resource import Resource
+from policies.resources import Resource
 
 STACKS = ("local", "dev", "prod")
 
@@ -98,8 +98,13 @@ def test_kubernetes_objects_go_with_their_cluster_but_for_those_that_hold_nodes(
     clusters = {r.urn for r in registered.resources if kind(r) == "Cluster" and r.provider}
     objects = [r for r in registered.resources if r.type.startswith("kubernetes:")]
     assert len(objects) > 40
-    outlive = {kind(r) for r in objects if r.deleted_with not in clusters}
+    outlive = {kind(r) for r in objects if r.deleted_with not in clusters and not claims_disks(r)}
     assert outlive <= FIRST_TO_GO
+
+
+def claims_disks(resource: Any) -> bool:
+    """Whether its claims have to be deleted, or their disks would be paid for after the cluster's end."""
+    return kind(resource) == "Release" and "volumeClaimTemplate" in json.dumps(resource.inputs["values"])
 
 
 def test_images_that_have_a_mirror_come_from_it_in_india(registered: Any) -> None:
@@ -123,9 +128,31 @@ def test_node_pools_go_before_the_controller_that_ends_their_machines(local: Any
 
 def test_workloads_go_before_the_nodes_they_run_on(local: Any) -> None:
     order = Order(local)
-    pools = {r.urn for r in local.resources if kind(r) == "NodePool"}
-    for workload in (local.one("Job", "train"), local.one("Deployment", "serve")):
-        assert pools <= order.needs(workload)
+    for name, workload in (("train", local.one("Job", "train")), ("serve", local.one("Deployment", "serve"))):
+        assert local.one("NodePool", f"pools-{name}").urn in order.needs(workload)
+
+
+def test_no_workload_waits_for_a_pool_that_it_does_not_run_on(both: Any) -> None:
+    """A pool of spot may be long in coming, or end in an error: what runs elsewhere comes up without it."""
+    order = Order(both)
+    pools = {r.urn: r for r in both.resources if makes_nodes(r)}
+    assert len(pools) > 5
+    workloads = [r for r in both.resources if kind(r) in ("Job", "Deployment")]
+    for workload in workloads:
+        spec = workload.inputs["spec"]["template"]["spec"]
+        own = {
+            value.removesuffix("-spot")
+            for key, value in (spec.get("nodeSelector") or {}).items()
+            if key.startswith(("india-ai-infra/", "cloud.google.com/compute-class"))
+        }
+        needed = {pools[urn].name for urn in order.needs(workload) & pools.keys()}
+        assert all(any(f"pools-{name}" in pool for name in own) for pool in needed), workload.name
+        assert bool(own) == bool(needed), workload.name
+
+
+def makes_nodes(resource: Any) -> bool:
+    """Whether it makes nodes for GPUs: not the system's."""
+    return kind(resource) in ("NodePool", "NodeGroup") and resource.name.startswith("pools-")
 
 
 def test_controllers_go_before_the_cluster_and_their_rights(local: Any) -> None:
@@ -186,11 +213,12 @@ GOOGLE_STACK: dict[str, Any] = {
         "project": "unit-project",
         "region": "asia-south1",
         "cluster": {
+            "access": {"jumpHost": True, "deployers": ["group:platform@example.in"]},
             "pools": [
                 {"name": "google-serve", "gpu": "L4", "maxGpus": 8, "purchase": ["spot", "on-demand"]},
                 {"name": "google-tcpx", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2},
                 {"name": "google-rdma", "gpu": "H200", "gpusPerNode": 8, "fabric": "rdma", "maxNodes": 2},
-            ]
+            ],
         },
         "access": {
             "dataEngineers": ["group:data@example.in"],
@@ -202,9 +230,18 @@ GOOGLE_STACK: dict[str, Any] = {
         "org": {"folder": "folders/1234"},
     },
     "india-ai-infra:workloads": {
-        "training": {"pool": "google-tcpx", "image": "training:1", "nodes": 2, "gpusPerNode": 8},
+        "training": {
+            "pool": "google-tcpx",
+            "image": "{registry}/own/training:1",
+            "nodes": 2,
+            "gpusPerNode": 8,
+        },
         "serving": {"pool": "google-rdma", "model": "m", "gpus": 8},
-        "proof": {"image": "proof:1", "dcgmImage": "dcgm:4", "floorGbs": {"google-tcpx": 60}},
+        "proof": {
+            "image": "{registry}/own/proof:1",
+            "dcgmImage": "{registry}/own/dcgm:4",
+            "floorGbs": {"google-tcpx": 60},
+        },
     },
 }
 
@@ -281,13 +318,14 @@ def test_on_google_nothing_uses_a_default_provider(google: Any) -> None:
 def test_on_google_objects_go_with_their_cluster_and_the_network_last(google: Any) -> None:
     cluster = google.one("container/cluster:Cluster").urn
     objects = [r for r in google.resources if r.type.startswith("kubernetes:")]
+    objects = [r for r in objects if not claims_disks(r)]
     assert {kind(r) for r in objects if r.deleted_with != cluster} <= FIRST_TO_GO
     order = Order(google)
     nat = google.one("compute/routerNat:RouterNat").urn
     for pool in google.of("container/nodePool:NodePool").values():
         assert {cluster, nat} <= order.needs(pool)
-    pools = {r.urn for r in google.of("container/nodePool:NodePool").values()}
-    assert pools <= order.needs(google.one("Job", "train"))
+    own = google.one("container/nodePool:NodePool", "pools-google-tcpx").urn
+    assert own in order.needs(google.one("Job", "train"))
 
 
 def test_on_google_the_platform_is_without_what_gke_brings(google: Any) -> None:
@@ -327,9 +365,10 @@ def test_on_google_our_own_stack_passes_the_policies(google: Any, control: Contr
 
 
 def test_every_fabric_and_lake_of_a_stack_is_proved(both: Any) -> None:
-    """Prod has one pool on EFA, the stack of Google one each on TCPX and RDMA."""
+    """The stack of Google has one pool that stands each on TCPX and RDMA; prod's on EFA grows from zero."""
+    assert set(both.of("v1:CronJob")) == {"nccl-test-train"}
     jobs = both.of("v1:Job")
-    fabrics = {"nccl-test-train", "nccl-test-google-tcpx", "nccl-test-google-rdma"}
+    fabrics = {"nccl-test-google-tcpx", "nccl-test-google-rdma"}
     assert set(jobs) == {
         "train",
         *fabrics,
@@ -386,3 +425,94 @@ def test_whole_nodes_on_google_carry_what_their_fabric_asks(google: Any) -> None
     assert environment["NCCL_NET"] == "gIB"
     diagnosis = google.one("v1:Job", "nccl-test-google-tcpx-diag").inputs["spec"]["template"]
     assert "initContainers" not in diagnosis["spec"], "it looks at GPUs, not at the fabric"
+
+
+def test_images_come_from_the_registry_of_the_account_or_project_where_they_run(both: Any) -> None:
+    """Nobody writes an account number into a stack file, and one line serves both clouds."""
+    found = {
+        (kind(r), r.name): container["image"]
+        for r in both.resources
+        if kind(r) in ("Job", "Deployment", "CronJob")
+        for container in _pod(r.inputs)["containers"]
+    }
+    assert found["Job", "train"] == "asia-south1-docker.pkg.dev/unit-project/own/training:1"
+    of_lakes = [found["Job", f"lake-test-{cloud}"] for cloud in ("aws", "gcp")]
+    assert of_lakes == [
+        "111122223333.dkr.ecr.ap-south-1.amazonaws.com/own/proof:1",
+        "asia-south1-docker.pkg.dev/unit-project/own/proof:1",
+    ]
+    assert not [image for image in found.values() if "{" in image]
+
+
+def _pod(inputs: dict[str, Any]) -> dict[str, Any]:
+    spec = inputs["spec"].get("jobTemplate", inputs)["spec"]
+    return spec["template"]["spec"]
+
+
+def test_the_model_server_is_told_what_the_stack_says(both: Any, deploy: Callable[..., Any]) -> None:
+    assert "--max-model-len=16384" in _served(both)["args"]
+    config = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())["config"]
+    serving = {
+        **config["india-ai-infra:workloads"]["serving"],
+        "quantization": "fp8_per_tensor",
+        "engineArgs": ["--enable-prefix-caching"],
+        "image": "{registry}/own/vllm:1",
+    }
+    made = _served(_run(deploy, {**config, "india-ai-infra:workloads": {"serving": serving}}))
+    assert made["args"][0] == "Qwen/Qwen3-8B"
+    assert made["args"][-3:] == [
+        "--max-model-len=16384",
+        "--quantization=fp8_per_tensor",
+        "--enable-prefix-caching",
+    ]
+    assert made["image"] == "111122223333.dkr.ecr.ap-south-1.amazonaws.com/own/vllm:1"
+
+
+def _served(recorded: Any) -> dict[str, Any]:
+    return _pod(recorded.one("Deployment", "serve").inputs)["containers"][0]
+
+
+def test_a_model_that_nobody_could_check_is_told(
+    deploy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", told.append)
+    _run(deploy, GOOGLE_STACK)
+    assert [line for line in told if "workloads.serving" in line and "make advise" in line]
+
+
+def test_no_update_waits_for_the_proof_of_a_pool_that_grows_from_zero(
+    deploy: Callable[..., Any],
+) -> None:
+    """Nor does the training job of such a pool: the cloud may be out of its machines."""
+    config = yaml.safe_load((PROJECT / "Pulumi.prod.yaml").read_text())["config"]
+    prod = _run(deploy, config)
+    pools = [
+        pool for cloud in ("aws", "gcp") for pool in config[f"india-ai-infra:{cloud}"]["cluster"]["pools"]
+    ]
+    elastic = {f"nccl-test-{pool['name']}" for pool in pools if pool.get("elastic")}
+    assert (
+        elastic
+        == set(prod.of("CronJob"))
+        == {
+            "nccl-test-train",
+            "nccl-test-google-train",
+            "nccl-test-google-pretrain",
+        }
+    )
+    assert {name for name in prod.of("v1:Job") if name.startswith("nccl-test")} == set()
+    templates = {r.urn for r in prod.of("CronJob").values()}
+    assert not templates & Order(prod).needs(prod.one("Job", "train"))
+
+
+def test_a_pool_that_stands_on_spot_is_told(
+    deploy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not refused: how steady the market of a machine is, its owner knows."""
+    told: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", told.append)
+    _deployed(deploy, "local")
+    assert [line.partition(":")[0] for line in told] == [
+        "aws.audit.alertEmails[0]",
+        "pool fabric stands on spot",
+    ]

@@ -13,7 +13,7 @@ from pulumi.runtime import config as runtime_config
 from infra import settings
 from infra.catalog import check_offered, offered
 from infra.settings import Settings
-from infra.settings.errors import Problem, SettingsError
+from infra.settings.errors import Problem, SettingsError, nearest
 from infra.settings.pools import GpuPool
 from infra.settings.purchase import WAYS
 from workloads.proof.floors import check_floors
@@ -23,8 +23,19 @@ STACKS = ("local", "dev", "prod")
 IMAGE = "registry.in/training:1"
 
 
+REACHED = {"jumpHost": True, "deployers": ["role/ci"]}
+
+
+def reached(cloud: Any, access: dict[str, Any]) -> Any:
+    """A cloud's settings with a way in, where they are about something else."""
+    cluster = cloud.get("cluster", {}) if isinstance(cloud, dict) else None
+    if not cloud or not isinstance(cluster, dict) or "access" in cluster:
+        return cloud
+    return {**cloud, "cluster": {"access": access, **cluster}}
+
+
 def minimal(**over: Any) -> dict[str, Any]:
-    return {
+    given = {
         "owner": "ml-platform",
         "environment": "dev",
         "purpose": "tests",
@@ -33,6 +44,8 @@ def minimal(**over: Any) -> dict[str, Any]:
         "aws": {"region": "ap-south-1"},
         **over,
     }
+    ways = {"aws": REACHED, "gcp": {"jumpHost": True}}
+    return {key: reached(value, ways[key]) if key in ways else value for key, value in given.items()}
 
 
 def with_pools(*pools: dict[str, Any], region: str = "ap-south-1", **over: Any) -> dict[str, Any]:
@@ -72,6 +85,31 @@ def test_the_schema_of_the_project_names_every_setting() -> None:
     schema = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
     assert set(schema) == {field.alias for field in Settings.model_fields.values()}
     assert all(entry["description"] for entry in schema.values())
+
+
+@pytest.mark.parametrize("name", list(Settings.model_fields))
+def test_the_engine_knows_every_default_that_the_settings_have(name: str) -> None:
+    """Without one in Pulumi.yaml the engine refuses a stack that leaves the setting out, before the program runs."""
+    field = Settings.model_fields[name]
+    entry = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"][field.alias or name]
+    assert ("default" in entry) == (not field.is_required())
+    if "default" in entry:
+        home = on_google() if name == "aws" else minimal()
+        left_out = {key: value for key, value in home.items() if key != field.alias}
+        assert settings.parse(left_out | {field.alias: entry["default"]}) == settings.parse(left_out)
+
+
+def test_a_platform_without_pools_and_workloads_is_a_stack() -> None:
+    read = settings.parse({key: value for key, value in minimal().items() if key != "workloads"})
+    assert read.workloads == settings.stack.Workloads()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("retentionDays", 10**400), ("budget", {"monthlyInr": 10**400}), ("usage", {"lakeGib": float("inf")})],
+)
+def test_a_number_that_nothing_can_count_to_is_refused(key: str, value: Any) -> None:
+    assert len(problems(minimal(**{key: value}))) == 1
 
 
 def test_little_is_enough() -> None:
@@ -538,6 +576,45 @@ def test_a_way_that_google_has_not(pool: dict[str, Any], setting: str, nearest: 
     assert found[f"gcp.cluster.pools[0].{setting}"].nearest == nearest
 
 
+@pytest.mark.parametrize(
+    ("pool", "nearest"),
+    [
+        ({"gpu": "H200", "gpusPerNode": 8, "purchase": "on-demand"}, "spot"),
+        ({"gpu": "H200", "gpusPerNode": 8, "purchase": ["spot", "on-demand"]}, "[spot, flex-start]"),
+        (
+            {"gpu": "H200", "gpusPerNode": 8, "fabric": "rdma", "elastic": True, "purchase": ["spot", "on-demand"]},
+            "[spot, flex-start]",
+        ),
+        (
+            {"gpu": "H100", "gpusPerNode": 2, "purchase": ["reserved", "spot"], "capacityReservation": "held"},
+            "[spot, flex-start]",
+        ),
+    ],
+)  # fmt: skip
+def test_a_machine_is_bought_as_google_sells_it(pool: dict[str, Any], nearest: str) -> None:
+    asked = {"name": "a", "maxNodes": 1, **pool}
+    problem = problems(google_pools(asked))["gcp.cluster.pools[0].purchase"]
+    assert problem.nearest == nearest
+    chain = nearest.strip("[]").split(", ")
+    held = {} if "reserved" in chain else {"capacityReservation": None}
+    settings.parse(google_pools({**asked, **held, "purchase": chain}), check_offered)
+
+
+@pytest.mark.parametrize("fabric", ["tcpx", "rdma"])
+def test_flex_start_has_a_fabric_only_in_a_pool_that_grows_from_zero(fabric: str) -> None:
+    gpu = {"tcpx": "H100", "rdma": "H200"}[fabric]
+    pool = {
+        "name": "a",
+        "gpu": gpu,
+        "gpusPerNode": 8,
+        "maxNodes": 2,
+        "fabric": fabric,
+        "purchase": "flex-start",
+    }
+    settings.parse(google_pools({**pool, "elastic": True}), check_offered)
+    assert "elastic" in problems(google_pools(pool))["gcp.cluster.pools[0].purchase"].allowed
+
+
 def test_the_node_pools_of_a_chain_are_no_other_pools() -> None:
     chain = {"name": "a", "gpu": "L4", "maxNodes": 1, "purchase": ["spot", "on-demand"]}
     other = {"name": "a-spot", "gpu": "L4", "maxNodes": 1}
@@ -606,7 +683,10 @@ def test_two_clouds_in_one_stack() -> None:
         "gcp": {
             **GOOGLE,
             "cluster": {
-                "pools": [{"name": "delhi", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2}]
+                "access": {"jumpHost": True},
+                "pools": [
+                    {"name": "delhi", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2}
+                ],
             },
         }
     }
@@ -777,7 +857,7 @@ def test_whatever_is_written_of_google_is_read_or_refused_by_its_path(
             assert problem.path.startswith(".".join(place))
 
 
-PROOF = {"image": "proof:1", "dcgmImage": "dcgm:4"}
+PROOF = {"image": "registry.in/proof:1", "dcgmImage": "registry.in/dcgm:4"}
 
 
 def with_proof(pools: list[dict[str, Any]], **proof: Any) -> dict[str, Any]:
@@ -813,3 +893,22 @@ def test_a_floor_is_known_or_given() -> None:
     assert settings.parse(with_proof(pools, floorGbs={"train": 20}), check_floors)
     other = problems(with_proof(pools, floorGbs={"trian": 20}))["workloads.proof.floorGbs"]
     assert (other.given, other.nearest) == ("trian", "train")
+
+
+@pytest.mark.parametrize(
+    ("given", "valid", "expected"),
+    [
+        ("A100-80GB", ["A10G", "A100", "H100"], "A100"),
+        ("nvidia a100", ["A10G", "A100"], "A100"),
+        ("NVIDIA_H200_141GB", ["H100", "H200"], "H200"),
+        ("h100", ["A100", "H100"], "H100"),
+        ("A10", ["A10G", "A100"], "A10G"),
+        ("on demand", ["spot", "on-demand"], "on-demand"),
+        ("", ["spot"], None),
+        ("--", ["spot"], None),
+    ],
+)
+def test_a_value_in_more_words_is_nearest_to_the_one_that_it_holds(
+    given: str, valid: list[str], expected: str | None
+) -> None:
+    assert nearest(given, valid) == expected

@@ -126,10 +126,11 @@ def test_no_two_networks_overlap_and_what_is_proposed_is_free(
     nodes: list[IPv4Network], pods: list[IPv4Network], vpc: str, google: bool
 ) -> None:
     values = site(nodeCidrs=[str(n) for n in nodes], podCidrs=[str(n) for n in pods])
-    values["aws"] = {"region": "ap-south-1", "network": {"cidr": vpc}}
+    values["aws"]["network"] = {"cidr": vpc}
     clouds = [IPv4Network(vpc)]
     if google:
-        values["gcp"] = {"project": "unit-project", "region": "asia-south1"}
+        reached = {"access": {"jumpHost": True}}
+        values["gcp"] = {"project": "unit-project", "region": "asia-south1", "cluster": reached}
         read = settings.parse(minimal(aws=None, gcp=values["gcp"])).gcp
         assert read
         of_google = read.network

@@ -99,3 +99,27 @@ def test_a_killed_build_leaves_no_tool_behind(own_folders: Path) -> None:
     assert not target.exists()
     toolchain._into(target, lambda folder: (folder / "whole").write_text("made"))
     assert [file.name for file in target.iterdir()] == ["whole"]
+
+
+def test_a_users_cli_brings_its_own_launcher_or_is_given_ours(own_folders: Path) -> None:
+    cli = program(own_folders / "cli", "pulumi", "echo v3.300.1")
+    assert toolchain._brought(toolchain.ENGINE, str(cli))
+    assert not toolchain._brought(toolchain.LANGUAGE, str(cli))
+    program(own_folders / "cli", "pulumi-language-python", "")
+    assert toolchain._brought(toolchain.LANGUAGE, str(cli))
+    assert not toolchain._brought(toolchain.LANGUAGE, None)
+
+
+def test_a_changed_launcher_is_built_again(own_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "MODULES", own_folders)
+    (own_folders / "tool").mkdir()
+    for name in ("go.mod", "go.sum", "main.go"):
+        (own_folders / "tool" / name).write_text("one")
+    tool = Tool("tool", {"tool": "."}, files={"beside": ("example.com/module", "path")})
+    before = tool.cached
+    (own_folders / "tool" / "main.go").write_text("two")
+    assert tool.cached != before
+    program(tool.cached, "tool", "")
+    assert not tool.built
+    (tool.cached / "beside").write_text("")
+    assert tool.built

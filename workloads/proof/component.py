@@ -2,8 +2,9 @@
 workload do what it may and no more.
 
 They are Jobs that `pulumi up` waits for: an update fails with them. A Job that has passed stays, and is run again when
-its image, program, pool or floor is another. On the local cloud their pods run in name only, so there they show that
-they can be placed, and prove nothing else.
+its image, program, pool or floor is another. Of a pool that grows from zero nobody knows when it has nodes, and an
+update must not wait for what the cloud may be out of: its proof is a suspended CronJob, from which people make the Job.
+On the local cloud pods run in name only, so there they show that they can be placed, and prove nothing else.
 """
 
 import hashlib
@@ -28,6 +29,9 @@ PROGRAM_VOLUME = "program"
 RENDEZVOUS_PORT = 29400
 RENDEZVOUS_SECONDS = 1800  # as training's: a spot GPU node and its image may take minutes
 DEADLINE_SECONDS = 3600
+# A CronJob must have a time; suspended, it never comes.
+NEVER = "0 0 1 1 *"
+JOB_NAME = "JOB_NAME"
 DCGM_LEVEL = 2  # about two minutes: memory, PCIe and NVLink, without the stress of level 3
 SHARED_MEMORY_GIB_PER_GPU = 2
 NCCL_LOG = f"{pods.SCRATCH}/nccl.%h.%p"
@@ -73,18 +77,54 @@ class FabricProof(pulumi.ComponentResource):
         pool = pool_for(args.cluster, args.pool, gpus=_whole(args), pods=args.nodes)
         floor = _floor(pool, args)
         super().__init__("india-ai-infra:workloads:FabricProof", name, None, opts)
-        child = _child(self, args.cluster)
+        child = _child(self, args.cluster, args.cluster.needed_on(args.pool))
         program = _program(name, args.namespace, child)
         meeting = _meeting_point(name, args.namespace, child)
         diagnosis = _pod(args, pool, _dcgm(args, pool))
         self.diagnosis = _job(f"{name}-diag", args, diagnosis, child)
+        spec = _nccl_pod(name, args, pool, _nccl(name, f"{name}-0", args, pool, floor), program)
         fabric = fabric_pod(pool, pool.gpus_per_node)
-        spec = _pod(args, pool, _nccl(name, args, pool, floor), [*_program_volume(program), *fabric.volumes])
-        spec.subdomain, spec.init_containers = name, [*fabric.sidecars] or None
         # After the diagnosis, for each wants every GPU of its nodes; and a broken GPU explains a slow fabric.
         after = _after(child, self.diagnosis, meeting)
         self.nccl = _job(name, args, spec, after, fabric.annotations)
         self.register_outputs({"nccl": self.nccl.id, "diagnosis": self.diagnosis.id})
+
+
+class FabricProofTemplate(pulumi.ComponentResource):
+    """The proof of a pool that grows from zero: `template`, a CronJob that never runs by itself.
+
+    A Job that is made from it (`kubectl create job --from`) runs the diagnosis and then the measurement in the same
+    pods, so that the machines that come are kept from one to the other. Raises as FabricProof does.
+    """
+
+    template: k8s.batch.v1.CronJob
+
+    def __init__(self, name: str, args: FabricProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        pool = pool_for(args.cluster, args.pool, gpus=_whole(args), pods=args.nodes)
+        floor = _floor(pool, args)
+        super().__init__("india-ai-infra:workloads:FabricProofTemplate", name, None, opts)
+        child = _child(self, args.cluster, args.cluster.needed_on(args.pool))
+        program = _program(name, args.namespace, child)
+        meeting = _meeting_point(name, args.namespace, child)
+        # Whatever the Job is called, its first pod is where the ranks meet.
+        nccl = _nccl(name, f"$({JOB_NAME})-0", args, pool, floor)
+        nccl.env = [_own_job(), *pods.environment(_nccl_environment(args, pool))]
+        spec = _nccl_pod(name, args, pool, nccl, program, first=[_dcgm(args, pool)])
+        self.template = k8s.batch.v1.CronJob(
+            name,
+            metadata=ObjectMetaArgs(name=name, namespace=args.namespace, labels=_labels(name)),
+            spec=k8s.batch.v1.CronJobSpecArgs(
+                schedule=NEVER,
+                suspend=True,
+                concurrency_policy="Forbid",
+                job_template=k8s.batch.v1.JobTemplateSpecArgs(
+                    metadata=ObjectMetaArgs(labels=_labels(name) | _queue(args)),
+                    spec=_job_spec(name, args, spec, fabric_pod(pool, pool.gpus_per_node).annotations),
+                ),
+            ),
+            opts=_after(child, meeting),
+        )
+        self.register_outputs({"template": self.template.id})
 
 
 @dataclass
@@ -111,7 +151,7 @@ class LakeProof(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: LakeProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:workloads:LakeProof", name, None, opts)
-        child = _child(self, args.cluster)
+        child = _child(self, args.cluster, args.cluster.platform)
         program = _program(name, args.namespace, child)
         refused = [part for uri in args.refused_uris for part in ("--refused-uri", uri)]
         container = k8s.core.v1.ContainerArgs(
@@ -153,11 +193,13 @@ def _whole(args: FabricProofArgs) -> int:
     return args.cluster.pools[args.pool].gpus_per_node if args.pool in args.cluster.pools else 1
 
 
-def _child(parent: pulumi.Resource, cluster: GpuCluster) -> pulumi.ResourceOptions:
+def _child(
+    parent: pulumi.Resource, cluster: GpuCluster, after: Sequence[pulumi.Resource]
+) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(
         parent=parent,
         provider=cluster.provider,
-        depends_on=list(cluster.platform),
+        depends_on=list(after),
         deleted_with=cluster.resource,
     )
 
@@ -204,31 +246,64 @@ def _job(
     opts: pulumi.ResourceOptions,
     annotations: Mapping[str, str] = MappingProxyType({}),
 ) -> k8s.batch.v1.Job:
-    """A Job that is done when every pod has succeeded, and fails at the first that fails."""
-    fabric = isinstance(args, FabricProofArgs)
-    queue = {"kueue.x-k8s.io/queue-name": args.queue} if fabric and args.queue else {}
-    count = args.nodes if fabric else 1
-    evicted = k8s.batch.v1.PodFailurePolicyOnPodConditionsPatternArgs(type="DisruptionTarget", status="True")
-    again = k8s.batch.v1.PodFailurePolicyRuleArgs(action="Ignore", on_pod_conditions=[evicted])
     timeouts = pulumi.CustomTimeouts(create=f"{DEADLINE_SECONDS}s", update=f"{DEADLINE_SECONDS}s")
     return k8s.batch.v1.Job(
         name,
-        metadata=ObjectMetaArgs(name=name, namespace=args.namespace, labels=_labels(name) | queue),
-        spec=k8s.batch.v1.JobSpecArgs(
-            completion_mode="Indexed",
-            completions=count,
-            parallelism=count,
-            backoff_limit=0,
-            active_deadline_seconds=DEADLINE_SECONDS,
-            pod_failure_policy=k8s.batch.v1.PodFailurePolicyArgs(rules=[again]),
-            template=k8s.core.v1.PodTemplateSpecArgs(
-                metadata=ObjectMetaArgs(labels=_labels(name), annotations={**PLAYED, **annotations}), spec=pod
-            ),
-        ),
+        metadata=ObjectMetaArgs(name=name, namespace=args.namespace, labels=_labels(name) | _queue(args)),
+        spec=_job_spec(name, args, pod, annotations),
         opts=pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(custom_timeouts=timeouts, delete_before_replace=True)
         ),
     )
+
+
+def _queue(args: FabricProofArgs | LakeProofArgs) -> dict[str, str]:
+    queue = args.queue if isinstance(args, FabricProofArgs) else None
+    return {"kueue.x-k8s.io/queue-name": queue} if queue else {}
+
+
+def _job_spec(
+    name: str,
+    args: FabricProofArgs | LakeProofArgs,
+    pod: k8s.core.v1.PodSpecArgs,
+    annotations: Mapping[str, str],
+) -> k8s.batch.v1.JobSpecArgs:
+    """Of a Job that is done when every pod has succeeded, and fails at the first that fails."""
+    count = args.nodes if isinstance(args, FabricProofArgs) else 1
+    evicted = k8s.batch.v1.PodFailurePolicyOnPodConditionsPatternArgs(type="DisruptionTarget", status="True")
+    again = k8s.batch.v1.PodFailurePolicyRuleArgs(action="Ignore", on_pod_conditions=[evicted])
+    return k8s.batch.v1.JobSpecArgs(
+        completion_mode="Indexed",
+        completions=count,
+        parallelism=count,
+        backoff_limit=0,
+        active_deadline_seconds=DEADLINE_SECONDS,
+        pod_failure_policy=k8s.batch.v1.PodFailurePolicyArgs(rules=[again]),
+        template=k8s.core.v1.PodTemplateSpecArgs(
+            metadata=ObjectMetaArgs(labels=_labels(name), annotations={**PLAYED, **annotations}), spec=pod
+        ),
+    )
+
+
+def _nccl_pod(
+    name: str,
+    args: FabricProofArgs,
+    pool: Pool,
+    nccl: k8s.core.v1.ContainerArgs,
+    program: k8s.core.v1.ConfigMap,
+    first: Sequence[k8s.core.v1.ContainerArgs] = (),
+) -> k8s.core.v1.PodSpecArgs:
+    """The pod of the measurement, with the fabric's own parts; `first` runs before anything else in it."""
+    fabric = fabric_pod(pool, pool.gpus_per_node)
+    spec = _pod(args, pool, nccl, [*_program_volume(program), *fabric.volumes])
+    spec.subdomain, spec.init_containers = name, [*first, *fabric.sidecars] or None
+    return spec
+
+
+def _own_job() -> k8s.core.v1.EnvVarArgs:
+    """The name of the pod's Job, which people choose; Kubernetes puts it on each pod."""
+    field = k8s.core.v1.ObjectFieldSelectorArgs(field_path="metadata.labels['batch.kubernetes.io/job-name']")
+    return k8s.core.v1.EnvVarArgs(name=JOB_NAME, value_from=k8s.core.v1.EnvVarSourceArgs(field_ref=field))
 
 
 def _pod(
@@ -280,23 +355,32 @@ def _dcgm(args: FabricProofArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
     )
 
 
-def _nccl(name: str, args: FabricProofArgs, pool: Pool, floor: float) -> k8s.core.v1.ContainerArgs:
-    environment = {
+def _nccl_environment(args: FabricProofArgs, pool: Pool) -> dict[str, pulumi.Input[str]]:
+    return {
         "PYTHONUNBUFFERED": "1",
         "NCCL_DEBUG": "INFO",  # says which network it uses, which the result then holds
         "NCCL_DEBUG_SUBSYS": "INIT,NET",
         "NCCL_DEBUG_FILE": NCCL_LOG,
         **pods.cloud_environment(args.cluster),
         **pods.scratch_environment(),
-        **nccl_environment(pool, pool.gpus_per_node),
+        **nccl_environment(pool, pool.gpus_per_node, pods=args.nodes),
     }
+
+
+def _nccl(name: str, host: str, args: FabricProofArgs, pool: Pool, floor: float) -> k8s.core.v1.ContainerArgs:
+    """The measurement; `host` is the pod where the ranks meet."""
     label = f"{args.cluster.name}/{pool.name}: {pool.gpu} on {pool.fabric}"
     return k8s.core.v1.ContainerArgs(
         name="nccl",
         image=args.image,
-        command=["torchrun", *_torchrun(name, args, pool)],
-        args=[f"--floor-gbs={floor:g}", f"--label={label}", *_evidence(args.evidence_uri)],
-        env=pods.environment(environment),
+        command=["torchrun", *_torchrun(name, host, args, pool)],
+        args=[
+            f"--floor-gbs={floor:g}",
+            f"--label={label}",
+            *(["--locks-memory"] if pool.fabric == "efa" else []),
+            *_evidence(args.evidence_uri),
+        ],
+        env=pods.environment(_nccl_environment(args, pool)),
         resources=resources(pool, pool.gpus_per_node),
         security_context=pods.container_security(),
         ports=[k8s.core.v1.ContainerPortArgs(name="rendezvous", container_port=RENDEZVOUS_PORT)],
@@ -308,14 +392,14 @@ def _nccl(name: str, args: FabricProofArgs, pool: Pool, floor: float) -> k8s.cor
     )
 
 
-def _torchrun(name: str, args: FabricProofArgs, pool: Pool) -> list[str]:
+def _torchrun(name: str, host: str, args: FabricProofArgs, pool: Pool) -> list[str]:
     return [
         f"--nnodes={args.nodes}",
         f"--nproc-per-node={pool.gpus_per_node}",
         "--max-restarts=0",
         f"--rdzv-id={name}",
         "--rdzv-backend=c10d",
-        f"--rdzv-endpoint={name}-0.{name}.{args.namespace}.svc:{RENDEZVOUS_PORT}",
+        f"--rdzv-endpoint={host}.{name}.{args.namespace}.svc:{RENDEZVOUS_PORT}",
         f"--rdzv-conf=join_timeout={RENDEZVOUS_SECONDS},read_timeout={RENDEZVOUS_SECONDS}",
         f"{PROGRAM_DIRECTORY}/nccl.py",
     ]

@@ -4,13 +4,14 @@ Runs under torchrun: NCCL on GPUs, gloo on CPUs. The figures are those of nccl-t
 busbw = algbw · 2(n−1)/n for n ranks, which is comparable with the speed of the links whatever n is. A GB is 10⁹ bytes.
 Prints one JSON object, on the first rank. Source: NVIDIA/nccl-tests, doc/PERFORMANCE.md.
 
-Exit codes: 0 at or above the floor, 1 below it, 2 the sums were wrong.
+Exit codes: 0 at or above the floor, 1 below it, 2 the sums were wrong, 3 the node lets a pod lock too little memory.
 """
 
 import argparse
 import json
 import os
 import re
+import resource
 import sys
 import time
 from datetime import timedelta
@@ -23,7 +24,7 @@ from evidence import keep
 
 MIB = 1 << 20
 GB = 1e9
-BELOW_FLOOR, WRONG = 1, 2
+BELOW_FLOOR, WRONG, LOCKED_OUT = 1, 2, 3
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -42,6 +43,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--evidence-uri", default="", help="where the result is kept: a folder, s3://… or gs://…"
     )
+    parser.add_argument(
+        "--locks-memory",
+        action="store_true",
+        help="the fabric needs all of a pod's memory to be lockable (ulimit -l)",
+    )
     parser.add_argument("--timeout-seconds", type=int, default=600)
     return parser.parse_args(arguments)
 
@@ -49,6 +55,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def bus_bandwidth(size: int, seconds: float, ranks: int) -> float:
     """GB/s over the busiest link for an all_reduce of `size` bytes in `seconds`."""
     return size / seconds / GB * 2 * (ranks - 1) / ranks
+
+
+def lockable(limit: int, machine_bytes: int) -> bool:
+    """Whether a pod under this limit on locked memory (RLIMIT_MEMLOCK, bytes) may lock all that its machine has."""
+    return limit == resource.RLIM_INFINITY or limit >= machine_bytes
 
 
 def sizes(smallest_mib: int, largest_mib: int) -> list[int]:
@@ -135,6 +146,10 @@ def run(asked: argparse.Namespace, device: torch.device) -> dict[str, Any]:
 def main(arguments: list[str]) -> int:
     """Measures as the command line says; the exit code, the same on every rank."""
     asked = parse(arguments)
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    if asked.locks_memory and not lockable(limit, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")):
+        print(json.dumps({"event": "locked out", "ulimit_l_bytes": limit}), flush=True)
+        return LOCKED_OUT
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if cuda else torch.device("cpu")
     if cuda:

@@ -29,8 +29,9 @@ class ModelServerArgs:
 
     model: the name that clients ask for. weights: where they are in the lake (`s3://…`), streamed to the GPUs; None
     takes `model` from the Hugging Face hub, over the only way to the internet that the namespace has.
-    max_model_len: tokens of prompt and answer together; None takes the model's own. gpu_memory_utilization: share of
-    each GPU's memory for weights and KV cache. max_queued_requests: beyond these a request is refused with 503.
+    max_model_len: tokens of prompt and answer together; None takes the model's own. quantization: a method of vLLM;
+    None leaves the checkpoint as it is. gpu_memory_utilization: share of each GPU's memory for weights and KV
+    cache. max_queued_requests: beyond these a request is refused with 503.
     vllm_args: further flags of `vllm serve`.
     """
 
@@ -45,6 +46,7 @@ class ModelServerArgs:
     service_account: str = "serving"
     priority_class: str | None = "india-ai-infra-serving"
     max_model_len: int | None = None
+    quantization: str | None = None
     gpu_memory_utilization: float = 0.9
     max_queued_requests: int = 64
     vllm_args: Sequence[str] = field(default_factory=list)
@@ -65,7 +67,7 @@ class ModelServer(pulumi.ComponentResource):
             raise ValueError(f"gpu_memory_utilization {args.gpu_memory_utilization} is not in (0, 1]")
         super().__init__("india-ai-infra:workloads:ModelServer", name, None, opts)
         child = pulumi.ResourceOptions(
-            parent=self, provider=args.cluster.provider, depends_on=list(args.cluster.platform)
+            parent=self, provider=args.cluster.provider, depends_on=args.cluster.needed_on(args.pool)
         )
         # Neither is `deleted_with` the cluster: Karpenter would drain their nodes one pod at a time, and each pod would
         # come back. They go before its NodePools do.
@@ -192,6 +194,8 @@ def _flags(args: ModelServerArgs, drain: int) -> list[pulumi.Input[str]]:
         flags.append("--load-format=runai_streamer")
     if args.max_model_len is not None:
         flags.append(f"--max-model-len={args.max_model_len}")
+    if args.quantization is not None:
+        flags.append(f"--quantization={args.quantization}")
     return [*flags, *args.vllm_args]
 
 

@@ -72,7 +72,7 @@ class TrainingJob(pulumi.ComponentResource):
         pool = pool_for(args.cluster, args.pool, gpus=args.gpus_per_node, pods=args.nodes)
         super().__init__("india-ai-infra:workloads:TrainingJob", name, None, opts)
         child = pulumi.ResourceOptions(
-            parent=self, provider=args.cluster.provider, depends_on=list(args.cluster.platform)
+            parent=self, provider=args.cluster.provider, depends_on=args.cluster.needed_on(args.pool)
         )
         in_cluster = pulumi.ResourceOptions(deleted_with=args.cluster.resource)
         service = _service(name, args, pulumi.ResourceOptions.merge(child, in_cluster))
@@ -135,7 +135,8 @@ def _job(
     cards = fabric_pod(pool, args.gpus_per_node).annotations
     queue = {"kueue.x-k8s.io/queue-name": args.queue} if args.queue else {}
     # Training takes days; `pulumi up` is done when every rank runs.
-    waiting = {"pulumi.com/waitFor": f"jsonpath={{.status.ready}}={args.nodes}"}
+    # A job that has ended has `succeeded` in its status, and no pod that is ready: the first that is there counts.
+    waiting = {"pulumi.com/waitFor": f"jsonpath={{.status['succeeded','ready']}}={args.nodes}"}
     timeouts = pulumi.CustomTimeouts(create=f"{HEALTHY_SECONDS}s", update=f"{HEALTHY_SECONDS}s")
     return k8s.batch.v1.Job(
         name,
@@ -206,8 +207,8 @@ def _container(name: str, args: TrainingJobArgs, pool: Pool) -> k8s.core.v1.Cont
         "PYTHONUNBUFFERED": "1",
         "TORCH_FR_BUFFER_SIZE": "2000",  # the flight recorder: says which collective hung
         **pods.scratch_environment(),
-        **nccl_environment(pool, args.gpus_per_node),
         **pods.cloud_environment(args.cluster),
+        **nccl_environment(pool, args.gpus_per_node, pods=args.nodes),
         **pods.store_environment(args.endpoint),
     }
     return k8s.core.v1.ContainerArgs(

@@ -9,17 +9,24 @@ import json
 import os
 import subprocess
 import sys
+from concurrent import futures
 from pathlib import Path
 
+import grpc
 from google.protobuf import json_format
-from pulumi.runtime.proto import language_pb2
-
-from localcloud.language_host import LanguageHost, serve
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
 LOGGED = 32  # the SDK has told the engine what went wrong
 
 
-class GoHost(LanguageHost):
+class GoHost(LanguageServer):
+    def __init__(self) -> None:
+        super().__init__(program=lambda: None)
+
+    def Handshake(self, request, context):
+        return language_pb2.LanguageHandshakeResponse()
+
     def Run(self, request, context):
         options = json_format.MessageToDict(request.info.options)
         told = {
@@ -42,5 +49,17 @@ class GoHost(LanguageHost):
         )
 
 
+def serve() -> None:
+    """Serve the engine that started this process, and end with it."""
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(GoHost(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+    engine = os.getppid()
+    while os.getppid() == engine:
+        server.wait_for_termination(timeout=2)
+
+
 if __name__ == "__main__":
-    serve(GoHost())
+    serve()

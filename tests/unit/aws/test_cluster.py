@@ -7,6 +7,7 @@ import pytest
 
 from infra.aws.addons import ADDONS
 from infra.aws.cluster import ADMIN_POLICY, LOG_TYPES, Cluster, ClusterArgs, kubeconfig
+from infra.aws.deployer import Deployer
 from infra.aws.network import Network, NetworkArgs
 from infra.settings.pools import SystemPool
 
@@ -14,6 +15,7 @@ NAME = "india-ai-infra-unit"
 KEY = "arn:aws:kms:ap-south-1:111122223333:key/cluster"
 LOGS_KEY = "arn:aws:kms:ap-south-1:111122223333:key/logs"
 DEPLOYER = "arn:aws:iam::111122223333:role/deployer"
+DEPLOYERS = [Deployer("role/deployer", DEPLOYER)]
 ZONES = ("aps1-az1", "aps1-az2", "aps1-az3")
 EKS_OUTPUTS = {
     "aws:eks/cluster:Cluster": lambda given: {
@@ -36,7 +38,7 @@ def made(deploy, account, personal):
                 name=NAME,
                 version="1.35",
                 network=network,
-                deployer_arn=DEPLOYER,
+                deployers=DEPLOYERS,
                 cluster_key_arn=KEY,
                 logs_key_arn=LOGS_KEY,
                 system=SystemPool(machine_type="m6a.xlarge", min_nodes=2, max_nodes=4),
@@ -209,7 +211,7 @@ def test_it_previews(deploy, account, personal):
         network = Network("net", NetworkArgs(account, personal, NAME, "10.0.0.0/16", ZONES, LOGS_KEY))
         Cluster(
             "cluster",
-            ClusterArgs(account, personal, NAME, "1.34", network, DEPLOYER, KEY, LOGS_KEY, SystemPool()),
+            ClusterArgs(account, personal, NAME, "1.34", network, DEPLOYERS, KEY, LOGS_KEY, SystemPool()),
         )
         return pulumi.Output.from_input(None)
 

@@ -3,8 +3,10 @@
 import email
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,22 +73,32 @@ def test_a_machine_without_efa_is_refused() -> None:
         fabric.interfaces(machine("ap-south-1", "g6.xlarge"))
 
 
-def parts(user_data: str) -> dict[str, str]:
+def parts(user_data: str) -> list[dict[str, Any]]:
     message = email.message_from_string(user_data)
     assert message.is_multipart()
     assert not message.defects
-    return {part.get_content_type(): part.get_payload() for part in message.get_payload()}  # type: ignore[union-attr]
+    found = list(message.get_payload())
+    assert {part.get_content_type() for part in found} == {"application/node.eks.aws"}
+    return [yaml.safe_load(part.get_payload()) for part in found]
 
 
 def test_user_data_of_an_efa_node() -> None:
-    found = parts(fabric.user_data(efa=True, nvme=True))
-    assert set(found) == {"text/x-shellscript", "application/node.eks.aws"}
-    assert found["text/x-shellscript"].startswith("#!/bin/bash\n")
-    assert "vm.nr_hugepages=2560" in found["text/x-shellscript"]
-    assert "strategy: RAID0" in found["application/node.eks.aws"]
+    memory, disks = parts(fabric.user_data(efa=True, nvme=True))
+    assert disks["spec"] == {"instance": {"localStorage": {"strategy": "RAID0"}}}
+    limits = memory["spec"]["containerd"]["baseRuntimeSpec"]["process"]["rlimits"]
+    assert [limit["type"] for limit in limits] == ["RLIMIT_NOFILE", "RLIMIT_MEMLOCK"]
+
+
+def test_locked_memory_survives_nodeadm() -> None:
+    """nodeadm merges the document as Go's JSON does, through numbers of 53 bits; containerd reads 64 unsigned ones."""
+    (config,) = parts(fabric.user_data(efa=True, nvme=False))
+    for limit in config["spec"]["containerd"]["baseRuntimeSpec"]["process"]["rlimits"]:
+        for size in (limit["soft"], limit["hard"]):
+            assert int(float(size)) == size < 1 << 53
+    assert max(found.memory_gib for found in machines("ap-south-1")) * (1 << 30) < fabric.LOCKED_BYTES
 
 
 def test_user_data_has_only_what_the_node_needs() -> None:
-    assert set(parts(fabric.user_data(efa=False, nvme=True))) == {"application/node.eks.aws"}
-    assert set(parts(fabric.user_data(efa=True, nvme=False))) == {"text/x-shellscript"}
+    assert [*parts(fabric.user_data(efa=False, nvme=True))[0]["spec"]] == ["instance"]
+    assert [*parts(fabric.user_data(efa=True, nvme=False))[0]["spec"]] == ["containerd"]
     assert fabric.user_data(efa=False, nvme=False) == ""

@@ -141,6 +141,9 @@ def test_private_subnets_go_out_through_nat(build, nat_per_zone, nats):
     made = build(nat_per_zone=nat_per_zone)
     gateways = made.of("ec2/natGateway:NatGateway")
     assert len(gateways) == nats
+    assert all(gateway.delete_before_replace for gateway in gateways.values()), (
+        "its address is in one at a time"
+    )
     for zone in ZONES:
         way = made.one("ec2/route:Route", f"net-private-{zone}").inputs
         assert way["destinationCidrBlock"] == "0.0.0.0/0"

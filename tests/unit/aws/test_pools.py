@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from infra.aws import nodepools, pools
 from infra.aws.cluster import Cluster, ClusterArgs
+from infra.aws.deployer import Deployer
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.pools import Pools, PoolsArgs, describe, one_zone
 from infra.catalog import Asked, choose, choose_for, machine
-from infra.settings.pools import GpuPool, SystemPool
+from infra.settings.pools import AwsPool, GooglePool, GpuPool, SystemPool
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 NAME = "india-ai-infra-unit"
@@ -45,7 +46,17 @@ def made(deploy, account, personal):
             network = Network("net", NetworkArgs(account, personal, NAME, "10.0.0.0/16", ZONES, KEY))
             cluster = Cluster(
                 "cluster",
-                ClusterArgs(account, personal, NAME, "1.35", network, "arn:deployer", KEY, KEY, SystemPool()),
+                ClusterArgs(
+                    account,
+                    personal,
+                    NAME,
+                    "1.35",
+                    network,
+                    [Deployer("", "arn:deployer")],
+                    KEY,
+                    KEY,
+                    SystemPool(),
+                ),
             )
             release = kubernetes.helm.v3.Release("karpenter", chart="karpenter")
             return Pools(
@@ -232,7 +243,7 @@ def test_its_launch_template(made):
     assert placement.inputs["strategy"] == "cluster"
     user_data = base64.b64decode(template["userData"]).decode()
     assert "RAID0" in user_data
-    assert "nr_hugepages" in user_data
+    assert "RLIMIT_MEMLOCK" in user_data
     assert template["blockDeviceMappings"][0]["ebs"]["kmsKeyId"] == KEY
     assert template["metadataOptions"]["httpTokens"] == "required"
     assert group.inputs["vpcId"]
@@ -271,7 +282,6 @@ def test_pools_as_pods_see_them():
     assert seen["fabric"].limits == {
         "nvidia.com/gpu": "8",
         "vpc.amazonaws.com/efa": "32",
-        "hugepages-2Mi": "5120Mi",
     }
     assert seen["fabric"].node_selector == {"india-ai-infra/pool": "fabric"}
     assert seen["fabric"].tolerations == [
@@ -348,6 +358,60 @@ def test_a_capacity_block_is_taken_through_the_launch_template(made):
     assert template["capacityReservationSpecification"] == {
         "capacityReservationTarget": {"capacityReservationId": RESERVATION}
     }
+    assert "placement" not in template
+    assert "pools-block" not in recorded.of("placementGroup:PlacementGroup")
+
+
+@pytest.mark.parametrize(("group", "placed"), [(False, None), ("held-group", "held-group")])
+@pytest.mark.parametrize("elastic", [False, True])
+def test_what_is_reserved_is_in_no_group_but_its_own(made, group, placed, elastic):
+    held = AwsPool(
+        name="held",
+        gpu="H100",
+        gpus_per_node=8,
+        fabric="efa",
+        elastic=elastic,
+        max_nodes=2,
+        purchase="reserved",
+        capacity_reservation=RESERVATION,
+        placement_group=group,
+        zone=None if elastic else "aps1-az2",
+    )
+    recorded = made(held)
+    assert not recorded.of("placementGroup:PlacementGroup"), (
+        "a new one has none of the reservation's machines"
+    )
+    if elastic:
+        selector = valid(recorded.one("EC2NodeClass").inputs).get("placementGroupSelector", {})
+        assert selector.get("name") == placed
+    else:
+        template = recorded.one("ec2/launchTemplate:LaunchTemplate", "pools-held").inputs
+        assert template.get("placement", {}).get("groupName") == placed
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (
+            {"purchase": "capacity-block", "placement_group": True},
+            "without placementGroup: the machines of a block",
+        ),
+        (
+            {"purchase": "reserved", "placement_group": True},
+            "the name of the group that the reservation was made in",
+        ),
+        ({"purchase": "on-demand", "placement_group": "named"}, "only reserved takes a name"),
+    ],
+)
+def test_a_placement_group_that_could_hold_nothing_is_refused(asked, why):
+    held = {} if asked["purchase"] == "on-demand" else {"capacity_reservation": RESERVATION}
+    with pytest.raises(ValueError, match=why):
+        AwsPool(name="held", gpu="H100", gpus_per_node=8, fabric="efa", max_nodes=2, **asked, **held)
+
+
+def test_a_group_has_a_name_on_aws_only():
+    with pytest.raises(ValueError, match="groups of nodes have names on AWS only"):
+        GooglePool(name="held", gpu="H100", gpus_per_node=8, max_nodes=2, placement_group="named")
 
 
 @pytest.mark.parametrize(("gpu", "count"), [("H100", 8), ("H200", 8), ("B200", 8), ("A100", 8), ("L40S", 4)])
@@ -370,7 +434,8 @@ def test_an_elastic_pool_with_efa_has_the_same_layout_as_one_that_stands(made, g
     assert spec["template"]["spec"]["nodeClassRef"]["name"] == "elastic"
     seen = describe("ap-south-1", [elastic, stands])
     assert seen["elastic"].limits["vpc.amazonaws.com/efa"] == seen["stands"].limits["vpc.amazonaws.com/efa"]
-    assert "hugepages-2Mi" not in seen["elastic"].limits
+    assert seen["elastic"].limits == seen["stands"].limits
+    assert "RLIMIT_MEMLOCK" in node_class["userData"] and "RAID0" not in node_class["userData"]
 
 
 def test_a_job_is_told_before_its_machine_is_taken(made):

@@ -47,6 +47,7 @@ def brute_force(where: list[str], wanted: Asked) -> list[tuple[float, str, str, 
                 not m.zones,
                 way not in (("spot", "on-demand") if wanted.purchase == "any" else (wanted.purchase,)),
                 way == "capacity-block" and not m.capacity_blocks,
+                m.ways != () and way not in m.ways,
                 usd is None,
                 way == "spot"
                 and m.on_demand_usd is not None
@@ -135,6 +136,24 @@ def test_a_month_at_the_hazard_of_a_band_loses_its_share(band: str) -> None:
         (MUMBAI, Asked("H100", gpus_per_node=8, fabric="tcpx"), "fabric", "efa or rdma with 8 a node"),
         (MUMBAI, Asked("T4", gpus_per_node=8, fabric="rdma"), "fabric", "T4 has efa with"),
         (["asia-south1"], Asked("L4", fabric="rdma"), "fabric", "rdma comes with 8 × H200"),
+        (
+            ["asia-south1"],
+            Asked("H200", gpus_per_node=8, purchase="on-demand"),
+            "purchase",
+            "a3-ultragpu-8g.*; spot",
+        ),
+        (
+            ["asia-south2"],
+            Asked("H100", gpus_per_node=4, purchase="on-demand"),
+            "purchase",
+            "spot or flex-start only",
+        ),
+        (
+            ["asia-south1"],
+            Asked("H100", gpus_per_node=2, purchase="reserved"),
+            "purchase",
+            "spot or flex-start only",
+        ),
         (["ap-south-2"], Asked("L40S", purchase="on-demand"), "purchase", "spot"),
         (MUMBAI, Asked("A100", gpus_per_node=8), "purchase", "p4d.24xlarge: spot saves 7%.*; on-demand"),
         (MUMBAI, Asked("L4", purchase="capacity-block"), "purchase", "is not sold in capacity blocks"),

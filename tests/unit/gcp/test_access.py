@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pulumi_gcp as gcp
 import pytest
 
 from infra import interfaces
@@ -39,7 +40,8 @@ def build(deploy, project, bucket):
     def run(people):
         def program():
             lake = interfaces.Lake({role: bucket(role) for role in (*DATA, "audit")})
-            Access("access", AccessArgs(project, lake, bucket("access-logs"), people))
+            cluster = gcp.container.Cluster("cluster", initial_node_count=1)
+            Access("access", AccessArgs(project, lake, cluster, people))
 
         return deploy(program)
 
@@ -84,7 +86,6 @@ def _may(made, who, action, where):
         ("ml-engineer", "create", "models/candidates/m", False),
         ("ml-engineer", "get", "audit/x", False),
         ("auditor", "get", "audit/x", True),
-        ("auditor", "get", "access-logs/raw/x", True),
         ("auditor", "get", "raw/landing/day.parquet", False),
         ("auditor", "create", "audit/x", False),
         ("training", "get", "features/x", True),
@@ -137,6 +138,13 @@ def test_a_role_without_people_is_nobodys(build):
         MEMBERS["serving"],
         MEMBERS["proof"],
     }
+
+
+def test_pods_are_granted_once_the_cluster_made_their_identity_pool_and_people_at_once(made):
+    cluster = made.one("container/cluster:Cluster").urn
+    for binding in made.of("BucketIAMMember").values():
+        pod = binding.inputs["member"].startswith("principal://")
+        assert (cluster in binding.depends_on) is pod, binding.name
 
 
 def test_a_grant_on_no_bucket_is_refused(bucket):

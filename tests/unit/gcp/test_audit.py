@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+import localcloud
 from infra import interfaces
 from infra.gcp.audit import ALERTS, Audit, AuditArgs
+from localcloud.log_filters import matches
+
+ENTRIES = json.loads((Path(localcloud.__file__).parent / "data" / "google_log_entries.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +21,7 @@ def build(deploy, project, personal, bucket, key):
         def program():
             lake = interfaces.Lake({"audit": bucket("audit")})
             audit = Audit("audit", AuditArgs(project, personal, lake, key("logs"), "unit", **more))
-            return {"bucket": audit.log_bucket, "topic": audit.topic}
+            return {"bucket": audit.log_bucket}
 
         return deploy(program)
 
@@ -38,6 +45,9 @@ def test_reads_and_writes_of_data_are_written_down(made):
         assert not any("exemptedMembers" in log for log in config["auditLogConfigs"])
 
 
+LOG_BUCKET = "projects/unit-project/locations/asia-south1/buckets/unit-audit-a1b2c3"
+
+
 @pytest.mark.parametrize(("asked", "kept"), [(365, 730), (1000, 1000), (3650, 3650)])
 def test_logs_stay_in_the_region_under_a_key_and_long_enough(build, asked, kept):
     made = build(log_days=asked)
@@ -45,11 +55,31 @@ def test_logs_stay_in_the_region_under_a_key_and_long_enough(build, asked, kept)
     assert bucket["location"] == "asia-south1"
     assert bucket["retentionDays"] == kept
     assert bucket["cmekSettings"]["kmsKeyName"].endswith("/cryptoKeys/logs")
-    sinks = {sink.inputs["destination"] for sink in made.of("projectSink:ProjectSink").values()}
-    assert sinks == {
-        "logging.googleapis.com/projects/unit-project/locations/asia-south1/buckets/unit-audit",
-        "storage.googleapis.com/audit",
+    assert made.result["bucket"] == LOG_BUCKET
+
+
+def test_every_log_goes_to_the_region_once_and_none_to_global(made):
+    sinks = {sink.name: sink.inputs for sink in made.of("projectSink:ProjectSink").values()}
+    assert {name: sink["destination"] for name, sink in sinks.items()} == {
+        "audit": f"logging.googleapis.com/{LOG_BUCKET}",
+        "audit-archive": "storage.googleapis.com/audit",
     }
+    assert sinks["audit"]["name"] == "_Default"
+    for told in ENTRIES.values():
+        assert matches(sinks["audit"]["filter"], told["entry"])
+
+
+def test_a_second_stack_of_a_project_leaves_its_default_sink_alone(build):
+    sinks = build(default_sink=False).of("projectSink:ProjectSink")
+    assert not any("name" in sink.inputs for sink in sinks.values())
+    kept = {name for name, told in ENTRIES.items() if matches(sinks["audit"].inputs["filter"], told["entry"])}
+    assert kept == set(ENTRIES) - {"a container says something"}
+
+
+def test_a_deleted_log_bucket_does_not_hold_the_name_of_the_next(made):
+    end = made.one("randomId:RandomId")
+    assert end.urn in made.one("projectBucketConfig:ProjectBucketConfig").depends_on
+    assert end.inputs["keepers"] == {"region": "asia-south1"}
 
 
 def test_the_archive_is_written_by_the_logging_agent_alone(made):
@@ -58,22 +88,43 @@ def test_the_archive_is_written_by_the_logging_agent_alone(made):
     assert grant["member"] == "serviceAccount:service-123456789012@gcp-sa-logging.iam.gserviceaccount.com"
 
 
-def test_alerts_go_to_a_topic_in_the_region_and_by_mail(made):
-    topic = made.one("pubsub/topic:Topic").inputs
-    assert topic["messageStoragePolicy"] == {
-        "allowedPersistenceRegions": ["asia-south1"],
-        "enforceInTransit": True,
-    }
-    assert topic["kmsKeyName"].endswith("/cryptoKeys/logs")
-    channels = made.of("notificationChannel:NotificationChannel")
-    assert {channel.inputs["type"] for channel in channels.values()} == {"pubsub", "email"}
+def test_an_agent_is_made_before_its_grant_and_what_acts_as_it_comes_after(made):
+    agent, grant = made.one("ServiceIdentity"), made.one("BucketIAMMember")
+    assert agent.inputs["service"] == "logging.googleapis.com"
+    assert agent.urn in grant.depends_on
+    assert grant.urn in made.one("projectSink:ProjectSink", "audit-archive").depends_on
+
+
+def test_alerts_are_mailed(made):
+    (mail,) = made.of("notificationChannel:NotificationChannel").values()
+    assert mail.inputs["type"] == "email"
+    assert mail.inputs["labels"] == {"email_address": "soc@example.in"}
     policies = made.of("alertPolicy:AlertPolicy")
     assert set(policies) == {f"audit-{alert}" for alert in ALERTS}
     for policy in policies.values():
-        assert len(policy.inputs["notificationChannels"]) == 2
+        assert mail.urn in policy.depends_on
+        assert len(policy.inputs["notificationChannels"]) == 1
         assert policy.inputs["alertStrategy"]["notificationRateLimit"] == {"period": "300s"}
 
 
-def test_without_addresses_alerts_still_reach_the_topic(build):
+def test_nothing_is_published_where_nobody_listens(made):
+    # What is published to a topic without a subscription is dropped.
+    assert bool(made.of("pubsub/topic:Topic")) is bool(made.of("pubsub/subscription:Subscription"))
+
+
+def test_without_addresses_alerts_are_incidents_only(build):
     made = build()
-    assert list(made.of("notificationChannel:NotificationChannel")) == ["audit-topic"]
+    assert not made.of("notificationChannel:NotificationChannel")
+    assert all(policy.inputs["notificationChannels"] == [] for policy in made.of("alertPolicy").values())
+    assert set(made.of("alertPolicy:AlertPolicy")) == {f"audit-{alert}" for alert in ALERTS}
+
+
+@pytest.mark.parametrize("what", ENTRIES)
+def test_an_entry_that_google_writes_fires_its_alert_and_no_other(what):
+    told = ENTRIES[what]
+    fired = {name for name, alert in ALERTS.items() if matches(alert.filter, told["entry"])}
+    assert fired == ({told["alert"]} if told["alert"] else set()), told["source"]
+
+
+def test_every_alert_is_fired_by_some_recorded_entry():
+    assert {told["alert"] for told in ENTRIES.values()} - {None} == set(ALERTS)

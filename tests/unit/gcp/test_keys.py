@@ -18,7 +18,6 @@ USERS = {
     "logs": {
         f"service-{NUMBER}@gs-project-accounts.iam.gserviceaccount.com",
         f"cmek-p{NUMBER}@gcp-sa-logging.iam.gserviceaccount.com",
-        f"service-{NUMBER}@gcp-sa-pubsub.iam.gserviceaccount.com",
     },
 }
 

@@ -14,7 +14,6 @@ from infra.gcp.tags import Handling
 from infra.handling import DATA
 
 KEPT = (*DATA, "audit")
-ALL = (*KEPT, "access-logs")
 DAY = 86_400
 
 
@@ -40,12 +39,12 @@ def bucket(made, role):
 
 
 def test_there_is_a_bucket_for_each_role(made):
-    assert set(made.of("storage/bucket:Bucket")) == {f"lake-{role}" for role in ALL}
+    assert set(made.of("storage/bucket:Bucket")) == {f"lake-{role}" for role in KEPT}
     assert tuple(made.result) == KEPT
     assert made.result["raw"]["uri"] == f"gs://{made.result['raw']['name']}"
 
 
-@pytest.mark.parametrize("role", ALL)
+@pytest.mark.parametrize("role", KEPT)
 def test_a_bucket_is_private_and_in_the_region(made, role):
     given = bucket(made, role)
     assert given["uniformBucketLevelAccess"] is True
@@ -54,9 +53,7 @@ def test_a_bucket_is_private_and_in_the_region(made, role):
     assert "customPlacementConfig" not in given
 
 
-@pytest.mark.parametrize(
-    ("role", "use"), [*((role, "lake") for role in DATA), ("audit", "logs"), ("access-logs", "logs")]
-)
+@pytest.mark.parametrize(("role", "use"), [*((role, "lake") for role in DATA), ("audit", "logs")])
 def test_a_bucket_is_under_its_key(made, role, use):
     assert bucket(made, role)["encryption"]["defaultKmsKeyName"].endswith(f"/cryptoKeys/{use}")
 
@@ -65,10 +62,9 @@ def test_data_has_versions_and_logs_can_not_be_altered(made):
     for role in DATA:
         assert bucket(made, role)["versioning"] == {"enabled": True}
         assert "retentionPolicy" not in bucket(made, role)
-    for role in ("audit", "access-logs"):
-        kept = bucket(made, role)["retentionPolicy"]
-        assert int(kept["retentionPeriod"]) == 365 * DAY
-        assert kept["isLocked"] is False
+    kept = bucket(made, "audit")["retentionPolicy"]
+    assert int(kept["retentionPeriod"]) == 365 * DAY
+    assert kept["isLocked"] is False
 
 
 def test_objects_versions_and_parts_expire(made, build, internal):
@@ -85,20 +81,15 @@ def test_objects_versions_and_parts_expire(made, build, internal):
 
 def test_a_version_that_was_deleted_can_be_had_back(made):
     # Whoever may delete an object may delete its versions, unlike on S3.
-    for role in ALL:
+    for role in KEPT:
         seconds = bucket(made, role)["softDeletePolicy"]["retentionDurationSeconds"]
         assert 30 * DAY <= seconds <= 90 * DAY
 
 
-def test_every_bucket_logs_its_accesses_but_the_one_of_the_logs(made):
-    logs = made.one("storage/bucket:Bucket", "lake-access-logs")
-    delivery = made.one("BucketIAMMember", "lake-access-logs-delivery")
-    assert delivery.inputs["member"] == "group:cloud-storage-analytics@google.com"
-    for role in KEPT:
-        log = bucket(made, role)["logging"]
-        assert log["logObjectPrefix"] == f"{role}/"
-        assert delivery.urn in made.one("storage/bucket:Bucket", f"lake-{role}").depends_on
-    assert "logging" not in logs.inputs
+def test_no_bucket_waits_for_a_grant_to_another_organisation(made):
+    # iam.allowedPolicyMemberDomains is on by default: the writer of usage logs is a group of google.com.
+    assert not made.of("BucketIAMMember")
+    assert not any("logging" in found.inputs for found in made.of("storage/bucket:Bucket").values())
 
 
 @pytest.mark.parametrize("protect", [True, False])

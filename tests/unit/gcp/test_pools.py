@@ -26,7 +26,18 @@ CHAIN = GooglePool(
 )
 ONE = GooglePool(name="one", gpu="H100", max_nodes=4)
 TCPX = GooglePool(name="train", gpu="H100", gpus_per_node=8, fabric="tcpx", max_nodes=4, min_nodes=2)
-RDMA = GooglePool(name="big", gpu="H200", gpus_per_node=8, fabric="rdma", max_nodes=2, purchase="on-demand")
+RDMA = GooglePool(
+    name="big",
+    gpu="H200",
+    gpus_per_node=8,
+    fabric="rdma",
+    max_nodes=2,
+    purchase="reserved",
+    capacity_reservation="held",
+)
+FLEXIBLE = RDMA.model_copy(
+    update={"name": "flex", "elastic": True, "purchase": ("flex-start",), "capacity_reservation": None}
+)
 ELASTIC = GooglePool(name="grows", gpu="H100", gpus_per_node=8, fabric="tcpx", max_nodes=4, elastic=True)
 CLOSE = GooglePool(name="close", gpu="L4", gpus_per_node=4, placement_group=True, max_nodes=2)
 
@@ -265,6 +276,16 @@ def test_every_gpu_of_google_has_its_name_there():
     assert set(ACCELERATORS) == {found.gpu for found in everywhere() if found.cloud == "gcp" and found.gpu}
 
 
+def test_flex_start_nodes_with_a_fabric_come_from_zero_and_in_no_placement(made):
+    recorded = made(FLEXIBLE)
+    flexible = pool(recorded, "flex")
+    assert flexible["autoscaling"]["totalMinNodeCount"] == 0
+    assert flexible["nodeConfig"]["flexStart"] is True
+    assert len(flexible["networkConfig"]["additionalNodeNetworkConfigs"]) == 9
+    assert "placementPolicy" not in flexible
+    assert not recorded.of("compute/resourcePolicy:ResourcePolicy")
+
+
 @given(
     st.sampled_from(["asia-south1", "asia-south2"]),
     st.sampled_from(["T4", "L4", "H100", "H200"]),
@@ -284,6 +305,7 @@ def test_whatever_is_chosen_exists_where_its_nodes_stand(region, gpu, count, fab
     found = machine(region, seen.machine_types[0])
     assert one_zone(found) in found.zones
     assert found.zones and all(zone.startswith(region) for zone in found.zones)
+    assert found.sold_as(purchase)
     assert found.gpu_count == count == int(seen.limits["nvidia.com/gpu"])
     assert fabric in ("none", *found.fabrics)
     if fabric != "none":

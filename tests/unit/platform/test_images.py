@@ -8,7 +8,7 @@ from infra.aws import registry as ecr
 from infra.gcp import registry as artifact_registry
 from infra.platform import Platform, PlatformArgs
 from infra.platform.charts import charts
-from infra.platform.images import images
+from infra.platform.images import from_mirror, images
 
 ON_PREMISES = {"cilium"}
 MIRRORS = {name: f"mirror.example/{name}" for name in (*ecr.UPSTREAMS, ecr.EKS_ADDONS)}
@@ -74,3 +74,22 @@ def test_both_clouds_know_every_upstream_of_their_charts():
 
     assert upstreams("aws") == {*ecr.UPSTREAMS, ecr.EKS_ADDONS}
     assert upstreams("gcp") == set(artifact_registry.UPSTREAMS)
+
+
+@pytest.mark.parametrize(
+    ("reference", "pulled"),
+    [
+        ("vllm/vllm-openai:v0.33.0", "mirror.example/docker.io/vllm/vllm-openai:v0.33.0"),
+        ("python:3.13", "mirror.example/docker.io/library/python:3.13"),
+        ("docker.io/vllm/vllm-openai:v0.33.0", "mirror.example/docker.io/vllm/vllm-openai:v0.33.0"),
+        ("nvcr.io/nvidia/cloud-native/dcgm:4.5.3", "mirror.example/nvcr.io/nvidia/cloud-native/dcgm:4.5.3"),
+        ("registry.example.in:5000/team/vllm:1", "registry.example.in:5000/team/vllm:1"),
+        (
+            "1.dkr.ecr.ap-south-1.amazonaws.com/a/b@sha256:00",
+            "1.dkr.ecr.ap-south-1.amazonaws.com/a/b@sha256:00",
+        ),
+    ],
+)
+def test_a_workloads_image_comes_from_its_upstreams_mirror(deploy, reference, pulled):
+    assert deploy(lambda: from_mirror(reference, MIRRORS)).result == pulled
+    assert from_mirror(reference, {}) == reference, "without a mirror it stays as it is named"

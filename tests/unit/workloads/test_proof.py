@@ -12,6 +12,7 @@ from workloads.proof import component
 from workloads.proof.component import (
     FabricProof,
     FabricProofArgs,
+    FabricProofTemplate,
     LakeProof,
     LakeProofArgs,
     fabric_pools,
@@ -78,11 +79,15 @@ def test_nccl_runs_under_torchrun_with_the_floor_of_the_facts(made):
     assert nccl["args"] == [
         "--floor-gbs=300",
         "--label=mumbai/train: H100 on efa",
+        "--locks-memory",
         "--evidence-uri",
         EVIDENCE,
     ]
     environment = {variable["name"]: variable["value"] for variable in nccl["env"]}
     assert environment["FI_EFA_USE_HUGE_PAGE"] == "0"
+    assert environment["NCCL_NET"] == "AWS Libfabric"
+    diagnosis = {variable["name"] for variable in container(made, "fabric-diag")["env"]}
+    assert "NCCL_NET" not in diagnosis, "DCGM's image has no plugin, and stays within a node"
     assert environment["NCCL_DEBUG_FILE"].startswith("/scratch/")
     assert "NCCL_PROTO" not in environment
 
@@ -171,3 +176,46 @@ def test_programs_never_import_pulumi_and_the_component_never_torch():
         assert not names & (
             {"torch", "boto3"} if file == "component.py" else {"pulumi", "infra", "workloads"}
         ), file
+
+
+@pytest.fixture(scope="module")
+def template(deploy):
+    args = FabricProofArgs(
+        gpu_cluster(SERVE, TRAIN), "train", "registry.example/proof:1", "registry.example/dcgm:4"
+    )
+    return deploy(lambda: FabricProofTemplate("fabric", args).template.id)
+
+
+def test_an_elastic_pool_is_proved_when_people_ask_and_no_update_waits(template):
+    assert not template.of("v1:Job"), "an update waits for a Job"
+    cron = template.one("v1:CronJob", "fabric").inputs["spec"]
+    assert cron["suspend"] is True
+    made = cron["jobTemplate"]
+    assert made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
+    assert made["spec"]["backoffLimit"] == 0
+    assert made["spec"]["completions"] == made["spec"]["parallelism"] == 2
+
+
+def test_its_pods_are_diagnosed_and_then_measured_on_the_same_nodes(template):
+    spec = template.one("v1:CronJob", "fabric").inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (diagnosis,) = spec["initContainers"]
+    (nccl,) = spec["containers"]
+    assert "dcgmi diag -r 2 -j" in diagnosis["command"][-1]
+    for one in (diagnosis, nccl):
+        assert one["resources"]["limits"] == dict(TRAIN.limits)
+        assert one["securityContext"]["allowPrivilegeEscalation"] is False
+    assert spec["nodeSelector"] == dict(TRAIN.node_selector)
+
+
+def test_its_ranks_meet_whatever_the_job_is_called(template):
+    """Kubernetes puts the Job's name on its pods, and calls the first one after it."""
+    cron = template.one("v1:CronJob", "fabric").inputs["spec"]["jobTemplate"]["spec"]
+    (nccl,) = cron["template"]["spec"]["containers"]
+    assert "--rdzv-endpoint=$(JOB_NAME)-0.fabric.proof.svc:29400" in nccl["command"]
+    (name,) = [variable for variable in nccl["env"] if variable["name"] == "JOB_NAME"]
+    assert name["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.labels['batch.kubernetes.io/job-name']"
+    assert {"AWS_REGION", "NCCL_DEBUG"} <= {variable["name"] for variable in nccl["env"]}
+    assert cron["template"]["spec"]["subdomain"] == "fabric"
+    service = template.one("v1:Service", "fabric-rendezvous").inputs
+    assert service["metadata"]["name"] == "fabric"
+    assert service["spec"]["selector"].items() <= cron["template"]["metadata"]["labels"].items()

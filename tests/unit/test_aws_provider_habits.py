@@ -1,0 +1,272 @@
+"""AWS' habits: each row of the table is played by the local cloud, in a scenario of its own, against a moto."""
+
+# Fixtures of another module are imported, and named again where a test takes them.
+# ruff: noqa: F401, F811
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.session import Session
+from test_aws_provider import (
+    REGION,
+    TRUST,
+    World,
+    about,
+    endpoint,
+    played,
+    world,
+)
+
+from localcloud.providers import aws_habits, aws_table
+from localcloud.providers.aws import Aws
+from localcloud.providers.serve import Resource, ResourceFailed, Values
+
+ROLE = "arn:aws:iam::123456789012:role/nodes"
+VPC, SUBNET, CLUSTER = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:eks/cluster:Cluster"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
+
+
+def network(world: World, name: str) -> list[str]:
+    """A VPC with a subnet in each zone of the region."""
+    vpc = world.make(VPC, f"{name}-vpc", {"cidrBlock": "10.0.0.0/16"})
+    return [
+        world.make(
+            SUBNET,
+            f"{name}-{zone}",
+            {"vpcId": vpc.id, "cidrBlock": f"10.0.{index}.0/24", "availabilityZoneId": zone},
+        ).id
+        for index, zone in enumerate(("aps1-az1", "aps1-az2", "aps1-az3"))
+    ]
+
+
+def cluster(world: World, name: str, **more: Any) -> Any:
+    return world.make(
+        CLUSTER,
+        name,
+        {
+            "name": name,
+            "version": "1.34",
+            "roleArn": ROLE,
+            "vpcConfig": {"subnetIds": network(world, name)},
+            **more,
+        },
+    )
+
+
+def end(world: World, *names: str) -> None:
+    for name in names:
+        world.remove(name)
+
+
+def end_network(world: World, name: str) -> None:
+    end(world, *(f"{name}-{zone}" for zone in ("aps1-az1", "aps1-az2", "aps1-az3")), f"{name}-vpc")
+
+
+def an_address_in_two_gateways(world: World) -> None:
+    subnets = network(world, "nat")
+    eip = world.make("aws:ec2/eip:Eip", "address", {"domain": "vpc"})
+    given = {"allocationId": eip.id, "subnetId": subnets[0]}
+    world.make("aws:ec2/natGateway:NatGateway", "first", given)
+    cards = interfaces(world)
+    with pytest.raises(ResourceFailed, match=r"CreateNatGateway was refused: Resource\.AlreadyAssociated"):
+        world.make("aws:ec2/natGateway:NatGateway", "second", given)
+    assert interfaces(world) == cards, "what was refused leaves nothing"
+    end(world, "first")
+    world.make("aws:ec2/natGateway:NatGateway", "second", {**given, "subnetId": subnets[1]})
+    end(world, "second", "address")
+    end_network(world, "nat")
+
+
+def interfaces(world: World) -> list[str]:
+    found = world.aws._calls.api.call("ec2", REGION, "DescribeNetworkInterfaces", {})["NetworkInterfaces"]
+    return sorted(card["NetworkInterfaceId"] for card in found)
+
+
+def a_sixth_address(world: World) -> None:
+    names = [f"address-{index}" for index in range(5)]
+    for name in names:
+        world.make("aws:ec2/eip:Eip", name, {"domain": "vpc"})
+    with pytest.raises(ResourceFailed, match="AllocateAddress was refused: AddressLimitExceeded"):
+        world.make("aws:ec2/eip:Eip", "address-5", {"domain": "vpc"})
+    end(world, *names)
+    names = [f"net-{index}" for index in range(4)]  # the account's default one is the fifth
+    for name in names:
+        world.make(VPC, name, {"cidrBlock": "10.0.0.0/16"})
+    with pytest.raises(ResourceFailed, match="CreateVpc was refused: VpcLimitExceeded"):
+        world.make(VPC, "net-4", {"cidrBlock": "10.0.0.0/16"})
+    end(world, *names)
+
+
+def a_region_that_is_off(world: World) -> None:
+    words = r"InvalidClientTokenId: .*aws account enable-region --region-name ap-south-2"
+    with pytest.raises(ResourceFailed, match=words):
+        Aws().configure({"region": "ap-south-2"})
+    away = {"cidrBlock": "10.0.0.0/16", "region": "ap-south-2"}
+    with pytest.raises(ResourceFailed, match=words):
+        world.aws.check(about(VPC, "away"), {}, away)
+    with pytest.raises(ResourceFailed, match=words):
+        world.aws.create(about(VPC, "away"), away)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(aws_habits.ENABLED_REGIONS, "ap-south-2")
+        Aws().configure({"region": "ap-south-2"})
+        world.make(VPC, "away", away)
+        end(world, "away")
+
+
+def a_secret_made_again(world: World) -> None:
+    secret = "aws:secretsmanager/secret:Secret"
+    world.make(secret, "token", {"name": "token"})
+    end(world, "token")
+    with pytest.raises(ResourceFailed, match=r"InvalidRequestException: .*already scheduled for deletion"):
+        world.make(secret, "token", {"name": "token"})
+    for _ in range(2):  # without a window its name is free at once
+        world.make(secret, "other", {"name": "other", "recoveryWindowInDays": 0})
+        end(world, "other")
+
+
+def a_machine_in_every_zone(world: World) -> None:
+    made = cluster(world, "zones")
+    subnets = made.inputs["vpcConfig"]["subnetIds"]
+    group = {
+        "clusterName": "zones",
+        "nodeRoleArn": ROLE,
+        "subnetIds": subnets,
+        "scalingConfig": {"minSize": 0, "maxSize": 1, "desiredSize": 0},
+        "instanceTypes": ["g6.xlarge"],  # in two of the three zones
+    }
+    token = "aws:eks/nodeGroup:NodeGroup"
+    with pytest.raises(
+        ResourceFailed, match=r"instance type \(g6\.xlarge\) is not supported in your requested Avail"
+    ):
+        world.make(token, "everywhere", group)
+    with pytest.raises(ResourceFailed, match=r"x9\.huge is not offered in ap-south-1"):
+        world.make(token, "unknown", {**group, "instanceTypes": ["x9.huge"]})
+    world.make(token, "two", {**group, "subnetIds": [subnets[0], subnets[2]]})
+    end(world, "two", "zones")
+    end_network(world, "zones")
+
+
+def a_version_up_by_two_and_down(world: World) -> None:
+    cluster(world, "minor", version="1.33")
+    for refused in ("1.35", "1.32"):
+        with pytest.raises(
+            ResourceFailed, match=f"Unsupported Kubernetes minor version update from 1.33 to {refused}"
+        ):
+            world.change("minor", {"version": refused})
+    world.change("minor", {"version": "1.34"})
+    end(world, "minor")
+    end_network(world, "minor")
+
+
+def subnets_of_another_vpc(world: World) -> None:
+    made = cluster(world, "home")
+    there = network(world, "other")
+    with pytest.raises(ResourceFailed, match="the VPC that the cluster was created with"):
+        world.change("home", {"vpcConfig": {"subnetIds": there}})
+    world.change("home", {"vpcConfig": {"subnetIds": made.inputs["vpcConfig"]["subnetIds"][:2]}})
+    end(world, "home")
+    end_network(world, "home")
+    end_network(world, "other")
+
+
+def a_protected_cluster(world: World) -> None:
+    made = cluster(world, "guarded", deletionProtection=True)
+    with pytest.raises(ResourceFailed, match="DeleteCluster was refused: InvalidRequestException"):
+        world.aws.delete(made.resource, made.inputs, made.outputs)
+    assert world.refresh("guarded") is not None
+    world.change("guarded", {"deletionProtection": False})
+    end(world, "guarded")
+    end_network(world, "guarded")
+
+
+def a_log_group_that_eks_made(world: World) -> None:
+    name = "/aws/eks/talks/cluster"
+    cluster(world, "talks", enabledClusterLogTypes=["audit"])
+    with pytest.raises(ResourceFailed, match="ResourceAlreadyExistsException"):
+        world.make(LOG_GROUP, "late", {"name": name})
+    group = about(LOG_GROUP, "late", name)
+    world.aws.delete(group, {"name": name}, {})
+    assert world.aws.read(group, {"name": name}, {}) is not None, "the cluster that logs made it again"
+    end(world, "talks")
+    world.aws.delete(group, {"name": name}, {})
+    assert world.aws.read(group, {"name": name}, {}) is None
+    world.make(LOG_GROUP, "early", {"name": name})
+    cluster_without_network(world, "talks")
+    end(world, "talks")
+    end(world, "early")
+    end_network(world, "talks")
+    assert world.aws.read(group, {"name": name}, {}) is None
+
+
+def cluster_without_network(world: World, name: str) -> None:
+    subnets = [world.made[f"{name}-{zone}"].id for zone in ("aps1-az1", "aps1-az2")]
+    given = {"name": name, "roleArn": ROLE, "vpcConfig": {"subnetIds": subnets}}
+    world.make(CLUSTER, name, {**given, "enabledClusterLogTypes": ["audit"]})
+
+
+def a_bucket_of_somebody_else(world: World) -> None:
+    bucket = "aws:s3/bucket:Bucket"
+    somebody_elses_client(world, "s3").create_bucket(
+        Bucket="a-good-name", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    with pytest.raises(ResourceFailed, match="CreateBucket was refused: BucketAlreadyExists"):
+        world.make(bucket, "lake", {"bucket": "a-good-name"})
+    world.make(bucket, "ours", {"bucket": "a-better-name"})
+    with pytest.raises(ResourceFailed, match="CreateBucket was refused: BucketAlreadyOwnedByYou"):
+        world.make(bucket, "again", {"bucket": "a-better-name"})
+    end(world, "ours")
+
+
+def somebody_elses_client(world: World, service: str) -> Any:
+    """A client of another account."""
+    url = world.aws._calls.api._client("s3", REGION).meta.endpoint_url
+    session = Session()
+    sts = session.create_client(
+        "sts", region_name=REGION, endpoint_url=url, aws_access_key_id="a", aws_secret_access_key="a"
+    )
+    there = sts.assume_role(RoleArn="arn:aws:iam::222222222222:role/other", RoleSessionName="other")
+    keys = there["Credentials"]
+    return session.create_client(
+        service,
+        region_name=REGION,
+        endpoint_url=url,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+
+
+SCENARIOS: dict[str, Callable[[World], None]] = {
+    "one_gateway_an_address": an_address_in_two_gateways,
+    "quota": a_sixth_address,
+    "region_not_enabled": a_region_that_is_off,
+    "secret_waits_for_its_deletion": a_secret_made_again,
+    "machine_not_sold_in_zone": a_machine_in_every_zone,
+    "one_minor_at_a_time": a_version_up_by_two_and_down,
+    "cluster_stays_in_its_vpc": subnets_of_another_vpc,
+    "cluster_is_protected": a_protected_cluster,
+    "cluster_makes_its_log_group": a_log_group_that_eks_made,
+    "bucket_names_are_everybodys": a_bucket_of_somebody_else,
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_habit_is_played(world: World, name: str) -> None:
+    SCENARIOS[name](world)
+
+
+def test_each_habit_has_a_row_a_player_and_a_scenario() -> None:
+    rows = [row["name"] for row in aws_habits.habits()]
+    assert sorted(rows) == sorted(set(rows))
+    assert set(rows) == set(aws_habits.PLAYERS) == set(SCENARIOS)
+
+
+@pytest.mark.parametrize("row", aws_habits.habits(), ids=lambda row: row["name"])
+def test_a_row_says_what_of_which_types_and_where_it_is_written(row: dict[str, Any]) -> None:
+    assert set(row) == {"name", "types", "what", "source", "read"}
+    assert set(row["types"]) <= {*aws_table.tokens(), aws_habits.EVERY_TYPE}
+    assert all(len(str(row[key])) > 9 for key in ("what", "source", "read"))
