@@ -22,7 +22,10 @@ def read(clients: Clients, account_id: str, region: str) -> Account:
         account_id,
         buckets,
         _roles(clients("iam")),
-        {key: statements(clients("kms").get_key_policy(KeyId=key)["Policy"]) for key in sorted(keys)},
+        {
+            key: statements(clients("kms").get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+            for key in sorted(keys)
+        },
         _endpoints(clients("ec2"), region),
     )
 

@@ -118,13 +118,15 @@ def container(made: Any, cloud: str, name: str) -> Container:
     for resource in made.resources:
         if f":{cloud}:Cluster" not in resource.provider:
             continue
-        template = (resource.inputs.get("spec") or {}).get("template") or {}
+        spec = resource.inputs.get("spec") or {}
+        # A CronJob has the template of a Job, which has that of its pods.
+        template = spec.get("jobTemplate", {}).get("spec", spec).get("template") or {}
         for found in (template.get("spec") or {}).get("containers", []):
             if found["name"] == name:
                 return Container(
                     resource.inputs["metadata"]["namespace"],
                     template["spec"]["serviceAccountName"],
-                    {variable["name"]: variable["value"] for variable in found.get("env", [])},
+                    {each["name"]: each["value"] for each in found.get("env", []) if "value" in each},
                     found.get("args", []),
                 )
     raise LookupError(f"no container {name}")
