@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +14,6 @@ from .serve import ResourceFailed, Values
 NODE_GROUP = "eks.amazonaws.com/nodegroup"
 CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
 SITE_TAGS = "on-premises:"
-# Machine types, with commas between, that spot is out of: `INDIA_AI_INFRA_NO_SPOT=p5.48xlarge make up`.
-NO_SPOT = "INDIA_AI_INFRA_NO_SPOT"
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,6 @@ def _scale(api: Api, scope: Values) -> None:
         NODE_GROUP: group,
         CAPACITY_TYPE: "SPOT" if spot else "ON_DEMAND",
     }
-    _launch(scope, machine_type(api, scope), spot=spot)
     try:
         nodes.remove_nodes(cluster, group)
         for zone, count in _spread(inputs["scalingConfig"]["desiredSize"], _zones(api, scope)).items():
@@ -73,6 +69,7 @@ def _scale(api: Api, scope: Values) -> None:
         raise ResourceFailed(str(failed)) from failed
 
 
+<<<<<<< HEAD
 def _launch(scope: Values, machine_type: str, *, spot: bool) -> None:
     """EKS waits for the nodes of a group that must stand, and fails it when EC2 has none.
 
@@ -89,6 +86,8 @@ def _launch(scope: Values, machine_type: str, *, spot: bool) -> None:
         )
 
 
+=======
+>>>>>>> main
 def _rescale(api: Api, scope: Values) -> None:
     about_nodes = ("scalingConfig", "labels", "taints", "launchTemplate")
     if any(scope["inputs"].get(name) != scope["old"].get(name) for name in about_nodes):

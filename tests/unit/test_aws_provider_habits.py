@@ -275,6 +275,37 @@ def somebody_elses_client(world: World, service: str) -> Any:
     )
 
 
+def a_day_without_spot(world: World) -> None:
+    cluster(world, "spot")
+    group = "aws:eks/nodeGroup:NodeGroup"
+    given = {
+        "clusterName": "spot",
+        "nodeRoleArn": ROLE,
+        "subnetIds": [world.made["spot-aps1-az1"].id],
+        "capacityType": "SPOT",
+        "instanceTypes": ["g6.xlarge"],
+        "scalingConfig": {"desiredSize": 1, "minSize": 1, "maxSize": 1},
+    }
+    none = {**given, "scalingConfig": {"desiredSize": 0, "minSize": 0, "maxSize": 1}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(aws_habits.NO_SPOT, "p5.48xlarge, g6.xlarge")
+        with pytest.raises(
+            ResourceFailed, match=r"CREATE_FAILED: AsgInstanceLaunchFailures: .*Spot.*g6\.xlarge"
+        ):
+            world.make(group, "group", {**given, "nodeGroupName": "stands"})
+        others = {
+            "from-zero": none,
+            "on-demand": {**given, "capacityType": "ON_DEMAND"},
+            "second-type": {**given, "instanceTypes": ["g6.xlarge", "g6.2xlarge"]},
+        }
+        for name, inputs in others.items():
+            world.make(group, name, {**inputs, "nodeGroupName": name})
+            end(world, name)
+    world.make(group, "group", {**given, "nodeGroupName": "stands"})
+    end(world, "group", "spot")
+    end_network(world, "spot")
+
+
 SCENARIOS: dict[str, Callable[[World], None]] = {
     "one_gateway_an_address": an_address_in_two_gateways,
     "quota": a_sixth_address,
@@ -282,6 +313,7 @@ SCENARIOS: dict[str, Callable[[World], None]] = {
     "secret_waits_for_its_deletion": a_secret_made_again,
     "machine_not_sold_in_zone": a_machine_in_every_zone,
     "group_beside_a_reservation": a_group_beside_a_reservation,
+    "spot_has_none": a_day_without_spot,
     "one_minor_at_a_time": a_version_up_by_two_and_down,
     "cluster_stays_in_its_vpc": subnets_of_another_vpc,
     "cluster_is_protected": a_protected_cluster,
