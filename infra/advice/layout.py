@@ -37,7 +37,8 @@ class Host:
         return self.gpu.memory_gib * GIB * USABLE
 
     def usd_hour(self, purchase: str) -> float | None:
-        return self.machine.price(purchase) if self.machine else None
+        """USD an hour; None on a desk, where no price is known, and where it is not sold so."""
+        return self.machine.price(purchase) if self.machine and self.machine.sold_as(purchase) else None
 
 
 @dataclass(frozen=True)

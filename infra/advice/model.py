@@ -133,7 +133,7 @@ def _of_size(billions: float) -> Shape:
     if nearest_row.size == billions:
         return like
     layers = max(1, round((billions * 1e9 - like.embeddings) / like.layer))
-    return replace(like, layers=layers, name=f"{billions:g}B ({like.name} with {layers} layers)")
+    return replace(like, layers=layers, context=0, name=f"{billions:g}B ({like.name} with {layers} layers)")
 
 
 class _PublishedRow(Row):

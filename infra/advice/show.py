@@ -16,6 +16,7 @@ from infra.catalog.rupees import format_inr
 from infra.geography import region
 
 WIDTH = 100  # when piped
+TABLE = "infra/advice/data/models.csv"
 
 
 def show(ask: Ask, plans: list[Plan], usd_inr: float, console: Console | None = None) -> None:
@@ -29,6 +30,11 @@ def show(ask: Ask, plans: list[Plan], usd_inr: float, console: Console | None = 
         console.print(_table(ask, [plan for plan in plans if plan.fits], usd_inr))
     for line in [*(_why_not(plan) for plan in plans if not plan.fits), *_notes(ask, plans, usd_inr)]:
         console.print(Text(line, style="dim"))
+    if not published(ask.shape.name) and (row := row_of(ask.shape)):
+        # On one line, however long: it is copied.
+        console.print(
+            f"To have stacks checked for it, a row of {TABLE}: NAME{row}", soft_wrap=True, markup=False
+        )
 
 
 def _asked(ask: Ask) -> str:
@@ -121,8 +127,6 @@ def _notes(ask: Ask, plans: list[Plan], usd_inr: float) -> list[str]:
         )
     else:
         notes.append("The fewest machines that hold it; twice as many are about twice as fast.")
-    if not published(ask.shape.name) and (row := row_of(ask.shape)):
-        notes.append(f"To have stacks checked for it, a row of infra/advice/data/models.csv: NAME{row}")
     price = f"{ask.purchase} prices at ₹{usd_inr:g} a dollar, without GST"
     return [
         *notes,

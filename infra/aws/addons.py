@@ -31,6 +31,7 @@ class Addon:
     policy: str = ""
 
 
+GUARDDUTY_AGENT = "aws-guardduty-agent"
 # On premises there is no metadata service: a second DaemonSet takes the node's credentials from a file.
 HYBRID_CONFIGURATION: Mapping[str, Mapping[str, Any]] = {
     "eks-pod-identity-agent": {"daemonsets": {"hybrid": {"create": True}}}
@@ -53,7 +54,7 @@ ADDONS = (
     Addon("coredns"),
     Addon("metrics-server"),
     Addon("eks-node-monitoring-agent"),
-    Addon("aws-guardduty-agent"),
+    Addon(GUARDDUTY_AGENT),
     Addon(
         "aws-ebs-csi-driver",
         service_account="ebs-csi-controller-sa",
@@ -64,7 +65,10 @@ ADDONS = (
 
 @dataclass(frozen=True)
 class Installer:
-    """Makes the add-ons of one cluster as children of `parent`; `hybrid` clusters have nodes on premises."""
+    """Makes the add-ons of one cluster as children of `parent`; `hybrid` clusters have nodes on premises.
+
+    GuardDuty's agent is left out without `guardduty`.
+    """
 
     name: str
     account: Account
@@ -72,6 +76,7 @@ class Installer:
     cluster_name: str
     parent: pulumi.Resource
     hybrid: bool = False
+    guardduty: bool = True
 
     def before_nodes(self) -> list[pulumi.Resource]:
         """The add-ons that nodes need to become ready."""
@@ -79,7 +84,11 @@ class Installer:
 
     def after_nodes(self, nodes: pulumi.Resource) -> list[pulumi.Resource]:
         """The add-ons that need a node to run on."""
-        return [self._install(addon, [nodes]) for addon in ADDONS if not addon.before_nodes]
+        return [
+            self._install(addon, [nodes])
+            for addon in ADDONS
+            if not addon.before_nodes and (self.guardduty or addon.name != GUARDDUTY_AGENT)
+        ]
 
     def _install(self, addon: Addon, after: Sequence[pulumi.Resource]) -> aws.eks.Addon:
         identity = self._identity(addon)

@@ -46,8 +46,9 @@ class ClusterArgs:
     """`name` is the cluster's name in AWS. `cluster_key_arn` encrypts secrets and disks, `logs_key_arn` the logs,
     which are kept at least `log_days`.
 
-    `site` is the way to nodes on premises. `deployers` may administer the cluster, whoever runs the program among
-    them; the first is the one that a stack from before the list was made by. Nodes depend on the whole
+    `site` is the way to nodes on premises. `guardduty` installs the agent that reports to the account's detector.
+    `deployers` may administer the cluster, whoever runs the program among them; the first is the one that a stack from
+    before the list was made by. Nodes depend on the whole
     network: without its routes they can't join, and at a destroy they need it to the last.
     """
 
@@ -63,6 +64,7 @@ class ClusterArgs:
     log_days: int = 365
     deletion_protection: bool = False
     site: SiteLink | None = None
+    guardduty: bool = True
     reach: Reach = Reach()
 
 
@@ -92,7 +94,15 @@ class Cluster(pulumi.ComponentResource):
             lambda vpc: vpc.cluster_security_group_id or ""
         )
 
-        addons = Installer(name, args.account, self.resource, args.name, self, hybrid=args.site is not None)
+        addons = Installer(
+            name,
+            args.account,
+            self.resource,
+            args.name,
+            self,
+            hybrid=args.site is not None,
+            guardduty=args.guardduty,
+        )
         before = addons.before_nodes()
         system = self._system_nodes(name, before)
         self.ready: list[pulumi.Resource] = [system, *before, *addons.after_nodes(system)]

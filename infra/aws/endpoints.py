@@ -14,6 +14,7 @@ from infra.aws.iam import Account, Statement
 # What nodes, add-ons, Karpenter and pods call: the endpoints of AWS's HyperPod reference, and what the add-ons need
 # (2026-11). guardduty-data is here because GuardDuty would make its own otherwise and leave it behind, and a VPC with
 # an endpoint in it can't be destroyed.
+GUARDDUTY = "guardduty-data"
 ENDPOINTS = (
     "ecr.api",
     "ecr.dkr",
@@ -31,7 +32,7 @@ ENDPOINTS = (
     "elasticloadbalancing",
     "autoscaling",
     "secretsmanager",
-    "guardduty-data",
+    GUARDDUTY,
 )
 
 # Buckets of AWS and Kubernetes that nodes read through the S3 endpoint: image layers of ECR and of registry.k8s.io,

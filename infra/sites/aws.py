@@ -14,6 +14,7 @@ from infra.aws.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.aws.audit import Audit, AuditArgs
 from infra.aws.cluster import Cluster, ClusterArgs, Reach
 from infra.aws.deployer import administrators, caller
+from infra.aws.endpoints import ENDPOINTS, GUARDDUTY
 from infra.aws.hybrid import HybridNodes, HybridNodesArgs
 from infra.aws.iam import Account
 from infra.aws.jump_host import PROXY_URL, JumpHost, JumpHostArgs
@@ -79,6 +80,9 @@ def site(said: Settings, cloud: Aws) -> Site:
         replica.lake if replica else None,
     )
     topic_arn = Audit("audit", audit, opts).topic_arn
+    # Its agent would report to no detector; and Runtime Monitoring doesn't support clusters with nodes on premises
+    # (GuardDuty user guide, "Prerequisites for Amazon EKS cluster support").
+    watched = cloud.audit.guardduty and said.on_premises is None
     network = Network(
         "network",
         NetworkArgs(
@@ -91,6 +95,7 @@ def site(said: Settings, cloud: Aws) -> Site:
             flow_log_days=cloud.network.flow_log_days,
             nat_per_zone=cloud.network.nat_per_zone,
             endpoints_per_zone=cloud.network.nat_per_zone,
+            endpoints=[service for service in ENDPOINTS if watched or service != GUARDDUTY],
         ),
         opts,
     )
@@ -111,6 +116,7 @@ def site(said: Settings, cloud: Aws) -> Site:
             log_days=handling.log_days,
             deletion_protection=cloud.cluster.deletion_protection,
             site=link,
+            guardduty=watched,
             reach=_reach(cloud.cluster.access, host),
         ),
         opts,
@@ -269,6 +275,7 @@ def _operate(
         provider=cluster.provider,
         pools=pools.describe(cloud.region, cloud.cluster.pools),
         mirrors=registry.mirrors,
+        lake_region=replica.region if replica and replica.failover else None,
     )
     on_premises = said.on_premises
     platform = Platform(
@@ -308,11 +315,22 @@ def _operate(
     return replace(gpus, platform=[*platform.ready, *at_site, granted], nodes=gpu_pools.ready)
 
 
+def _disk(cloud: Aws, keys: Keys) -> Disk | None:
+    """Of metrics, where a node that goes is sure to be followed by one in the same zone: a disk stays in its own."""
+    if cloud.cluster.system.min_nodes < len(geography.region(cloud.region).zones):
+        return None
+    return Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": keys.cluster})
+
+
 def _reachable(network: Network, replica: Elsewhere | None) -> pulumi.Output[list[str]]:
-    """What workloads may reach over HTTPS: the VPC with its endpoints, and S3, whose gateway keeps public addresses; of
-    the other region's S3 too, which is reached through NAT."""
+    """What workloads may reach over HTTPS: the VPC with its endpoints, and S3, whose gateway keeps public addresses.
+
+    Of the other region's S3 only after a failover: it is reached through NAT, where no endpoint's policy keeps data
+    from the buckets of other accounts. Until then S3 replicates by itself, and no pod has business there.
+    """
     nowhere: list[str] = []
-    elsewhere = replica.s3_cidrs if replica else pulumi.Output.from_input(nowhere)
+    away = replica is not None and replica.failover
+    elsewhere = replica.s3_cidrs if replica and away else pulumi.Output.from_input(nowhere)
     return pulumi.Output.all(network.endpoints.s3.cidr_blocks, elsewhere).apply(
         lambda both: [network.cidr, *(both[0] or ()), *both[1]]
     )

@@ -204,6 +204,25 @@ def _log_buckets(stack: Stack, project: str, asked: Google) -> Iterator[Finding]
         yield Finding(
             "logs", bucket, "in India", there, verdict, "" if verdict == "ok" else LOG_FIXES[bucket]
         )
+    if any(place not in regions_of("gcp") for place in places.values()):
+        yield from _parents_logs(project, asked)
+
+
+def _parents_logs(project: str, asked: Google) -> Iterator[Finding]:
+    """Where the project's folder, or organisation, has the log buckets of new projects made."""
+    try:
+        parent = asked.projects.get(name=f"projects/{project}").execute().get("parent", "")
+        if not parent:
+            return
+        kind = getattr(asked.logging, parent.partition("/")[0])()
+        place = kind.getSettings(name=parent).execute().get("storageLocation") or "global"
+    except UNSAID as error:
+        yield Finding("logs", "new projects beside it", "in India", _why(error), "unknown")
+        return
+    at_home = place in regions_of("gcp")
+    command = f"gcloud logging settings update --{parent.replace('s/', '=')} --storage-location=asia-south1"
+    verdict: Verdict = "ok" if at_home else "tight"
+    yield Finding("logs", f"new projects of {parent}", "in India", place, verdict, "" if at_home else command)
 
 
 # The place of a log bucket can't be changed. `_Required` keeps what Google writes down about the project, not its data.
@@ -211,7 +230,7 @@ WORSE: Mapping[str, Verdict] = {"_Default": "missing", "_Required": "tight"}
 LOG_FIXES = {
     "_Default": "leave gcp.audit.defaultSink on in one stack of the project, so that its logs go to the region",
     "_Required": "changes of configuration stay there for 400 days: a new project in a folder whose logs are stored in "
-    "India (`gcloud logging settings update --folder=N --storage-location=asia-south1`) has it in the region",
+    "India has it in the region",
 }
 
 

@@ -23,6 +23,8 @@ QUOTAS = Path(__file__).parent.parent / "preflight" / "quotas.csv"
 EVERY_TYPE = "*"
 ENABLED_REGIONS = "INDIA_AI_INFRA_ENABLED_REGIONS"
 OPT_IN_REGIONS = ("ap-south-2",)
+# Machine types, with commas between, that spot is out of: `INDIA_AI_INFRA_NO_SPOT=p5.48xlarge make up`.
+NO_SPOT = "INDIA_AI_INFRA_NO_SPOT"
 
 Moment = Callable[[Api, Values], None]
 
@@ -149,6 +151,20 @@ def _machine_not_sold_in_zone(api: Api, scope: Values) -> None:
         )
 
 
+def _spot_has_none(_api: Api, scope: Values) -> None:
+    inputs = scope["inputs"]
+    types = inputs.get("instanceTypes") or ()
+    out = os.environ.get(NO_SPOT, "").replace(" ", "").split(",")
+    stands = inputs["scalingConfig"]["desiredSize"] and inputs.get("capacityType") == "SPOT"
+    if stands and types and set(types) <= set(out):
+        raise Refused(
+            "CreateNodegroup",
+            "CREATE_FAILED",
+            "AsgInstanceLaunchFailures: Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill "
+            f"capacity due to your request configuration ({', '.join(types)}; simulated, for {NO_SPOT} says so)",
+        )
+
+
 def _one_minor_at_a_time(api: Api, scope: Values) -> None:
     before, after = scope["old"].get("version"), scope["inputs"].get("version")
     if not before or not after or before == after:
@@ -213,6 +229,22 @@ def _log_group_of(api: Api, region: str, cluster: str) -> None:
             raise
 
 
+def _group_beside_a_reservation(api: Api, scope: Values) -> None:
+    """A reservation may have been made in a group that the settings name; one that the stack makes has its name."""
+    from .aws_plays import template_data
+
+    data, cluster = template_data(api, scope), scope["inputs"]["clusterName"]
+    group = (data.get("Placement") or {}).get("GroupName")
+    block = (data.get("InstanceMarketOptions") or {}).get("MarketType") == "capacity-block"
+    held = (data.get("CapacityReservationSpecification") or {}).get("CapacityReservationTarget")
+    if group and (block or (held and group.startswith(f"{cluster}-"))):
+        raise Refused(
+            "CreateNodegroup",
+            "InsufficientInstanceCapacity",
+            f"There is no capacity of the reservation in the placement group {group}",
+        )
+
+
 def _region_not_enabled(api: Api, scope: Values) -> None:
     if scope["region"] is not UNKNOWN and not enabled(scope["region"]):
         raise not_enabled(scope["region"])
@@ -241,6 +273,8 @@ PLAYERS: Mapping[str, Mapping[str, Moment]] = {
     },
     "secret_waits_for_its_deletion": {"creating": _secret_waits_for_its_deletion},
     "machine_not_sold_in_zone": {"creating": _machine_not_sold_in_zone},
+    "spot_has_none": {"creating": _spot_has_none, "updating": _spot_has_none},
+    "group_beside_a_reservation": {"creating": _group_beside_a_reservation},
     "one_minor_at_a_time": {"updating": _one_minor_at_a_time},
     "cluster_stays_in_its_vpc": {"updating": _cluster_stays_in_its_vpc},
     "cluster_is_protected": {"deleting": _cluster_is_protected},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +14,6 @@ from .serve import ResourceFailed, Values
 NODE_GROUP = "eks.amazonaws.com/nodegroup"
 CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
 SITE_TAGS = "on-premises:"
-# Machine types, with commas between, that spot is out of: `INDIA_AI_INFRA_NO_SPOT=p5.48xlarge make up`.
-NO_SPOT = "INDIA_AI_INFRA_NO_SPOT"
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,6 @@ def _scale(api: Api, scope: Values) -> None:
         NODE_GROUP: group,
         CAPACITY_TYPE: "SPOT" if spot else "ON_DEMAND",
     }
-    _launch(scope, machine_type(api, scope), spot=spot)
     try:
         nodes.remove_nodes(cluster, group)
         for zone, count in _spread(inputs["scalingConfig"]["desiredSize"], _zones(api, scope)).items():
@@ -71,22 +67,6 @@ def _scale(api: Api, scope: Values) -> None:
             )  # fmt: skip
     except clusters.ClusterFailed as failed:
         raise ResourceFailed(str(failed)) from failed
-
-
-def _launch(scope: Values, machine_type: str, *, spot: bool) -> None:
-    """EKS waits for the nodes of a group that must stand, and fails it when EC2 has none.
-
-    Its words: AWS re:Post, "How do I troubleshoot managed node group failures"; aws/containers-roadmap#2204.
-    """
-    inputs = scope["inputs"]
-    types = inputs.get("instanceTypes") or [machine_type]
-    out = {name.strip() for name in os.environ.get(NO_SPOT, "").split(",")}
-    if spot and inputs["scalingConfig"]["desiredSize"] and out >= set(types):
-        raise ResourceFailed(
-            f"node group {inputs['nodeGroupName']}: unexpected state 'CREATE_FAILED', wanted target 'ACTIVE'. last "
-            "error: AsgInstanceLaunchFailures: Could not launch Spot Instances. UnfulfillableCapacity - Unable to "
-            f"fulfill capacity due to your request configuration ({', '.join(types)}; simulated by {NO_SPOT})"
-        )
 
 
 def _rescale(api: Api, scope: Values) -> None:
@@ -119,18 +99,25 @@ def machine_type(api: Api, scope: Values) -> str:
     inputs = scope["inputs"]
     if types := inputs.get("instanceTypes"):
         return types[0]
-    template = inputs.get("launchTemplate") or {}
-    which: dict[str, Any] = {"Versions": [str(template.get("version", "$Default"))]}
-    key = "LaunchTemplateId" if template.get("id") else "LaunchTemplateName"
-    which[key] = template.get("id") or template.get("name")
-    answer = api.call("ec2", scope["region"], "DescribeLaunchTemplateVersions", which) if template else {}
-    versions = answer.get("LaunchTemplateVersions") or [{}]
-    found = versions[0].get("LaunchTemplateData", {}).get("InstanceType")
+    found = template_data(api, scope).get("InstanceType")
     if not found:
         raise ResourceFailed(
             f"node group {inputs['nodeGroupName']}: neither instanceTypes nor its launch template name a machine type"
         )
     return found
+
+
+def template_data(api: Api, scope: Values) -> dict[str, Any]:
+    """What a node group's launch template holds; empty without one."""
+    template = scope["inputs"].get("launchTemplate") or {}
+    if not template:
+        return {}
+    which: dict[str, Any] = {"Versions": [str(template.get("version", "$Default"))]}
+    key = "LaunchTemplateId" if template.get("id") else "LaunchTemplateName"
+    which[key] = template.get("id") or template.get("name")
+    answer = api.call("ec2", scope["region"], "DescribeLaunchTemplateVersions", which)
+    versions = answer.get("LaunchTemplateVersions") or [{}]
+    return versions[0].get("LaunchTemplateData", {})
 
 
 def _join(api: Api, scope: Values) -> Values:

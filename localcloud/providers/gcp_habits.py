@@ -128,10 +128,16 @@ def _members(inputs: Values) -> Iterator[str]:
     many, policy = inputs.get("members"), inputs.get("policyData")
     named = [inputs.get("member"), *(many if isinstance(many, list) else ())]
     if isinstance(policy, str):
-        named += [
-            member for binding in json.loads(policy).get("bindings", ()) for member in binding["members"]
-        ]
+        named += [member for binding in _bindings(policy) for member in binding.get("members") or ()]
     yield from (member for member in named if isinstance(member, str))
+
+
+def _bindings(policy: str) -> list[Values]:
+    """The bindings of a whole policy, which is given as JSON."""
+    try:
+        return json.loads(policy).get("bindings") or []
+    except (ValueError, AttributeError):
+        raise ResourceFailed(f"policyData must be the JSON of an IAM policy, not {policy[:80]}") from None
 
 
 # ── What makes agents and identity pools ─────────────────────────────────────────────────────────────────────────────

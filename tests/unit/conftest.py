@@ -264,6 +264,12 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "gcp:logging/getProjectCmekSettings:getProjectCmekSettings": lambda _: {
         "serviceAccountId": f"cmek-p{GOOGLE_NUMBER}@gcp-sa-logging.iam.gserviceaccount.com"
     },
+    # S3's addresses, each region's own; here as documentation has them (RFC 5737).
+    "aws:ec2/getPrefixList:getPrefixList": lambda asked: {
+        "id": "pl-1",
+        "name": asked["name"],
+        "cidrBlocks": ["203.0.113.0/24"],
+    },
     "aws:index/getRegion:getRegion": lambda _: {"id": REGION, "name": REGION, "region": REGION},
     "aws:index/getPartition:getPartition": lambda _: {
         "id": "aws",

@@ -150,6 +150,41 @@ def a_machine_in_every_zone(world: World) -> None:
     end_network(world, "zones")
 
 
+def a_group_beside_a_reservation(world: World) -> None:
+    made = cluster(world, "held")
+    held = {"capacityReservationTarget": {"capacityReservationId": "cr-0123456789abcdef0"}}
+    block = {"instanceMarketOptions": {"marketType": "capacity-block"}, "instanceType": "g6.xlarge"}
+
+    def nodes(name: str, **data: Any) -> None:
+        template = world.make("aws:ec2/launchTemplate:LaunchTemplate", name, {"name": name, **data})
+        group = {
+            "clusterName": "held",
+            "nodeRoleArn": ROLE,
+            "subnetIds": made.inputs["vpcConfig"]["subnetIds"][:1],
+            "scalingConfig": {"minSize": 0, "maxSize": 1, "desiredSize": 0},
+            "launchTemplate": {"id": template.id, "version": "1"},
+        }
+        if "instanceType" not in data:
+            group["instanceTypes"] = ["g6.xlarge"]
+        world.make("aws:eks/nodeGroup:NodeGroup", f"{name}-nodes", group)
+
+    own, named = (
+        {"placement": {"groupName": "held-train"}},
+        {"placement": {"groupName": "of-the-reservation"}},
+    )
+    for name, data in {
+        "own": {**own, "capacityReservationSpecification": held},
+        "block": {**named, **block, "capacityReservationSpecification": held},
+    }.items():
+        with pytest.raises(ResourceFailed, match="InsufficientInstanceCapacity"):
+            nodes(name, **data)
+    nodes("named", **named, capacityReservationSpecification=held)
+    nodes("alone", capacityReservationSpecification=held)
+    nodes("spot", **own)
+    end(world, "named-nodes", "alone-nodes", "spot-nodes", "held")
+    end_network(world, "held")
+
+
 def a_version_up_by_two_and_down(world: World) -> None:
     cluster(world, "minor", version="1.33")
     for refused in ("1.35", "1.32"):
@@ -240,12 +275,45 @@ def somebody_elses_client(world: World, service: str) -> Any:
     )
 
 
+def a_day_without_spot(world: World) -> None:
+    cluster(world, "spot")
+    group = "aws:eks/nodeGroup:NodeGroup"
+    given = {
+        "clusterName": "spot",
+        "nodeRoleArn": ROLE,
+        "subnetIds": [world.made["spot-aps1-az1"].id],
+        "capacityType": "SPOT",
+        "instanceTypes": ["g6.xlarge"],
+        "scalingConfig": {"desiredSize": 1, "minSize": 1, "maxSize": 1},
+    }
+    none = {**given, "scalingConfig": {"desiredSize": 0, "minSize": 0, "maxSize": 1}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(aws_habits.NO_SPOT, "p5.48xlarge, g6.xlarge")
+        with pytest.raises(
+            ResourceFailed, match=r"CREATE_FAILED: AsgInstanceLaunchFailures: .*Spot.*g6\.xlarge"
+        ):
+            world.make(group, "group", {**given, "nodeGroupName": "stands"})
+        others = {
+            "from-zero": none,
+            "on-demand": {**given, "capacityType": "ON_DEMAND"},
+            "second-type": {**given, "instanceTypes": ["g6.xlarge", "g6.2xlarge"]},
+        }
+        for name, inputs in others.items():
+            world.make(group, name, {**inputs, "nodeGroupName": name})
+            end(world, name)
+    world.make(group, "group", {**given, "nodeGroupName": "stands"})
+    end(world, "group", "spot")
+    end_network(world, "spot")
+
+
 SCENARIOS: dict[str, Callable[[World], None]] = {
     "one_gateway_an_address": an_address_in_two_gateways,
     "quota": a_sixth_address,
     "region_not_enabled": a_region_that_is_off,
     "secret_waits_for_its_deletion": a_secret_made_again,
     "machine_not_sold_in_zone": a_machine_in_every_zone,
+    "spot_has_none": a_day_without_spot,
+    "group_beside_a_reservation": a_group_beside_a_reservation,
     "one_minor_at_a_time": a_version_up_by_two_and_down,
     "cluster_stays_in_its_vpc": subnets_of_another_vpc,
     "cluster_is_protected": a_protected_cluster,

@@ -169,6 +169,12 @@ def test_every_kind_of_grant_is_judged(project):
         )
 
 
+@pytest.mark.parametrize("policy", ["", "[]", "{", "text"])
+def test_a_policy_that_is_no_policy_is_refused_in_a_sentence(project, policy):
+    with pytest.raises(ResourceFailed, match="policyData must be the JSON of an IAM policy"):
+        project.make("gcp:storage/bucketIAMPolicy:BucketIAMPolicy", bucket="b", policyData=policy)
+
+
 # ── Identity pools, and other organisations ──────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     "member",

@@ -30,6 +30,7 @@ ALONE = {
     "access": {"mlEngineers": ["group:ml@example.in"], "auditors": ["group:audit@example.in"]},
     "audit": {"alertEmails": ["soc@example.in"]},
     "cluster": {
+        "access": {"dnsEndpoint": True},
         "pools": [
             {"name": "serve", "gpu": "L4", "purchase": ["spot", "on-demand"], "maxGpus": 4},
             {"name": "fast", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "elastic": True, "maxNodes": 2},

@@ -30,6 +30,7 @@ class Project:
         self.project: Any = {"state": "ACTIVE"}
         self.log_places = {"_Default": "asia-south1", "_Required": "asia-south1"}
         self.customers: list[str] = []
+        self.folder_logs = ""
         self.profiles = {"asia-south1-b-vpc-roce"}
         self.status = 200
         self.asked: list[tuple[str, str]] = []
@@ -54,6 +55,8 @@ class Project:
                 [{"values": {"allowedValues": self.customers}}] if self.customers else [{"allowAll": True}]
             )
             return {"spec": {"rules": rules}}
+        if path.endswith("/folders/7/settings"):
+            return {"storageLocation": self.folder_logs} if self.folder_logs else {}
         if "/networkProfiles/" in path:
             profile = path.rpartition("/")[2]
             return {"name": profile} if profile in self.profiles else None
@@ -191,6 +194,26 @@ def test_it_tells_where_the_projects_own_logs_are(places: Any, sink: bool, verdi
     found = [one for one in asked_of(Project(log_places=places), *stack) if one.kind == "logs"]
     assert [one.verdict for one in found] == verdicts
     assert all(bool(one.fix) is (one.verdict != "ok") for one in found)
+
+
+@pytest.mark.parametrize(
+    ("folder_logs", "verdict", "fix"),
+    [
+        ("asia-south2", "ok", ""),
+        ("", "tight", "gcloud logging settings update --folder=7 --storage-location=asia-south1"),
+        ("us", "tight", "gcloud logging settings update --folder=7 --storage-location=asia-south1"),
+    ],
+)
+def test_logs_abroad_have_it_tell_where_new_projects_would_have_theirs(
+    folder_logs: str, verdict: str, fix: str
+) -> None:
+    inside = {"state": "ACTIVE", "parent": "folders/7"}
+    abroad = {"_Default": "global", "_Required": "global"}
+    found = asked_of(Project(project=inside, folder_logs=folder_logs, log_places=abroad), TRAIN)
+    (beside,) = [one for one in found if one.what == "new projects of folders/7"]
+    assert (beside.verdict, beside.fix) == (verdict, fix)
+    at_home = asked_of(Project(project=inside), TRAIN)
+    assert not [one for one in at_home if one.what.startswith("new projects")]
 
 
 @pytest.mark.parametrize(

@@ -1,65 +1,14 @@
-"""Spot that has none of a machine: what must stand fails as on EKS, what grows from zero is made and waits."""
+"""Pools that stand on spot, and so fail an update while spot has none of their machines: which ones, and where not."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-import localcloud
 from infra.settings import Settings
 from infra.settings.pools import AwsPool
-from localcloud.providers import aws_plays
-from localcloud.providers.serve import ResourceFailed
 from localcloud.stacks import settings_of
-
-ZONES = SimpleNamespace(call=lambda *_: {"Subnets": [{"AvailabilityZone": "ap-south-1a"}]})
-
-
-@pytest.fixture
-def added(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The nodes that came, on a local cloud whose spot has no p5.48xlarge."""
-    came: list[Any] = []
-    nodes = SimpleNamespace(remove_nodes=lambda *_: None, add_nodes=lambda *args: came.append(args))
-    for name, module in (("clusters", SimpleNamespace(ClusterFailed=RuntimeError)), ("nodes", nodes)):
-        monkeypatch.setitem(__import__("sys").modules, f"localcloud.{name}", module)
-        monkeypatch.setattr(localcloud, name, module, raising=False)
-    monkeypatch.setenv(aws_plays.NO_SPOT, "p5.48xlarge, p4d.24xlarge")
-    return came
-
-
-def group(types: list[str], desired: int, capacity: str = "SPOT") -> dict[str, Any]:
-    inputs = {
-        "clusterName": "c",
-        "nodeGroupName": "train",
-        "instanceTypes": types,
-        "capacityType": capacity,
-        "scalingConfig": {"desiredSize": desired},
-        "subnetIds": ["subnet-1"],
-    }
-    return {"inputs": inputs, "region": "ap-south-1"}
-
-
-def test_a_group_that_must_stand_fails_in_the_words_of_eks(added: list[Any]) -> None:
-    with pytest.raises(ResourceFailed, match=r"CREATE_FAILED.*AsgInstanceLaunchFailures.*Spot.*p5\.48xlarge"):
-        aws_plays._scale(ZONES, group(["p5.48xlarge"], 2))  # pyright: ignore[reportArgumentType]
-    assert added == []
-
-
-@pytest.mark.parametrize(
-    "scope",
-    [
-        group(["p5.48xlarge"], 0),
-        group(["p5.48xlarge"], 2, "ON_DEMAND"),
-        group(["g6.xlarge"], 2),
-        group(["p5.48xlarge", "p5e.48xlarge"], 2),
-    ],
-    ids=["nothing stands", "on demand", "another machine", "a second type"],
-)
-def test_any_other_group_is_made(added: list[Any], scope: dict[str, Any]) -> None:
-    aws_plays._scale(ZONES, scope)  # pyright: ignore[reportArgumentType]
-    assert sum(args[5] for args in added) == scope["inputs"]["scalingConfig"]["desiredSize"]
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])

@@ -103,7 +103,7 @@ class FabricProofTemplate(pulumi.ComponentResource):
         pool = pool_for(args.cluster, args.pool, gpus=_whole(args), pods=args.nodes)
         floor = _floor(pool, args)
         super().__init__("india-ai-infra:workloads:FabricProofTemplate", name, None, opts)
-        child = _child(self, args.cluster, args.cluster.needed_on(args.pool))
+        child = _child(self, args.cluster, args.cluster.platform)
         program = _program(name, args.namespace, child)
         meeting = _meeting_point(name, args.namespace, child)
         # Whatever the Job is called, its first pod is where the ranks meet.

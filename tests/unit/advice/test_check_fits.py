@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +15,16 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from infra import settings
-from infra.advice import check_fits, unchecked
+from infra.advice import check_fits, model, unchecked
+from infra.advice.config_json import read_config
 from infra.advice.fit import Ask, best_plans
 from infra.advice.layout import GIB, USABLE
 from infra.advice.model import DATA
 from infra.advice.quantization import checkpoint, quantizations
+from infra.advice.show import show
 from infra.catalog import check_offered
 from infra.catalog.gpus import gpus
 from infra.settings.errors import Problem, SettingsError
@@ -151,7 +158,7 @@ def test_what_can_not_be_checked_is_told_and_not_refused(serving: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("model", "weights"),
+    ("name", "weights"),
     [
         ("Qwen/Qwen3-32B", "bf16"),
         ("Qwen/Qwen3-32B-FP8", "int8"),
@@ -163,8 +170,8 @@ def test_what_can_not_be_checked_is_told_and_not_refused(serving: dict[str, Any]
         ("openai/gpt-oss-120b", "int4"),
     ],
 )
-def test_what_a_checkpoint_keeps_its_weights_in(model: str, weights: str) -> None:
-    found = checkpoint(model)
+def test_what_a_checkpoint_keeps_its_weights_in(name: str, weights: str) -> None:
+    found = checkpoint(name)
     assert found
     assert found[1] == weights
 
@@ -215,3 +222,43 @@ def _fits_by_advise(serving: dict[str, Any]) -> bool:
     ask = Ask("serve", shape, weights, "full", asked.max_model_len or shape.context, 1, "spot")
     plan = next(plan for plan in best_plans(ask) if plan.host.gpu.name == pool["gpu"])
     return plan.fits and (asked.max_model_len or 0) <= shape.context
+
+
+def test_the_row_that_advise_prints_is_the_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put into the table, it makes the model one that is checked."""
+    config = {
+        "model_type": "qwen3",
+        "hidden_size": 4096,
+        "num_hidden_layers": 36,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "intermediate_size": 12288,
+        "vocab_size": 151936,
+        "tie_word_embeddings": False,
+        "max_position_embeddings": 40960,
+        "layer_types": ["full_attention"] * 30 + ["sliding_attention"] * 6,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    read = read_config(tmp_path / "config.json")
+    out = io.StringIO()
+    ask = Ask("serve", read, "bf16", "full", 8192, 1, "spot")
+    show(ask, best_plans(ask), 88.5, Console(file=out, width=400))
+    (row,) = re.findall(r"a row of infra/advice/data/models\.csv: NAME(\S+)", out.getvalue())
+    table = (DATA / "models.csv").read_text().splitlines()
+    (tmp_path / "models.csv").write_text(f"{table[0]}\nmine-9b{row} of the hub\n")
+    monkeypatch.setattr(model, "DATA", tmp_path)
+    model._published.cache_clear()
+    try:
+        found = checkpoint("team/mine-9b-FP8")
+    finally:
+        monkeypatch.undo()
+        model._published.cache_clear()
+    assert found == (replace(read, name="mine-9b"), "int8")
+
+
+def test_a_model_of_the_table_needs_no_row() -> None:
+    out = io.StringIO()
+    ask = Ask("serve", model.known_or_scaled("8b"), "bf16", "full", 8192, 1, "spot")
+    show(ask, best_plans(ask), 88.5, Console(file=out, width=400))
+    assert "models.csv" not in out.getvalue()

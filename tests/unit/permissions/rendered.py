@@ -18,7 +18,7 @@ from localcloud.permissions.aws_account import Account, Bucket, Role
 from localcloud.permissions.iam_policies import statements
 
 # Addresses that AWS and the network's data source answer here: S3's ranges are public ones, of each region its own.
-S3_RANGES = {"ap-south-1": "3.5.208.0/22", "ap-south-2": "3.5.216.0/22"}
+S3_RANGES = {"ap-south-1": "3.5.208.0/22", "ap-south-2": "203.0.113.0/24"}
 ANSWERED: Mapping[str, Any] = {
     "aws:eks/cluster:Cluster": {
         "endpoint": "https://127.0.0.1:1",

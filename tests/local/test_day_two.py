@@ -1,0 +1,295 @@
+"""Day two: each setting is changed on a stack that is up, through the real engine, and changed back.
+
+Settings that do not meet are changed at once: an update of a hundred settings takes no longer than that of one. After
+each update the preview and the refresh find nothing, and nothing is left behind. What a property of a single type does
+when it changes is in tests/unit/test_aws_provider_changes.py.
+"""
+
+from __future__ import annotations
+
+import copy
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from infra.settings import Settings
+from localcloud import cloud, doctor
+from localcloud.engine import Outcome, Stack
+from localcloud.paths import PROJECT
+
+pytestmark = pytest.mark.local
+
+PREFIX = "india-ai-infra:"
+ROLE = "arn:aws:iam::123456789012:role"
+SECRET = "arn:aws:secretsmanager:ap-south-1:123456789012:secret:ecr-pullthroughcache"
+
+# Changed where they stand: no resource is replaced or removed but those of REPLACED_AT_ONCE.
+IN_PLACE: dict[str, Any] = {
+    "owner": "another-team",
+    "purpose": "another purpose",
+    "dataClass": "internal",
+    "retentionDays": 400,
+    "budget.monthlyInr": 2500000,
+    "currency.usdInr": 89,
+    "currency.asOf": "2026-11-25",
+    "currency.gstPercent": 12,
+    "usage.lakeGib": 2100,
+    "usage.lakeRequestsMillions": 11,
+    "usage.logGib": 51,
+    "usage.natGib": 210,
+    "usage.endpointGib": 210,
+    "usage.internetGib": 51,
+    "usage.auditEventsMillions": 21,
+    "aws.network.flowLogDays": 400,
+    "aws.registries.githubSecret": f"{SECRET}/github-AbCdEf",
+    "aws.registries.dockerHubSecret": f"{SECRET}/docker-AbCdEf",
+    "aws.access.dataEngineers": [f"{ROLE}/data"],
+    "aws.access.mlEngineers": [f"{ROLE}/ml"],
+    "aws.access.auditors": [f"{ROLE}/audit"],
+    "aws.protectData": True,
+    "aws.cluster.deletionProtection": True,
+    "aws.cluster.system.minNodes": 3,
+    "aws.cluster.system.maxNodes": 4,
+    "workloads.serving.replicas": 3,
+}
+
+# A new shape: resources come, go and are replaced, all of them as the preview says.
+RESHAPED: dict[str, Any] = {
+    "aws.network.natPerZone": True,
+    "aws.registries.mirror": False,
+    "aws.audit.guardduty": False,
+    "aws.audit.alertEmails": ["others@example.org"],
+    "aws.cluster.system.machineType": "m6a.2xlarge",
+    "aws.cluster.pools": [
+        {
+            "name": "answers",
+            "gpu": "L4",
+            "purchase": ["spot", "on-demand"],
+            "maxNodes": 5,
+            "expectedNodes": 2,
+            "minSpotSaving": 0.05,
+            "hoursLostPerReclaim": 2,
+        },
+        {"name": "train", "minGpuMemoryGib": 24, "gpusPerNode": 4, "purchase": "on-demand", "maxGpus": 16},
+        {
+            "name": "fabric",
+            "gpu": "H100",
+            "gpusPerNode": 8,
+            "purchase": "on-demand",
+            "fabric": "efa",
+            "minNodes": 2,
+            "maxNodes": 3,
+        },
+        {"name": "close", "gpu": "L4", "placementGroup": True, "zone": "aps1-az1", "maxNodes": 1},
+        {
+            "name": "held",
+            "gpu": "L4",
+            "purchase": "reserved",
+            "capacityReservation": "cr-0123456789abcdef0",
+            "maxNodes": 1,
+        },
+        {
+            "name": "burst",
+            "gpu": "H100",
+            "gpusPerNode": 8,
+            "fabric": "efa",
+            "elastic": True,
+            "maxNodes": 2,
+        },
+    ],
+    "workloads.training": {
+        "name": "tune",
+        "pool": "train",
+        "image": "training:next",
+        "nodes": 3,
+        "gpusPerNode": 2,
+    },
+    "workloads.serving": {
+        "name": "answer",
+        "pool": "answers",
+        "model": "Qwen/Qwen3-1.7B",
+        "replicas": 1,
+        "gpus": 1,
+    },
+    "workloads.proof": {
+        "image": "proof:local",
+        "dcgmImage": "dcgm:local",
+        "nodes": 2,
+        "floorGbs": {"fabric": 100},
+    },
+}
+
+# Refused, with the way: by the cloud, here, or before anything begins.
+REFUSED = {
+    "aws.cluster.version": ("1.34", "Unsupported Kubernetes minor version update from 1.35 to 1.34"),
+}
+
+# Changed on stacks of their own, or judged without one; with the place.
+ELSEWHERE = {
+    "environment": "another environment is another stack: tests/unit/test_settings.py",
+    "aws.region": "another region is another stack; what stands in the old one is replaced: docs/failover.md",
+    "aws.network.cidr": "takes the cluster's network away: refused before anything begins",
+    "aws.network.existing": "another network is another cluster: its checks are those of the settings",
+    "aws.replica": "tests/local/test_replica.py",
+    "aws.registries.copied": "names images alone: tests/unit/aws/test_registry.py",
+    "aws.cluster.access": "who reaches the cluster: the tests of the way in",
+    "onPremises": "tests/local/test_hybrid.py",
+    "gcp": "tests/local/test_clusters.py, tests/unit/test_gcp_provider.py",
+    "workloads.serving.maxModelLen": "arguments of the server: tests/unit/workloads",
+    "workloads.serving.quantization": "arguments of the server: tests/unit/workloads",
+    "workloads.serving.engineArgs": "arguments of the server: tests/unit/workloads",
+    "workloads.serving.image": "an image of the server: tests/unit/workloads",
+}
+
+
+def leaves(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """Each setting of a model, by its path in a stack file; those of a list's elements below the list."""
+    for name, field in model.model_fields.items():
+        at = f"{path}.{field.alias or name}".lstrip(".")
+        inner = list(models_in(field.annotation))
+        for found in inner:
+            yield from leaves(found, at)
+        if not inner:
+            yield at
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if issubclass(annotation, BaseModel):
+            yield annotation
+        return
+    for part in typing.get_args(annotation):
+        yield from models_in(part)
+
+
+def written(changes: dict[str, Any]) -> Iterator[str]:
+    """The paths that changes write, down to their ends."""
+    for path, value in changes.items():
+        parts = value if isinstance(value, list) else [value]
+        if not any(isinstance(part, dict) for part in parts) or path.endswith("floorGbs"):
+            yield path
+            continue
+        for part in parts:
+            yield from written({f"{path}.{key}": inner for key, inner in part.items()})
+
+
+def test_each_setting_is_changed_here_refused_or_has_its_place() -> None:
+    changed = {*written(IN_PLACE), *written(RESHAPED), *REFUSED}
+    unknown = [
+        path
+        for path in leaves(Settings)
+        if path not in changed and not any(f"{path}.".startswith(f"{other}.") for other in ELSEWHERE)
+    ]
+    assert unknown == [], "a new setting says here what its change does to a stack that is up"
+
+
+@dataclass
+class Steps:
+    """What an operation did, or would do: the resources by what happens to them."""
+
+    seen: list[tuple[str, str, str]]
+
+    def of(self, *operations: str) -> set[tuple[str, str]]:
+        return {(type_, name) for operation, type_, name in self.seen if operation in operations}
+
+    @property
+    def replaced(self) -> set[tuple[str, str]]:
+        return self.of("replace", "create-replacement", "delete-replaced")
+
+
+class Running:
+    """A stack that is up, whose file the tests change."""
+
+    def __init__(self, stack: Stack, config: Path) -> None:
+        self.stack = stack
+        self._config = config
+        self._before = yaml.safe_load(config.read_text())
+
+    def write(self, changes: dict[str, Any]) -> None:
+        """The file as it was at first, with these settings changed."""
+        values = copy.deepcopy(self._before)
+        for path, value in changes.items():
+            first, *rest = path.split(".")
+            if not rest:
+                values["config"][f"{PREFIX}{first}"] = value
+                continue
+            at = values["config"].setdefault(f"{PREFIX}{first}", {})
+            for part in rest[:-1]:
+                at = at.setdefault(part, {})
+            at[rest[-1]] = value
+        self._config.write_text(yaml.safe_dump(values))
+
+    def run(self, operation: str) -> tuple[Outcome, Steps]:
+        steps = Steps([])
+
+        def note(kind: str, type_: str, name: str) -> None:
+            if kind.startswith("done ") and kind not in ("done same", "done read"):
+                steps.seen.append((kind.removeprefix("done "), type_, name))
+
+        return getattr(self.stack, operation)(on_step=note), steps
+
+    def update(self) -> Steps:
+        outcome, steps = self.run("up")
+        assert not outcome.failed, "\n".join(outcome.errors)
+        self.is_at_rest()
+        return steps
+
+    def is_at_rest(self) -> None:
+        """What was written is what is there; nothing more would be done, and nothing lies about."""
+        refreshed, steps = self.run("refresh")
+        assert refreshed.unchanged, (steps.seen, refreshed.errors)
+        previewed, steps = self.run("preview")
+        assert previewed.unchanged, (steps.seen, previewed.errors)
+        assert doctor.leftovers(self.stack.name) == []
+
+
+@pytest.fixture(scope="module")
+def running(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    config = tmp_path_factory.mktemp("config") / "Pulumi.local.yaml"
+    config.write_text((PROJECT / "Pulumi.local.yaml").read_text())
+    env = cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
+    made = Running(Stack("local", env, config_file=config), config)
+    outcome = made.stack.up()
+    assert not outcome.failed, "\n".join(outcome.errors)
+    yield made
+    made.stack.unguard()
+    outcome = made.stack.destroy()
+    assert not outcome.failed, "\n".join(outcome.errors)
+    assert doctor.leftovers("local") == []
+
+
+def test_settings_of_people_time_and_size_change_in_place_and_back(running: Running) -> None:
+    running.write(IN_PLACE)
+    steps = running.update()
+    assert not [step for step in steps.replaced if step[0].startswith("aws:")]
+    assert not [step for step in steps.of("delete") if step[0].startswith("aws:")]
+    assert ("aws:eks/nodeGroup:NodeGroup", "cluster-system") in steps.of("update")
+
+
+def test_a_new_shape_is_what_the_preview_said(running: Running) -> None:
+    running.write(RESHAPED)
+    outcome, said = running.run("preview")
+    assert not outcome.failed, "\n".join(outcome.errors)
+    done = running.update()
+    assert done.replaced <= said.replaced
+    assert done.of("delete") <= said.of("delete") | said.replaced
+    assert ("aws:eks/nodeGroup:NodeGroup", "pools-fabric") in done.replaced
+    assert ("aws:eks/cluster:Cluster", "cluster") not in done.replaced | done.of("delete")
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_what_can_not_be_is_refused_and_the_way_back_ends(running: Running, path: str) -> None:
+    value, words = REFUSED[path]
+    running.write({path: value})
+    outcome, _ = running.run("up")
+    assert outcome.failed
+    assert any(words in error for error in outcome.errors), outcome.errors
+    running.write({})
+    running.update()

@@ -1,0 +1,81 @@
+"""A day on which spot has no H100 machine, through the real engine: what must stand fails the update, in the words of
+EKS; the same pool from zero comes up, and its proof runs when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from localcloud import cloud, clusters, doctor
+from localcloud.engine import Stack
+from localcloud.kubernetes_api import Api
+from localcloud.paths import PROJECT
+from localcloud.providers.aws_habits import NO_SPOT
+
+pytestmark = pytest.mark.local
+
+POOL = {"name": "train", "gpu": "H100", "gpusPerNode": 8, "purchase": "spot", "fabric": "efa", "maxNodes": 2}
+WORKLOADS = {"proof": {"image": "{registry}/own/proof:1", "dcgmImage": "{registry}/own/dcgm:4"}}
+
+
+def write(config: Path, **pool: Any) -> None:
+    values = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())
+    said = values["config"]
+    said["india-ai-infra:budget"] = {"monthlyInr": 100_000_000}
+    said["india-ai-infra:aws"]["cluster"]["pools"] = [{**POOL, **pool}]
+    said["india-ai-infra:workloads"] = WORKLOADS
+    config.write_text(yaml.safe_dump(values))
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("config") / "Pulumi.dev.yaml"
+
+
+@pytest.fixture(scope="module")
+def stack(environment: dict[str, str], config: Path) -> Iterator[Stack]:
+    variables = cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"]) | {NO_SPOT: "p5.48xlarge"}
+    opened = Stack("dev", variables, config_file=config)
+    yield opened
+    opened.unguard()
+    destroyed = opened.destroy()
+    assert not destroyed.failed, "\n".join(destroyed.errors)
+    assert list(doctor.leftovers("dev")) == []
+
+
+def test_a_pool_that_must_stand_fails_and_from_zero_it_comes_up(stack: Stack, config: Path) -> None:
+    write(config)
+    outcome = stack.up()
+    assert outcome.failed
+    assert "AsgInstanceLaunchFailures: Could not launch Spot Instances" in "\n".join(outcome.errors)
+    write(config, elastic=True)
+    outcome = stack.up()
+    assert not outcome.failed, "\n".join(outcome.errors)
+
+
+def test_the_proof_runs_when_somebody_asks(stack: Stack) -> None:
+    """What `kubectl create job --from=cronjob/…` sends."""
+    api: Api = clusters.running()[0].api()
+    cron = api.request("GET", "/apis/batch/v1/namespaces/proof/cronjobs/nccl-test-train")
+    assert cron["spec"]["suspend"] is True
+    assert (
+        list(api.list("batch/v1", "Job", "proof", labelSelector="app.kubernetes.io/instance=nccl-test-train"))
+        == []
+    )
+    template = cron["spec"]["jobTemplate"]
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {**template["metadata"], "name": "today", "namespace": "proof"},
+        "spec": template["spec"],
+    }
+    made = api.request("POST", "/apis/batch/v1/namespaces/proof/jobs", job)
+    assert made["spec"]["template"]["spec"]["initContainers"][0]["name"] == "dcgm"
+    pods = made["spec"]["completions"]
+    assert pods == 2
+    outcome = stack.preview()
+    assert outcome.unchanged, "a Job that somebody made is none of the stack's"
