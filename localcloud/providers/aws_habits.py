@@ -273,11 +273,8 @@ PLAYERS: Mapping[str, Mapping[str, Moment]] = {
     },
     "secret_waits_for_its_deletion": {"creating": _secret_waits_for_its_deletion},
     "machine_not_sold_in_zone": {"creating": _machine_not_sold_in_zone},
-<<<<<<< HEAD
     "group_beside_a_reservation": {"creating": _group_beside_a_reservation},
-=======
     "spot_has_none": {"creating": _spot_has_none, "updating": _spot_has_none},
->>>>>>> main
     "one_minor_at_a_time": {"updating": _one_minor_at_a_time},
     "cluster_stays_in_its_vpc": {"updating": _cluster_stays_in_its_vpc},
     "cluster_is_protected": {"deleting": _cluster_is_protected},

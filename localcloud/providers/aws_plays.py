@@ -69,25 +69,6 @@ def _scale(api: Api, scope: Values) -> None:
         raise ResourceFailed(str(failed)) from failed
 
 
-<<<<<<< HEAD
-def _launch(scope: Values, machine_type: str, *, spot: bool) -> None:
-    """EKS waits for the nodes of a group that must stand, and fails it when EC2 has none.
-
-    Its words: AWS re:Post, "How do I troubleshoot managed node group failures"; aws/containers-roadmap#2204.
-    """
-    inputs = scope["inputs"]
-    types = inputs.get("instanceTypes") or [machine_type]
-    out = {name.strip() for name in os.environ.get(NO_SPOT, "").split(",")}
-    if spot and inputs["scalingConfig"]["desiredSize"] and out >= set(types):
-        raise ResourceFailed(
-            f"node group {inputs['nodeGroupName']}: unexpected state 'CREATE_FAILED', wanted target 'ACTIVE'. last "
-            "error: AsgInstanceLaunchFailures: Could not launch Spot Instances. UnfulfillableCapacity - Unable to "
-            f"fulfill capacity due to your request configuration ({', '.join(types)}; simulated by {NO_SPOT})"
-        )
-
-
-=======
->>>>>>> main
 def _rescale(api: Api, scope: Values) -> None:
     about_nodes = ("scalingConfig", "labels", "taints", "launchTemplate")
     if any(scope["inputs"].get(name) != scope["old"].get(name) for name in about_nodes):
