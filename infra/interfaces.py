@@ -61,7 +61,8 @@ class GpuCluster:
     Kubernetes resources carry `deleted_with=resource`, so that a destroy does not wait on a cluster that has gone, and
     depend on `platform`, the operators they need. Pools are by name, and so is what makes their nodes (`nodes`): pods
     wait for those of their own pool, as another's may be long in coming, or never come. `mirrors` are where its nodes
-    pull an upstream's images instead, by the upstream's name (`docker.io`).
+    pull an upstream's images instead, by the upstream's name (`docker.io`). `lake_region` is
+    where the lake is that workloads use, if not in the cluster's own region.
     """
 
     name: str
@@ -73,6 +74,7 @@ class GpuCluster:
     platform: Sequence[pulumi.Resource] = ()
     nodes: Mapping[str, Sequence[pulumi.Resource]] = field(default_factory=dict)
     mirrors: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    lake_region: str | None = None
 
     def needed_on(self, pool: str) -> list[pulumi.Resource]:
         """What a workload on one pool waits for."""

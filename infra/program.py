@@ -11,6 +11,7 @@ from infra import advice, catalog, settings
 from infra.budget import Budget
 from infra.interfaces import GpuCluster
 from infra.platform.images import from_mirror
+from infra.protection import protect_clusters
 from infra.settings.credentials import store_credentials
 from infra.settings.placeholders import placeholders
 from infra.settings.workloads import OWN_REGISTRY, Proof, Serving, Workloads
@@ -34,6 +35,7 @@ def run() -> None:
     _warn(said)
     site = said.on_premises
     credentials = store_credentials() if site and site.store else None
+    protect_clusters(said)
     Budget("budget", said)
     sites = {}
     if said.aws:

@@ -17,7 +17,7 @@ from policies.profiles import NoSuchProfile, file_of
 from policies.record import NoRecord
 
 from . import bench as benchmark
-from . import bench_against, cloud, cost, doctor, summary, toolchain
+from . import bench_against, cloud, cost, doctor, faults, summary, toolchain
 from .alarm import alarm
 from .engine import EngineError, Outcome, Stack
 from .preflight.command import preflight
@@ -61,6 +61,8 @@ def up(stack: StackName = "local", profile: ProfileName = "default") -> None:
     opened = _open(stack)
     opened.profile = profile
     preview = _run(opened.preview, "Preview, with the policy pack")
+    if reason := faults.lost(preview.replaced):
+        raise EngineError(reason)
     if not preview.unchanged:
         _run(opened.up, "Update", sum(preview.changes.values()))
     summary.show(opened, said, preview)
@@ -77,6 +79,8 @@ def preview(stack: StackName = "local", profile: ProfileName = "default") -> Non
     outcome = _run(opened.preview, "Preview, with the policy pack")
     summary.show_changes(outcome)
     summary.show_policies(outcome)
+    if reason := faults.lost(outcome.replaced):
+        console.print(f"[yellow]`make up` will refuse this:[/] {escape(reason)}", soft_wrap=True)
 
 
 @app.command()
@@ -187,7 +191,7 @@ def _run(operation: Callable[..., Outcome], title: str, total: int = 0) -> Outco
                 raise Failed(outcome)
     except Failed as failed:
         summary.show_policies(failed.outcome)
-        for error in dict.fromkeys(failed.outcome.errors):
+        for error in failed.outcome.errors:
             console.print(f"[red]✗[/] {escape(error)}", soft_wrap=True)
         raise typer.Exit(1) from None
     return outcome

@@ -16,29 +16,42 @@ from typing import Any
 import psutil
 import yaml
 from pulumi import automation
-from pulumi.automation.events import EngineEvent, PolicyEvent
+from pulumi.automation.events import EngineEvent, OpType, PolicyEvent
 
 from infra.stacks import read as read_stack
 from policies.profiles import file_of
 from policies.record import FILE as FINDINGS
 from policies.record import read
 
+from . import deployer
+from .faults import Fault, causes, told
 from .paths import PROJECT, bin_dir, run_dir
 
 POLICIES = PROJECT / "policies"
 _UNPROTECTED = {"forceDestroy": True, "deletionProtection": False}
+_REPLACES = (OpType.REPLACE, OpType.CREATE_REPLACEMENT, OpType.DELETE_REPLACED)
 _ENCRYPTION = ("encryptionsalt", "encryptedkey", "secretsprovider")
 
 
 @dataclass
 class Outcome:
-    """What an operation of the engine said: resources by kind of change, policy findings, errors."""
+    """What an operation of the engine said: resources by kind of change, policy findings, errors, and the resources
+    that it would replace or has replaced."""
 
     changes: Counter[str] = field(default_factory=Counter)
     policies: list[PolicyEvent] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    replaced: dict[str, list[str]] = field(default_factory=dict)
     failed: bool = False
     seconds: float = 0.0
+
+    @property
+    def errors(self) -> list[str]:
+        """What a person reads of the faults: the first cause first; of findings, which are shown apart, how many."""
+        refused = sum(found.enforcement_level == "mandatory" for found in self.policies)
+        if refused and not causes(self.faults):
+            return [f"the policies refuse it: {refused} mandatory findings"]
+        return told(self.faults, self.replaced)
 
     @property
     def unchanged(self) -> bool:
@@ -63,8 +76,9 @@ class Stack:
         self, name: str, env: dict[str, str], project: Path = PROJECT, config_file: Path | None = None
     ) -> None:
         self.name = name
-        self._env = {**os.environ, **env}
         self.config_file = config_file or project / f"Pulumi.{name}.yaml"
+        env = {**env, **deployer.environment(self.config_file)} if self.config_file.exists() else env
+        self._env = {**os.environ, **env}
         self._project = project
         self.pack, self.profile = POLICIES, "default"
         self._folder = self._workspace()
@@ -112,8 +126,9 @@ class Stack:
         if done.returncode and not (
             findings and findings.exists() and any(told.stops for told in read(findings).open)
         ):
-            wrong = [d["message"] for d in said.get("diagnostics", []) if d.get("severity") == "error"]
-            raise EngineError("\n".join(wrong) or done.stderr)
+            errors = [d for d in said.get("diagnostics", []) if d.get("severity") == "error"]
+            faults = [Fault(d.get("urn", ""), d["message"].strip()) for d in errors]
+            raise EngineError("\n".join(told(faults, {})) or done.stderr)
         return [step["newState"] for step in said["steps"] if "newState" in step]
 
     @property
@@ -187,8 +202,9 @@ class Stack:
             operation(on_event=lambda event: _note(event, outcome, on_step), color="never", **options)
         except automation.CommandError as error:
             outcome.failed = True
+            # The engine's whole output, where nothing better is known.
             if not outcome.errors:
-                outcome.errors.append(str(error))
+                outcome.faults.append(Fault("", str(error)))
         outcome.seconds = time.monotonic() - began
         return outcome
 
@@ -212,10 +228,14 @@ def _note(event: EngineEvent, outcome: Outcome, on_step: OnStep | None) -> None:
     if event.policy_event:
         outcome.policies.append(event.policy_event)
     if event.diagnostic_event and event.diagnostic_event.severity == "error":
-        where = (event.diagnostic_event.urn or "").split("::")[2:]
-        outcome.errors.append(" ".join([*where, event.diagnostic_event.message.strip()]))
+        about = event.diagnostic_event
+        outcome.faults.append(Fault(about.urn or "", about.message.strip()))
     if event.summary_event:
         outcome.changes = Counter({str(k): n for k, n in event.summary_event.resource_changes.items()})
+    if event.resource_pre_event and event.resource_pre_event.metadata.op in _REPLACES:
+        planned = event.resource_pre_event.metadata
+        keys = outcome.replaced.setdefault(planned.urn, [])
+        keys += [key for key in planned.keys or () if key not in keys]
     step = event.resource_pre_event or event.res_outputs_event
     if step and on_step:
         kind = "begun" if event.resource_pre_event else "done"

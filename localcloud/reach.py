@@ -82,7 +82,7 @@ def _eks(cluster: ClusterAccess, record: dict[str, Any], store: Store, proxied: 
         return None  # whoever made it is in from the start, and the local cloud's only caller did
     if not _is_administrator(cluster, store):
         return _told(
-            UNAUTHORIZED, cluster, f"{deployer.ARN} has no access entry with an administrator's policy"
+            UNAUTHORIZED, cluster, f"{deployer.arn()} has no access entry with an administrator's policy"
         )
     if _asked_too_early(api, cluster, store):
         why = (
@@ -125,9 +125,9 @@ def _groups_of_machines(api: Api, region: str) -> Iterator[set[str]]:
 
 def _is_administrator(cluster: ClusterAccess, store: Store) -> bool:
     at = f"{cluster.region}/{cluster.name}"
-    if store.get(ENTRY, f"{at}:{deployer.ARN}") is None:
+    if store.get(ENTRY, f"{at}:{deployer.arn()}") is None:
         return False
-    given = (store.get(ASSOCIATION, f"{at}#{deployer.ARN}#{policy}") for policy in ADMINISTRATORS)
+    given = (store.get(ASSOCIATION, f"{at}#{deployer.arn()}#{policy}") for policy in ADMINISTRATORS)
     return any(kept and kept["accessScope"]["type"] == "cluster" for kept in given)
 
 

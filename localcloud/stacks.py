@@ -5,6 +5,8 @@ from __future__ import annotations
 from infra.advice import check_fits
 from infra.catalog import check_offered
 from infra.settings import Settings, parse
+from infra.settings.names import fits
+from infra.stacks import PROJECT as NAME
 from infra.stacks import file_of, settings_in
 from workloads.proof.floors import check_floors
 
@@ -18,4 +20,5 @@ def settings_of(stack: str) -> Settings:
         StackFileError: there is no such file, or it is no stack file.
         SettingsError: with every wrong setting.
     """
-    return parse(settings_in(file_of(stack, PROJECT)), check_offered, check_fits, check_floors)
+    checks = (fits(NAME, stack), check_offered, check_fits, check_floors)
+    return parse(settings_in(file_of(stack, PROJECT)), *checks)

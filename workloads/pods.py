@@ -69,8 +69,8 @@ def environment(values: Mapping[str, pulumi.Input[Any]]) -> list[k8s.core.v1.Env
 
 
 def cloud_environment(cluster: GpuCluster) -> Mapping[str, str]:
-    """Sends the cloud's own SDKs to the cluster's region."""
-    return _CLOUDS[cluster.cloud](cluster.region)
+    """Sends the cloud's own SDKs to the region of the lake, which is the cluster's own but after a failover."""
+    return _CLOUDS[cluster.cloud](cluster.lake_region or cluster.region)
 
 
 def store_environment(endpoint: Endpoint | None) -> Mapping[str, str]:

@@ -14,8 +14,8 @@ import pulumi_kubernetes as kubernetes
 from infra.aws import iam, nodes
 from infra.aws.addons import Installer
 from infra.aws.deployer import Deployer
+from infra.aws.existing_network import AnyNetwork
 from infra.aws.iam import Account
-from infra.aws.network import Network
 from infra.aws.site_link import SiteLink
 from infra.aws.tags import Handling
 from infra.catalog import kubernetes_versions
@@ -56,7 +56,7 @@ class ClusterArgs:
     handling: Handling
     name: str
     version: str
-    network: Network
+    network: AnyNetwork
     deployers: Sequence[Deployer]
     cluster_key_arn: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]

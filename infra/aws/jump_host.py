@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.aws import iam, nodes
-from infra.aws.network import Network
+from infra.aws.existing_network import AnyNetwork
 from infra.aws.tags import Handling
 
 MACHINE_TYPE = "t4g.nano"
@@ -30,7 +30,7 @@ class JumpHostArgs:
     handling: Handling
     name: str
     region: str
-    network: Network
+    network: AnyNetwork
     disk_key_arn: pulumi.Input[str]
 
 

@@ -50,7 +50,8 @@ class Network(pulumi.ComponentResource):
 
     Intra subnets have no way out but the endpoints. `private_subnet_ids` and `intra_subnet_ids` are in the order of the
     zones; `private_subnets` and `zone_names` (`ap-south-1a`) are by zone ID. `route_tables` are those of the nodes and
-    of the control plane, by name.
+    of the control plane, by name. `https_cidrs` is what is reached over HTTPS without the internet: the VPC with its
+    endpoints, and S3, whose gateway keeps public addresses.
     """
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -85,6 +86,7 @@ class Network(pulumi.ComponentResource):
         self.public_subnet_ids = [at.public.id for at in self._zones.values()]
         self.intra_subnet_ids = [at.intra.id for at in self._zones.values()]
         self.zone_names = self._zone_names()
+        self.https_cidrs = self.endpoints.s3.cidr_blocks.apply(lambda s3: [args.cidr, *(s3 or ())])
         self.register_outputs(
             {
                 "vpcId": self.vpc_id,

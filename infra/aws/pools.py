@@ -18,8 +18,8 @@ import pulumi_kubernetes as kubernetes
 from infra import interfaces
 from infra.aws import fabric, nodepools, nodes
 from infra.aws.cluster import Cluster
+from infra.aws.existing_network import AnyNetwork
 from infra.aws.iam import Account
-from infra.aws.network import Network
 from infra.aws.tags import Handling
 from infra.catalog import Choice, Machine, choose_for, kubernetes_versions
 from infra.settings.pools import GpuPool
@@ -40,7 +40,7 @@ class PoolsArgs:
     account: Account
     handling: Handling
     cluster: Cluster
-    network: Network
+    network: AnyNetwork
     pools: Sequence[GpuPool]
     disk_key_arn: pulumi.Input[str]
     instance_profile: str

@@ -21,6 +21,7 @@ from infra.aws import iam
 from infra.aws.iam import Account
 from infra.settings.aws import Registries
 from infra.settings.errors import Problem, SettingsError
+from infra.settings.names import shortened
 
 # Where the EFA plugin's chart pulls from, and AWS's own registry of EKS add-on images in each region ("Amazon container
 # image registries for EKS add-ons"). Add-ons that EKS installs are pulled from there already.
@@ -75,7 +76,7 @@ def mirrored(asked: Registries) -> dict[str, Upstream]:
 
 def prefix(stack: str) -> str:
     """What the names of a stack's repositories begin with: rules are the account's, and stacks may share one."""
-    return f"mirror-{re.sub(r'[^a-z0-9]+', '-', stack.lower()).strip('-')}"[:LONGEST_PREFIX].rstrip("-")
+    return shortened(f"mirror-{re.sub(r'[^a-z0-9]+', '-', stack.lower()).strip('-')}", LONGEST_PREFIX)
 
 
 def address(region: str, stack: str, upstream: Upstream) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.aws.network import Network
+from infra.aws.existing_network import AnyNetwork
 from infra.aws.tags import Handling
 from infra.settings.types import log_retention
 
@@ -48,7 +48,7 @@ class SiteLinkArgs:
     """
 
     handling: Handling
-    network: Network
+    network: AnyNetwork
     name: str
     peer: str
     asn: int | None

@@ -13,6 +13,7 @@ from infra.gcp import tags
 from infra.gcp.iam import Project
 from infra.gcp.network import PRIORITY, Network
 from infra.gcp.tags import Handling
+from infra.settings.names import shortened
 
 MACHINE_TYPE = "e2-micro"
 IMAGE = "debian-cloud/debian-12"
@@ -54,7 +55,7 @@ class JumpHost(pulumi.ComponentResource):
             name,
             project=args.project.id,
             # 30 characters are the most; Google takes no two with one id in a project.
-            account_id=f"{args.name[:25].rstrip('-')}-jump",
+            account_id=f"{shortened(args.name, 25)}-jump",
             display_name=f"The jump host of {args.name}",
             opts=self._child,
         )
@@ -107,7 +108,7 @@ class JumpHost(pulumi.ComponentResource):
         args = self._args
         return gcp.compute.Instance(
             name,
-            name=f"{args.name[:58].rstrip('-')}-jump",
+            name=f"{args.name}-jump",
             project=args.project.id,
             zone=self._zone,
             machine_type=MACHINE_TYPE,

@@ -10,6 +10,7 @@ import pulumi_gcp as gcp
 
 from infra.gcp import compute_class
 from infra.gcp.iam import Project
+from infra.settings.names import shortened
 from infra.settings.purchase import FLEX_START, ON_DEMAND, RESERVED, SPOT
 
 POOL_LABEL = "india-ai-infra/pool"
@@ -162,5 +163,5 @@ def node_account(name: str, project: Project, about: str, opts: pulumi.ResourceO
 
 
 def _account_id(cluster: str) -> str:
-    """6 to 30 characters, which Google asks for."""
-    return f"{cluster[:24].rstrip('-')}-nodes"
+    """6 to 30 characters, which Google asks for, and no other cluster's."""
+    return f"{shortened(cluster, 24)}-nodes"

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from infra.settings.checks import CHECKS
 from infra.settings.errors import Problem, SettingsError, problems_of
+from infra.settings.names import fits
 from infra.settings.parts import Check, parts_of
 from infra.settings.reach import check_reachable
 from infra.settings.stack import Settings
@@ -33,7 +34,7 @@ def load(config: pulumi.Config, *checks: Check) -> Settings:
     given = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
     prefix = f"{config.name}:"
     values = {key.removeprefix(prefix): _value(text) for key, text in given.items() if key.startswith(prefix)}
-    return parse(values, *checks)
+    return parse(values, fits(config.name, pulumi.get_stack()), *checks)
 
 
 def parse(values: Mapping[str, Any], *checks: Check) -> Settings:

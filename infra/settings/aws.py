@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic.alias_generators import to_camel
 
 from infra.geography import regions_of
 from infra.settings.errors import refuse
@@ -21,15 +22,42 @@ from infra.settings.types import (
     PullSecretArn,
     ReachingCidr,
     SecurityGroupId,
+    SubnetId,
+    VpcId,
 )
 
 
+class ExistingNetwork(Model):
+    """A VPC that somebody else keeps, instead of one made here, and its subnets, one a zone: those of the nodes, and
+    those of the control plane where they differ. Its endpoints, flow logs and ways out are its keeper's."""
+
+    vpc_id: VpcId
+    private_subnet_ids: list[SubnetId] = Field(min_length=1)
+    control_plane_subnet_ids: list[SubnetId] = []
+
+    @field_validator("private_subnet_ids", "control_plane_subnet_ids")
+    @classmethod
+    def _each_once(cls, ids: list[str]) -> list[str]:
+        if twice := next((one for one in ids if ids.count(one) > 1), None):
+            raise refuse(f"each subnet once: {twice} is there {ids.count(twice)} times")
+        return ids
+
+
 class Network(Model):
-    """The VPC: its addresses, one NAT gateway or one a zone, and how many days its flow logs are kept."""
+    """The VPC: its addresses, one NAT gateway or one a zone, and how many days its flow logs are kept; or one that
+    exists already, which has its own."""
 
     cidr: PrivateCidr = "10.0.0.0/16"
     nat_per_zone: bool = False
     flow_log_days: LogRetentionDays = 365
+    existing: ExistingNetwork | None = None
+
+    @model_validator(mode="after")
+    def _an_existing_one_has_its_own(self) -> Network:
+        if self.existing and (given := self.model_fields_set - {"existing"}):
+            names = ", ".join(sorted(to_camel(name) for name in given))
+            raise refuse(f"existing without {names}: a VPC that exists has its own")
+        return self
 
 
 class ClusterAccess(Model):

@@ -113,11 +113,18 @@ def _cloud_parts(cloud: Cloud, given: Mapping[str, Any]) -> CloudParts:
         pools={path: pool for path, pool in read.items() if pool},
         ranges={
             f"{cloud}.network.{name}": cidr
-            for name, cidr in (network.model_dump(by_alias=True) if network else {}).items()
+            for name, cidr in _own_ranges(network).items()
             if name.lower().endswith("cidr")
         },
         access=_read(_ACCESS[cloud], cluster.get("access", {})),
     )
+
+
+def _own_ranges(network: Network | GoogleNetwork | None) -> Mapping[str, Any]:
+    """A VPC that exists already has addresses that only its cloud knows."""
+    if network is None or (isinstance(network, Network) and network.existing):
+        return {}
+    return network.model_dump(by_alias=True)
 
 
 def _site_parts(given: Mapping[str, Any]) -> SiteParts:

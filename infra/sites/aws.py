@@ -15,6 +15,7 @@ from infra.aws.audit import Audit, AuditArgs
 from infra.aws.cluster import Cluster, ClusterArgs, Reach
 from infra.aws.deployer import administrators, caller
 from infra.aws.endpoints import ENDPOINTS, GUARDDUTY
+from infra.aws.existing_network import AnyNetwork, ExistingNetwork, Found, Needs, look
 from infra.aws.hybrid import HybridNodes, HybridNodesArgs
 from infra.aws.iam import Account
 from infra.aws.jump_host import PROXY_URL, JumpHost, JumpHostArgs
@@ -27,6 +28,7 @@ from infra.aws.registry import Registry, RegistryArgs
 from infra.aws.replica import Replica, ReplicaArgs
 from infra.aws.site_link import SiteLink, SiteLinkArgs
 from infra.aws.tags import Handling
+from infra.catalog import choose_for
 from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings import Settings
@@ -48,6 +50,8 @@ def site(said: Settings, cloud: Aws) -> Site:
     opts = pulumi.ResourceOptions(provider=provider)
     # Before anything is made: whoever is not let in to the cluster could not finish.
     deployers = administrators(cloud.cluster.access.deployers, caller(provider))
+    asked = cloud.network.existing
+    existing = look(asked, _needs(name, cloud), provider) if asked else None
     account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
     handling = Handling(said.data_class, said.owner, said.purpose, said.retention_days)
 
@@ -83,22 +87,7 @@ def site(said: Settings, cloud: Aws) -> Site:
     # Its agent would report to no detector; and Runtime Monitoring doesn't support clusters with nodes on premises
     # (GuardDuty user guide, "Prerequisites for Amazon EKS cluster support").
     watched = cloud.audit.guardduty and said.on_premises is None
-    network = Network(
-        "network",
-        NetworkArgs(
-            account,
-            handling,
-            cluster_name=name,
-            cidr=cloud.network.cidr,
-            zones=geography.region(cloud.region).zones,
-            logs_key_arn=keys.logs,
-            flow_log_days=cloud.network.flow_log_days,
-            nat_per_zone=cloud.network.nat_per_zone,
-            endpoints_per_zone=cloud.network.nat_per_zone,
-            endpoints=[service for service in ENDPOINTS if watched or service != GUARDDUTY],
-        ),
-        opts,
-    )
+    network = _network(name, cloud, account, handling, keys, existing, watched, opts)
     host = _jump_host(name, cloud, handling, network, keys, opts)
     link = _link(name, said.on_premises, handling, network, keys, opts)
     cluster = Cluster(
@@ -134,7 +123,7 @@ def site(said: Settings, cloud: Aws) -> Site:
 
 
 def _jump_host(
-    name: str, cloud: Aws, handling: Handling, network: Network, keys: Keys, opts: pulumi.ResourceOptions
+    name: str, cloud: Aws, handling: Handling, network: AnyNetwork, keys: Keys, opts: pulumi.ResourceOptions
 ) -> JumpHost | None:
     if not cloud.cluster.access.jump_host:
         return None
@@ -153,7 +142,7 @@ def _link(
     name: str,
     asked: OnPremises | None,
     handling: Handling,
-    network: Network,
+    network: AnyNetwork,
     keys: Keys,
     opts: pulumi.ResourceOptions,
 ) -> SiteLink | None:
@@ -236,7 +225,7 @@ def _operate(
     keys: Keys,
     lake: Lake,
     replica: Elsewhere | None,
-    network: Network,
+    network: AnyNetwork,
     cluster: Cluster,
     joined: HybridNodes | None,
     sender: Alertmanager,
@@ -275,6 +264,7 @@ def _operate(
         provider=cluster.provider,
         pools=pools.describe(cloud.region, cloud.cluster.pools),
         mirrors=registry.mirrors,
+        lake_region=replica.region if replica and replica.failover else None,
     )
     on_premises = said.on_premises
     platform = Platform(
@@ -321,11 +311,55 @@ def _disk(cloud: Aws, keys: Keys) -> Disk | None:
     return Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": keys.cluster})
 
 
-def _reachable(network: Network, replica: Elsewhere | None) -> pulumi.Output[list[str]]:
-    """What workloads may reach over HTTPS: the VPC with its endpoints, and S3, whose gateway keeps public addresses; of
-    the other region's S3 too, which is reached through NAT."""
-    nowhere: list[str] = []
-    elsewhere = replica.s3_cidrs if replica else pulumi.Output.from_input(nowhere)
-    return pulumi.Output.all(network.endpoints.s3.cidr_blocks, elsewhere).apply(
-        lambda both: [network.cidr, *(both[0] or ()), *both[1]]
+def _network(
+    name: str,
+    cloud: Aws,
+    account: Account,
+    handling: Handling,
+    keys: Keys,
+    existing: Found | None,
+    watched: bool,
+    opts: pulumi.ResourceOptions,
+) -> AnyNetwork:
+    """The VPC of the stack's own, or the one that exists already."""
+    if existing:
+        return ExistingNetwork("network", account, existing, opts)
+    return Network(
+        "network",
+        NetworkArgs(
+            account,
+            handling,
+            cluster_name=name,
+            cidr=cloud.network.cidr,
+            zones=geography.region(cloud.region).zones,
+            logs_key_arn=keys.logs,
+            flow_log_days=cloud.network.flow_log_days,
+            nat_per_zone=cloud.network.nat_per_zone,
+            endpoints_per_zone=cloud.network.nat_per_zone,
+            endpoints=[service for service in ENDPOINTS if watched or service != GUARDDUTY],
+        ),
+        opts,
     )
+
+
+def _needs(name: str, cloud: Aws) -> Needs:
+    """The zones of each pool's machines, and the nodes of all pools."""
+    chosen = {pool.name: choose_for(cloud.region, pool) for pool in cloud.cluster.pools}
+    zones = {
+        pool.name: frozenset([pool.zone] if pool.zone else chosen[pool.name].zones)
+        for pool in cloud.cluster.pools
+    }
+    nodes = sum(pool.most_nodes for pool in cloud.cluster.pools) + cloud.cluster.system.max_nodes
+    return Needs(zones, nodes, name)
+
+
+def _reachable(network: AnyNetwork, replica: Elsewhere | None) -> pulumi.Output[list[str]]:
+    """What workloads may reach over HTTPS: what the network has, and after a failover the other region's S3.
+
+    Not before one: that S3 is reached through NAT, where no endpoint's policy keeps data from the buckets of other
+    accounts. Until then S3 replicates by itself, and no pod has business there.
+    """
+    nowhere: list[str] = []
+    away = replica is not None and replica.failover
+    elsewhere = replica.s3_cidrs if replica and away else pulumi.Output.from_input(nowhere)
+    return pulumi.Output.all(network.https_cidrs, elsewhere).apply(lambda both: [*both[0], *both[1]])

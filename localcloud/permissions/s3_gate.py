@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from .aws_account import Account, Role
 from .gate import Answered, Asked, Gate, forward
-from .s3_calls import Call, read
+from .s3_calls import Call, UnknownCallError, read
 
 
 @dataclass(frozen=True)
@@ -24,19 +24,25 @@ class Seen:
 
 @dataclass
 class S3Gate:
-    """`role_of` finds the role of an access key; `address` is moto's host and port. `seen` are the calls, in order."""
+    """`role_of` finds the role of an access key; `address` is moto's host and port. `seen` are the calls, in order;
+    `unknown` the requests that the table of calls does not have, which are answered as not implemented."""
 
     account: Account
     role_of: Callable[[str], Role | None]
     address: str
     seen: list[Seen] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
     def serve(self) -> Gate:
         """The server, to be started with `with`."""
         return Gate(self._answer)
 
     def _answer(self, asked: Asked) -> Answered:
-        call = read(asked.method, asked.target, asked.headers, asked.body)
+        try:
+            call = read(asked.method, asked.target, asked.headers, asked.body)
+        except UnknownCallError as error:
+            self.unknown.append(str(error))
+            return Answered(501, {})
         role = self.role_of(_access_key(asked))
         if role is None:
             return _refused(asked, "InvalidAccessKeyId", "nobody was given these credentials")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -153,15 +154,23 @@ class Aws(Provider):
                 f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
             )
         scope = self._scope(args, "")
-        if (operation := function.get("call")) and holds(function.get("when"), scope):
-            params = {key: evaluate(part, scope) for key, part in function.get("params", {}).items()}
-            shape: Any = self._calls.api.model(function["service"], operation).input_shape
-            fitted = shapes.fit(shape, params, shapes.Place(""))
-            try:
-                scope["found"] = self._calls.api.call(function["service"], scope["region"], operation, fitted)
-            except Refused as refused:
-                raise ResourceFailed(f"{token}: {refused}") from refused
+        if function.get("call") and holds(function.get("when"), scope):
+            scope["found"] = self._ask(token, function["service"], function, scope)
+            for more in function.get("also", ()):
+                scope[more["as"]] = self._ask(token, function["service"], more, scope)
         return {name: evaluate(expression, scope) for name, expression in function["outputs"].items()}
+
+    def _ask(self, token: str, service: str, call: Mapping[str, Any], scope: Values) -> Values:
+        """One call of a function."""
+        params = {key: evaluate(part, scope) for key, part in call.get("params", {}).items()}
+        given = {key: value for key, value in params.items() if value is not None}
+        shape: Any = self._calls.api.model(service, call["call"]).input_shape
+        try:
+            return self._calls.api.call(
+                service, scope["region"], call["call"], shapes.fit(shape, given, shapes.Place(""))
+            )
+        except Refused as refused:
+            raise ResourceFailed(f"{token}: {refused}") from refused
 
     def _region_of(self, inputs: Values) -> Any:
         return inputs.get("region") or self._region

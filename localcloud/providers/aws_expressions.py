@@ -1,8 +1,9 @@
 """The expressions of the table: JMESPath, in which what is not known yet stays unknown.
 
 Beside JMESPath's own functions: `format('{region}/{id}', @)`, `split(':', x)`, `digest(x)` (17 hex digits),
-`only(list, {Name: x})` (the elements with these members), `without(list, other)` (what other lacks) and
-`spread(list, {Name: x})` (the elements with these members added).
+`only(list, {Name: x})` (the elements with these members), `without(list, other)` (what other lacks),
+`spread(list, {Name: x})` (the elements with these members added) and `tags(list)` (a list of Key and Value as a
+mapping).
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ class _Functions(Functions):
     @signature({"types": ["array", "null"]}, {"types": ["object"]})
     def _func_spread(self, elements, members):
         return [e if e is UNKNOWN else {**e, **members} for e in elements or []] or None
+
+    @signature({"types": ["array", "null"]})
+    def _func_tags(self, listed):
+        return {tag["Key"]: tag["Value"] for tag in listed or []}
 
 
 class _Interpreter(TreeInterpreter):

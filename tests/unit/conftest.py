@@ -128,11 +128,16 @@ def deploy() -> Deploy:
     """
 
     def run(
-        program: Callable[[], Any], *, outputs: Mapping[str, Outputs] | None = None, preview: bool = False
+        program: Callable[[], Any],
+        *,
+        outputs: Mapping[str, Outputs] | None = None,
+        preview: bool = False,
+        stack: str = "unit",
     ) -> Recorder:
         recorder = Recorder(outputs or {})
+        pulumi.runtime.settings.ROOT.set(None)  # a program's transformations end with it
         mocks.set_mocks(
-            recorder, project="india-ai-infra", stack="unit", preview=preview, monitor=_Monitor(recorder)
+            recorder, project="india-ai-infra", stack=stack, preview=preview, monitor=_Monitor(recorder)
         )
 
         def keep(value: Any) -> None:
@@ -224,6 +229,40 @@ def _zones(asked: dict[str, Any]) -> dict[str, Any]:
     return {"id": REGION, "zoneIds": ids, "names": [found[zone] for zone in ids], "groupNames": [REGION]}
 
 
+# A VPC that exists already: a subnet for nodes in two zones, behind NAT, and one that faces the internet.
+_EXISTING = {
+    "subnet-0000000a": ("aps1-az1", "rtb-private"),
+    "subnet-0000000b": ("aps1-az2", "rtb-private"),
+    "subnet-0000000c": ("aps1-az3", "rtb-public"),
+}
+_WAYS_OUT = {"rtb-private": {"natGatewayId": "nat-1"}, "rtb-public": {"gatewayId": "igw-1"}}
+
+
+def _subnet(asked: dict[str, Any]) -> dict[str, Any]:
+    zone, _ = _EXISTING[asked["id"]]
+    return {
+        "id": asked["id"],
+        "vpcId": "vpc-00000001",
+        "availabilityZone": ZONES[zone],
+        "availabilityZoneId": zone,
+        "availableIpAddressCount": 4091,
+        "tags": {"karpenter.sh/discovery": "india-ai-infra-unit"},
+    }
+
+
+def _route_tables(asked: dict[str, Any]) -> dict[str, Any]:
+    (narrowed,) = asked["filters"]
+    (value,) = narrowed["values"]
+    return {"ids": ["rtb-main"] if value == "true" else [_EXISTING[value][1]]}
+
+
+def _route_table(asked: dict[str, Any]) -> dict[str, Any]:
+    nothing = dict.fromkeys(("gatewayId", "natGatewayId", "transitGatewayId", "networkInterfaceId"), "")
+    out = {"cidrBlock": "0.0.0.0/0", **nothing, **_WAYS_OUT[asked["routeTableId"]]}
+    local = {"cidrBlock": "10.9.0.0/16", **nothing, "gatewayId": "local"}
+    return {"routeTableId": asked["routeTableId"], "routes": [local, out]}
+
+
 _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
     "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
@@ -249,6 +288,18 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "type": "String",
         "version": 1,
     },
+    "aws:ec2/getVpcs:getVpcs": lambda _: {"ids": ["vpc-00000001", "vpc-00000002"]},
+    "aws:ec2/getVpc:getVpc": lambda asked: {
+        "id": asked["id"],
+        "cidrBlock": "10.9.0.0/16",
+        "cidrBlockAssociations": [{"associationId": "a", "cidrBlock": "10.9.0.0/16", "state": "associated"}],
+        "enableDnsSupport": True,
+        "enableDnsHostnames": True,
+    },
+    "aws:ec2/getSubnets:getSubnets": lambda _: {"ids": list(_EXISTING)},
+    "aws:ec2/getSubnet:getSubnet": _subnet,
+    "aws:ec2/getRouteTables:getRouteTables": _route_tables,
+    "aws:ec2/getRouteTable:getRouteTable": _route_table,
     "gcp:organizations/getProject:getProject": lambda asked: {
         "projectId": asked["projectId"],
         "number": GOOGLE_NUMBER,
@@ -258,6 +309,12 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     },
     "gcp:logging/getProjectCmekSettings:getProjectCmekSettings": lambda _: {
         "serviceAccountId": f"cmek-p{GOOGLE_NUMBER}@gcp-sa-logging.iam.gserviceaccount.com"
+    },
+    # S3's addresses, each region's own; here as documentation has them (RFC 5737).
+    "aws:ec2/getPrefixList:getPrefixList": lambda asked: {
+        "id": "pl-1",
+        "name": asked["name"],
+        "cidrBlocks": ["203.0.113.0/24"],
     },
     "aws:index/getRegion:getRegion": lambda _: {"id": REGION, "name": REGION, "region": REGION},
     "aws:index/getPartition:getPartition": lambda _: {

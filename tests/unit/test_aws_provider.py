@@ -979,6 +979,29 @@ def test_a_change_in_place_is_seen_by_the_next_refresh(full: World, name: str) -
     assert found[1] == made.outputs
 
 
+def test_functions_about_a_vpc_that_exists(full: World) -> None:
+    def ask(function: str, **args: Any) -> Values:
+        return full.aws.invoke(f"aws:ec2/{function}:{function}", args)
+
+    vpc, subnet = full.made["vpc"], full.made["subnet"]
+    assert vpc.id in ask("getVpcs")["ids"]
+    about_it = ask("getVpc", id=vpc.id)
+    assert about_it["cidrBlock"] == "10.0.0.0/16"
+    assert "10.0.0.0/16" in [block["cidrBlock"] for block in about_it["cidrBlockAssociations"]]
+    assert about_it["enableDnsSupport"] is True
+    assert isinstance(about_it["enableDnsHostnames"], bool)
+    assert subnet.id in ask("getSubnets", filters=[{"name": "vpc-id", "values": [vpc.id]}])["ids"]
+    found = ask("getSubnet", id=subnet.id)
+    assert found["vpcId"] == vpc.id
+    assert found["availabilityZoneId"].startswith("aps1-az")
+    assert found["availableIpAddressCount"] > 0
+    assert found["tags"].items() >= DEFAULT_TAGS.items()
+    main = [{"name": "association.main", "values": ["true"]}]
+    (table,) = ask("getRouteTables", vpcId=vpc.id, filters=main)["ids"]
+    routes = ask("getRouteTable", routeTableId=table)["routes"]
+    assert [route["gatewayId"] for route in routes if route["cidrBlock"] == "10.0.0.0/16"] == ["local"]
+
+
 def test_outputs_that_programs_use(full: World) -> None:
     made = full.made
     vpc, key, cluster = made["vpc"].outputs, made["key"].outputs, made["cluster"].outputs
@@ -1204,8 +1227,15 @@ def test_the_caller_is_the_deployers_role(world: World, endpoint: str) -> None:
         session["arn"] == f"arn:aws:sts::{deployer.ACCOUNT}:assumed-role/{deployer.ROLE}/{deployer.SESSION}"
     )
     about_it = world.aws.invoke("aws:iam/getSessionContext:getSessionContext", {"arn": session["arn"]})
-    assert about_it["issuerArn"] == deployer.ARN
+    assert about_it["issuerArn"] == deployer.arn()
     assert about_it["sessionName"] == deployer.SESSION
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(deployer.VARIABLE, "people/admin")
+        other = Aws()
+        other.configure({"region": REGION})
+        session = other.invoke("aws:index/getCallerIdentity:getCallerIdentity", {})
+        context = other.invoke("aws:iam/getSessionContext:getSessionContext", {"arn": session["arn"]})
+        assert context["issuerArn"] == f"arn:aws:iam::{deployer.ACCOUNT}:role/people/admin"
     user = f"arn:aws:iam::{deployer.ACCOUNT}:user/asha"
     assert world.aws.invoke("aws:iam/getSessionContext:getSessionContext", {"arn": user})["issuerArn"] == user
 

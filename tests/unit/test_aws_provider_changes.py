@@ -86,6 +86,12 @@ CHANGES: dict[str, Any] = {
         "placement": {"groupName": "another"},
         "updateDefaultVersion": False,
     },
+    "jump-host": lambda made: {
+        "instanceType": "t4g.micro",
+        "vpcSecurityGroupIds": [made["group"].id],
+        "iamInstanceProfile": made["profile"].id,
+        "rootBlockDevice": {**made["jump-host"].inputs["rootBlockDevice"], "volumeSize": 16},
+    },
     "private": {"ignorePublicAcls": True, "blockPublicAcls": False, "blockPublicPolicy": True},
     "log-delivery": lambda made: {
         "policy": allow("s3:GetObject", f"{made['audit'].arn}/*", Principal={"AWS": "*"})

@@ -21,6 +21,7 @@ from localcloud.preflight.named import Image, Reservation
 REGION = "ap-south-1"
 OWN = "{registry}/team"
 HELD = "cr-0123456789abcdef0"
+ACCESS = {"jumpHost": True, "deployers": ["role/deployer"]}
 MANIFEST = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}'
 
 
@@ -58,14 +59,18 @@ def read(email: str = "soc@team.in", google: bool = False, **workloads: Any) -> 
         },
     ]
     clouds: dict[str, Any] = {
-        "aws": {"region": REGION, "cluster": {"pools": pools}, "audit": {"alertEmails": [email]}}
+        "aws": {
+            "region": REGION,
+            "cluster": {"access": ACCESS, "pools": pools},
+            "audit": {"alertEmails": [email]},
+        }
     }
     if google:
         there = [{"name": "g", "gpu": "L4", "maxNodes": 2}]
         clouds["gcp"] = {
             "project": "shop-prod",
             "region": "asia-south1",
-            "cluster": {"pools": there},
+            "cluster": {"access": {"jumpHost": True}, "pools": there},
             "audit": {"alertEmails": [email]},
         }
     return settings.parse(

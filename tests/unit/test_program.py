@@ -13,6 +13,7 @@ import yaml
 from infra import program
 from infra.aws.registry import EKS_ADDONS
 from infra.platform.images import images
+from infra.protection import PROTECTED
 from localcloud.paths import PROJECT
 from policies.control import Control
 from policies.pack import CONTROLS
@@ -425,6 +426,19 @@ def test_whole_nodes_on_google_carry_what_their_fabric_asks(google: Any) -> None
     assert environment["NCCL_NET"] == "gIB"
     diagnosis = google.one("v1:Job", "nccl-test-google-tcpx-diag").inputs["spec"]["template"]
     assert "initContainers" not in diagnosis["spec"], "it looks at GPUs, not at the fabric"
+
+
+@pytest.mark.parametrize(
+    ("stack", "names"), [("prod", {"network", "cluster"}), ("local", set())], ids=["prod", "local"]
+)
+def test_a_stack_with_deletion_protection_protects_its_clusters_and_networks(
+    deploy: Callable[..., Any], stack: str, names: set[str]
+) -> None:
+    recorded = _deployed(deploy, stack)
+    found = {(one.type, one.name) for one in recorded.resources if one.protect}
+    assert found & set(PROTECTED) == (set(PROTECTED) if names else set())
+    others = {(one.type, one.name) for one in recorded.resources} - set(PROTECTED)
+    assert not [name for type_, name in found & others if type_ in dict(PROTECTED)]
 
 
 def test_images_come_from_the_registry_of_the_account_or_project_where_they_run(both: Any) -> None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -22,6 +23,7 @@ REGION = "ap-south-1"
 NAME = "mumbai"
 SERVER = "https://127.0.0.1:6443"
 CLUSTER = clusters.ClusterAccess(NAME, REGION, SERVER, "Q0E=", Path("kubeconfig.yaml"))
+ARN = deployer.arn()
 ADMIN = reach.ADMINISTRATORS[0]
 AT = f"{REGION}/{NAME}"
 
@@ -33,6 +35,8 @@ def endpoint() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
+    # All motos of a process are one.
+    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
     server.stop()
 
 
@@ -86,7 +90,7 @@ class Eks:
     def stop(self, machine: str) -> None:
         self._call("ec2", "TerminateInstances", InstanceIds=[machine])
 
-    def administrator(self, arn: str = deployer.ARN, policy: str = ADMIN, scope: str = "cluster") -> None:
+    def administrator(self, arn: str = ARN, policy: str = ADMIN, scope: str = "cluster") -> None:
         self.store.put(reach.ENTRY, f"{AT}:{arn}", {"principalArn": arn})
         self.store.put(reach.ASSOCIATION, f"{AT}#{arn}#{policy}", {"accessScope": {"type": scope}})
 
@@ -186,7 +190,7 @@ def test_who_has_no_administrators_entry_is_unauthorized(store: Store, entry: Ca
     said = told()
     assert said
     assert "401 Unauthorized" in said
-    assert deployer.ARN in said
+    assert deployer.arn() in said
 
 
 def test_whoever_made_a_cluster_that_says_so_is_in(store: Store) -> None:

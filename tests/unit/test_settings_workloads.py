@@ -27,7 +27,10 @@ def stack(environment: str = "prod", **workloads: Any) -> dict[str, Any]:
         "purpose": "tests",
         "budget": {"monthlyInr": 100},
         "currency": {"usdInr": 88.5, "asOf": "2026-11-24"},
-        "aws": {"region": "ap-south-1", "cluster": {"pools": POOLS}},
+        "aws": {
+            "region": "ap-south-1",
+            "cluster": {"access": {"jumpHost": True, "deployers": ["role/deployer"]}, "pools": POOLS},
+        },
         "workloads": workloads,
     }
 

@@ -33,7 +33,7 @@ class Checkpoints:
         if dist.get_rank() == 0:
             complete = self._steps(complete=True)
             for step in self._steps(complete=False):
-                self._files.rm(self._folder(step), recursive=True)
+                self._remove(step)
             found = [max(complete, default=None)]
         else:
             found = [None]
@@ -45,14 +45,19 @@ class Checkpoints:
         dcp.save(state, storage_writer=_Writer(f"{self._uri}/step-{step:08d}"))
         if dist.get_rank() == 0:
             for old in self._steps(complete=True)[: -self._keep]:
-                self._files.rm(self._folder(old), recursive=True)
+                self._remove(old)
 
     def load(self, step: int, state: dict[str, Any]) -> None:
         """Fills the tensors of `state` in place, whatever the number of ranks that wrote them."""
         dcp.load(state, storage_reader=FsspecReader(f"{self._uri}/step-{step:08d}"))
 
-    def _folder(self, step: int) -> str:
-        return f"{self._root}/step-{step:08d}"
+    def _remove(self, step: int) -> None:
+        folder = f"{self._root}/step-{step:08d}"
+        if isinstance(self._files, LocalFileSystem):
+            self._files.rm(folder, recursive=True)
+        else:
+            # The objects that are there, and not the folder, which is none: to remove what is not there may be refused.
+            self._files.rm(self._files.find(folder))
 
     def _steps(self, *, complete: bool) -> list[int]:
         """Steps whose `.metadata` is there, or is not. By a list: of one object that is not there, a store may say that

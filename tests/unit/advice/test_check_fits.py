@@ -51,7 +51,10 @@ def stack(pools: list[dict[str, Any]] = POOLS, **serving: Any) -> dict[str, Any]
         "purpose": "tests",
         "budget": {"monthlyInr": 100},
         "currency": {"usdInr": 88.5, "asOf": "2026-11-24"},
-        "aws": {"region": "ap-south-1", "cluster": {"pools": pools}},
+        "aws": {
+            "region": "ap-south-1",
+            "cluster": {"access": {"jumpHost": True, "deployers": ["role/deployer"]}, "pools": pools},
+        },
         "workloads": {"serving": serving},
     }
 

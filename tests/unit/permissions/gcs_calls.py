@@ -44,6 +44,7 @@ _PATHS = (
         r"/b/(?P<source>[^/]+)/o/(?P<from>[^/]+)/(?P<how>rewriteTo|copyTo)/b/(?P<bucket>[^/]+)/o/(?P<key>[^/]+)",
         {"POST": "objects.rewrite"},
     ),
+    (r"/b/(?P<bucket>[^/]+)/o/(?P<from>[^/]+)/moveTo/o/(?P<key>[^/]+)", {"POST": "objects.move"}),
     (
         r"/b/(?P<bucket>[^/]+)/o/(?P<key>.+)",
         {"GET": "objects.get", "HEAD": "objects.get", "DELETE": "objects.delete", "PATCH": "objects.patch"},
@@ -71,7 +72,7 @@ def read(method: str, target: str, body_name: str = "") -> Call:
                 part["bucket"],
                 part.get("key") or query.get("name") or body_name,
                 query.get("prefix") if operation == "objects.list" else None,
-                (part["source"], part["from"]) if "source" in part else None,
+                (part.get("source", part["bucket"]), part["from"]) if "from" in part else None,
             )
     raise UnknownCallError(f"Cloud Storage: {method} {url.path}")
 

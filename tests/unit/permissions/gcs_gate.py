@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
-from permissions.gcs_calls import Call, read
+from permissions.gcs_calls import Call, UnknownCallError, read
 from permissions.google_policies import Binding, refusals
 
 from localcloud.permissions.gate import Answered, Asked, Gate, forward
+
+_MAKES_OBJECTS = ("objects.insert", "objects.rewrite", "objects.copy", "objects.move")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class GcsGate:
     keys: Mapping[str, str]
     member: str = ""
     seen: list[Seen] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
     def serve(self) -> Gate:
         """The server, to be started with `with`."""
@@ -47,14 +50,16 @@ class GcsGate:
         if "upload_id=" in asked.target:
             # The rest of an upload that was let in when it began.
             return forward(asked, self.address)
-        call = read(asked.method, asked.target, _named(asked))
-        exists = call.operation in ("objects.insert", "objects.rewrite", "objects.copy") and self._exists(
-            call
-        )
+        try:
+            call = read(asked.method, asked.target, _named(asked))
+        except UnknownCallError as error:
+            self.unknown.append(str(error))
+            return Answered(501, {})
+        exists = call.operation in _MAKES_OBJECTS and self._exists(call)
         if found := refusals(self.bindings, self.member, call, exists=exists):
             return self._note(call, _refused(found[0]), found[0])
-        answer = forward(asked, self.address)
-        if answer.status == 404 and call.operation == "objects.get":
+        answer = self._move(call) if call.operation == "objects.move" else forward(asked, self.address)
+        if answer.status == 404:
             found = refusals(self.bindings, self.member, call, missing=True)
             if found:
                 return self._note(call, _refused(found[0]), found[0])
@@ -65,6 +70,16 @@ class GcsGate:
             return answer
         known = {"kmsKeyName": f"{self.keys[call.bucket]}/cryptoKeyVersions/1", **json.loads(answer.body)}
         return replace(answer, body=json.dumps(known).encode())
+
+    def _move(self, call: Call) -> Answered:
+        """What the emulator does not know: a rewrite, and the source removed."""
+        assert call.source is not None
+        begin, end = (f"/b/{call.bucket}/o/{quote(key, safe='')}" for key in (call.source[1], call.key))
+        moved = forward(Asked("POST", f"/storage/v1{begin}/rewriteTo{end}", {}, b""), self.address)
+        if moved.status != 200:
+            return moved
+        forward(Asked("DELETE", f"/storage/v1{begin}", {}, b""), self.address)
+        return replace(moved, body=json.dumps(json.loads(moved.body)["resource"]).encode())
 
     def _exists(self, call: Call) -> bool:
         target = f"/storage/v1/b/{call.bucket}/o/{quote(call.key, safe='')}"

@@ -18,7 +18,7 @@ from localcloud.permissions.aws_account import Account, Bucket, Role
 from localcloud.permissions.iam_policies import statements
 
 # Addresses that AWS and the network's data source answer here: S3's ranges are public ones, of each region its own.
-S3_RANGES = {"ap-south-1": "3.5.208.0/22", "ap-south-2": "3.5.216.0/22"}
+S3_RANGES = {"ap-south-1": "3.5.208.0/22", "ap-south-2": "203.0.113.0/24"}
 ANSWERED: Mapping[str, Any] = {
     "aws:eks/cluster:Cluster": {
         "endpoint": "https://127.0.0.1:1",
@@ -118,13 +118,15 @@ def container(made: Any, cloud: str, name: str) -> Container:
     for resource in made.resources:
         if f":{cloud}:Cluster" not in resource.provider:
             continue
-        template = (resource.inputs.get("spec") or {}).get("template") or {}
+        spec = resource.inputs.get("spec") or {}
+        # A CronJob has the template of a Job, which has that of its pods.
+        template = spec.get("jobTemplate", {}).get("spec", spec).get("template") or {}
         for found in (template.get("spec") or {}).get("containers", []):
             if found["name"] == name:
                 return Container(
                     resource.inputs["metadata"]["namespace"],
                     template["spec"]["serviceAccountName"],
-                    {variable["name"]: variable["value"] for variable in found.get("env", [])},
+                    {each["name"]: each["value"] for each in found.get("env", []) if "value" in each},
                     found.get("args", []),
                 )
     raise LookupError(f"no container {name}")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from permissions import recorded, rendered
@@ -212,6 +213,27 @@ def test_pods_reach_the_store_and_their_identity_and_nothing_abroad(prod: Any, w
     assert rendered.may_reach(prod, "aws", namespace, "169.254.170.23", 80), "the Pod Identity agent"
     for elsewhere in ("52.216.0.1", S3_RANGES["ap-south-2"].partition("/")[0]):
         assert not rendered.may_reach(prod, "aws", namespace, elsewhere, 443), elsewhere
+
+
+@pytest.mark.parametrize("failover", [False, True])
+def test_the_other_regions_store_is_reached_after_a_failover_alone(
+    deploy: Any, account_id: str, failover: bool
+) -> None:
+    """Through NAT, where no endpoint's policy holds; and then every client is told the region of its buckets."""
+    replica = {"replica": {"region": "ap-south-2", "failover": failover}}
+    made = rendered.deployed(deploy, "prod", {"india-ai-infra:aws": replica})
+    away = S3_RANGES["ap-south-2"].partition("/")[0]
+    for workload in WORKLOADS:
+        namespace = SERVICE_ACCOUNTS[workload].namespace
+        assert rendered.may_reach(made, "aws", namespace, away, 443) is failover
+    region = "ap-south-2" if failover else "ap-south-1"
+    for name in ("trainer", "lake", "nccl", "vllm"):
+        environment = rendered.container(made, "aws", name).environment
+        assert environment["AWS_DEFAULT_REGION"] == environment["AWS_REGION"] == region
+    account = rendered.aws_account(made, account_id)
+    used = urlsplit(rendered.container(made, "aws", "trainer").options("checkpoint-uri")[0]).netloc
+    assert account.buckets[used].region == region
+    assert not refusals(account, "training", Call("PutObject", used, ("jobs/train/x",)))
 
 
 def test_the_endpoint_lets_nothing_out_to_another_account(account: Account, buckets: dict[str, str]) -> None:

@@ -85,6 +85,7 @@ def test_a_program_does_what_was_recorded(
 
     clients.run(program.file, arguments, environment, program.image)
 
+    assert not store.gate.unknown
     rows = {row for seen in store.gate.seen for row in _rows(seen, buckets)}
     assert rows
     if os.environ.get("INDIA_AI_INFRA_RECORD"):

@@ -80,7 +80,9 @@ def test_a_program_does_what_was_recorded(
         "HOME": str(tmp_path),
         "STORAGE_EMULATOR_HOST": store.serving.url,
         "CLOUD_STORAGE_EMULATOR_ENDPOINT": store.serving.url,
+        # Nobody is asked for an identity, nor for the place where one is given: there is no metadata server here.
         "FSSPEC_GCS_TOKEN": "anon",
+        "GOOGLE_CLOUD_UNIVERSE_DOMAIN": "googleapis.com",
         "RUNAI_STREAMER_GCS_USE_ANONYMOUS_CREDENTIALS": "true",
     }
     store.gate.seen.clear()
@@ -88,6 +90,7 @@ def test_a_program_does_what_was_recorded(
 
     clients.run(program.file, arguments, environment, program.image)
 
+    assert not store.gate.unknown
     rows = {_row(seen, google_buckets) for seen in store.gate.seen}
     assert rows
     if os.environ.get("INDIA_AI_INFRA_RECORD"):

@@ -61,7 +61,7 @@ def test_on_google_no_sdk_is_sent_to_a_region_of_aws(deploy):
 
 
 def test_a_store_on_premises_is_in_its_own_region():
-    aws = pods.cloud_environment(SimpleNamespace(cloud="aws", region="ap-south-1"))
+    aws = pods.cloud_environment(SimpleNamespace(cloud="aws", region="ap-south-1", lake_region=None))
     assert s3_endpoint({**aws, **pods.store_environment(STORE)}) == STORE.url
     assert {**aws, **pods.store_environment(STORE)}["AWS_DEFAULT_REGION"] == STORE.region
     assert pods.store_environment(None) == {}

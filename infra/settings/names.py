@@ -1,0 +1,83 @@
+"""Names that clouds limit and that hold a stack's name: a stack whose names would not fit is refused.
+
+`names.csv` has a row for each kind: the longest name that the program makes of it, and the longest that its API takes.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.geography import Cloud
+from infra.settings.errors import Problem
+from infra.settings.parts import Check, Parts
+
+LONGEST_POOL = 63  # a pool's name is a DNS label
+# What a stack's name is made of: GKE takes lower case only; EKS and SQS take no dots.
+_LETTERS = {
+    "aws": (r"[A-Za-z0-9_-]+", "letters, digits, dashes and underscores"),
+    "gcp": (r"[a-z0-9-]+", "lower-case letters, digits and dashes"),
+}
+
+
+@dataclass(frozen=True)
+class Name:
+    """A kind of name: `template` is the longest of a stack, in characters, `longest` what the API takes."""
+
+    cloud: Cloud
+    what: str
+    type: str
+    property: str
+    template: str
+    longest: int
+    source: str
+    read: str
+
+    def of(self, project: str, stack: str, pool: str = "x" * LONGEST_POOL) -> str:
+        return self.template.format(project=project, stack=stack, pool=pool)
+
+    def room(self, project: str) -> int:
+        """How long a stack's name may be."""
+        return self.longest - len(self.of(project, ""))
+
+
+@functools.cache
+def names() -> tuple[Name, ...]:
+    with Path(__file__).with_name("names.csv").open(encoding="utf-8", newline="") as file:
+        return tuple(Name(**{**row, "longest": int(row["longest"])}) for row in csv.DictReader(file))
+
+
+def fits(project: str, stack: str) -> Check:
+    """A check that every name that a cloud limits has room for the stack's."""
+
+    def check(parts: Parts) -> list[Problem]:
+        return [problem for cloud in parts.clouds if (problem := _problem(cloud.cloud, project, stack))]
+
+    return check
+
+
+def shortened(text: str, longest: int) -> str:
+    """The text, or as much of it as fits before a mark of the whole, so that no two long texts become one."""
+    if len(text) <= longest:
+        return text
+    mark = hashlib.sha256(text.encode()).hexdigest()[:6]
+    return f"{text[: longest - 7].rstrip('-')}-{mark}"
+
+
+def _problem(cloud: Cloud, project: str, stack: str) -> Problem | None:
+    tightest = min((name for name in names() if name.cloud == cloud), key=lambda name: name.room(project))
+    room = tightest.room(project)
+    pattern, letters = _LETTERS[cloud]
+    if len(stack) <= room and re.fullmatch(pattern, stack):
+        return None
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", stack).strip("-")
+    near = (slug if cloud == "aws" else slug.lower())[:room].rstrip("-")
+    allowed = (
+        f"{room} characters at most, {letters}: a name of its {tightest.what} "
+        f"({tightest.of(project, '<stack>', '<pool>')}) has {tightest.longest}"
+    )
+    return Problem(f"the stack's name, with {cloud}", stack, allowed, near or None)
