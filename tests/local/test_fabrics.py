@@ -22,9 +22,15 @@ from localcloud.paths import PROJECT
 
 pytestmark = pytest.mark.local
 
+H100 = {"gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2}
+H200 = {"gpu": "H200", "gpusPerNode": 8, "fabric": "rdma", "maxNodes": 2}
 POOLS = {
-    "highs": {"name": "highs", "gpu": "H100", "gpusPerNode": 8, "fabric": "tcpx", "maxNodes": 2},
-    "ultras": {"name": "ultras", "gpu": "H200", "gpusPerNode": 8, "fabric": "rdma", "maxNodes": 2},
+    "highs": {"name": "highs", "purchase": "on-demand", **H100},
+    "ultras": {
+        "name": "ultras",
+        "purchase": "spot",
+        **H200,
+    },  # Google sells it no other way without a reservation
 }
 WORKLOADS = {
     "training": {"pool": "highs", "image": "{registry}/own/training:1", "nodes": 2, "gpusPerNode": 8},
@@ -45,7 +51,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "audit": {"alertEmails": ["alerts@example.org"]},
         "cluster": {
             "access": {"jumpHost": True},
-            "pools": [{**pool, "purchase": "on-demand"} for pool in POOLS.values()],
+            "pools": list(POOLS.values()),
         },
     }
     file = tmp_path_factory.mktemp("config") / "Pulumi.dev.yaml"

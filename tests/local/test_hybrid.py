@@ -53,7 +53,7 @@ def stack(environment: dict[str, str], store: str, tmp_path_factory: pytest.Temp
     config["india-ai-infra:aws"]["cluster"]["pools"] = []
     config["india-ai-infra:onPremises"] = on_premises(store={"endpoint": store, "key": "lake"})
     config["india-ai-infra:workloads"] = {
-        "training": {"pool": "hall", "image": "training:local", "nodes": 2, "gpusPerNode": 8}
+        "training": {"pool": "hall", "image": "{registry}/own/training:1", "nodes": 2, "gpusPerNode": 8}
     }
     file = tmp_path_factory.mktemp("config") / "Pulumi.dev.yaml"
     file.write_text(yaml.safe_dump({"config": {**config, **KEYS}}))
