@@ -81,6 +81,8 @@ def _in_networks(ec2: Any, tags: dict[str, str], known: set[str]) -> Iterator[Le
         for address in nat["NatGatewayAddresses"]
     }
     for found in ec2.describe_vpc_endpoints(Filters=[inside])["VpcEndpoints"]:
+        if found["State"].lower() in ("deleting", "deleted"):  # EC2 shows it for a while
+            continue
         if found["VpcEndpointId"] in known:
             ours.update(found.get("NetworkInterfaceIds", ()))
         else:

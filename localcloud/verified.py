@@ -40,8 +40,8 @@ def page() -> str:
         [
             "# What was verified, and by what",
             "Written by `python -m localcloud.verified` from `localcloud/verified.yaml` and the tables that it counts. "
-            "No account of a cloud and no EFA card took part in anything below: the last column says whose word is "
-            "missing.",
+            "No account of a cloud and no EFA card took part in anything below, and a GPU once: the last column says "
+            "whose word is missing.",
             "## Who judged",
             _judges(table["judges"]),
             "## Claims",

@@ -29,8 +29,13 @@ def test_no_topics_policy_has_a_condition_for_eventbridge(registered: Any) -> No
                 assert "Condition" not in statement, f"{policy.name}: EventBridge drops what this allows"
 
 
+def monitoring(registered: Any) -> list[Any]:
+    """The chart of Prometheus, once on each cloud."""
+    return [r for r in registered.resources if r.name == "kube-prometheus-stack"]
+
+
 def test_alertmanager_sends_to_the_stacks_topic_or_is_not_there(registered: Any) -> None:
-    releases = [r for r in registered.of("Release").values() if r.name == "kube-prometheus-stack"]
+    releases = monitoring(registered)
     assert releases
     topics = {policy.inputs["arn"] for policy in registered.of("sns/topicPolicy:TopicPolicy").values()}
     for release in releases:
@@ -47,11 +52,7 @@ def test_alertmanager_sends_to_the_stacks_topic_or_is_not_there(registered: Any)
 
 def test_alertmanager_starts_with_its_identity(registered: Any) -> None:
     """A pod is given it when it is admitted, and never later."""
-    release = next(
-        r
-        for r in registered.of("Release").values()
-        if r.name == "kube-prometheus-stack" and "gcp:Cluster" not in r.provider
-    )
+    (release,) = [r for r in monitoring(registered) if "gcp:Cluster" not in r.provider]
     account = release.inputs["values"]["alertmanager"]["serviceAccount"]["name"]
     associations = registered.of("eks/podIdentityAssociation:PodIdentityAssociation").values()
     (own,) = [one for one in associations if one.inputs["namespace"] == "monitoring"]

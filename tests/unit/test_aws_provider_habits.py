@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 from botocore.session import Session
 from test_aws_provider import (
@@ -21,6 +22,7 @@ from test_aws_provider import (
     world,
 )
 
+from localcloud import doctor
 from localcloud.providers import aws_habits, aws_table
 from localcloud.providers.aws import Aws
 from localcloud.providers.serve import Resource, ResourceFailed, Values
@@ -338,3 +340,24 @@ def test_a_row_says_what_of_which_types_and_where_it_is_written(row: dict[str, A
     assert set(row) == {"name", "types", "what", "source", "read"}
     assert set(row["types"]) <= {*aws_table.tokens(), aws_habits.EVERY_TYPE}
     assert all(len(str(row[key])) > 9 for key in ("what", "source", "read"))
+
+
+def test_an_endpoint_that_ec2_still_shows_is_no_leftover(world: World, endpoint: str) -> None:
+    tags = {"project": doctor.PROJECT_NAME, "stack": "unit"}
+    vpc = world.make(VPC, "kept", {"cidrBlock": "10.0.0.0/16", "tags": tags})
+    given = {
+        "vpcId": vpc.id,
+        "serviceName": f"com.amazonaws.{REGION}.ecr.api",
+        "vpcEndpointType": "Interface",
+    }
+    world.make("aws:ec2/vpcEndpoint:VpcEndpoint", "left", given)
+    session = boto3.Session("local", "local", region_name=REGION)
+
+    def endpoints() -> list[str]:
+        found = doctor.in_account(session, "unit", {vpc.id, vpc.arn}, endpoint)
+        return [leftover.name for leftover in found if leftover.kind == "endpoint"]
+
+    assert endpoints() == [world.made["left"].id]
+    end(world, "left")
+    assert endpoints() == []
+    end(world, "kept")
