@@ -2,8 +2,9 @@
 
 EventBridge: recorded events against the rules' patterns (moto's), then their targets, and the policies of the topic and
 its key (alert_delivery.py). Prometheus: each of the stack's alerts through the routing tree that the stack renders, and
-the words of its message, by Alertmanager's own amtool; then the role that Alertmanager's pods have. Cloud Logging:
-recorded log entries against the alert policies' filters (log_filters.py), and their notification channels.
+the words of its message, by Alertmanager's own amtool; then the role that Alertmanager's pods have. On Google each of
+them against the alert policy that has its expression, the PodMonitoring that sends its metrics, and the policy's
+channels. Cloud Logging: recorded log entries against the alert policies' filters (log_filters.py), and their channels.
 
 Real: what the stack made of all these. Played: that an expression is true, and that a packet moves. A subscriber by
 mail must have confirmed, which nobody does here.
@@ -12,6 +13,7 @@ mail must have confirmed, which nobody does here.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +28,9 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from infra.platform.managed_prometheus import API_VERSION as MANAGED
+from infra.platform.monitoring import metric_names
+
 from . import alert_delivery, cloud, log_filters, toolchain
 from .alert_delivery import Topic, statements
 from .engine import Stack
@@ -35,6 +40,10 @@ from .stacks import settings_of
 EVENTS = Path(__file__).parent / "data" / "aws_events.json"
 ENTRIES = Path(__file__).parent / "data" / "google_log_entries.json"
 CHART = "kube-prometheus-stack"
+ON_LOGS, ON_METRICS = "conditionMatchedLog", "conditionPrometheusQueryLanguage"
+NO_CHANNEL = "no channel has an address: gcp.audit.alertEmails is empty"
+# Parts of one metric to Cloud Monitoring: a histogram that lacks one of them is not stored.
+HISTOGRAM = ("_bucket", "_sum", "_count")
 EVENTBRIDGE, PROMETHEUS, LOGGING = "EventBridge", "Prometheus", "Cloud Logging"
 # As Alertmanager's default templates for SNS.
 SUBJECT, BODY = '{{ template "sns.default.subject" . }}', '{{ template "sns.default.message" . }}'
@@ -128,35 +137,99 @@ def recorded_events(topic_arn: str) -> list[Any]:
 def prometheus(
     resources: Sequence[Mapping[str, Any]], aws: Callable[[str], Any], amtool: Path
 ) -> Iterator[Alert]:
-    """Each alert of the stack's PrometheusRules, through the Alertmanager of its cluster."""
+    """Each alert of the stack's PrometheusRules, through the Alertmanager of its cluster, or through Cloud Monitoring
+    where it is one of Google's and has none."""
     releases = {one["provider"]: one["outputs"] for one in _charts(resources)}
     for rules in _of(resources, "kubernetes:monitoring.coreos.com/v1:PrometheusRule"):
         values = releases.get(rules["provider"], {}).get("values") or {}
-        kind = f"{PROMETHEUS} ({'Google' if 'gcp:Cluster' in rules['provider'] else 'AWS'})"
+        alertmanager, google = values.get("alertmanager") or {}, "gcp:Cluster" in rules["provider"]
+        kind = f"{PROMETHEUS} ({'Google' if google else 'AWS'})"
         for alert in _alerts(rules["outputs"]["spec"]):
-            yield _through_alertmanager(kind, alert, values.get("alertmanager") or {}, resources, aws, amtool)
+            if google and "config" not in alertmanager:
+                yield _through_cloud_monitoring(kind, alert, resources, rules["provider"])
+            else:
+                yield _through_alertmanager(kind, alert, alertmanager, resources, aws, amtool)
 
 
 def logging(resources: Sequence[Mapping[str, Any]]) -> Iterator[Alert]:
     """Each log-based alert policy of the stack, with a recorded log entry that it is for."""
-    channels = {
-        one["id"]: one["outputs"]
-        for one in _of(resources, "gcp:monitoring/notificationChannel:NotificationChannel")
-    }
     entries = [told["entry"] for told in json.loads(ENTRIES.read_text()).values()]
-    for policy in _of(resources, "gcp:monitoring/alertPolicy:AlertPolicy"):
-        found = policy["outputs"]
-        filters = [one["conditionMatchedLog"]["filter"] for one in found["conditions"]]
-        people = [
-            f"{channels[id]['type']}:{', '.join(channels[id]['labels'].values())}"
-            for id in found.get("notificationChannels") or ()
-        ]
+    for found, conditions in _policies(resources, ON_LOGS):
+        filters = [one["filter"] for one in conditions]
+        people = _people(found, resources)
         rule, through = found["displayName"], f"{len(people)} notification channels"
         if not any(log_filters.matches(filter, entry) for filter in filters for entry in entries):
             yield Alert(LOGGING, rule, through, why="no recorded log entry matches its filter")
             continue
-        why = "" if people else "no channel has an address: gcp.audit.alertEmails is empty"
+        why = "" if people else NO_CHANNEL
         yield Alert(LOGGING, rule, through, people, why, found["documentation"]["content"])
+
+
+def _through_cloud_monitoring(
+    kind: str, alert: Mapping[str, Any], resources: Sequence[Mapping[str, Any]], cluster: str
+) -> Alert:
+    """An alert of a Google cluster, by the policy that evaluates the same expression."""
+    rule = alert["alert"]
+    of_rule = [
+        (policy, one)
+        for policy, conditions in _policies(resources, ON_METRICS)
+        for one in conditions
+        if one.get("alertRule") == rule
+    ]
+    if not of_rule:
+        return Alert(kind, rule, "–", why="no alert policy has this rule")
+    found, condition = of_rule[0]
+    people = _people(found, resources)
+    through = f"policy {found['displayName']}, {len(people)} notification channels"
+    lacks = _policy_lacks(alert, condition, resources, cluster) or ("" if people else NO_CHANNEL)
+    return Alert(kind, rule, through, () if lacks else people, lacks, found["documentation"]["content"])
+
+
+def _policy_lacks(
+    alert: Mapping[str, Any],
+    condition: Mapping[str, Any],
+    resources: Sequence[Mapping[str, Any]],
+    cluster: str,
+) -> str:
+    """What keeps a policy from firing when the rule does; empty where nothing does."""
+    if condition["query"] != alert["expr"]:
+        return f"its policy evaluates another expression: {condition['query']}"
+    kept = [
+        rule["regex"]
+        for one in _of(resources, f"kubernetes:{MANAGED}:PodMonitoring")
+        if one["provider"] == cluster
+        for endpoint in one["outputs"]["spec"]["endpoints"]
+        for rule in endpoint.get("metricRelabeling") or ({"action": "keep", "regex": ".*"},)
+        if rule["action"] == "keep"
+    ]
+    for metric in metric_names(alert["expr"]):
+        base = metric.removesuffix("_bucket")
+        parts = [metric] if base == metric else [f"{base}{part}" for part in HISTOGRAM]
+        if not any(all(re.fullmatch(regex, part) for part in parts) for regex in kept):
+            return f"no PodMonitoring sends {metric} to Managed Service for Prometheus"
+    return ""
+
+
+def _policies(
+    resources: Sequence[Mapping[str, Any]], kind: str
+) -> Iterator[tuple[Mapping[str, Any], list[Mapping[str, Any]]]]:
+    """The alert policies that have conditions of a kind, with these."""
+    for policy in _of(resources, "gcp:monitoring/alertPolicy:AlertPolicy"):
+        conditions = [one[kind] for one in policy["outputs"]["conditions"] if one.get(kind)]
+        if conditions:
+            yield policy["outputs"], conditions
+
+
+def _people(policy: Mapping[str, Any], resources: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Who reads the notification channels of an alert policy."""
+    channels = {
+        one["id"]: one["outputs"]
+        for one in _of(resources, "gcp:monitoring/notificationChannel:NotificationChannel")
+    }
+    return [
+        f"{channels[id]['type']}:{', '.join(channels[id]['labels'].values())}"
+        for id in policy.get("notificationChannels") or ()
+    ]
 
 
 def _through_alertmanager(

@@ -108,8 +108,8 @@ class Audit(pulumi.ComponentResource):
     The project's sink `_Default` writes every log to that log bucket, so nothing is stored in `global`, or twice. What
     Google keeps in `_Required` (changes of configuration) stays where the organisation's settings put it.
 
-    `log_bucket` is the log bucket's path. Alerts are mailed to `AuditArgs.alert_emails`; without one they are only
-    incidents in Cloud Monitoring.
+    `log_bucket` is the log bucket's path, `channels` are the ids of the notification channels. Alerts are mailed to
+    `AuditArgs.alert_emails`; without one they are only incidents in Cloud Monitoring.
     """
 
     def __init__(self, name: str, args: AuditArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -126,7 +126,7 @@ class Audit(pulumi.ComponentResource):
         self.log_bucket = _log_bucket(name, args, child)
         _sink(name, args, self.log_bucket, child)
         _archive(name, args, child)
-        _alerts(name, args, child)
+        self.channels = _alerts(name, args, child)
         self.register_outputs({"logBucket": self.log_bucket})
 
 
@@ -189,7 +189,7 @@ def _after(opts: pulumi.ResourceOptions, *first: pulumi.Resource) -> pulumi.Reso
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(first)))
 
 
-def _alerts(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> None:
+def _alerts(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> list[pulumi.Output[str]]:
     """Mail to each address. There is no Pub/Sub topic: one whose messages stay in the region on their way refuses what
     Monitoring publishes from another, and Google tells nobody from where it does ("Configure message storage
     policies")."""
@@ -206,6 +206,7 @@ def _alerts(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> None:
     ]
     for alert, told in ALERTS.items():
         _alert(f"{name}-{alert}", args, told, channels, opts)
+    return [channel.id for channel in channels]
 
 
 def _alert(

@@ -1,9 +1,13 @@
 """What is scraped beyond the charts' own monitors, and the alerts on GPUs, model servers and queues.
 
+One table of rules: Prometheus evaluates it in the cluster, and on Google Cloud Monitoring too, which alone tells people
+there (infra/gcp/metric_alerts.py).
+
 Metric names: gpu_counters.csv (dcgm-exporter 4.8.2), vLLM 0.33.0, Kueue v0.19.2. Critical XIDs: NVIDIA's health
 validation page (46 and 48) and 79, a GPU that has fallen off the bus.
 """
 
+import re
 from typing import Any
 
 import pulumi
@@ -15,6 +19,13 @@ NAMESPACE = "monitoring"
 
 CRITICAL_XIDS = (46, 48, 79)
 
+# What is no metric in PromQL: texts, matchers and ranges, lists of labels; then functions, operators between vectors.
+_ASIDE = re.compile(
+    r'"[^"]*"|\{[^}]*\}|\[[^]]*\]|\b(?:by|without|on|ignoring|group_left|group_right) *\([^)]*\)'
+)
+_NAME = re.compile(r"(?<![\w:.])[A-Za-z_:][\w:]*(?![\w:]| *\()")
+_OPERATORS = frozenset({"or", "and", "unless", "bool", "offset"})
+
 
 def create_monitoring(opts: pulumi.ResourceOptions, cloud: str = "aws") -> list[CustomResource]:
     """PodMonitors of the model servers and Karpenter, and the rules; `opts` must depend on kube-prometheus-stack."""
@@ -22,8 +33,19 @@ def create_monitoring(opts: pulumi.ResourceOptions, cloud: str = "aws") -> list[
     return [
         _resource("PodMonitor", "model-servers", _pod_monitor("serving", "model-server", "http"), opts),
         *([_resource("PodMonitor", "karpenter", karpenter, opts)] if cloud == "aws" else []),
-        _resource("PrometheusRule", "gpu-platform", {"groups": [_gpus(), _serving(), _queues()]}, opts),
+        _resource("PrometheusRule", "gpu-platform", {"groups": rule_groups()}, opts),
     ]
+
+
+def rule_groups() -> list[dict[str, Any]]:
+    """Every alerting rule, in groups, as in the spec of a PrometheusRule."""
+    return [_gpus(), _serving(), _queues()]
+
+
+def metric_names(*expressions: str) -> list[str]:
+    """The metrics that PromQL expressions ask for, each once, as they come."""
+    names = [name for text in expressions for name in _NAME.findall(_ASIDE.sub(" ", text))]
+    return [name for name in dict.fromkeys(names) if name not in _OPERATORS]
 
 
 def _pod_monitor(namespace: str, app: str, port: str) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
+from infra.platform.managed_prometheus import COLLECTOR_NAMESPACE
+
 # Addresses of the node itself, the same in every VPC.
 POD_IDENTITY_AGENT = "169.254.170.23/32"
 # GKE's metadata server with and without Dataplane V2 ("Network policy and Workload Identity Federation").
@@ -45,7 +47,7 @@ def create_network_policies(
     spec = {
         "default-deny": _spec(["Ingress", "Egress"]),
         "allow-egress": _spec(["Egress"], egress=egress),
-        "allow-ingress": _spec(["Ingress"], ingress=[_from_namespace_and_monitoring()]),
+        "allow-ingress": _spec(["Ingress"], ingress=[_from_namespace_and_monitoring(cloud)]),
     }
     if namespace == "serving":
         clients = NetworkPolicyPeerArgs(namespace_selector=LabelSelectorArgs(match_labels=SERVING_CLIENT))
@@ -80,12 +82,15 @@ def _in_namespace_egress() -> NetworkPolicyEgressRuleArgs:
     return NetworkPolicyEgressRuleArgs(to=[NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs())])
 
 
-def _from_namespace_and_monitoring() -> NetworkPolicyIngressRuleArgs:
-    monitoring = LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "monitoring"})
+def _from_namespace_and_monitoring(cloud: str) -> NetworkPolicyIngressRuleArgs:
+    scrapers = [
+        LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": namespace})
+        for namespace in ("monitoring", *((COLLECTOR_NAMESPACE,) if cloud == "gcp" else ()))
+    ]
     return NetworkPolicyIngressRuleArgs(
         from_=[
             NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs()),
-            NetworkPolicyPeerArgs(namespace_selector=monitoring),
+            *(NetworkPolicyPeerArgs(namespace_selector=scraper) for scraper in scrapers),
         ]
     )
 

@@ -11,6 +11,7 @@ from infra.interfaces import GpuCluster
 from infra.platform import values
 from infra.platform.charts import charts, install
 from infra.platform.images import from_mirrors
+from infra.platform.managed_prometheus import create_collection
 from infra.platform.monitoring import create_monitoring
 from infra.platform.namespaces import NAMESPACES, create_limits, create_namespaces
 from infra.platform.network_policies import create_network_policies
@@ -102,7 +103,10 @@ class Platform(pulumi.ComponentResource):
         queues = create_queues(
             args.cluster.pools, workload_namespaces, _after(in_namespaces, releases["kueue"])
         )
-        alerts = create_monitoring(_after(in_namespaces, releases["kube-prometheus-stack"]), cloud)
+        alerts: list[pulumi.Resource] = [
+            *create_monitoring(_after(in_namespaces, releases["kube-prometheus-stack"]), cloud),
+            *(create_collection(in_namespaces) if cloud == "gcp" else []),
+        ]
 
         self.ready = [*guard, *limits, *policies, *access, *priorities]
         self.ready += [*disks, *releases.values(), *queues, *alerts]

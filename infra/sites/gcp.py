@@ -17,12 +17,14 @@ from infra.gcp import iam as gcp_iam
 from infra.gcp import jump_host as gcp_jump_host
 from infra.gcp import keys as gcp_keys
 from infra.gcp import lake as gcp_lake
+from infra.gcp import metric_alerts as gcp_metric_alerts
 from infra.gcp import network as gcp_network
 from infra.gcp import org as gcp_org
 from infra.gcp import pools as gcp_pools
 from infra.gcp import registry as gcp_registry
 from infra.gcp import tags as gcp_tags
 from infra.grants import KUBERNETES_GROUPS
+from infra.platform.monitoring import rule_groups
 from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings import Settings
@@ -56,7 +58,7 @@ def site(said: Settings, cloud: Gcp) -> Site:
     lake = gcp_lake.Lake(
         "lake", gcp_lake.LakeArgs(project, handling, keys.lake, keys.logs, both, protect), opts
     )
-    gcp_audit.Audit(
+    audit = gcp_audit.Audit(
         "audit",
         gcp_audit.AuditArgs(
             project,
@@ -68,6 +70,11 @@ def site(said: Settings, cloud: Gcp) -> Site:
             alert_emails=cloud.audit.alert_emails,
             default_sink=cloud.audit.default_sink,
         ),
+        opts,
+    )
+    gcp_metric_alerts.MetricAlerts(
+        "metric-alerts",
+        gcp_metric_alerts.MetricAlertsArgs(project, name, rule_groups(), audit.channels),
         opts,
     )
     cidrs = (cloud.network.cidr, cloud.network.pods_cidr, cloud.network.services_cidr)

@@ -6,6 +6,7 @@ Reasons that begin with a capital are Google's own words, from reports of users;
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -372,7 +373,48 @@ def _networks(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit
 
 
 _Rule = Callable[[Values, Scope, Records], Iterator[Misfit]]
+
+
+# ── Alerts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _alert_policy(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    """A policy is on logs or on metrics: only the first kind has a rate limit, and must have it."""
+    conditions = inputs.get("conditions")
+    if not isinstance(conditions, list) or UNKNOWN in (*conditions, inputs.get("alertStrategy")):
+        return
+    on_logs = any("conditionMatchedLog" in one for one in conditions)
+    limited = bool((inputs.get("alertStrategy") or {}).get("notificationRateLimit"))
+    path = "alertStrategy.notificationRateLimit"
+    if limited and not on_logs:
+        # chainguard-dev/terraform-infra-common#352
+        yield path, "metric-based alert policies must not specify a notification rate limit"
+    if on_logs and not limited:
+        yield path, "a policy with a condition on logs needs a notification rate limit"
+    for index, one in enumerate(conditions):
+        query = one.get("conditionPrometheusQueryLanguage")
+        if isinstance(query, dict):
+            at = f"conditions[{index}].conditionPrometheusQueryLanguage"
+            yield from ((f"{at}.{name}", why) for name, why in _prometheus_condition(query))
+            if len(conditions) > 1:
+                yield at, "a policy with a condition in PromQL has no other condition"
+
+
+def _prometheus_condition(query: Values) -> Iterator[Misfit]:
+    """Durations are of Google's kind; a metric that was never written is unknown (superserve-ai/sandbox#370)."""
+    for name in ("duration", "evaluationInterval"):
+        given = _given(query, name)
+        if given and not re.fullmatch(r"\d+(\.\d+)?s", given):
+            yield name, f"Illegal duration format; duration must end with 's': {given!r}"
+        elif given and name == "evaluationInterval" and (_seconds(given) <= 0 or _seconds(given) % 30):
+            yield name, "must be a positive multiple of 30 seconds"
+    if query.get("disableMetricValidation") is not UNKNOWN and not query.get("disableMetricValidation"):
+        yield (
+            "disableMetricValidation",
+            "nothing has written the query's metrics to this project yet: set it to true",
+        )
+
+
 _RULES: Mapping[str, tuple[_Rule, ...]] = {
+    "gcp:monitoring/alertPolicy:AlertPolicy": (_alert_policy,),
     "gcp:storage/bucket:Bucket": (_hierarchical_namespace, _bucket_key),
     "gcp:compute/subnetwork:Subnetwork": (_subnet_ranges, _ranges_in_use),
     "gcp:container/cluster:Cluster": (

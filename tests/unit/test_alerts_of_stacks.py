@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from test_google_program import STACKS as GOOGLE_STACKS
+from test_google_program import _run_google
 from test_program import STACKS, _deployed
+
+from infra.platform.monitoring import rule_groups
 
 
 @pytest.fixture(scope="module", params=STACKS)
@@ -53,3 +58,44 @@ def test_alertmanager_starts_with_its_identity(registered: Any) -> None:
     (own,) = [one for one in associations if one.inputs["namespace"] == "monitoring"]
     assert own.inputs["serviceAccount"] == account
     assert own.urn in release.depends_on
+
+
+# ── Google ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(scope="module", params=GOOGLE_STACKS)
+def on_google(request: pytest.FixtureRequest, deploy: Callable[..., Any]) -> Any:
+    return _run_google(deploy, GOOGLE_STACKS[request.param])
+
+
+def test_every_rule_of_prometheus_reaches_a_channel_of_the_stack_on_google(on_google: Any) -> None:
+    channels = {channel.urn for channel in on_google.of("notificationChannel:NotificationChannel").values()}
+    assert channels
+    policies = {
+        one["conditionPrometheusQueryLanguage"]["alertRule"]: (
+            policy,
+            one["conditionPrometheusQueryLanguage"],
+        )
+        for policy in on_google.of("alertPolicy:AlertPolicy").values()
+        for one in policy.inputs["conditions"]
+        if "conditionPrometheusQueryLanguage" in one
+    }
+    rules = [rule for group in rule_groups() for rule in group["rules"]]
+    assert {rule["alert"] for rule in rules} == set(policies)
+    for rule in rules:
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        policy, condition = policies[rule["alert"]]
+        assert condition["query"] == rule["expr"]
+        assert policy.inputs["notificationChannels"]
+        assert channels <= policy.depends_on
+
+
+def test_every_rule_of_prometheus_is_news_to_alertmanager_on_aws(registered: Any) -> None:
+    """Its root route ends with people, and only what has one of two other severities leaves it."""
+    releases = registered.of("Release").values()
+    for release in releases:
+        if release.name != "kube-prometheus-stack" or "gcp:Cluster" in release.provider:
+            continue
+        route = release.inputs["values"]["alertmanager"]["config"]["route"]
+        left = {text for one in route["routes"] for text in re.findall(r'"(.+)"', one["matchers"][0])}
+        assert left == {"info|none"}
+        for group in rule_groups():
+            assert all(rule["labels"]["severity"] in ("critical", "warning") for rule in group["rules"])

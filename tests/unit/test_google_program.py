@@ -56,7 +56,10 @@ STACKS = {
 
 @pytest.fixture(scope="module", params=STACKS)
 def made(request: pytest.FixtureRequest, deploy: Callable[..., Any]) -> Any:
-    config = STACKS[request.param]
+    return _run_google(deploy, STACKS[request.param])
+
+
+def _run_google(deploy: Callable[..., Any], config: Mapping[str, Any]) -> Any:
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     before = dict(pulumi.runtime.config.CONFIG.get())
     pulumi.runtime.set_all_config(texts)

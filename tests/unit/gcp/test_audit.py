@@ -115,7 +115,9 @@ def test_nothing_is_published_where_nobody_listens(made):
 def test_without_addresses_alerts_are_incidents_only(build):
     made = build()
     assert not made.of("notificationChannel:NotificationChannel")
-    assert all(policy.inputs["notificationChannels"] == [] for policy in made.of("alertPolicy").values())
+    assert all(
+        policy.inputs["notificationChannels"] == [] for policy in made.of("alertPolicy:AlertPolicy").values()
+    )
     assert set(made.of("alertPolicy:AlertPolicy")) == {f"audit-{alert}" for alert in ALERTS}
 
 

@@ -1,0 +1,69 @@
+"""Prometheus' rules on Google: one policy each, the rule's own expression, and the channels that are told."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.gcp.metric_alerts import MetricAlerts, MetricAlertsArgs, seconds, words
+from infra.platform.monitoring import rule_groups
+
+RULES = {rule["alert"]: rule for group in rule_groups() for rule in group["rules"]}
+
+
+@pytest.fixture(scope="module")
+def policies(deploy, project):
+    def program():
+        MetricAlerts("alerts", MetricAlertsArgs(project, "unit", rule_groups(), ["channel-1", "channel-2"]))
+        return {}
+
+    return deploy(program).of("alertPolicy:AlertPolicy")
+
+
+def condition(policy):
+    (found,) = policy.inputs["conditions"]  # Google allows one, where it is PromQL
+    return found["conditionPrometheusQueryLanguage"]
+
+
+def test_each_rule_has_a_policy_of_the_same_expression_and_severity(policies):
+    by_rule = {condition(policy)["alertRule"]: policy for policy in policies.values()}
+    assert set(by_rule) == set(RULES)
+    assert len(by_rule) == len(policies)
+    for name, rule in RULES.items():
+        asked, severity = condition(by_rule[name]), rule["labels"]["severity"]
+        assert asked["query"] == rule["expr"]
+        assert asked["labels"] == rule["labels"]
+        assert by_rule[name].inputs["severity"] == severity.upper()
+    assert condition(by_rule["GpuXidCritical"])["duration"] == "60s"
+    assert condition(by_rule["GpuMemoryErrors"])["duration"] == "0s"
+
+
+def test_every_policy_tells_the_channels_and_can_be_made_before_its_metrics_are(policies):
+    for policy in policies.values():
+        assert policy.inputs["notificationChannels"] == ["channel-1", "channel-2"]
+        assert condition(policy)["disableMetricValidation"] is True
+        assert "alertStrategy" not in policy.inputs, "a rate limit is for conditions on logs"
+
+
+def test_no_template_of_prometheus_is_left_in_a_mail(policies):
+    for policy in policies.values():
+        content = policy.inputs["documentation"]["content"]
+        assert content
+        assert "{{" not in content
+    xid = policies["alerts-GpuXidCritical"].inputs["documentation"]["content"]
+    assert xid == "XID ${metric.label.value} on GPU ${metric_or_resource.label.gpu}: drain the node"
+
+
+def test_durations_are_googles():
+    assert [seconds(text) for text in ("0s", "90s", "10m", "1h")] == ["0s", "90s", "600s", "3600s"]
+    assert words("{{ $labels.model_name }}: slow") == "${metric_or_resource.label.model_name}: slow"
+
+
+def test_a_severity_that_google_does_not_have_is_refused(deploy, project):
+    rule = {**RULES["GpuXidCritical"], "labels": {"severity": "page"}}
+
+    def program():
+        with pytest.raises(KeyError, match="page"):
+            MetricAlerts("odd", MetricAlertsArgs(project, "unit", [{"name": "g", "rules": [rule]}], []))
+        return {}
+
+    assert not deploy(program).of("alertPolicy:AlertPolicy")
