@@ -36,7 +36,8 @@ class Api:
     """Clients for each service and region, made when first used. Safe to use from many threads.
 
     `elsewhere` are endpoints by service, as a program gives them to its provider, and `keys` what opens those; all
-    other services are the local cloud's, and see the deployer's role.
+    other services are the local cloud's. STS sees the deployer's role there. The others see plain keys of its account:
+    on each call of a role's session moto walks all roles, and fails while another thread makes one.
     """
 
     def __init__(
@@ -95,14 +96,13 @@ class Api:
             client = self._clients.get((service, region))
             if client is None:
                 there = self._elsewhere.get(service)
-                keys: dict[str, Any] = dict(
-                    zip(("aws_access_key_id", "aws_secret_access_key"), self._keys, strict=True)
-                )
+                as_deployer = service == "sts" and not there
+                keys = self._as_deployer() if as_deployer else _signed(self._keys if there else LOCAL_KEYS)
                 client = self._clients[service, region] = self._session.create_client(
                     service,
                     region_name=region,
                     endpoint_url=there or _endpoint(),
-                    **(keys if there else self._as_deployer()),
+                    **keys,
                     config=Config(retries={"total_max_attempts": 2}, max_pool_connections=32),
                 )
             return client
@@ -115,6 +115,10 @@ class Api:
             except (BotoCoreError, ClientError) as error:
                 raise Refused("AssumeRole", type(error).__name__, str(error)) from error
         return self._signed_in
+
+
+def _signed(keys: tuple[str, str]) -> dict[str, Any]:
+    return dict(zip(("aws_access_key_id", "aws_secret_access_key"), keys, strict=True))
 
 
 @cache

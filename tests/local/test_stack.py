@@ -17,6 +17,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from infra.aws.jump_host import PROXY_URL
 from infra.geography import region
 from localcloud import cloud, clusters, deployer, doctor, summary
 from localcloud.engine import Stack
@@ -165,8 +166,9 @@ def test_a_pod_that_fits_no_pool_fails_with_the_schedulers_words(
 ) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: greedy\nruntime: python\n")
     (tmp_path / "__main__.py").write_text(POD)
-    kubeconfig = (clusters.folder(cluster_name()) / "kubeconfig.yaml").read_text()
-    config = {"config": {"greedy:kubeconfig": kubeconfig}}
+    kubeconfig = yaml.safe_load((clusters.folder(cluster_name()) / "kubeconfig.yaml").read_text())
+    kubeconfig["clusters"][0]["cluster"]["proxy-url"] = PROXY_URL  # the stack's only way in
+    config = {"config": {"greedy:kubeconfig": yaml.safe_dump(kubeconfig)}}
     (tmp_path / "Pulumi.greedy.yaml").write_text(yaml.safe_dump(config))
     env = cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
     greedy = Stack("greedy", env, tmp_path)
