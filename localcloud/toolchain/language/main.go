@@ -28,6 +28,9 @@ const (
 	executor = "pulumi-language-python-exec"
 	// The executor's exit code for "the engine has been told what went wrong".
 	logged = 32
+	// How often the engine is asked whether it lives. Pulumi's own launcher asks every five minutes, and outlives an
+	// engine that was killed for as long.
+	askEngine = 2 * time.Second
 )
 
 type host struct {
@@ -58,7 +61,7 @@ func serve(args []string) error {
 	stop := make(chan bool)
 	if len(args) > 0 {
 		h.engine = args[len(args)-1]
-		if err := rpcutil.Healthcheck(ctx, h.engine, 5*time.Minute, func() { close(stop) }); err != nil {
+		if err := rpcutil.Healthcheck(ctx, h.engine, askEngine, func() { close(stop) }); err != nil {
 			return err
 		}
 	}
