@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
+from infra.stacks import read
 
 # The account of moto's default credentials, and the role that the stacks of this project list as a deployer.
 ACCOUNT = "123456789012"
@@ -42,7 +42,7 @@ def arn() -> str:
 
 def environment(stack_file: Path) -> dict[str, str]:
     """What makes the providers sign in as the first role that a stack's file lists; nothing where it lists none."""
-    config = (yaml.safe_load(stack_file.read_text()) or {}).get("config") or {}
+    config = read(stack_file).get("config") or {}
     listed: list[Any] = []
     for key, cloud in config.items():
         if key.endswith(":aws") and isinstance(cloud, dict):

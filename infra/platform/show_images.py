@@ -37,7 +37,6 @@ class Pull:
 def show_images(stack: Annotated[str, typer.Option(help="which Pulumi.<stack>.yaml")] = "local") -> None:
     """From where nodes pull the images of the charts, and the commands that copy what no mirror fetches."""
     said = settings.parse(settings_in(file_of(stack)))
-
     workloads = [of_workload(reference) for reference in _named(said.workloads)]
     if said.aws:
         _show(f"aws {said.aws.region}", list(_on_aws(said.aws, stack, workloads)))
