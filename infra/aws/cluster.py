@@ -269,7 +269,8 @@ class Cluster(pulumi.ComponentResource):
             scaling_config={
                 "desired_size": args.system.min_nodes,
                 "min_size": args.system.min_nodes,
-                "max_size": args.system.max_nodes,
+                # Nothing scales the group: the nodes between these and the setting's most are Karpenter's.
+                "max_size": args.system.min_nodes,
             },
             launch_template={"id": template.id, "version": template.latest_version.apply(str)},
             update_config={"max_unavailable": 1},

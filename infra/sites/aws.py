@@ -280,7 +280,7 @@ def _operate(
             store=on_premises.store_reach if on_premises else None,
             interruption_queue=karpenter.queue_name,
             alert_receivers=sender.receivers,
-            disk=Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": keys.cluster}),
+            disk=_disk(cloud, keys),
             registries=registry.mirrors,
             controller_replicas=min(2, cloud.cluster.system.min_nodes),
             controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready, *sender.ready],
@@ -305,8 +305,13 @@ def _operate(
 
 
 def _disk(cloud: Aws, keys: Keys) -> Disk | None:
-    """Of metrics, where a node that goes is sure to be followed by one in the same zone: a disk stays in its own."""
-    if cloud.cluster.system.min_nodes < len(geography.region(cloud.region).zones):
+    """Of metrics, where a node that goes is sure to be followed by one in the same zone: a disk stays in its own.
+
+    The managed group has a node in each zone, or Karpenter makes one where the disk is.
+    """
+    system = cloud.cluster.system
+    grows = system.max_nodes > system.min_nodes
+    if not grows and system.min_nodes < len(geography.region(cloud.region).zones):
         return None
     return Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": keys.cluster})
 

@@ -111,7 +111,7 @@ def test_system_nodes(made):
     recorded = made()
     group = recorded.one("eks/nodeGroup:NodeGroup").inputs
     assert group["instanceTypes"] == ["m6a.xlarge"]
-    assert group["scalingConfig"] == {"desiredSize": 2, "minSize": 2, "maxSize": 4}
+    assert group["scalingConfig"] == {"desiredSize": 2, "minSize": 2, "maxSize": 2}
     assert group["labels"] == {"india-ai-infra/pool": "system"}
     assert group["capacityType"] == "ON_DEMAND"
     assert group["amiType"] == "AL2023_x86_64_STANDARD"
