@@ -107,6 +107,7 @@ def site(said: Settings, cloud: Aws) -> Site:
             site=link,
             guardduty=watched,
             reach=_reach(cloud.cluster.access, host),
+            addon_versions=cloud.cluster.addon_versions,
         ),
         opts,
     )
