@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import geography, interfaces
-from infra.aws import hybrid, pools, tags
+from infra.aws import current_cluster, hybrid, pools, tags
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
 from infra.aws.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.aws.audit import Audit, AuditArgs
@@ -50,6 +50,8 @@ def site(said: Settings, cloud: Aws) -> Site:
     opts = pulumi.ResourceOptions(provider=provider)
     # Before anything is made: whoever is not let in to the cluster could not finish.
     deployers = administrators(cloud.cluster.access.deployers, caller(provider))
+    own = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
+    current_cluster.stay(name, cloud.region, cloud.network, own, provider)
     asked = cloud.network.existing
     existing = look(asked, _needs(name, cloud), provider) if asked else None
     account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))

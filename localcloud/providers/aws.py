@@ -155,6 +155,7 @@ class Aws(Provider):
                 f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
             )
         scope = self._scope(args, "")
+        self._in_an_enabled_region(scope["region"])
         if function.get("call") and holds(function.get("when"), scope):
             scope["found"] = self._ask(token, function["service"], function, scope)
             for more in function.get("also", ()):

@@ -329,6 +329,7 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "service": asked["service"],
         "availabilityZones": sorted(ZONES.values()),
     },
+    "aws:eks/getClusters:getClusters": lambda asked: {"id": asked["region"], "names": []},
     "aws:eks/getAddonVersion:getAddonVersion": lambda asked: {
         "id": asked["addonName"],
         **asked,
