@@ -112,7 +112,7 @@ def _why_no_way(api: Api, cluster: ClusterAccess, record: dict[str, Any], proxie
     wanted = {"Filters": [{"Name": "group-id", "Values": [own]}]}
     rules = api.call("ec2", cluster.region, "DescribeSecurityGroupRules", wanted)["SecurityGroupRules"]
     named = {(rule.get("ReferencedGroupInfo") or {}).get("GroupId") for rule in rules if _admits_api(rule)}
-    groups = ", ".join(sorted(named - {None, own}))
+    groups = ", ".join(sorted(str(group) for group in named - {None, own}))
     if not groups:
         return f"no rule of {own} lets a deployer in on port {API}{'' if proxied else ' without a tunnel'}"
     if proxied:
