@@ -131,12 +131,12 @@ def node_pool(
     }
 
 
-def system_pool(
-    machine_type: str, zone_names: Sequence[pulumi.Input[str]], most_nodes: int
-) -> dict[str, Any]:
+def system_pool(machine: Machine, zone_names: Sequence[pulumi.Input[str]], most_nodes: int) -> dict[str, Any]:
     """The spec of the NodePool with the system nodes beyond the managed group's: at most `most_nodes`, as those are.
 
-    Its weight sends a pod that tolerates the GPUs' taint and asks for none to these machines, the cheaper ones.
+    The limit is in vCPUs: one in `nodes` counts those of a batch after it only, and three pods at once get three nodes
+    (Karpenter 1.14.1, `subtractMax` in pkg/controllers/provisioning/scheduling/scheduler.go). The weight sends a pod
+    that tolerates the GPUs' taint and asks for none to these machines, the cheaper ones.
     """
     return {
         "weight": HEAVIEST,
@@ -145,14 +145,14 @@ def system_pool(
             "spec": {
                 "nodeClassRef": _class_ref(SYSTEM_POOL),
                 "requirements": [
-                    _one_of("node.kubernetes.io/instance-type", [machine_type]),
+                    _one_of("node.kubernetes.io/instance-type", [machine.machine_type]),
                     _one_of("topology.kubernetes.io/zone", zone_names),
                     _one_of("karpenter.sh/capacity-type", [ON_DEMAND]),
                 ],
                 "expireAfter": LIFETIME,
             },
         },
-        "limits": {"nodes": str(most_nodes)},
+        "limits": {"cpu": str(most_nodes * machine.vcpus)},
         "disruption": {"consolidationPolicy": "WhenEmptyOrUnderutilized", "consolidateAfter": EMPTY_FOR},
     }
 

@@ -133,8 +133,8 @@ class Pools(pulumi.ComponentResource):
         args, more = self._args, system.max_nodes - system.min_nodes
         if not more:
             return
-        offered = machine(args.account.region, system.machine_type).zones
-        zones = [zone_name for zone, zone_name in args.network.zone_names.items() if zone in offered]
+        kind = machine(args.account.region, system.machine_type)
+        zones = [zone_name for zone, zone_name in args.network.zone_names.items() if zone in kind.zones]
         node_class = self._node_class(name, SYSTEM_POOL, disk_gib=nodes.SYSTEM_DISK_GIB)
         kubernetes.apiextensions.CustomResource(
             f"{name}-{SYSTEM_POOL}",
@@ -142,7 +142,7 @@ class Pools(pulumi.ComponentResource):
             kind="NodePool",
             # Operators are sized for the managed group: a month counts on no more.
             metadata={"name": SYSTEM_POOL, "annotations": {EXPECTED_NODES: "0"}},
-            spec=nodepools.system_pool(system.machine_type, zones, more),
+            spec=nodepools.system_pool(kind, zones, more),
             opts=self._of_karpenter([*args.karpenter, node_class]),
         )
 

@@ -114,7 +114,7 @@ def _of_pool(pool: Registered, stack: Stack) -> Nodes:
     region = of_zone if of_zone in REGIONS else stack.region(pool)
     machine, purchase = _first_offered(types, region, ways or [ON_DEMAND])
     per_node = machine.gpu_count if machine and machine.gpu_count else 1
-    most = _most(spec.get("limits") or {}, per_node)
+    most = _most(spec.get("limits") or {}, per_node, machine)
     expected = _expected(pool, stack, per_node)
     count = None
     if most is not None and expected is not None:
@@ -123,10 +123,11 @@ def _of_pool(pool: Registered, stack: Stack) -> Nodes:
     return Nodes(types, machine, purchase, count, _class_disk(stack, of_class))
 
 
-def _most(limits: Mapping[str, Any], per_node: int) -> float | None:
-    """Nodes that a NodePool's limits let it have: so many, or so many GPUs."""
-    if "nodes" in limits:
-        return _number(limits["nodes"])
+def _most(limits: Mapping[str, Any], per_node: int, machine: Machine | None) -> float | None:
+    """Nodes that a NodePool's limits let it have: so many GPUs, or so many vCPUs."""
+    if GPU not in limits and machine:
+        vcpus = _number(limits.get("cpu"))
+        return None if vcpus is None else vcpus // machine.vcpus
     gpus = _number(limits.get(GPU))
     return None if gpus is None else gpus // per_node
 

@@ -159,7 +159,7 @@ class Aws(Provider):
         if function.get("call") and holds(function.get("when"), scope):
             scope["found"] = self._ask(token, function["service"], function, scope)
             for more in function.get("also", ()):
-                scope[more["as"]] = self._ask(token, function["service"], more, scope)
+                scope[more["as"]] = self._ask(token, more.get("service", function["service"]), more, scope)
         if player := FUNCTIONS.get(function.get("plays", "")):
             try:
                 scope["found"] = player(scope)

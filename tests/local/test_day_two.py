@@ -298,7 +298,7 @@ def running(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactor
 
 
 def test_system_pods_beyond_the_managed_group_get_nodes_up_to_the_limit(running: Running) -> None:
-    """The stack has two to three system nodes. No two of the pods fit one machine, and none beside the operators."""
+    """The stack has two to three system nodes. No two of the pods fit one machine; they come at once, as a batch."""
     running.write({})
     found = clusters.named(CLUSTER)
     assert found
@@ -318,19 +318,21 @@ def test_system_pods_beyond_the_managed_group_get_nodes_up_to_the_limit(running:
         "spec": {"replicas": 3, "selector": {"matchLabels": name}, "template": pods},
     }
     api.apply(deployment)
-    until(lambda: any("node limits have been exhausted" in said for said in told_of_pods(api)))
-    more = nodes_of(api, SYSTEM_POOL).keys() - before
-    assert len(more) == 1
-    (node,) = (nodes_of(api, SYSTEM_POOL)[name] for name in more)
+    until(lambda: any("exceed limits for nodepool" in said for said in told_of_pods(api)))
+    until(lambda: nodes_of(api, SYSTEM_POOL).keys() > before.keys())
+    assert (
+        len(api.list("karpenter.sh/v1", "NodeClaim", labelSelector=f"karpenter.sh/nodepool={SYSTEM_POOL}"))
+        == 1
+    )
+    after = nodes_of(api, SYSTEM_POOL)
+    (more,) = after.keys() - before.keys()
+    node = after[more]
     labels = node["metadata"]["labels"]
     assert labels["node.kubernetes.io/instance-type"] == "m6a.xlarge"
     assert labels["karpenter.sh/capacity-type"] == "on-demand"
     assert not node["spec"].get("taints")
-    until(
-        lambda: (
-            more <= {pod["spec"].get("nodeName") for pod in api.list("v1", "Pod", labelSelector="app=grows")}
-        )
-    )
+    until(lambda: any(pod["spec"].get("nodeName") == more for pod in grown(api)))
+    assert [pod["status"]["phase"] for pod in grown(api)].count("Pending") == 2
     api.delete(deployment, "Background")
 
 
@@ -339,6 +341,10 @@ def nodes_of(api: Api, pool: str) -> dict[str, Object]:
         node["metadata"]["name"]: node
         for node in api.list("v1", "Node", labelSelector=f"{nodes.POOL_LABEL}={pool}")
     }
+
+
+def grown(api: Api) -> list[Object]:
+    return api.list("v1", "Pod", labelSelector="app=grows")
 
 
 def told_of_pods(api: Api) -> list[str]:

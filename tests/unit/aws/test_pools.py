@@ -126,7 +126,9 @@ def test_system_nodes_beyond_the_managed_group_are_a_node_pool_of_the_same_kind(
     group = recorded.one("eks/nodeGroup:NodeGroup", "cluster-system").inputs
     more = recorded.one("karpenter.sh/v1:NodePool", "pools-system").inputs
     spec = valid(more)
-    assert group["scalingConfig"]["maxSize"] + int(spec["limits"]["nodes"]) == 5
+    (limit,) = spec["limits"].items()
+    vcpus = machine("ap-south-1", "m6a.2xlarge").vcpus
+    assert limit == ("cpu", f"{(5 - group['scalingConfig']['maxSize']) * vcpus:g}")
     assert requirements(spec) == {
         "node.kubernetes.io/instance-type": group["instanceTypes"],
         "topology.kubernetes.io/zone": ["ap-south-1c", "ap-south-1a", "ap-south-1b"],
