@@ -373,6 +373,21 @@ SCENARIOS: dict[str, Callable[[World], None]] = {
 }
 
 
+def test_a_cluster_tells_the_vpc_that_it_is_in(world: World) -> None:
+    subnets = cluster(world, "told").inputs["vpcConfig"]["subnetIds"]
+    assert "told" in world.aws.invoke("aws:eks/getClusters:getClusters", {"region": REGION})["names"]
+    found = world.aws.invoke("aws:eks/getCluster:getCluster", {"name": "told", "region": REGION})
+    assert found["vpcConfig"]["vpcId"] == world.made["told-vpc"].id
+    assert found["vpcConfig"]["subnetIds"] == subnets
+    vpc = world.aws.invoke("aws:ec2/getVpc:getVpc", {"id": found["vpcConfig"]["vpcId"], "region": REGION})
+    assert vpc["cidrBlock"] == "10.0.0.0/16"
+    assert vpc["tags"] == world.made["told-vpc"].outputs["tagsAll"]
+    with pytest.raises(ResourceFailed, match="InvalidClientTokenId"):
+        world.aws.invoke("aws:eks/getClusters:getClusters", {"region": "ap-south-2"})
+    end(world, "told")
+    end_network(world, "told")
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_habit_is_played(world: World, name: str) -> None:
     SCENARIOS[name](world)
