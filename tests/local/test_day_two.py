@@ -1,8 +1,9 @@
-"""Day two: each setting is changed on a stack that is up, through the real engine, and changed back.
+"""Day two: each setting is changed on a stack that is up, through the real engine.
 
-Settings that do not meet are changed at once: an update of a hundred settings takes no longer than that of one. After
-each update the preview and the refresh find nothing, and nothing is left behind. What a property of a single type does
-when it changes is in tests/unit/test_aws_provider_changes.py.
+One story in order: what is refused, what changes in place after a refusal, and a new shape, in which the settings of
+before are changed back. Settings that do not meet are changed at once: an update of a hundred settings takes no longer
+than that of one. After each update the preview and the refresh find nothing, and nothing is left behind. What a
+property of a single type does when it changes is in tests/unit/test_aws_provider_changes.py.
 """
 
 from __future__ import annotations
@@ -359,25 +360,6 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.3)
 
 
-def test_settings_of_people_time_and_size_change_in_place_and_back(running: Running) -> None:
-    running.write(IN_PLACE)
-    steps = running.update()
-    assert not [step for step in steps.replaced if step[0].startswith("aws:")]
-    assert not [step for step in steps.of("delete") if step[0].startswith("aws:")]
-    assert ("aws:eks/nodeGroup:NodeGroup", "cluster-system") in steps.of("update")
-
-
-def test_a_new_shape_is_what_the_preview_said(running: Running) -> None:
-    running.write(RESHAPED)
-    outcome, said = running.run("preview")
-    assert not outcome.failed, told(outcome)
-    done = running.update()
-    assert done.replaced <= said.replaced
-    assert done.of("delete") <= said.of("delete") | said.replaced
-    assert ("aws:eks/nodeGroup:NodeGroup", "pools-fabric") in done.replaced
-    assert ("aws:eks/cluster:Cluster", "cluster") not in done.replaced | done.of("delete")
-
-
 @pytest.mark.parametrize("path", REFUSED)
 def test_what_would_take_the_cluster_away_is_refused_before_anything_begins(
     running: Running, path: str
@@ -394,11 +376,28 @@ def test_what_would_take_the_cluster_away_is_refused_before_anything_begins(
 
 
 @pytest.mark.parametrize("path", TOO_LATE)
-def test_what_the_cloud_refuses_ends_and_so_does_the_way_back(running: Running, path: str) -> None:
+def test_what_the_cloud_refuses_ends_the_update(running: Running, path: str) -> None:
     value, words = TOO_LATE[path]
     running.write({path: value})
     outcome, _ = running.run("up")
     assert outcome.failed
     assert any(words in error for error in outcome.errors), outcome.errors
-    running.write({})
-    running.update()
+
+
+def test_settings_of_people_time_and_size_change_in_place_after_a_refusal_too(running: Running) -> None:
+    running.write(IN_PLACE)
+    steps = running.update()
+    assert not [step for step in steps.replaced if step[0].startswith("aws:")]
+    assert not [step for step in steps.of("delete") if step[0].startswith("aws:")]
+    assert ("aws:eks/nodeGroup:NodeGroup", "cluster-system") in steps.of("update")
+
+
+def test_a_new_shape_is_what_the_preview_said(running: Running) -> None:
+    running.write(RESHAPED)
+    outcome, said = running.run("preview")
+    assert not outcome.failed, told(outcome)
+    done = running.update()
+    assert done.replaced <= said.replaced
+    assert done.of("delete") <= said.of("delete") | said.replaced
+    assert ("aws:eks/nodeGroup:NodeGroup", "pools-fabric") in done.replaced
+    assert ("aws:eks/cluster:Cluster", "cluster") not in done.replaced | done.of("delete")
