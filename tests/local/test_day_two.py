@@ -299,7 +299,7 @@ def running(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactor
 
 
 def test_system_pods_beyond_the_managed_group_get_nodes_up_to_the_limit(running: Running) -> None:
-    """The stack has two to three system nodes. No two of the pods fit one machine; they come at once, as a batch."""
+    """The stack has two to three system nodes, and a machine takes one of the five pods at most; they come at once."""
     running.write({})
     found = clusters.named(CLUSTER)
     assert found
@@ -316,7 +316,7 @@ def test_system_pods_beyond_the_managed_group_get_nodes_up_to_the_limit(running:
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "grows", "namespace": "default"},
-        "spec": {"replicas": 3, "selector": {"matchLabels": name}, "template": pods},
+        "spec": {"replicas": 5, "selector": {"matchLabels": name}, "template": pods},
     }
     api.apply(deployment)
     until(lambda: any("exceed limits for nodepool" in said for said in told_of_pods(api)))
@@ -333,7 +333,7 @@ def test_system_pods_beyond_the_managed_group_get_nodes_up_to_the_limit(running:
     assert labels["karpenter.sh/capacity-type"] == "on-demand"
     assert not node["spec"].get("taints")
     until(lambda: any(pod["spec"].get("nodeName") == more for pod in grown(api)))
-    assert [pod["status"]["phase"] for pod in grown(api)].count("Pending") == 2
+    assert [pod["status"]["phase"] for pod in grown(api)].count("Pending") >= 2
     api.delete(deployment, "Background")
 
 
