@@ -14,6 +14,7 @@ from importlib.metadata import version
 from threading import Lock
 from typing import Any
 
+from .. import google_deployer
 from ..paths import run_dir
 from ..store import Store
 from . import gcp_habits as habits
@@ -159,9 +160,31 @@ class Gcp(Provider):
             raise ResourceFailed(
                 f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
             )
-        outputs = render(function["outputs"], {**self._place(args), **args})
+        outputs = render(function["outputs"], self._asked(token, function, args))
         habits.answered(outputs, self._store)
         return outputs
+
+    def _asked(self, token: str, function: Mapping[str, Any], args: Values) -> Values:
+        """What the outputs of a function may use; of one that reads or lists resources, what is known of them too."""
+        scope = {**self._place(args), "caller": google_deployer.email(), **args}
+        if "lists" in function:
+            found, within = row(function["lists"]), render(function["within"], scope)
+            records = self._store.items(found.token).items()
+            here = [(key, record) for key, record in records if key.startswith(within)]
+            known = [{**scope, **self._shown_as(found, key, record)} for key, record in here]
+            return {**scope, "listed": [render(function["each"], one) for one in known]}
+        if "reads" in function:
+            found, key = row(function["reads"]), render(function["id"], scope)
+            record = self._store.get(found.token, key)
+            if record is None:
+                raise ResourceFailed(
+                    f"{token}: googleapi: Error 404: The resource '{key}' was not found, notFound"
+                )
+            return {**scope, **self._shown_as(found, key, record)}
+        return scope
+
+    def _shown_as(self, found: Row, key: str, record: Values) -> Values:
+        return {**self._outputs(found, record["inputs"], record["drawn"]), "id": key}
 
     def _record(self, found: Row, resource_id: str) -> Values | None:
         """What Google has of a resource: what a program made of it, or what is there from the start."""

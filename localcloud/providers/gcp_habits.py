@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from .. import google_deployer
 from ..store import Store
 from .gcp_table import agents_with_an_api, service_agent
 from .serve import ResourceFailed, Values
@@ -95,8 +96,8 @@ def accounts_before_grants(call: Call) -> Iterator[str]:
     project = call.scope["project"]
     for member in _members(call.inputs):
         account = _ACCOUNT_MEMBER.fullmatch(member)
-        if account is None or account[2] != project:
-            continue
+        if account is None or account[2] != project or account[1] == google_deployer.email():
+            continue  # the caller's own is there, or nobody could have signed in as it
         if call.store.get(ACCOUNT, f"projects/{project}/serviceAccounts/{account[1]}") is None:
             yield f"Error 400: Service account {account[1]} does not exist., badRequest"
 
