@@ -113,6 +113,7 @@ def state(rendered: Any) -> list[dict[str, Any]]:
         [
             {**rules, "outputs": {"spec": {"groups": rule_groups()}}},
             {"type": CHANNEL, "id": "channel-1", "outputs": channel},
+            {"type": "gcp:container/cluster:Cluster", "outputs": {"name": "unit", "location": "asia-south1"}},
             *(
                 {"type": POLICY, "outputs": one.inputs}
                 for one in rendered.of("alertPolicy:AlertPolicy").values()
@@ -168,6 +169,12 @@ def test_a_policy_without_a_channel_reaches_nobody(state: list[dict[str, Any]]) 
     policy_of(state, "QueueCannotStartPods")["notificationChannels"] = []
     alert = fired(state)["QueueCannotStartPods"]
     assert (alert.people, alert.why) == ((), alarm.NO_CHANNEL)
+
+
+def test_a_policy_of_another_cluster_is_another_alert(state: list[dict[str, Any]]) -> None:
+    cluster = next(one for one in state if one["type"].endswith("cluster:Cluster"))
+    cluster["outputs"] = {**cluster["outputs"], "name": "beside"}
+    assert all(not alert.people and 'cluster="unit"' in alert.why for alert in fired(state).values())
 
 
 @pytest.mark.parametrize("how", ["gone", "of another cluster", "without its count"])
