@@ -23,7 +23,7 @@ from policies.profiles import file_of
 from policies.record import FILE as FINDINGS
 from policies.record import read
 
-from . import deployer, google_deployer
+from . import deployer, google_deployer, google_networks
 from .faults import Fault, causes, told
 from .paths import PROJECT, bin_dir, run_dir
 
@@ -116,7 +116,7 @@ class Stack:
         """
         self._workspace()
         command = [bin_dir() / "pulumi", "preview", "--stack", self.name, "--json", "--show-sames"]
-        env = self._env
+        env = {**self._env, **google_networks.environment(self.config_file)}
         if findings:
             command += ["--policy-pack", POLICIES, "--policy-pack-config", file_of(self.profile)]
             env = {**env, FINDINGS: str(findings)}

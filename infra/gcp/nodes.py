@@ -125,8 +125,8 @@ def _class_label(args: NodeArgs) -> Mapping[str, str]:
 
 
 # Images on CUDA 13, as those of vLLM and torch are, need a driver of branch 580 or newer. GKE's LATEST has one
-# (rapidsai/deployment#659, 2026-02), its default had 535 then (#656); Google's own examples ask for LATEST
-# (GoogleCloudPlatform/cluster-toolkit#6232, 2026-08).
+# (rapidsai/deployment#659, 2026-02), while Google's installer of the default driver had 535 (#656); its own examples
+# ask for LATEST (GoogleCloudPlatform/cluster-toolkit#6232, 2026-08).
 DRIVER = "LATEST"
 
 

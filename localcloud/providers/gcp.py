@@ -14,7 +14,7 @@ from importlib.metadata import version
 from threading import Lock
 from typing import Any
 
-from .. import google_deployer
+from .. import google_deployer, google_networks
 from ..paths import run_dir
 from ..store import Store
 from . import gcp_habits as habits
@@ -182,13 +182,13 @@ class Gcp(Provider):
         scope = {**self._place(args), "caller": google_deployer.email(), **args}
         if "lists" in function:
             found, within = row(function["lists"]), render(function["within"], scope)
-            records = self._store.items(found.token).items()
+            records = {**google_networks.simulated(found.token), **self._store.items(found.token)}.items()
             here = [(key, record) for key, record in records if key.startswith(within)]
             known = [{**scope, **self._shown_as(found, key, record)} for key, record in here]
             return {**scope, "listed": [render(function["each"], one) for one in known]}
         if "reads" in function:
             found, key = row(function["reads"]), render(function["id"], scope)
-            record = self._store.get(found.token, key)
+            record = self._store.get(found.token, key) or google_networks.simulated(found.token).get(key)
             if record is None:
                 raise ResourceFailed(
                     f"{token}: googleapi: Error 404: The resource '{key}' was not found, notFound"

@@ -87,6 +87,9 @@ def refusal(stack: Stack) -> str:
 
 def test_a_network_that_is_not_there_is_refused(stack: Stack) -> None:
     assert "a VPC network of project india-ai-infra-shared: there is none" in refusal(stack)
+    # What it would cost, and what a project must have for it, can be asked all the same.
+    cluster = next(one for one in stack.registered() if one["type"] == "gcp:container/cluster:Cluster")
+    assert cluster["inputs"]["network"] == f"projects/{HOME}/global/networks/offices"
 
 
 def test_one_that_will_not_do_is_refused_with_every_fault(stack: Stack, keeper: Keeper) -> None:
