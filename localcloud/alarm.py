@@ -28,8 +28,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from infra.gcp.metric_alerts import of_cluster
 from infra.platform.managed_prometheus import API_VERSION as MANAGED
+from infra.platform.managed_prometheus import of_cluster
 from infra.platform.monitoring import metric_names
 
 from . import alert_delivery, cloud, log_filters, toolchain

@@ -1,7 +1,7 @@
 """Metric alerts: Prometheus' alerting rules as alert policies of Cloud Monitoring, and who is told.
 
-Their metrics come from Managed Service for Prometheus, which holds those of all clusters of the project: each metric of
-an expression is narrowed to the stack's own cluster by the labels that Google's collectors add.
+Their metrics come from Managed Service for Prometheus, which holds those of all clusters of the project: the rules must
+be narrowed to the stack's own (infra/platform/managed_prometheus.py), or a stack hears of another beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.gcp.iam import Project
-from infra.platform.monitoring import metric_names
 
 SEVERITIES: Mapping[str, str] = MappingProxyType({"critical": "CRITICAL", "warning": "WARNING"})
 EVALUATED = "30s"
@@ -57,7 +56,7 @@ class MetricAlerts(pulumi.ComponentResource):
                 {
                     "display_name": rule["alert"],
                     "condition_prometheus_query_language": {
-                        "query": of_cluster(rule["expr"], args.name, args.project.region),
+                        "query": rule["expr"],
                         "duration": seconds(rule["for"]),
                         "evaluation_interval": EVALUATED,
                         "labels": rule["labels"],
@@ -78,26 +77,6 @@ def _rules(groups: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[s
     for group in groups:
         for rule in group["rules"]:
             yield group["name"], rule
-
-
-def of_cluster(expression: str, cluster: str, location: str) -> str:
-    """A PromQL expression over one cluster: every metric that it names has the matchers `cluster` and `location`.
-
-    Labels: GoogleCloudPlatform/prometheus-engine, pkg/export/export.go (KeyCluster, KeyLocation).
-    """
-    names = "|".join(sorted(map(re.escape, metric_names(expression)), key=len, reverse=True))
-    matchers = f'cluster="{cluster}",location="{location}"'
-
-    def narrowed(found: re.Match[str]) -> str:
-        if found["metric"] is None:
-            return found[0]
-        given = (found["given"] or "").strip().rstrip(",")
-        return f"{found['metric']}{{{matchers}{',' if given else ''}{given}}}"
-
-    # Texts and lists of labels, in which a name is no metric; then the metrics, with their matchers.
-    aside = r'"[^"]*"|\b(?:by|without|on|ignoring|group_left|group_right) *\([^)]*\)'
-    part = rf'{aside}|(?<![\w:.])(?P<metric>{names})(?![\w:])(?:\{{(?P<given>(?:"[^"]*"|[^}}"])*)\}})?'
-    return re.sub(part, narrowed, expression) if names else expression
 
 
 def seconds(duration: str) -> str:

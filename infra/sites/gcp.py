@@ -26,7 +26,7 @@ from infra.gcp import registry as gcp_registry
 from infra.gcp import tags as gcp_tags
 from infra.gcp.existing_network import AnyNetwork, ExistingNetwork, Found, Needs, look
 from infra.grants import KUBERNETES_GROUPS
-from infra.platform.monitoring import rule_groups
+from infra.platform.managed_prometheus import rules_of_cluster
 from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings import Settings
@@ -80,7 +80,9 @@ def site(said: Settings, cloud: Gcp) -> Site:
     )
     gcp_metric_alerts.MetricAlerts(
         "metric-alerts",
-        gcp_metric_alerts.MetricAlertsArgs(project, name, rule_groups(), audit.channels),
+        gcp_metric_alerts.MetricAlertsArgs(
+            project, name, rules_of_cluster(name, cloud.region), audit.channels
+        ),
         opts,
     )
     network = _network(name, cloud, project, existing, opts)

@@ -12,7 +12,7 @@ from test_google_program import STACKS as GOOGLE_STACKS
 from test_google_program import _run_google
 from test_program import STACKS, _deployed
 
-from infra.gcp.metric_alerts import of_cluster
+from infra.platform.managed_prometheus import of_cluster
 from infra.platform.monitoring import rule_groups
 
 

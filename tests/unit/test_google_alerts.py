@@ -13,7 +13,7 @@ from test_gcp_provider import Stack, refused
 
 from infra.gcp.iam import Project
 from infra.gcp.metric_alerts import MetricAlerts, MetricAlertsArgs
-from infra.platform.managed_prometheus import create_collection
+from infra.platform.managed_prometheus import create_collection, rules_of_cluster
 from infra.platform.monitoring import rule_groups
 from localcloud import alarm
 from localcloud.providers.gcp_refusals import refusals
@@ -36,7 +36,10 @@ def on_metrics(**changes: Any) -> dict[str, Any]:
 def rendered(deploy: Callable[..., Any]) -> Any:
     def program() -> dict[str, Any]:
         project = Project("unit-project", "123456789012", "asia-south1")
-        MetricAlerts("alerts", MetricAlertsArgs(project, "unit", rule_groups(), ["channel-1"]))
+        MetricAlerts(
+            "alerts",
+            MetricAlertsArgs(project, "unit", rules_of_cluster("unit", "asia-south1"), ["channel-1"]),
+        )
         create_collection(pulumi.ResourceOptions())
         return {}
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.gcp.metric_alerts import MetricAlerts, MetricAlertsArgs, of_cluster, seconds, words
+from infra.gcp.metric_alerts import MetricAlerts, MetricAlertsArgs, seconds, words
+from infra.platform.managed_prometheus import of_cluster, rules_of_cluster
 from infra.platform.monitoring import rule_groups
 
 RULES = {rule["alert"]: rule for group in rule_groups() for rule in group["rules"]}
@@ -16,7 +17,8 @@ RULES = {rule["alert"]: rule for group in rule_groups() for rule in group["rules
 @pytest.fixture(scope="module")
 def policies(deploy, project):
     def program():
-        MetricAlerts("alerts", MetricAlertsArgs(project, "unit", rule_groups(), ["channel-1", "channel-2"]))
+        rules = rules_of_cluster("unit", "asia-south1")
+        MetricAlerts("alerts", MetricAlertsArgs(project, "unit", rules, ["channel-1", "channel-2"]))
         return {}
 
     return deploy(program).of("alertPolicy:AlertPolicy")
