@@ -117,7 +117,7 @@ RESHAPED: dict[str, Any] = {
 
 # Another way in: the program can't go by it before the cluster has it.
 ANOTHER_WAY_IN: dict[str, Any] = {
-    "gcp.cluster.version": "1.35",
+    **RESHAPED,
     "gcp.cluster.access.jumpHost": False,
     "gcp.cluster.access.cidrs": ["10.200.0.0/16"],
     "gcp.cluster.access.dnsEndpoint": True,
@@ -156,7 +156,7 @@ ELSEWHERE = {
 
 
 def test_each_setting_of_google_is_changed_here_refused_or_has_its_place() -> None:
-    changed = {*written(IN_PLACE), *written(RESHAPED), *written(ANOTHER_WAY_IN)}
+    changed = {*written(IN_PLACE), *written(ANOTHER_WAY_IN)}
     changed |= {path for changes, _ in REFUSED for path in changes}
     unknown = [
         path
