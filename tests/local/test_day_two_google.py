@@ -6,9 +6,6 @@ in tests/unit/test_gcp_day_two.py.
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 from local.test_day_two import PREFIX, Running, Steps, leaves, told, written
-from local.test_way_in import commands
 
 from infra.settings.gcp import Gcp
 from localcloud import cloud, doctor, google_deployer
@@ -115,18 +111,9 @@ RESHAPED: dict[str, Any] = {
 }
 
 
-# Another way in: the program can't go by it before the cluster has it.
-ANOTHER_WAY_IN: dict[str, Any] = {
-    **RESHAPED,
-    "gcp.cluster.access.jumpHost": False,
-    "gcp.cluster.access.cidrs": ["10.200.0.0/16"],
-    "gcp.cluster.access.dnsEndpoint": True,
-}
-
 # Refused before anything begins, with the way: what is changed at once, and the words of each refusal.
 REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"gcp.cluster.version": "1.36"}, ["allowed: 1.34, 1.35"]),
-    ({"gcp.protectData": False}, ["DPDP-LOG-04", "in these stacks: protectData on Google Cloud"]),
     (
         # Another place is other buckets, and one region more is too.
         {"gcp.region": "asia-south2", "gcp.cluster.pools": [], "gcp.lake.dualRegion": True},
@@ -150,13 +137,17 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 ELSEWHERE = {
+    "gcp.protectData": "without it DPDP-LOG-04 refuses the update: tests/policies/test_evidence.py",
+    "gcp.cluster.access.cidrs": "who reaches the cluster: tests/local/test_way_in.py, tests/unit/test_reach.py",
+    "gcp.cluster.access.jumpHost": "who reaches the cluster: tests/local/test_way_in.py, tests/unit/test_reach.py",
+    "gcp.cluster.access.dnsEndpoint": "who reaches the cluster: tests/local/test_way_in.py, tests/unit/test_reach.py",
     "gcp.network.existing": "another network is another cluster: tests/local/test_existing_network_google.py",
     "gcp.cluster.pools.name": "another name is another pool, as those of RESHAPED",
 }
 
 
 def test_each_setting_of_google_is_changed_here_refused_or_has_its_place() -> None:
-    changed = {*written(IN_PLACE), *written(ANOTHER_WAY_IN)}
+    changed = {*written(IN_PLACE), *written(RESHAPED)}
     changed |= {path for changes, _ in REFUSED for path in changes}
     unknown = [
         path
@@ -173,15 +164,15 @@ class OnGoogle(Running):
         super().__init__(stack, config)
         self.env, self.config = env, config
 
-    def run(self, operation: str, policies: bool = False) -> tuple[Outcome, Steps]:
-        """As on AWS, but the policies are asked where a test is about them: their words are tested elsewhere."""
+    def run(self, operation: str) -> tuple[Outcome, Steps]:
+        """As on AWS, without the policies, which were asked of the first update."""
         steps = Steps([])
 
         def note(kind: str, type_: str, name: str) -> None:
             if kind.startswith("done ") and kind not in ("done same", "done read"):
                 steps.seen.append((kind.removeprefix("done "), type_, name))
 
-        asked = {} if operation == "refresh" else {"policies": policies}
+        asked = {} if operation == "refresh" else {"policies": False}
         return getattr(self.stack, operation)(on_step=note, **asked), steps
 
     def with_variables(self, **variables: str) -> OnGoogle:
@@ -224,7 +215,7 @@ def test_what_can_not_be_is_refused_before_anything_begins(
     running: OnGoogle, changes: dict[str, Any], words: list[str]
 ) -> None:
     running.write({"gcp.cluster.version": "1.35", "gcp.cluster.deletionProtection": True, **changes})
-    outcome, _ = running.run("preview", policies="gcp.protectData" in changes)
+    outcome, _ = running.run("preview")
     assert outcome.failed
     for each in words:
         assert each in told(outcome), told(outcome)
@@ -245,27 +236,6 @@ def test_a_new_shape_is_what_the_preview_said_also_on_a_day_without_spot(running
     assert ("gcp:container/nodePool:NodePool", "pools-fabric") in first.of("create") | done.of(
         "create", "update"
     )
-
-
-def test_another_way_in_comes_before_what_goes_by_it(running: OnGoogle) -> None:
-    """As docs/real-account.md has it: first all but the cluster's objects, then the rest."""
-    running.write(ANOTHER_WAY_IN)
-    outcome, _ = running.run("preview")
-    assert outcome.failed
-    assert "configured Kubernetes cluster is unreachable" in told(outcome)
-    first = shlex.split(commands()[0].replace("-s dev", "-s google").replace(" --policy-pack policies", ""))
-    running.stack.preview(policies=False)  # brings the file to where the engine reads it
-    done = subprocess.run(
-        [*first, "--yes", "--non-interactive"],
-        cwd=running.stack.folder,
-        env={**os.environ, **running.env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    outcome, _ = running.run("up")
-    assert not outcome.failed, told(outcome)
 
 
 def test_the_way_back_ends(running: OnGoogle) -> None:
