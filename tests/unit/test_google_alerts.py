@@ -11,6 +11,7 @@ import pulumi
 import pytest
 from test_gcp_provider import Stack, refused
 
+from infra.gcp.audit import ALERTS
 from infra.gcp.iam import Project
 from infra.gcp.metric_alerts import MetricAlerts, MetricAlertsArgs
 from infra.platform.managed_prometheus import create_collection, rules_of_cluster
@@ -195,3 +196,21 @@ def test_a_metric_that_nothing_sends_can_not_fire(state: list[dict[str, Any]], h
     why = "no PodMonitoring sends vllm:time_to_first_token_seconds_bucket to Managed Service for Prometheus"
     assert (found["TimeToFirstTokenHigh"].people, found["TimeToFirstTokenHigh"].why) == ((), why)
     assert found["GpuXidCritical"].people
+
+
+@pytest.mark.parametrize(
+    ("cluster", "why"), [("unit", ""), ("beside", "no recorded log entry matches its filter")]
+)
+def test_a_finding_is_drilled_in_the_stacks_own_cluster(
+    state: list[dict[str, Any]], cluster: str, why: str
+) -> None:
+    own = f'resource.labels.cluster_name="{cluster}" AND resource.labels.location="asia-south1"'
+    policy = {
+        "displayName": "findings",
+        "conditions": [{"conditionMatchedLog": {"filter": f"{ALERTS['findings'].filter} AND {own}"}}],
+        "notificationChannels": ["channel-1"],
+        "documentation": {"content": "a finding"},
+    }
+    (alert,) = alarm.logging([*state, {"type": POLICY, "outputs": policy}])
+    assert alert.why == why
+    assert bool(alert.people) is not bool(why)
