@@ -15,6 +15,7 @@ from pulumi.runtime import mocks, rpc
 ACCOUNT = "111122223333"
 REGION = "ap-south-1"
 GOOGLE_PROJECT, GOOGLE_NUMBER = "unit-project", "123456789012"
+COMPUTE = "https://www.googleapis.com/compute/v1"
 ZONES = {"aps1-az1": "ap-south-1c", "aps1-az2": "ap-south-1a", "aps1-az3": "ap-south-1b"}
 
 
@@ -53,7 +54,8 @@ class Registered:
 
 @dataclass
 class Recorder(mocks.Mocks):
-    """What a program registered, asked and returned. `outputs` adds to what mocked resources answer, by type."""
+    """What a program registered, asked and returned. `outputs` adds to what mocked resources and functions answer, by
+    their token."""
 
     outputs: Mapping[str, Outputs] = field(default_factory=dict)
     resources: list[Registered] = field(default_factory=list)
@@ -81,7 +83,8 @@ class Recorder(mocks.Mocks):
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
         self.invokes.append(args)
-        return _ANSWERS[args.token](args.args)
+        extra = self.outputs.get(args.token, {})
+        return {**_ANSWERS[args.token](args.args), **(extra(args.args) if callable(extra) else extra)}
 
 
 class _Monitor(mocks.MockMonitor):
@@ -309,6 +312,33 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     },
     "gcp:logging/getProjectCmekSettings:getProjectCmekSettings": lambda _: {
         "serviceAccountId": f"cmek-p{GOOGLE_NUMBER}@gcp-sa-logging.iam.gserviceaccount.com"
+    },
+    "gcp:organizations/getClientOpenIdUserInfo:getClientOpenIdUserInfo": lambda _: {
+        "id": "asha@example.in",
+        "email": "asha@example.in",
+    },
+    "gcp:compute/getNetworks:getNetworks": lambda _: {"networks": ["default", "shared"]},
+    "gcp:compute/getNetwork:getNetwork": lambda asked: {
+        "id": f"projects/{asked['project']}/global/networks/{asked['name']}",
+        "name": asked["name"],
+    },
+    "gcp:compute/getSubnetworks:getSubnetworks": lambda asked: {
+        "subnetworks": [
+            {"name": name, "network": f"{COMPUTE}/projects/{asked['project']}/global/networks/{network}"}
+            for name, network in (("nodes", "shared"), ("others", "default"))
+        ]
+    },
+    "gcp:compute/getSubnetwork:getSubnetwork": lambda asked: {
+        "id": f"projects/{asked['project']}/regions/{asked['region']}/subnetworks/{asked['name']}",
+        "name": asked["name"],
+        "network": f"{COMPUTE}/projects/{asked['project']}/global/networks/shared",
+        "region": asked["region"],
+        "ipCidrRange": "10.30.0.0/20",
+        "secondaryIpRanges": [
+            {"rangeName": "pods", "ipCidrRange": "10.40.0.0/16"},
+            {"rangeName": "services", "ipCidrRange": "10.41.0.0/20"},
+        ],
+        "privateIpGoogleAccess": True,
     },
     # S3's addresses, each region's own; here as documentation has them (RFC 5737).
     "aws:ec2/getPrefixList:getPrefixList": lambda asked: {

@@ -223,3 +223,27 @@ def test_calls_count_against_the_project(made):
     (provider,) = made.of("pulumi:providers:gcp").values()
     assert provider.inputs["billingProject"] == provider.inputs["project"]
     assert provider.inputs["userProjectOverride"] in (True, "true")
+
+
+def test_no_two_resources_make_the_same_grant(made):
+    """One that is removed would end it for the other: Google knows member, role and condition, and no resource."""
+    where = (
+        "bucket",
+        "project",
+        "serviceAccountId",
+        "topic",
+        "subscription",
+        "cryptoKeyId",
+        "keyRingId",
+        "folder",
+    )
+    grants: dict[str, list[str]] = {}
+    for one in _google(made):
+        if not one.type.lower().endswith("iammember"):
+            continue
+        place = [one.inputs.get(name) for name in (*where, "location", "repository")]
+        condition = (one.inputs.get("condition") or {}).get("title")
+        key = json.dumps([one.type, place, one.inputs["role"], one.inputs["member"], condition])
+        grants.setdefault(key, []).append(one.name)
+    assert grants
+    assert [names for names in grants.values() if len(names) > 1] == []
