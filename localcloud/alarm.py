@@ -32,8 +32,9 @@ from infra.platform.managed_prometheus import API_VERSION as MANAGED
 from infra.platform.monitoring import metric_names
 
 from . import alert_delivery, cloud, log_filters, toolchain
-from .alert_delivery import Topic, statements
+from .alert_delivery import Topic
 from .engine import Stack
+from .permissions.iam_policies import statements
 from .progress import console, step
 from .stacks import settings_of
 
@@ -320,7 +321,7 @@ def _role_of(
         for role in roles
         for policy in aws("iam").list_role_policies(RoleName=role)["PolicyNames"]
     ]
-    return [statement for document in documents for statement in statements(json.dumps(document))]
+    return [statement for document in documents for statement in statements(document)]
 
 
 def _transformed(transformer: Mapping[str, Any], event: Mapping[str, Any]) -> str:
