@@ -161,7 +161,7 @@ def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str,
         "operatingSystems": ["linux"],
         "resources": {**resources, "cpu": f"{cpu}m", "memory": f"{memory}Mi"},
         "offerings": [
-            _offering(capacity_type, zone_names[zone], price)
+            _offering(machine.machine_type, capacity_type, zone_names[zone], price)
             for zone in machine.zones
             for capacity_type, price in prices.items()
             if price is not None and zone in zone_names
@@ -177,11 +177,13 @@ def limits(machine: Machine, count: int) -> dict[str, str]:
     return {"cpu": f"{count * cpu}m"}
 
 
-def _offering(capacity_type: str, zone: str, price: float) -> dict[str, Any]:
+def _offering(machine_type: str, capacity_type: str, zone: str, price: float) -> dict[str, Any]:
+    from .providers.aws_habits import without_spot
+
     labels = {CAPACITY_TYPE: capacity_type, "topology.kubernetes.io/zone": zone}
     return {
         "Price": price,
-        "Available": True,
+        "Available": capacity_type != "spot" or machine_type not in without_spot(),
         "Requirements": [{"key": key, "operator": "In", "values": [value]} for key, value in labels.items()],
     }
 

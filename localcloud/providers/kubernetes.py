@@ -25,6 +25,11 @@ from .kubernetes_diff import AUTONAMED, diff
 from .serve import UNKNOWN, Diff, InvalidInputs, NotReady, Provider, Resource, ResourceFailed, Values, serve
 
 DELETE_SECONDS = 300
+# Of these alone pulumi.com/skipAwait skips the wait for their end as well (pulumi/pulumi-kubernetes,
+# provider/pkg/metadata/overrides.go, allowsSkipAwaitWithDelete, of v4; issues #1232 and #3154).
+SKIPS_ITS_END = {
+    *("Namespace", "Pod", "ReplicationController", "DaemonSet", "Deployment", "StatefulSet", "Job"),
+}
 PATCH_FORCE = "pulumi.com/patchForce"
 
 
@@ -189,7 +194,8 @@ class KubernetesProvider(Provider):
         if deleted is None or self._api.delete(reference) is None:
             return
         metadata = deleted["metadata"]
-        if (metadata.get("annotations") or {}).get(kubernetes_await.SKIP_AWAIT) == "true":
+        skips = (metadata.get("annotations") or {}).get(kubernetes_await.SKIP_AWAIT) == "true"
+        if skips and deleted["kind"] in SKIPS_ITS_END:
             return
         deadline = time.monotonic() + (resource.timeout or DELETE_SECONDS)
         while time.monotonic() < deadline:
