@@ -120,11 +120,11 @@ def _make_spots_role(account: Account) -> Statement:
     Karpenter's reference leaves that to a person ("Troubleshooting", Missing Service Linked Role;
     terraform-aws-modules/terraform-aws-eks#2565). No resource of the stack: the role is every other stack's too.
     """
-    role = f"role/aws-service-role/{SPOT}/AWSServiceRoleForEC2Spot"
+    role = f":role/aws-service-role/{SPOT}/AWSServiceRoleForEC2Spot"
     return iam.statement(
         "MakeSpotsRole",
         ("iam:CreateServiceLinkedRole",),
-        f"arn:aws:iam::{account.id}:{role}",
+        pulumi.Output.concat("arn:aws:iam::", account.id, role),
         conditions={"StringEquals": {"iam:AWSServiceName": SPOT}},
     )
 

@@ -93,7 +93,7 @@ class Network:
         for direction, pod in ends:
             held = list(self._of(pod, direction))
             if held and not self.allowing(connection, direction):
-                names = ", ".join(f"{pod.namespace}/{policy['metadata']['name']}" for policy in held)
+                names = ", ".join(sorted(f"{pod.namespace}/{policy['metadata']['name']}" for policy in held))
                 return Verdict(False, f"{connection}: no {direction.lower()} rule of {names} allows it")
         return Verdict(True, "policies of both ends")
 

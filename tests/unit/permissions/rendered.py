@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import pulumi
-import yaml
+from whole_stacks import S3_RANGE, config_of, run
 
-from infra import program
-from localcloud.paths import PROJECT
 from localcloud.permissions.aws_account import Account, Bucket, Role
 from localcloud.permissions.iam_policies import statements
 from localcloud.permissions.network import Connection, End, Network, UnknownFieldError
 
-# Addresses that AWS and the network's data source answer here: S3's ranges are public ones, of each region its own.
-S3_RANGES = {"ap-south-1": "3.5.208.0/22", "ap-south-2": "203.0.113.0/24"}
-ANSWERED: Mapping[str, Any] = {
-    "aws:eks/cluster:Cluster": {
-        "endpoint": "https://127.0.0.1:1",
-        "certificateAuthority": {"data": "Y2E="},
-        "vpcConfig": {"clusterSecurityGroupId": "sg-1"},
-    },
-    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
-    "aws:ec2/vpcEndpoint:VpcEndpoint": {"cidrBlocks": [S3_RANGES["ap-south-1"]]},
-}
+# S3's ranges are public addresses, of each region its own; those of another are asked of EC2 (tests/unit/conftest.py).
+S3_RANGES = {"ap-south-1": S3_RANGE, "ap-south-2": "203.0.113.0/24"}
 
 
 @dataclass(frozen=True)
@@ -48,16 +35,10 @@ class Container:
 
 def deployed(deploy: Any, stack: str, changes: Mapping[str, Any] | None = None) -> Any:
     """What the program registers for one of the shipped stacks; `changes` are laid over its configuration."""
-    config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    config = config_of(stack)
     for key, values in (changes or {}).items():
         config[key] = {**config[key], **values}
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    before = dict(pulumi.runtime.config.CONFIG.get())
-    pulumi.runtime.set_all_config(texts)
-    try:
-        return deploy(program.run, outputs=ANSWERED)
-    finally:
-        pulumi.runtime.set_all_config(before)
+    return run(deploy, config)
 
 
 def aws_account(made: Any, account_id: str) -> Account:

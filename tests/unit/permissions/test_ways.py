@@ -120,7 +120,7 @@ def test_without_its_rule_a_call_is_refused_and_the_policies_named(
     refusals = [found.why for way in ways(prod, cloud, trainer) if not (found := without.judge(way)).allowed]
     assert refusals
     assert why in refusals[0]
-    assert refusals[0].endswith("no egress rule of training/default-deny, training/allow-egress allows it"), (
+    assert refusals[0].endswith("no egress rule of training/allow-egress, training/default-deny allows it"), (
         refusals
     )
 
