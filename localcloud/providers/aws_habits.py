@@ -287,6 +287,8 @@ PLAYERS: Mapping[str, Mapping[str, Moment]] = {
         "updated": _on(_cluster_makes_its_log_group, _nothing),
         "deleted": _on(_nothing, _logging_cluster_makes_it_again),
     },
+    # Played where Karpenter's NodePools are made (localcloud/spot_role.py).
+    "spot_has_a_role": {},
     # Moto keeps the buckets of all its accounts in one table.
     "bucket_names_are_everybodys": {},
 }

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from .. import clusters, compute_classes, karpenter, reach
+from .. import clusters, compute_classes, karpenter, reach, spot_role
 from ..kubernetes_api import Api, ApiError, NoSuchKind, Object, Unreachable
 from ..kubernetes_crds import CrdsUnavailable
 from . import kubernetes_await, kubernetes_charts
@@ -145,6 +145,8 @@ class KubernetesProvider(Provider):
 
     def _apply(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
         with _words(resource):
+            if _of_karpenter(inputs) and (refused := spot_role.refusal(self._cluster, inputs["spec"])):
+                raise ResourceFailed(refused)
             live = self._api.apply(self._wanted(inputs), force=_forced(inputs))
             if compute_classes.is_class(live):
                 compute_classes.follow(self._api, live)
