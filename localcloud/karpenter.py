@@ -146,12 +146,19 @@ def name_of(machine: Machine) -> str:
 
 
 def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str, Any]:
-    """A machine in the form of sigs.k8s.io/karpenter/kwok/cloudprovider/instance_types.json, at 1.14.1."""
+    """A machine in the form of sigs.k8s.io/karpenter/kwok/cloudprovider/instance_types.json, at 1.14.1.
+
+    Spot that is out is left out: kwok takes every offering for available.
+    """
+    from .providers.aws_habits import without_spot
+
     prices = {"spot": machine.spot_usd, "on-demand": machine.on_demand_usd}
     if (
         machine.cloud == "gcp"
     ):  # a pool of GKE has one machine type: a price that nobody knows decides nothing
         prices = {how: usd or 1.0 for how, usd in prices.items()}
+    if machine.machine_type in without_spot():
+        del prices["spot"]
     resources = nodes.allocatable(machine)
     cpu = int(resources["cpu"].removesuffix("m")) + OVERHEAD_CPU_MILLI
     memory = int(resources["memory"].removesuffix("Mi")) + OVERHEAD_MEMORY_MIB
@@ -161,7 +168,7 @@ def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str,
         "operatingSystems": ["linux"],
         "resources": {**resources, "cpu": f"{cpu}m", "memory": f"{memory}Mi"},
         "offerings": [
-            _offering(machine.machine_type, capacity_type, zone_names[zone], price)
+            _offering(capacity_type, zone_names[zone], price)
             for zone in machine.zones
             for capacity_type, price in prices.items()
             if price is not None and zone in zone_names
@@ -177,13 +184,11 @@ def limits(machine: Machine, count: int) -> dict[str, str]:
     return {"cpu": f"{count * cpu}m"}
 
 
-def _offering(machine_type: str, capacity_type: str, zone: str, price: float) -> dict[str, Any]:
-    from .providers.aws_habits import without_spot
-
+def _offering(capacity_type: str, zone: str, price: float) -> dict[str, Any]:
     labels = {CAPACITY_TYPE: capacity_type, "topology.kubernetes.io/zone": zone}
     return {
         "Price": price,
-        "Available": capacity_type != "spot" or machine_type not in without_spot(),
+        "Available": True,
         "Requirements": [{"key": key, "operator": "In", "values": [value]} for key, value in labels.items()],
     }
 
