@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,11 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def models_once() -> Iterator[None]:
-    """AWS's models of its APIs are read once a session, and not by each of its many botocore sessions: nobody writes to
-    them, as a botocore session gives the same ones to all of its clients."""
-    read = functools.cache(functools.partial(JSONFileLoader.load_file, JSONFileLoader()))
+    """AWS's models of its APIs are parsed once a session, and not by each of its many botocore sessions. Each still has
+    its own copy, for moto writes into them."""
+    load = functools.partial(JSONFileLoader.load_file, JSONFileLoader())
+    parsed = functools.cache(lambda path: pickle.dumps(load(path)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: read(path))
+        patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: pickle.loads(parsed(path)))
         yield
 
 
