@@ -19,6 +19,7 @@ from localcloud.paths import PROJECT
 from policies.control import Control
 from policies.pack import CONTROLS
 from policies.resources import Resource
+from workloads.placement import WHEN_MADE
 
 STACKS = ("local", "dev", "prod")
 
@@ -505,6 +506,25 @@ def test_no_update_waits_for_the_proof_of_a_pool_that_grows_from_zero(
     assert {name for name in prod.of("v1:Job") if name.startswith("nccl-test")} == set()
     templates = {r.urn for r in prod.of("CronJob").values()}
     assert not templates & Order(prod).needs(prod.one("Job", "train"))
+
+
+@pytest.mark.parametrize(
+    ("stack", "awaited"),
+    [("prod", {"serve"}), ("dev", {"serve"}), ("local", set())],
+    ids=["prod", "dev", "local"],
+)
+def test_updates_wait_for_workloads_whose_nodes_are_sure_to_come(
+    deploy: Callable[..., Any], stack: str, awaited: set[str]
+) -> None:
+    """prod serves on demand and dev on spot with a way out; what is on spot alone is done when it is made."""
+    made = _deployed(deploy, stack)
+    workloads = {
+        r.name: (r.inputs["metadata"].get("annotations") or {}).get("pulumi.com/waitFor", "its own rule")
+        for r in made.resources
+        if kind(r) in ("Job", "Deployment") and r.name in ("train", "serve")
+    }
+    assert workloads
+    assert {name for name, waits in workloads.items() if waits != WHEN_MADE["pulumi.com/waitFor"]} == awaited
 
 
 def test_a_pool_that_stands_on_spot_is_told(
