@@ -36,7 +36,7 @@ def refusal(cluster: ClusterAccess, node_pool: Mapping[str, Any]) -> str:
 
     The role is there then: it is made where the controller may.
     """
-    from .providers.aws_api import Api
+    from .providers.aws_api import Api, Refused
 
     store = Store(run_dir() / "store.sqlite")
     if not _buys_spot(node_pool) or store.get(EKS, f"{cluster.region}/{cluster.name}") is None:
@@ -53,7 +53,11 @@ def refusal(cluster: ClusterAccess, node_pool: Mapping[str, Any]) -> str:
     if "" not in why:
         said = "; ".join(why) or "no Pod Identity association gives Karpenter's controller a role"
         return f"{WORDS}\n    the local cloud knows why: {said}"
-    api.call("iam", cluster.region, "CreateServiceLinkedRole", {"AWSServiceName": SERVICE})
+    try:
+        api.call("iam", cluster.region, "CreateServiceLinkedRole", {"AWSServiceName": SERVICE})
+    except Refused as error:
+        if error.code != "EntityAlreadyExists":  # another NodePool of this update was quicker
+            raise
     return ""
 
 
