@@ -33,8 +33,9 @@ from infra.platform.managed_prometheus import of_cluster
 from infra.platform.monitoring import metric_names
 
 from . import alert_delivery, cloud, log_filters, toolchain
-from .alert_delivery import Topic, statements
+from .alert_delivery import Topic
 from .engine import Stack
+from .permissions.iam_policies import statements
 from .progress import console, step
 from .stacks import settings_of
 
@@ -333,7 +334,7 @@ def _role_of(
         for role in roles
         for policy in aws("iam").list_role_policies(RoleName=role)["PolicyNames"]
     ]
-    return [statement for document in documents for statement in statements(json.dumps(document))]
+    return [statement for document in documents for statement in statements(document)]
 
 
 def _transformed(transformer: Mapping[str, Any], event: Mapping[str, Any]) -> str:

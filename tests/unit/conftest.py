@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import pickle
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 import pytest
+from botocore.loaders import JSONFileLoader
 from pulumi.runtime import mocks, rpc
 
 ACCOUNT = "111122223333"
@@ -24,6 +27,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:.* has been deprecated in favor of:DeprecationWarning")
     for cloud in ("pulumi_aws", "pulumi_gcp"):
         config.addinivalue_line("filterwarnings", f"error:.* is deprecated:DeprecationWarning:{cloud}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_once() -> Iterator[None]:
+    """AWS's models of its APIs are parsed once a session, and not by each of its many botocore sessions. Each still has
+    its own copy, for moto writes into them."""
+    load = functools.partial(JSONFileLoader.load_file, JSONFileLoader())
+    parsed = functools.cache(lambda path: pickle.dumps(load(path)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: pickle.loads(parsed(path)))
+        yield
 
 
 Outputs = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
