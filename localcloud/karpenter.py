@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 NODE_CLASS = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
 CAPACITY_TYPE = "karpenter.sh/capacity-type"
 READY_SECONDS = 60
-# Karpenter's kwok provider takes this off every instance type; we add it, for our numbers are what pods can ask for.
+# Karpenter's kwok provider takes this off every instance type; we add it, for our numbers are what pods can ask for. No
+# machine gets more than its vCPUs, though, by which limits count: pods of the small ones have up to 30m less.
 OVERHEAD_CPU_MILLI = 100
 OVERHEAD_MEMORY_MIB = 10
 
@@ -160,7 +161,7 @@ def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str,
     if machine.machine_type in without_spot():
         del prices["spot"]
     resources = nodes.allocatable(machine)
-    cpu = int(resources["cpu"].removesuffix("m")) + OVERHEAD_CPU_MILLI
+    cpu = _cpu_milli(machine)
     memory = int(resources["memory"].removesuffix("Mi")) + OVERHEAD_MEMORY_MIB
     return {
         "name": name_of(machine),
@@ -180,8 +181,12 @@ def limits(machine: Machine, count: int) -> dict[str, str]:
     """The limits of a NodePool that may have `count` nodes of one machine type."""
     if machine.gpu_count:
         return {"nvidia.com/gpu": str(count * machine.gpu_count)}
-    cpu = int(nodes.allocatable(machine)["cpu"].removesuffix("m")) + OVERHEAD_CPU_MILLI
-    return {"cpu": f"{count * cpu}m"}
+    return {"cpu": f"{count * _cpu_milli(machine)}m"}
+
+
+def _cpu_milli(machine: Machine) -> int:
+    allocatable = int(nodes.allocatable(machine)["cpu"].removesuffix("m"))
+    return min(allocatable + OVERHEAD_CPU_MILLI, machine.vcpus * 1000)
 
 
 def _offering(capacity_type: str, zone: str, price: float) -> dict[str, Any]:

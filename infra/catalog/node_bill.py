@@ -114,12 +114,22 @@ def _of_pool(pool: Registered, stack: Stack) -> Nodes:
     region = of_zone if of_zone in REGIONS else stack.region(pool)
     machine, purchase = _first_offered(types, region, ways or [ON_DEMAND])
     per_node = machine.gpu_count if machine and machine.gpu_count else 1
-    limit = _number((spec.get("limits") or {}).get(GPU))
+    most = _most(spec.get("limits") or {}, per_node, machine)
     expected = _expected(pool, stack, per_node)
     count = None
-    if limit is not None and expected is not None:
-        count = Span(0, min(expected, limit // per_node), limit // per_node)
-    return Nodes(types, machine, purchase, count, _class_disk(stack))
+    if most is not None and expected is not None:
+        count = Span(0, min(expected, most), most)
+    of_class = (template.get("nodeClassRef") or {}).get("name")
+    return Nodes(types, machine, purchase, count, _class_disk(stack, of_class))
+
+
+def _most(limits: Mapping[str, Any], per_node: int, machine: Machine | None) -> float | None:
+    """Nodes that a NodePool's limits let it have: so many GPUs, or so many vCPUs."""
+    if GPU not in limits and machine:
+        vcpus = _number(limits.get("cpu"))
+        return None if vcpus is None else vcpus // machine.vcpus
+    gpus = _number(limits.get(GPU))
+    return None if gpus is None else gpus // per_node
 
 
 def _of_gke_pool(pool: Registered, stack: Stack) -> Nodes:
@@ -219,9 +229,11 @@ def _gpus(made: Registered, pool: object) -> float | None:
     return known[0] * sum(known[1:]) if len(known) == len(figures) else None
 
 
-def _class_disk(stack: Stack) -> float:
-    """GiB of the disks that Karpenter gives a node: of the first node class, which all pools of ours share."""
+def _class_disk(stack: Stack, name: object) -> float:
+    """GiB of the disks that Karpenter gives a node of the class with this name."""
     for found in stack.of(NODE_CLASS):
+        if (found.inputs.get("metadata") or {}).get("name") != name:
+            continue
         disks = (found.inputs.get("spec") or {}).get("blockDeviceMappings") or ()
         return sum(_gib((disk.get("ebs") or {}).get("volumeSize")) for disk in disks)
     return 0

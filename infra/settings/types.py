@@ -270,6 +270,15 @@ def _store_endpoint(text: str) -> str:
     return text.rstrip("/")
 
 
+def _addon_version(text: str) -> str:
+    build = re.compile(r"v\d+\.\d+\.\d+-eksbuild\.\d+")
+    if build.fullmatch(text):
+        return text
+    near = f"v{text}" if build.fullmatch(f"v{text}") else None
+    allowed = "a build of EKS, as v1.22.4-eksbuild.3; `aws eks describe-addon-versions` lists them"
+    raise refuse(allowed, near=near)
+
+
 def _quoted_version(given: object) -> object:
     """YAML reads an unquoted 1.30 as the number 1.3, so a number can't be trusted."""
     if isinstance(given, float):
@@ -308,4 +317,5 @@ GoogleNetworkName = Annotated[str, AfterValidator(_google_path("networks", "a VP
 GoogleSubnetName = Annotated[str, AfterValidator(_google_path("subnetworks", "a subnet"))]
 GoogleRangeName = Annotated[str, AfterValidator(_google_range)]
 Email = Annotated[str, AfterValidator(_email)]
+AddonVersion = Annotated[str, AfterValidator(_addon_version)]
 KubernetesVersion = Annotated[str, BeforeValidator(_quoted_version)]

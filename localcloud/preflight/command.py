@@ -20,7 +20,7 @@ from infra.catalog.bill import Registered, Stack
 from .. import cost, toolchain
 from ..progress import console, step
 from ..stacks import settings_of
-from . import account, google, named, named_google, needs
+from . import account, google, named, named_google, needs, releases
 from .account import Aws, Finding
 
 MARKS: Mapping[str, str] = {
@@ -61,6 +61,7 @@ def preflight(
     if caller:
         with step("Asking the AWS account"):
             findings += check(registered, caller, aws) + named.check(settings, aws)
+            findings += releases.check(settings.aws, aws) if settings.aws else []
         show(stack, f"the account of {caller}", findings)
     if google_apis and settings.gcp:
         with step("Asking the Google project"):

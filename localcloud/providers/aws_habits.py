@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from .aws_addons import refuse_unknown
 from .aws_api import Api, Refused
 from .serve import UNKNOWN, Values
 
@@ -156,6 +157,26 @@ def without_spot() -> set[str]:
     return set(os.environ.get(NO_SPOT, "").replace(" ", "").split(","))
 
 
+def _endpoint_not_offered_in_zone(api: Api, scope: Values) -> None:
+    inputs, region = scope["inputs"], scope["region"]
+    before = scope["old"].get("subnetIds") or ()
+    subnet_ids = [subnet for subnet in inputs.get("subnetIds") or () if subnet not in before]
+    if not subnet_ids:
+        return
+    service = inputs["serviceName"]
+    told = api.call("ec2", region, "DescribeVpcEndpointServices", {"ServiceNames": [service]})
+    zones = {zone for found in told["ServiceDetails"] for zone in found["AvailabilityZones"]}
+    subnets = api.call("ec2", region, "DescribeSubnets", {"SubnetIds": subnet_ids})["Subnets"]
+    for subnet in subnets:
+        if subnet["AvailabilityZone"] not in zones:
+            raise Refused(
+                "ModifyVpcEndpoint" if scope["old"] else "CreateVpcEndpoint",
+                "InvalidParameter",
+                f"The VPC endpoint service {service} does not support the availability zone of the subnet: "
+                f"{subnet['SubnetId']}.",
+            )
+
+
 def _spot_has_none(_api: Api, scope: Values) -> None:
     inputs = scope["inputs"]
     types = inputs.get("instanceTypes") or ()
@@ -277,6 +298,11 @@ PLAYERS: Mapping[str, Mapping[str, Moment]] = {
     },
     "secret_waits_for_its_deletion": {"creating": _secret_waits_for_its_deletion},
     "machine_not_sold_in_zone": {"creating": _machine_not_sold_in_zone},
+    "endpoint_not_offered_in_zone": {
+        "creating": _endpoint_not_offered_in_zone,
+        "updating": _endpoint_not_offered_in_zone,
+    },
+    "addon_version_not_supported": {"creating": refuse_unknown, "updating": refuse_unknown},
     "group_beside_a_reservation": {"creating": _group_beside_a_reservation},
     "spot_has_none": {"creating": _spot_has_none, "updating": _spot_has_none},
     "one_minor_at_a_time": {"updating": _one_minor_at_a_time},

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import grpc
 import pulumi
 import pytest
 from botocore.loaders import JSONFileLoader
@@ -166,6 +167,41 @@ def deploy() -> Deploy:
     return run
 
 
+class _Refusal(grpc.RpcError):
+    """What a provider answers to a function that it refuses."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self._words = words
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return self._words
+
+
+@pytest.fixture
+def lacking(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str] | None]:
+    """Zones, by endpoint service, that lack it; None where the whole region does not know the service."""
+    token = "aws:ec2/getVpcEndpointService:getVpcEndpointService"
+    out: dict[str, set[str] | None] = {}
+    offered = _ANSWERS[token]
+
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        told = offered(asked)
+        zones = out.get(asked["service"], set())
+        if zones is None:
+            raise _Refusal("reading EC2 VPC Endpoint Services: no matching EC2 VPC Endpoint Service found")
+        return {
+            **told,
+            "availabilityZones": [zone for zone in told["availabilityZones"] if zone not in zones],
+        }
+
+    monkeypatch.setitem(_ANSWERS, token, answer)
+    return out
+
+
 @pytest.fixture(scope="session")
 def account_id() -> str:
     """The account that mocked resources are in."""
@@ -304,6 +340,17 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "arn": f"arn:aws:ssm:{REGION}::parameter{asked['name']}",
         "type": "String",
         "version": 1,
+    },
+    "aws:ec2/getVpcEndpointService:getVpcEndpointService": lambda asked: {
+        "id": "1",
+        "service": asked["service"],
+        "availabilityZones": sorted(ZONES.values()),
+    },
+    "aws:eks/getClusters:getClusters": lambda asked: {"id": asked["region"], "names": []},
+    "aws:eks/getAddonVersion:getAddonVersion": lambda asked: {
+        "id": asked["addonName"],
+        **asked,
+        "version": f"v1.0.0-eksbuild.{asked['kubernetesVersion'].partition('.')[2]}",
     },
     "aws:ec2/getVpcs:getVpcs": lambda _: {"ids": ["vpc-00000001", "vpc-00000002"]},
     "aws:ec2/getVpc:getVpc": lambda asked: {
