@@ -147,12 +147,19 @@ def name_of(machine: Machine) -> str:
 
 
 def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str, Any]:
-    """A machine in the form of sigs.k8s.io/karpenter/kwok/cloudprovider/instance_types.json, at 1.14.1."""
+    """A machine in the form of sigs.k8s.io/karpenter/kwok/cloudprovider/instance_types.json, at 1.14.1.
+
+    Spot that is out is left out: kwok takes every offering for available.
+    """
+    from .providers.aws_habits import without_spot
+
     prices = {"spot": machine.spot_usd, "on-demand": machine.on_demand_usd}
     if (
         machine.cloud == "gcp"
     ):  # a pool of GKE has one machine type: a price that nobody knows decides nothing
         prices = {how: usd or 1.0 for how, usd in prices.items()}
+    if machine.machine_type in without_spot():
+        del prices["spot"]
     resources = nodes.allocatable(machine)
     cpu = _cpu_milli(machine)
     memory = int(resources["memory"].removesuffix("Mi")) + OVERHEAD_MEMORY_MIB

@@ -152,6 +152,11 @@ def _machine_not_sold_in_zone(api: Api, scope: Values) -> None:
         )
 
 
+def without_spot() -> set[str]:
+    """The machine types that spot is out of."""
+    return set(os.environ.get(NO_SPOT, "").replace(" ", "").split(","))
+
+
 def _endpoint_not_offered_in_zone(api: Api, scope: Values) -> None:
     inputs, region = scope["inputs"], scope["region"]
     before = scope["old"].get("subnetIds") or ()
@@ -175,9 +180,8 @@ def _endpoint_not_offered_in_zone(api: Api, scope: Values) -> None:
 def _spot_has_none(_api: Api, scope: Values) -> None:
     inputs = scope["inputs"]
     types = inputs.get("instanceTypes") or ()
-    out = os.environ.get(NO_SPOT, "").replace(" ", "").split(",")
     stands = inputs["scalingConfig"]["desiredSize"] and inputs.get("capacityType") == "SPOT"
-    if stands and types and set(types) <= set(out):
+    if stands and types and without_spot().issuperset(types):
         raise Refused(
             "CreateNodegroup",
             "CREATE_FAILED",
@@ -309,6 +313,8 @@ PLAYERS: Mapping[str, Mapping[str, Moment]] = {
         "updated": _on(_cluster_makes_its_log_group, _nothing),
         "deleted": _on(_nothing, _logging_cluster_makes_it_again),
     },
+    # Played where Karpenter's NodePools are made (localcloud/spot_role.py).
+    "spot_has_a_role": {},
     # Moto keeps the buckets of all its accounts in one table.
     "bucket_names_are_everybodys": {},
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -22,9 +23,11 @@ from test_aws_provider import (
     world,
 )
 
-from localcloud import doctor
+from localcloud import doctor, spot_role
+from localcloud.clusters import ClusterAccess
 from localcloud.providers import aws_habits, aws_table
 from localcloud.providers.aws import Aws
+from localcloud.providers.aws_api import Api
 from localcloud.providers.serve import Resource, ResourceFailed, Values
 
 ROLE = "arn:aws:iam::123456789012:role/nodes"
@@ -308,6 +311,51 @@ def a_day_without_spot(world: World) -> None:
     end_network(world, "spot")
 
 
+def spot_in_a_new_account(world: World) -> None:
+    cluster(world, "new")
+    role = world.make("aws:iam/role:Role", "controller", {"name": "controller", "assumeRolePolicy": TRUST})
+    access = ClusterAccess("new", REGION, "https://127.0.0.1:1", "", Path("none"))
+
+    def told(*ways: str) -> str:
+        need = {"key": "karpenter.sh/capacity-type", "operator": "In", "values": list(ways)}
+        return spot_role.refusal(access, {"template": {"spec": {"requirements": [need]}}})
+
+    assert told("on-demand") == ""
+    assert "no Pod Identity association" in told("spot", "on-demand")
+    identity = {
+        "clusterName": "new",
+        "namespace": "kube-system",
+        "serviceAccount": "karpenter",
+        "roleArn": role.arn,
+    }
+    world.make("aws:eks/podIdentityAssociation:PodIdentityAssociation", "karpenter", identity)
+    assert "AuthFailure.ServiceLinkedRoleCreationNotPermitted" in told("spot")
+    may = {
+        "Effect": "Allow",
+        "Action": "iam:CreateServiceLinkedRole",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"iam:AWSServiceName": "autoscaling.amazonaws.com"}},
+    }
+    policy = {"Version": "2012-10-17", "Statement": [may]}
+    given = {"role": "controller", "name": "nodes", "policy": json.dumps(policy)}
+    world.make("aws:iam/rolePolicy:RolePolicy", "nodes", given)
+    assert "no statement of the policy nodes of the role controller allows it" in told("spot")
+    end(world, "nodes")
+    may["Condition"]["StringEquals"]["iam:AWSServiceName"] = "spot.amazonaws.com"
+    world.make("aws:iam/rolePolicy:RolePolicy", "nodes", {**given, "policy": json.dumps(policy)})
+    assert told("spot") == ""
+    with pytest.MonkeyPatch.context() as patch:
+        asked = Api.call
+        patch.setattr(
+            Api, "call", lambda api, *args: {"Roles": []} if args[2] == "ListRoles" else asked(api, *args)
+        )
+        assert told("spot") == "", "another NodePool was quicker"
+    end(world, "nodes")
+    assert told("spot") == "", "it is there from now on"
+    end(world, "karpenter", "controller", "new")
+    end_network(world, "new")
+
+
 def an_endpoint_where_its_service_is_not(world: World) -> None:
     subnets = network(world, "ends")
     service = "com.amazonaws.ap-south-1.sqs"
@@ -362,6 +410,7 @@ SCENARIOS: dict[str, Callable[[World], None]] = {
     "secret_waits_for_its_deletion": a_secret_made_again,
     "machine_not_sold_in_zone": a_machine_in_every_zone,
     "spot_has_none": a_day_without_spot,
+    "spot_has_a_role": spot_in_a_new_account,
     "group_beside_a_reservation": a_group_beside_a_reservation,
     "endpoint_not_offered_in_zone": an_endpoint_where_its_service_is_not,
     "addon_version_not_supported": an_addon_of_another_kubernetes,
