@@ -64,6 +64,7 @@ func serve(args []string) error {
 		if err := rpcutil.Healthcheck(ctx, h.engine, askEngine, func() { close(stop) }); err != nil {
 			return err
 		}
+		go endWith(os.Getppid())
 	}
 	handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
 		Cancel: stop,
@@ -77,6 +78,17 @@ func serve(args []string) error {
 	}
 	fmt.Println(handle.Port)
 	return <-handle.Done
+}
+
+// endWith ends this program when the process that started it is gone. A check of the engine's health that begins while
+// the engine is being killed may never answer.
+func endWith(parent int) {
+	for os.Getppid() == parent {
+		time.Sleep(askEngine)
+	}
+	// An engine that is ending by itself has asked to stop: let what runs end first.
+	time.Sleep(askEngine)
+	os.Exit(1)
 }
 
 // python is the environment that a project or a pack names.
