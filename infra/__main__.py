@@ -13,8 +13,8 @@ from rich.markup import escape
 from infra import catalog, geography
 from infra.advice.command import advise, stack_rate
 from infra.catalog.refresh.command import catalog as refresh
-from infra.catalog.show import show_choice, show_rejected
 from infra.platform.show_images import show_images
+from infra.pricing.show_choice import show_choice, show_rejected
 from infra.settings.errors import SettingsError
 from infra.stacks import StackFileError
 

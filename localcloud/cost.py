@@ -17,9 +17,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from infra import catalog
-from infra.catalog.bill import Bill, Item, Registered, bill
-from infra.catalog.rupees import format_inr
-from infra.catalog.show_bill import LEFT_OUT, show_bill
+from infra.pricing.estimate import Estimate, Item, estimate
+from infra.pricing.resources import Resource
+from infra.pricing.rupees import format_inr
+from infra.pricing.show_estimate import LEFT_OUT, show_estimate
 from infra.settings import Settings
 
 from . import cloud
@@ -46,13 +47,13 @@ class Change:
         return self.after - self.before
 
 
-def price(stack: str, settings: Settings, project: Path = PROJECT) -> Bill:
+def price(stack: str, settings: Settings, project: Path = PROJECT) -> Estimate:
     """The bill of what the program in `project` would register for a stack, in a preview against an empty state."""
-    return bill(map(Registered.of_state, registered(stack, project)), settings.usage)
+    return estimate(map(Resource.of_state, registered(stack, project)), settings.usage)
 
 
 def registered(stack: str, project: Path = PROJECT) -> list[dict[str, Any]]:
-    """What the program in `project` would register for a stack, from nothing, as `Registered.of_state` reads it."""
+    """What the program in `project` would register for a stack, from nothing, as `Resource.of_state` reads it."""
     with step(f"Preview of {stack}{'' if project == PROJECT else ' as it was'}"):
         started = cloud.start()
         with tempfile.TemporaryDirectory(prefix="cost-") as state:
@@ -65,7 +66,7 @@ def cost(stack: str, settings: Settings, against: str | None) -> None:
     HTML."""
     month = price(stack, settings)
     before = _price_of(against, stack, settings) if against else None
-    show_bill(month, settings.currency, settings.budget, console, details=True)
+    show_estimate(month, settings.currency, settings.budget, console, details=True)
     changes = compare(before, month, settings) if before else []
     if against:
         _show_changes(changes, against)
@@ -81,7 +82,7 @@ def cost(stack: str, settings: Settings, against: str | None) -> None:
         console.print(f"wrote {file}", soft_wrap=True)
 
 
-def compare(before: Bill, after: Bill, settings: Settings) -> list[Change]:
+def compare(before: Estimate, after: Estimate, settings: Settings) -> list[Change]:
     """Lines whose price differs, the largest difference first."""
     was, now = _expected(before, settings), _expected(after, settings)
     changes = [Change(*line, was.get(line, 0.0), now.get(line, 0.0)) for line in dict.fromkeys([*was, *now])]
@@ -89,16 +90,16 @@ def compare(before: Bill, after: Bill, settings: Settings) -> list[Change]:
     return sorted(differ, key=lambda change: -abs(change.difference))
 
 
-def _expected(month: Bill, settings: Settings) -> dict[tuple[str, str], float]:
+def _expected(month: Estimate, settings: Settings) -> dict[tuple[str, str], float]:
     rate = settings.currency.usd_inr
     return {(item.component, item.what): item.usd.expected * rate for item in month.items if item.usd}
 
 
-def _price_of(revision: str, stack: str, settings: Settings) -> Bill:
+def _price_of(revision: str, stack: str, settings: Settings) -> Estimate:
     with checked_out(revision) as folder:
         if not (folder / f"Pulumi.{stack}.yaml").exists():
             console.print(f"{revision} has no stack {stack}: all of it is new")
-            return Bill((), {}, {})
+            return Estimate((), {}, {})
         return price(stack, settings, folder)
 
 
@@ -147,7 +148,7 @@ def signed(inr: float) -> str:
 
 
 def as_json(
-    stack: str, month: Bill, settings: Settings, changes: list[Change], against: str | None
+    stack: str, month: Estimate, settings: Settings, changes: list[Change], against: str | None
 ) -> dict[str, Any]:
     """All of it as plain data: rupees a month, without tax, rounded to the rupee."""
     rate = settings.currency.usd_inr

@@ -12,8 +12,8 @@ from infra.advice.fit import Ask, Plan
 from infra.advice.layout import GIB, USABLE
 from infra.advice.model import published, row_of
 from infra.advice.speed import PROMPT_SHARE
-from infra.catalog.rupees import format_inr
 from infra.geography import region
+from infra.pricing.rupees import format_inr
 
 WIDTH = 100  # when piped
 TABLE = "infra/advice/data/models.csv"

@@ -14,7 +14,7 @@ import pulumi
 
 from infra.aws import fabric, nodes
 from infra.catalog import Machine
-from infra.catalog.node_bill import EXPECTED_NODES
+from infra.contracts.labels import EXPECTED_NODES
 from infra.settings.pools import GpuPool
 
 # Of most pools; one with a fabric or a reservation has its own class, named as it is. No name of a pool has a dot.

@@ -18,7 +18,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra import interfaces
 from infra.catalog import Machine, choose_for
-from infra.catalog.node_bill import EXPECTED_LABEL
+from infra.contracts.labels import EXPECTED_NODES_GKE
 from infra.gcp import compute_class, nodes, tags
 from infra.gcp.cluster import Cluster
 from infra.gcp.fabric import Fabric, FabricArgs
@@ -203,10 +203,10 @@ def _growth(pool: GooglePool) -> gcp.container.NodePoolAutoscalingArgsDict:
 def _expected(pool: GooglePool, way: Way) -> dict[str, str]:
     """The label that tells the bill how many nodes to count on: of a chain, all on its first way."""
     if way != pool.purchase[0]:
-        return {EXPECTED_LABEL: "0"}
+        return {EXPECTED_NODES_GKE: "0"}
     if pool.expected_nodes is None:
         return {}
-    return {EXPECTED_LABEL: f"{pool.expected_nodes:g}".replace(".", "-")}  # no dots in a label
+    return {EXPECTED_NODES_GKE: f"{pool.expected_nodes:g}".replace(".", "-")}  # no dots in a label
 
 
 def _networks(fabric: Fabric | None) -> gcp.container.NodePoolNetworkConfigArgsDict:

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from infra import geography
-from infra.catalog.bill import Registered, Stack
+from infra.pricing.resources import Resource, ResourceGraph
 
 from .. import cost, toolchain
 from ..progress import console, step
@@ -56,7 +56,7 @@ def preflight(
         raise typer.Exit(1)
     with step("Tools of the local cloud") as report:
         toolchain.ensure(report)
-    registered = Stack(map(Registered.of_state, cost.registered(stack)), settings.usage)
+    registered = ResourceGraph(map(Resource.of_state, cost.registered(stack)), settings.usage)
     findings: list[Finding] = []
     if caller:
         with step("Asking the AWS account"):
@@ -109,7 +109,7 @@ def who(aws: Aws) -> str:
         ) from None
 
 
-def check(stack: Stack, caller: str, aws: Aws) -> list[Finding]:
+def check(stack: ResourceGraph, caller: str, aws: Aws) -> list[Finding]:
     """Every check of the AWS part of a stack, in the order in which a first `up` would fail."""
     places = needs.regions(stack)
     if not places:

@@ -12,8 +12,8 @@ import jinja2
 from rich.markup import escape
 from rich.table import Table
 
-from infra.catalog import machine, rupees
-from infra.catalog.rupees import format_inr
+from infra.catalog import machine
+from infra.pricing.rupees import format_inr, rupees
 from infra.settings.pools import SYSTEM_POOL
 
 from ..progress import console

@@ -3,7 +3,8 @@ from datetime import date, timedelta
 import pytest
 
 from infra import catalog, geography
-from infra.catalog import CatalogError, machine, machines, offered_in, rupees
+from infra.catalog import CatalogError, machine, machines, offered_in
+from infra.pricing.rupees import rupees
 from infra.settings.stack import Currency
 
 EVERY_MACHINE = [found for region in geography.REGIONS for found in machines(region)]

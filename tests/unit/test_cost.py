@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.catalog.bill import Bill, Item, Span
+from infra.pricing.estimate import Estimate, Item
+from infra.pricing.lines import CostRange
 from infra.settings import Settings
 from infra.stacks import StackFileError
 from localcloud import cost
@@ -22,12 +23,12 @@ RATE = SAID.currency.usd_inr
 
 
 def item(what: str, usd: float | None, component: str = "pools", high: float = 0) -> Item:
-    spans = None if usd is None else Span(0, usd, max(usd, high))
-    return Item(component, what, Span(0, 1, 2), spans, spans)
+    spans = None if usd is None else CostRange(0, usd, max(usd, high))
+    return Item(component, what, CostRange(0, 1, 2), spans, spans)
 
 
-def month(*items: Item) -> Bill:
-    return Bill(items, {"aws:rds/instance:Instance": 2}, {})
+def month(*items: Item) -> Estimate:
+    return Estimate(items, {"aws:rds/instance:Instance": 2}, {})
 
 
 def test_a_change_is_told_by_line_the_largest_first() -> None:

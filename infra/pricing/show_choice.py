@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.catalog.choose import Choice, Offer, Rejected
-from infra.catalog.rupees import format_price
+from infra.pricing.rupees import format_price
 
 
 def show_choice(choice: Choice, usd_inr: float, console: Console) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from infra.catalog.bill import Line, Registered, Span, Stack, one
-from infra.catalog.node_bill import gke_pool, node_group, node_pool, nodes_of
+from infra.pricing.lines import CostRange, Line, metered_line
+from infra.pricing.nodes import gke_pool, node_group, node_pool, nodes_of
+from infra.pricing.resources import Resource, ResourceGraph
 
 ENDPOINT, BUCKET, NAT = (
     "aws:ec2/vpcEndpoint:VpcEndpoint",
@@ -20,87 +21,91 @@ STORAGE_CLASS = "kubernetes:storage.k8s.io/v1:StorageClass"
 DISKS: Mapping[str, str] = {"ebs.csi.aws.com": "gp3", "pd.csi.storage.gke.io": "gcp-disk"}
 DAYS_A_MONTH = 365 / 12
 
-Metered = Callable[[Registered, Stack], Iterator[Line]]
+Metered = Callable[[Resource, ResourceGraph], Iterator[Line]]
 
 
-def _each(meter: str, resource: Registered, stack: Stack) -> Iterator[Line]:
+def _each(meter: str, resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
     """One of it, all month."""
-    return one(stack, resource, meter, Span.always(1))
+    return metered_line(graph, resource, meter, CostRange.always(1))
 
 
-def _nat(resource: Registered, stack: Stack) -> Iterator[Line]:
-    yield from _each("nat-gateway", resource, stack)
-    yield from one(stack, resource, "nat-gib", _share(stack.usage.nat_gib, stack.of(NAT)))
+def _nat(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
+    yield from _each("nat-gateway", resource, graph)
+    yield from metered_line(graph, resource, "nat-gib", _share(graph.usage.nat_gib, graph.of(NAT)))
 
 
-def _endpoint(resource: Registered, stack: Stack) -> Iterator[Line]:
+def _endpoint(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
     """Gateway endpoints are free; an interface endpoint is paid in each zone that it stands in."""
     if resource.inputs.get("vpcEndpointType") != "Interface":
         return
     subnets = resource.inputs.get("subnetIds")
     zones = (
-        Span.always(len(subnets)) if isinstance(subnets, Sequence) and not isinstance(subnets, str) else None
+        CostRange.always(len(subnets))
+        if isinstance(subnets, Sequence) and not isinstance(subnets, str)
+        else None
     )
-    yield from one(stack, resource, "endpoint", zones)
-    alike = [other for other in stack.of(ENDPOINT) if other.inputs.get("vpcEndpointType") == "Interface"]
-    yield from one(stack, resource, "endpoint-gib", _share(stack.usage.endpoint_gib, alike))
+    yield from metered_line(graph, resource, "endpoint", zones)
+    alike = [other for other in graph.of(ENDPOINT) if other.inputs.get("vpcEndpointType") == "Interface"]
+    yield from metered_line(graph, resource, "endpoint-gib", _share(graph.usage.endpoint_gib, alike))
 
 
-def _internet(resource: Registered, stack: Stack) -> Iterator[Line]:
-    return one(stack, resource, "internet-gib", Span.always(stack.usage.internet_gib))
+def _internet(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
+    return metered_line(graph, resource, "internet-gib", CostRange.always(graph.usage.internet_gib))
 
 
-def _disk(resource: Registered, stack: Stack) -> Iterator[Line]:
-    return one(stack, resource, "gp3", _number(resource.inputs.get("size")))
+def _disk(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
+    return metered_line(graph, resource, "gp3", _number(resource.inputs.get("size")))
 
 
-def _instance(resource: Registered, stack: Stack) -> Iterator[Line]:
+def _instance(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
     """A machine that stands alone, and its first disk."""
-    yield from _each(f"instance-{resource.inputs.get('instanceType')}", resource, stack)
-    yield from one(stack, resource, "gp3", _number(_plain(resource.inputs, "rootBlockDevice", "volumeSize")))
+    yield from _each(f"instance-{resource.inputs.get('instanceType')}", resource, graph)
+    yield from metered_line(
+        graph, resource, "gp3", _number(_plain(resource.inputs, "rootBlockDevice", "volumeSize"))
+    )
 
 
-def _gcp_instance(resource: Registered, stack: Stack) -> Iterator[Line]:
-    yield from _each(f"gcp-instance-{resource.inputs.get('machineType')}", resource, stack)
+def _gcp_instance(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
+    yield from _each(f"gcp-instance-{resource.inputs.get('machineType')}", resource, graph)
     size = _plain(resource.inputs, "bootDisk", "initializeParams", "size")
-    yield from one(stack, resource, "gcp-disk", _number(size))
+    yield from metered_line(graph, resource, "gcp-disk", _number(size))
 
 
-def _bucket(resource: Registered, stack: Stack) -> Iterator[Line]:
+def _bucket(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
     """The lake's data is taken as spread evenly over its buckets and over the ages that their lifecycle lets it
     reach. Buckets on premises are on disks that AWS sends no bill for."""
-    buckets = [bucket for bucket in stack.of(BUCKET) if not _elsewhere(bucket, stack)]
+    buckets = [bucket for bucket in graph.of(BUCKET) if not _elsewhere(bucket, graph)]
     if resource not in buckets:
         return
-    stored = _share(stack.usage.lake_gib, buckets)
-    for storage_class, share in _storage_classes(resource, stack).items():
-        yield from one(stack, resource, f"s3-{storage_class}", stored.times(share))
-    requests = _share(stack.usage.lake_requests_millions, buckets)
-    yield from one(stack, resource, "s3-requests", requests)
-    if stack.of("aws:cloudtrail/trail:Trail"):
-        yield from one(stack, resource, "trail-events", requests)
+    stored = _share(graph.usage.lake_gib, buckets)
+    for storage_class, share in _storage_classes(resource, graph).items():
+        yield from metered_line(graph, resource, f"s3-{storage_class}", stored.times(share))
+    requests = _share(graph.usage.lake_requests_millions, buckets)
+    yield from metered_line(graph, resource, "s3-requests", requests)
+    if graph.of("aws:cloudtrail/trail:Trail"):
+        yield from metered_line(graph, resource, "trail-events", requests)
 
 
-def _elsewhere(bucket: Registered, stack: Stack) -> bool:
+def _elsewhere(bucket: Resource, graph: ResourceGraph) -> bool:
     """Whether its provider speaks to another endpoint than Amazon's."""
-    provider = stack.by_urn.get(bucket.provider)
+    provider = graph.by_urn.get(bucket.provider)
     return bool(provider and provider.inputs.get("endpoints"))
 
 
-def _hybrid(resource: Registered, stack: Stack) -> Iterator[Line]:
+def _hybrid(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
     """What EKS asks for nodes on premises, which the stack knows by the parameter that they join with."""
     tags = resource.inputs.get("tags")
     nodes, vcpus = (_plain(tags, f"on-premises:{of}") for of in ("nodes", "vcpus"))
     if nodes and vcpus:
-        yield from one(stack, resource, "hybrid-vcpu", Span.always(int(nodes) * int(vcpus)))
+        yield from metered_line(graph, resource, "hybrid-vcpu", CostRange.always(int(nodes) * int(vcpus)))
 
 
-def _storage_classes(bucket: Registered, stack: Stack) -> Mapping[str, float]:
+def _storage_classes(bucket: Resource, graph: ResourceGraph) -> Mapping[str, float]:
     """Shares of a bucket's data by storage class, from its transitions and the day it expires (a year if never)."""
     rules = [
         rule
-        for lifecycle in stack.of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
-        if stack.behind(lifecycle, "bucket", BUCKET) is bucket
+        for lifecycle in graph.of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
+        if graph.behind(lifecycle, "bucket", BUCKET) is bucket
         for rule in lifecycle.inputs.get("rules") or ()
     ]
     ends = [days for rule in rules if (days := _plain(rule, "expiration", "days"))]
@@ -121,61 +126,69 @@ def _plain(tree: Any, *names: str) -> Any:
     return tree
 
 
-def _logs(prefix: str, days_in: str, for_ever: int, resource: Registered, stack: Stack) -> Iterator[Line]:
+def _logs(
+    prefix: str, days_in: str, for_ever: int, resource: Resource, graph: ResourceGraph
+) -> Iterator[Line]:
     """Logs come in evenly; what is kept is what came in over the retention (`for_ever` days where none is said)."""
-    taken = _share(stack.usage.log_gib, stack.of(resource.type))
-    yield from one(stack, resource, f"{prefix}logs-gib", taken)
+    taken = _share(graph.usage.log_gib, graph.of(resource.type))
+    yield from metered_line(graph, resource, f"{prefix}logs-gib", taken)
     days = resource.inputs.get(days_in) or for_ever
     months = days / DAYS_A_MONTH if isinstance(days, int | float) else None
-    yield from one(stack, resource, f"{prefix}logs-kept-gib", None if months is None else taken.times(months))
+    yield from metered_line(
+        graph, resource, f"{prefix}logs-kept-gib", None if months is None else taken.times(months)
+    )
 
 
-def _guardduty(resource: Registered, stack: Stack) -> Iterator[Line]:
+def _guardduty(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
     match resource.inputs.get("name"):
         case "RUNTIME_MONITORING":
-            vcpus = [nodes.count.times(nodes.vcpus) for nodes in nodes_of(stack) if nodes.count]
-            yield from one(stack, resource, "guardduty-vcpu", sum(vcpus, Span.always(0)))
+            vcpus = [nodes.count.times(nodes.vcpus) for nodes in nodes_of(graph) if nodes.count]
+            yield from metered_line(graph, resource, "guardduty-vcpu", sum(vcpus, CostRange.always(0)))
         case "EKS_AUDIT_LOGS":
-            events = Span.always(stack.usage.audit_events_millions)
-            yield from one(stack, resource, "guardduty-audit-events", events)
+            events = CostRange.always(graph.usage.audit_events_millions)
+            yield from metered_line(graph, resource, "guardduty-audit-events", events)
         case "S3_DATA_EVENTS":
-            requests = Span.always(stack.usage.lake_requests_millions)
-            yield from one(stack, resource, "guardduty-s3-events", requests)
+            requests = CostRange.always(graph.usage.lake_requests_millions)
+            yield from metered_line(graph, resource, "guardduty-s3-events", requests)
 
 
-def _gcp_nat(resource: Registered, stack: Stack) -> Iterator[Line]:
+def _gcp_nat(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
     """What goes out to the internet goes through it: nodes have no addresses of their own."""
-    yield from _each("gcp-nat", resource, stack)
-    yield from one(stack, resource, "gcp-nat-gib", _share(stack.usage.nat_gib, stack.of(GCP_NAT)))
-    yield from one(stack, resource, "gcp-internet-gib", _share(stack.usage.internet_gib, stack.of(GCP_NAT)))
+    yield from _each("gcp-nat", resource, graph)
+    yield from metered_line(graph, resource, "gcp-nat-gib", _share(graph.usage.nat_gib, graph.of(GCP_NAT)))
+    yield from metered_line(
+        graph, resource, "gcp-internet-gib", _share(graph.usage.internet_gib, graph.of(GCP_NAT))
+    )
 
 
-def _gcs_bucket(resource: Registered, stack: Stack) -> Iterator[Line]:
+def _gcs_bucket(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
     """Spread as the lake's S3 data is; a bucket with placements is in two regions."""
-    buckets = stack.of(GCS_BUCKET)
+    buckets = graph.of(GCS_BUCKET)
     where = "gcs-dual" if resource.inputs.get("customPlacementConfig") else "gcs"
-    yield from one(stack, resource, f"{where}-STANDARD", _share(stack.usage.lake_gib, buckets))
-    requests = _share(stack.usage.lake_requests_millions, buckets)
-    yield from one(stack, resource, "gcs-requests", requests)
+    yield from metered_line(graph, resource, f"{where}-STANDARD", _share(graph.usage.lake_gib, buckets))
+    requests = _share(graph.usage.lake_requests_millions, buckets)
+    yield from metered_line(graph, resource, "gcs-requests", requests)
 
 
-def _service(resource: Registered, stack: Stack) -> Iterator[Line]:
+def _service(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
     if _plain(resource.inputs, "spec", "type") == "LoadBalancer":
-        yield from _each("load-balancer", resource, stack)
+        yield from _each("load-balancer", resource, graph)
 
 
-def _chart(resource: Registered, stack: Stack) -> Iterator[Line]:
+def _chart(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
     """The volumes that a chart's values claim, on the disks of the storage class in its own cluster."""
     for claim in _claims(resource.inputs.get("values")):
         disks = [
             DISKS.get(found.inputs.get("provisioner", ""))
-            for found in stack.of(STORAGE_CLASS)
+            for found in graph.of(STORAGE_CLASS)
             if found.provider == resource.provider
             and _plain(found.inputs, "metadata", "name") == claim.get("storageClassName")
         ]
         size = str(_plain(claim, "resources", "requests", "storage"))
         if disks and disks[0]:
-            yield from one(stack, resource, disks[0], Span.always(float(size.removesuffix("Gi"))))
+            yield from metered_line(
+                graph, resource, disks[0], CostRange.always(float(size.removesuffix("Gi")))
+            )
 
 
 def _claims(values: Any) -> Iterator[Mapping[str, Any]]:
@@ -188,12 +201,12 @@ def _claims(values: Any) -> Iterator[Mapping[str, Any]]:
             yield from _claims(value)
 
 
-def _share(whole: float, among: Sequence[Registered]) -> Span:
-    return Span.always(whole / len(among))
+def _share(whole: float, among: Sequence[Resource]) -> CostRange:
+    return CostRange.always(whole / len(among))
 
 
-def _number(given: Any) -> Span | None:
-    return Span.always(given) if isinstance(given, int | float) else None
+def _number(given: Any) -> CostRange | None:
+    return CostRange.always(given) if isinstance(given, int | float) else None
 
 
 METERED: Mapping[str, Metered] = {

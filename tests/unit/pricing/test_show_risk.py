@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from infra.catalog import everywhere, risk
-from infra.catalog.show_risk import show_risk
+from infra.pricing.show_risk import show_risk
 from infra.settings.pools import GooglePool, GpuPool
 
 MUMBAI, GOOGLE = "ap-south-1", "asia-south1"

@@ -9,16 +9,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from infra.catalog import services
-from infra.catalog.bill import NOTHING, Bill, Item, Span
-from infra.catalog.rupees import format_inr
+from infra.pricing import services
+from infra.pricing.estimate import Estimate, Item
+from infra.pricing.lines import NOTHING, CostRange
+from infra.pricing.rupees import format_inr
 from infra.settings.stack import Budget, Currency
 
 LEFT_OUT = "traffic between zones, a load balancer's capacity units, support plans, savings plans"
 
 
-def show_bill(
-    bill: Bill, currency: Currency, budget: Budget, console: Console, *, details: bool = False
+def show_estimate(
+    bill: Estimate, currency: Currency, budget: Budget, console: Console, *, details: bool = False
 ) -> None:
     """Print a month: at the pools' minimum, as expected and at their maximum, as bought and all on demand."""
     console.print(_table(bill, currency, details=details))
@@ -38,7 +39,7 @@ def show_bill(
     )
 
 
-def show_gaps(bill: Bill, console: Console) -> None:
+def show_gaps(bill: Estimate, console: Console) -> None:
     """Say what has no price."""
     if bill.unknown:
         names = ", ".join(f"{item.what} ({item.component})" for item in bill.unknown)
@@ -51,7 +52,7 @@ def show_gaps(bill: Bill, console: Console) -> None:
         console.print(f"[dim]Paid by use, next to nothing: {escape(names)}[/]", soft_wrap=True)
 
 
-def _table(bill: Bill, currency: Currency, *, details: bool) -> Table:
+def _table(bill: Estimate, currency: Currency, *, details: bool) -> Table:
     table = Table(title="Price of a month", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("component")
     for column in ("pools at minimum", "expected", "at maximum", "expected, all on demand"):
@@ -68,14 +69,14 @@ def _table(bill: Bill, currency: Currency, *, details: bool) -> Table:
     return table
 
 
-def _on_demand(bill: Bill) -> Mapping[str, Span]:
-    sums: dict[str, Span] = {}
+def _on_demand(bill: Estimate) -> Mapping[str, CostRange]:
+    sums: dict[str, CostRange] = {}
     for item in bill.items:
         sums[item.component] = sums.get(item.component, NOTHING) + (item.on_demand_usd or NOTHING)
     return sums
 
 
-def _figures(usd: Span, on_demand: float, currency: Currency) -> list[str]:
+def _figures(usd: CostRange, on_demand: float, currency: Currency) -> list[str]:
     return [format_inr(figure * currency.usd_inr) for figure in (usd.low, usd.expected, usd.high, on_demand)]
 
 

@@ -10,30 +10,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.catalog import MONTH_HOURS, machine, machines
-from infra.catalog.bill import NOTHING, Bill, Item, Registered, Span, bill
-from infra.catalog.metering import METERED
-from infra.catalog.services import by_use, is_free, meter
+from infra.pricing.estimate import Estimate, Item, estimate
+from infra.pricing.lines import NOTHING, CostRange
+from infra.pricing.meters import METERED
+from infra.pricing.resources import Resource
+from infra.pricing.services import by_use, is_free, meter
 from infra.settings.stack import Usage
 
 NO_USAGE = Usage.model_validate({field.alias: 0 for field in Usage.model_fields.values()})
-PROVIDER = Registered("pulumi:providers:aws", "urn::aws", {"region": "ap-south-1"})
+PROVIDER = Resource("pulumi:providers:aws", "urn::aws", {"region": "ap-south-1"})
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 L4 = machine("ap-south-1", "g6.xlarge")
 
 
-def made(type_: str, called: str = "it", parent: str = "", sources: Any = None, **inputs: Any) -> Registered:
-    return Registered(type_, f"urn::{type_}::{called}", inputs, parent, PROVIDER.urn, sources or {})
+def made(type_: str, called: str = "it", parent: str = "", sources: Any = None, **inputs: Any) -> Resource:
+    return Resource(type_, f"urn::{type_}::{called}", inputs, parent, PROVIDER.urn, sources or {})
 
 
-def billed(*resources: Registered, **usage: float) -> Bill:
-    return bill([PROVIDER, *resources], NO_USAGE.model_copy(update=usage))
+def billed(*resources: Resource, **usage: float) -> Estimate:
+    return estimate([PROVIDER, *resources], NO_USAGE.model_copy(update=usage))
 
 
-def lines(month: Bill) -> dict[str, tuple[Span, Span | None]]:
+def lines(month: Estimate) -> dict[str, tuple[CostRange, CostRange | None]]:
     return {item.what: (item.count, item.usd) for item in month.items}
 
 
-def pool(name: str = "serve", most: int = 8, annotations: dict | None = None, **over: Any) -> Registered:
+def pool(name: str = "serve", most: int = 8, annotations: dict | None = None, **over: Any) -> Resource:
     wanted = {
         "node.kubernetes.io/instance-type": ["g6.2xlarge", "g6.xlarge"],
         "topology.kubernetes.io/zone": ["ap-south-1a"],
@@ -46,7 +48,7 @@ def pool(name: str = "serve", most: int = 8, annotations: dict | None = None, **
     return made("kubernetes:karpenter.sh/v1:NodePool", name, metadata=metadata, spec=spec)
 
 
-def pods(of: str, count: Any, gpus: Any, kind: str = "apps/v1:Deployment") -> Registered:
+def pods(of: str, count: Any, gpus: Any, kind: str = "apps/v1:Deployment") -> Resource:
     number = "parallelism" if "Job" in kind else "replicas"
     container = {"resources": {"limits": {"nvidia.com/gpu": gpus}}}
     pod = {"nodeSelector": {"india-ai-infra/pool": of}, "containers": [container]}
@@ -60,7 +62,7 @@ def test_an_interface_endpoint_is_paid_in_each_of_its_zones() -> None:
         made(endpoint, "b", vpcEndpointType="Gateway", routeTableIds=["a"]),
     )
     (item,) = month.items
-    assert item.count == Span.always(3)
+    assert item.count == CostRange.always(3)
     assert item.usd
     assert item.usd.expected == pytest.approx(3 * 0.013 * MONTH_HOURS)
 
@@ -74,7 +76,7 @@ def test_a_number_that_a_preview_cannot_know_is_no_zero() -> None:
 
 def test_an_elastic_pool_is_empty_at_least_and_at_its_limit_at_most() -> None:
     count, usd = lines(billed(pool(most=8)))["g6.xlarge spot"]
-    assert count == Span(0, 0, 8)
+    assert count == CostRange(0, 0, 8)
     assert usd
     assert usd.high == pytest.approx(8 * L4.spot_usd * MONTH_HOURS)
 
@@ -103,7 +105,7 @@ def test_people_can_say_what_they_expect() -> None:
 def test_gpus_are_packed_into_whole_nodes() -> None:
     large = pool(most=16, **{"node.kubernetes.io/instance-type": ["g6.12xlarge"]})
     count, _ = lines(billed(large, pods("serve", 5, 1)))["g6.12xlarge spot"]
-    assert count == Span(0, 2, 4)
+    assert count == CostRange(0, 2, 4)
 
 
 @pytest.mark.parametrize(
@@ -149,9 +151,9 @@ def test_a_node_group_stands_with_its_disks_and_its_vcpus() -> None:
     )
     monitored = made("aws:guardduty/detectorFeature:DetectorFeature", name="RUNTIME_MONITORING")
     month = lines(billed(template, group, monitored))
-    assert month["m6a.xlarge on-demand"][0] == Span(2, 3, 5)
-    assert month["GiB of gp3 disk"][0] == Span(160, 240, 400)
-    assert month["vCPU under GuardDuty's runtime monitoring"][0] == Span(8, 12, 20)
+    assert month["m6a.xlarge on-demand"][0] == CostRange(2, 3, 5)
+    assert month["GiB of gp3 disk"][0] == CostRange(160, 240, 400)
+    assert month["vCPU under GuardDuty's runtime monitoring"][0] == CostRange(8, 12, 20)
 
 
 def test_a_capacity_block_is_named_by_its_launch_template() -> None:
@@ -176,10 +178,10 @@ def test_a_zone_that_is_not_known_does_not_break_the_bill(zone: str) -> None:
 
 
 def test_a_stack_abroad_has_a_bill_with_gaps() -> None:
-    abroad = Registered("pulumi:providers:aws", "urn::aws", {"region": "us-east-1"})
+    abroad = Resource("pulumi:providers:aws", "urn::aws", {"region": "us-east-1"})
     sizes = dict.fromkeys(("minSize", "desiredSize", "maxSize"), 1)
     group = made("aws:eks/nodeGroup:NodeGroup", instanceTypes=["g6.xlarge"], scalingConfig=sizes)
-    month = bill([abroad, group], NO_USAGE)
+    month = estimate([abroad, group], NO_USAGE)
     assert [item.what for item in month.unknown] == ["g6.xlarge on-demand"]
 
 
@@ -216,32 +218,32 @@ def test_logs_are_paid_when_they_come_in_and_while_they_are_kept() -> None:
 
 
 def test_components_are_the_outermost() -> None:
-    stack = Registered("pulumi:pulumi:Stack", "urn::stack", {})
-    lake = Registered("india-ai-infra:aws:Lake", "urn::lake::lake", {}, stack.urn)
-    bucket = Registered("india-ai-infra:aws:Bucket", "urn::bucket::raw", {}, lake.urn)
+    stack = Resource("pulumi:pulumi:Stack", "urn::stack", {})
+    lake = Resource("india-ai-infra:aws:Lake", "urn::lake::lake", {}, stack.urn)
+    bucket = Resource("india-ai-infra:aws:Bucket", "urn::bucket::raw", {}, lake.urn)
     month = billed(stack, lake, bucket, made("aws:kms/key:Key", parent=bucket.urn))
     assert list(month.components) == ["lake"]
     assert not month.unpriced
 
 
-MUMBAI = Registered("pulumi:providers:gcp", "urn::gcp", {"region": "asia-south1"})
+MUMBAI = Resource("pulumi:providers:gcp", "urn::gcp", {"region": "asia-south1"})
 
 
-def gke_pool(config: dict[str, Any], **inputs: Any) -> Registered:
+def gke_pool(config: dict[str, Any], **inputs: Any) -> Resource:
     whole = {"nodeConfig": config, **inputs}
-    return Registered("gcp:container/nodePool:NodePool", "urn::pool::it", whole, "", MUMBAI.urn)
+    return Resource("gcp:container/nodePool:NodePool", "urn::pool::it", whole, "", MUMBAI.urn)
 
 
 def test_a_fixed_pool_of_google_has_its_nodes_in_each_zone() -> None:
     fixed = gke_pool(
         {"machineType": "a3-highgpu-8g", "diskSizeGb": 100}, nodeCount=2, nodeLocations=["a", "b"]
     )
-    month = lines(bill([MUMBAI, fixed], NO_USAGE))
+    month = lines(estimate([MUMBAI, fixed], NO_USAGE))
     count, usd = month["a3-highgpu-8g on-demand"]
-    assert count == Span.always(4)
+    assert count == CostRange.always(4)
     assert usd
     assert usd.expected == pytest.approx(4 * 92.13478 * MONTH_HOURS)
-    assert month["GiB of balanced disk"][0] == Span.always(400)
+    assert month["GiB of balanced disk"][0] == CostRange.always(400)
 
 
 @pytest.mark.parametrize(
@@ -253,12 +255,12 @@ def test_an_elastic_pool_of_google_has_what_the_stacks_pods_ask_for(scaling: dic
     config = {"machineType": "n1-standard-8", "guestAccelerators": gpus, "spot": True}
     config["labels"] = {"india-ai-infra/pool": "serve"}
     elastic = gke_pool(config, autoscaling=scaling, nodeLocations=["asia-south1-a", "asia-south1-b"])
-    count, _ = lines(bill([MUMBAI, elastic, pods("serve", 3, 1)], NO_USAGE))["n1-standard-8+2xT4 spot"]
-    assert count == Span(0, 2, high)
+    count, _ = lines(estimate([MUMBAI, elastic, pods("serve", 3, 1)], NO_USAGE))["n1-standard-8+2xT4 spot"]
+    assert count == CostRange(0, 2, high)
 
 
 def test_of_a_chain_of_google_only_the_first_way_is_expected() -> None:
-    def rung(way: dict[str, Any], said: str | None) -> Registered:
+    def rung(way: dict[str, Any], said: str | None) -> Resource:
         config = {"machineType": "g2-standard-4", **way, "labels": {"india-ai-infra/pool": "serve"}}
         config["resourceLabels"] = {"expected-nodes": said} if said else {}
         return gke_pool(config, autoscaling={"totalMaxNodeCount": 4}, nodeLocations=["asia-south1-a"])
@@ -266,7 +268,7 @@ def test_of_a_chain_of_google_only_the_first_way_is_expected() -> None:
     held = {"reservationAffinity": {"consumeReservationType": "SPECIFIC_RESERVATION"}}
     ways = [(held, None), ({"spot": True}, "0"), ({"flexStart": True}, "0"), ({}, "0")]
     chain = [replace(rung(*way), urn=f"urn::pool::{number}") for number, way in enumerate(ways)]
-    month = lines(bill([MUMBAI, *chain, pods("serve", 3, 1)], NO_USAGE))
+    month = lines(estimate([MUMBAI, *chain, pods("serve", 3, 1)], NO_USAGE))
     assert {what: count.expected for what, (count, _) in month.items()} == {
         "g2-standard-4 reserved": 3,
         "g2-standard-4 spot": 0,
@@ -274,14 +276,14 @@ def test_of_a_chain_of_google_only_the_first_way_is_expected() -> None:
         "g2-standard-4 on-demand": 0,
     }
     assert all(count.high == 4 for count, _ in month.values()), "GKE limits each way by itself"
-    said = lines(bill([MUMBAI, rung({"spot": True}, "1-5")], NO_USAGE))
+    said = lines(estimate([MUMBAI, rung({"spot": True}, "1-5")], NO_USAGE))
     assert said["g2-standard-4 spot"][0].expected == 1.5
 
 
 def test_a_bucket_in_two_regions_costs_more() -> None:
     def gcs(**inputs: Any) -> float:
-        found = Registered("gcp:storage/bucket:Bucket", "urn::gcs", inputs, "", MUMBAI.urn)
-        return bill([MUMBAI, found], NO_USAGE.model_copy(update={"lake_gib": 100})).total.expected
+        found = Resource("gcp:storage/bucket:Bucket", "urn::gcs", inputs, "", MUMBAI.urn)
+        return estimate([MUMBAI, found], NO_USAGE.model_copy(update={"lake_gib": 100})).total.expected
 
     assert gcs(customPlacementConfig={"dataLocations": ["ASIA-SOUTH1", "ASIA-SOUTH2"]}) > gcs() > 0
 
@@ -306,7 +308,7 @@ def test_low_expected_high_are_in_order_and_add_up(asked: list[tuple[int, int, i
     for number, (most, replicas, gpus) in enumerate(asked):
         resources.append(pool(f"p{number}", most))
         found = pods(f"p{number}", replicas, gpus)
-        resources.append(Registered(found.type, f"{found.urn}{number}", found.inputs, "", PROVIDER.urn))
+        resources.append(Resource(found.type, f"{found.urn}{number}", found.inputs, "", PROVIDER.urn))
     month = billed(*resources)
     assert month.total.low <= month.total.expected <= month.total.high
     assert month.total.expected == pytest.approx(sum(usd.expected for usd in month.components.values()))

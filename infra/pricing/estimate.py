@@ -1,0 +1,105 @@
+"""What a stack costs a month, from the resources that the engine registers, so that nothing is forgotten."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from infra.pricing import services
+from infra.pricing.lines import NOTHING, CostRange, Line
+from infra.pricing.meters import METERED
+from infra.pricing.resources import Resource, ResourceGraph
+from infra.settings.stack import Usage
+
+
+@dataclass(frozen=True)
+class Item:
+    """Lines of one component for the same thing, added up: USD a month; None where a price or a number is not known."""
+
+    component: str
+    what: str
+    count: CostRange
+    usd: CostRange | None
+    on_demand_usd: CostRange | None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A stack's month. `unpriced` are types that no table knows; `by_use` those that are paid by use, next to
+    nothing."""
+
+    items: tuple[Item, ...]
+    unpriced: Mapping[str, int]
+    by_use: Mapping[str, int]
+
+    @property
+    def total(self) -> CostRange:
+        return sum((item.usd for item in self.items if item.usd), NOTHING)
+
+    @property
+    def on_demand(self) -> CostRange:
+        return sum((item.on_demand_usd for item in self.items if item.on_demand_usd), NOTHING)
+
+    @property
+    def components(self) -> Mapping[str, CostRange]:
+        """USD a month of each component, the dearest first."""
+        sums: dict[str, CostRange] = {}
+        for item in self.items:
+            sums[item.component] = sums.get(item.component, NOTHING) + (item.usd or NOTHING)
+        return dict(sorted(sums.items(), key=lambda pair: -pair[1].expected))
+
+    @property
+    def dearest(self) -> list[Item]:
+        """Items with a price, the dearest expected first."""
+        priced = [(item.usd.expected, item) for item in self.items if item.usd]
+        return [item for _, item in sorted(priced, key=lambda pair: -pair[0])]
+
+    @property
+    def unknown(self) -> list[Item]:
+        """Items without a price."""
+        return [item for item in self.items if item.usd is None]
+
+
+def estimate(resources: Iterable[Resource], usage: Usage) -> Estimate:
+    """The bill of a stack, in dollars without tax, the items in the order in which they were registered."""
+    graph = ResourceGraph(resources, usage)
+    lines: dict[tuple[str, str], list[Line]] = {}
+    unpriced: Counter[str] = Counter()
+    use: Counter[str] = Counter()
+    for resource in graph.by_urn.values():
+        if metered := METERED.get(resource.type):
+            for line in metered(resource, graph):
+                lines.setdefault((graph.component(resource), line.what), []).append(line)
+        elif resource.type in services.by_use():
+            use[resource.type] += 1
+        elif not (services.is_free(resource.type) or _is_component(resource)):
+            unpriced[resource.type] += 1
+    items = tuple(_item(component, what, same) for (component, what), same in lines.items())
+    return Estimate(items, unpriced, use)
+
+
+def _is_component(resource: Resource) -> bool:
+    """Components have no provider; they only hold others together."""
+    return not resource.provider
+
+
+def _item(component: str, what: str, lines: Sequence[Line]) -> Item:
+    counts = [line.count for line in lines]
+    count = sum((count for count in counts if count), NOTHING)
+    return Item(
+        component,
+        what,
+        count,
+        _sum((line.count, line.usd) for line in lines),
+        _sum((line.count, line.on_demand_usd) for line in lines),
+    )
+
+
+def _sum(parts: Iterable[tuple[CostRange | None, float | None]]) -> CostRange | None:
+    total = NOTHING
+    for count, usd in parts:
+        if count is None or usd is None:
+            return None
+        total += count.times(usd)
+    return total
