@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
@@ -51,8 +53,10 @@ def choose(
 ) -> None:
     """Which machines serve, at what price, and why the others don't."""
     regions = [name for name in region.split(",") if name] or list(geography.REGIONS)
-    asked = catalog.Asked(gpu or None, memory or None, count, fabric, purchase, nodes, lost, saving)
+    one_zone = fabric != "none"
+    asked = catalog.Asked(gpu or None, memory or None, count, fabric, purchase, nodes, lost, saving, one_zone)
     _known(asked)
+    _each_once(regions)
     warn_if_stale()
     try:
         show_choice(catalog.choose(regions, asked), _rate(usd_inr), console)
@@ -85,6 +89,28 @@ def _known(asked: catalog.Asked) -> None:
             raise catalog.CatalogError(
                 f"{name} {given}: one of {', '.join(allowed)}{f'; the nearest is {near}' if near else ''}"
             )
+
+    for name, given, fits, allowed in (
+        ("memory", asked.min_gpu_memory_gib, (asked.min_gpu_memory_gib or 1) > 0, "GiB above 0"),
+        ("count", asked.gpus_per_node, asked.gpus_per_node > 0, "1 or more"),
+        ("nodes", asked.nodes, asked.nodes > 0, "1 or more"),
+        ("lost", asked.lost_hours, asked.lost_hours >= 0, "hours, 0 or more"),
+        (
+            "saving",
+            asked.min_spot_saving,
+            0 <= asked.min_spot_saving < 1,
+            "a share from 0 to below 1, as 0.1",
+        ),
+    ):
+        if not fits:
+            raise catalog.CatalogError(f"{name} {given:g}: {allowed}")
+
+
+def _each_once(regions: Sequence[str]) -> None:
+    if twice := [name for name, count in Counter(regions).items() if count > 1]:
+        raise catalog.CatalogError(
+            f"region {', '.join(regions)}: each region once; {twice[0]} is there again"
+        )
 
 
 def main() -> None:

@@ -147,11 +147,6 @@ def name_of(machine: Machine) -> str:
 
 def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str, Any]:
     """A machine in the form of sigs.k8s.io/karpenter/kwok/cloudprovider/instance_types.json, at 1.14.1."""
-    prices = {"spot": machine.spot_usd, "on-demand": machine.on_demand_usd}
-    if (
-        machine.cloud == "gcp"
-    ):  # a pool of GKE has one machine type: a price that nobody knows decides nothing
-        prices = {how: usd or 1.0 for how, usd in prices.items()}
     resources = nodes.allocatable(machine)
     cpu = int(resources["cpu"].removesuffix("m")) + OVERHEAD_CPU_MILLI
     memory = int(resources["memory"].removesuffix("Mi")) + OVERHEAD_MEMORY_MIB
@@ -163,10 +158,16 @@ def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str,
         "offerings": [
             _offering(capacity_type, zone_names[zone], price)
             for zone in machine.zones
-            for capacity_type, price in prices.items()
-            if price is not None and zone in zone_names
+            for capacity_type in ("spot", "on-demand")
+            if zone in zone_names and (price := _price(machine, capacity_type, zone)) is not None
         ],
     }
+
+
+def _price(machine: Machine, purchase: str, zone: str) -> float | None:
+    usd = machine.price(purchase, (zone,))
+    # A pool of GKE has one machine type: a price that nobody knows decides nothing.
+    return 1.0 if usd is None and machine.cloud == "gcp" else usd
 
 
 def limits(machine: Machine, count: int) -> dict[str, str]:

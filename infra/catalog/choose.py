@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from infra.catalog import risk
-from infra.catalog.machines import Machine, machines, offered_in
+from infra.catalog.machines import Machine, Quote, machines, offered_in
 from infra.catalog.tables import CatalogError
 from infra.settings.errors import nearest
 from infra.settings.pools import GpuPool
+from infra.settings.purchase import SPOT
 
 ANY = "any"
 PURCHASES = ("spot", "on-demand")
@@ -23,7 +24,8 @@ class Asked:
 
     `fabric` is none, efa, rdma or tcpx. `purchase` is one way of buying, or any. `nodes` of a pool with a
     fabric are lost together when one is taken back, and `lost_hours` of work with them. Spot is refused where it saves
-    less than `min_spot_saving` of the on-demand price.
+    less than `min_spot_saving` of the on-demand price. Nodes that must be in `one_zone` are in `zone`, or else in the
+    cheapest; all others may come up in any zone, and are priced at the median.
     """
 
     gpu: str | None = None
@@ -34,6 +36,8 @@ class Asked:
     nodes: int = 1
     lost_hours: float = 1.0
     min_spot_saving: float = 0.1
+    one_zone: bool = False
+    zone: str | None = None
 
     @classmethod
     def by(cls, pool: GpuPool, purchase: str) -> Asked:
@@ -47,6 +51,8 @@ class Asked:
             nodes=pool.most_nodes,
             lost_hours=pool.hours_lost_per_reclaim,
             min_spot_saving=pool.min_spot_saving,
+            one_zone=pool.together,
+            zone=pool.zone,
         )
 
     @property
@@ -66,10 +72,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Offer:
-    """A machine bought in one way: USD an hour, and an hour's useful work once the risk of spot is paid for."""
+    """A machine bought in one way: USD an hour in the zones where it would be, and an hour's useful work once the risk
+    of spot is paid for."""
 
     machine: Machine
     purchase: str
+    quote: Quote
     usd: float
     useful_usd: float
 
@@ -99,8 +107,10 @@ class Choice:
 
     @property
     def zones(self) -> tuple[str, ...]:
-        """Zones of the cheapest."""
-        return self.machines[0].zones
+        """Zones of the cheapest machine, by what it costs there."""
+        offered = self.machines[0].zones
+        priced = [zone for zone in self.offers[0].quote.zones if zone in offered]
+        return (*priced, *(zone for zone in offered if zone not in priced))
 
 
 class NoMachineError(CatalogError):
@@ -153,13 +163,19 @@ def _judge(machine: Machine, asked: Asked) -> Iterator[Offer | Rejected]:
         yield Rejected(machine, "", *fault)
         return
     for purchase in asked.purchases:
-        usd = machine.price(purchase)
+        quote = _quote(machine, purchase, asked)
+        usd = None if quote is None else quote.low if asked.one_zone else quote.usd
         why = _not_bought(machine, purchase, usd, asked)
-        if why or usd is None:
+        if why or quote is None or usd is None:
             yield Rejected(machine, purchase, "purchase", why)
             continue
-        useful = usd * risk.factor(machine, purchase, asked.together, asked.lost_hours)
-        yield Offer(machine, purchase, usd, useful)
+        useful = usd * risk.factor(machine, purchase, usd, asked.together, asked.lost_hours)
+        yield Offer(machine, purchase, quote, usd, useful)
+
+
+def _quote(machine: Machine, purchase: str, asked: Asked) -> Quote | None:
+    """In the zone that is asked for, if it is there; that it is not is for the settings to say."""
+    return machine.quote(purchase, {asked.zone} & {*machine.zones} if asked.zone else ())
 
 
 def _fault(machine: Machine, asked: Asked) -> tuple[str, str] | None:
@@ -194,9 +210,9 @@ def _not_bought(machine: Machine, purchase: str, usd: float | None, asked: Asked
         return f"is sold as {' or '.join(machine.ways)} only"
     if usd is None:
         return f"no {purchase} price is known"
-    saving = machine.spot_saving
-    if purchase == "spot" and saving is not None and saving < asked.min_spot_saving:
-        return f"spot saves {saving:.0%}, less than {asked.min_spot_saving:.0%}"
+    on_demand = machine.on_demand_usd
+    if purchase == SPOT and on_demand is not None and 1 - usd / on_demand < asked.min_spot_saving:
+        return f"spot saves {1 - usd / on_demand:.0%}, less than {asked.min_spot_saving:.0%}"
     return ""
 
 

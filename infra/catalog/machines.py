@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
+from statistics import median
 
 from infra import geography
 from infra.catalog.tables import (
@@ -19,19 +20,50 @@ from infra.catalog.tables import (
     read,
 )
 from infra.settings.errors import nearest
+from infra.settings.purchase import ON_DEMAND, RESERVED, SPOT
 
 MONTH_HOURS = 730  # what clouds bill as a month: 365 days × 24 h ÷ 12
 STALE_DAYS = 90
+AT_MOST = "at-most"
 
 
 @dataclass(frozen=True)
 class Price:
-    """USD an hour, Linux, without tax. `basis` says how it was had: observed, derived or derived-weak."""
+    """USD an hour, Linux, without tax, bought one way in one zone, or in all of the region where `zone` is empty.
 
+    `basis` says how it was had (see data/SOURCES.md); `at-most`: another way's price, which this one does not exceed.
+    """
+
+    purchase: str
+    zone: str
     usd: float
     basis: str
     as_of: date
     source: str
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A machine bought one way over some zones, USD an hour.
+
+    `usd` is the median of the zones, and what to count on where a node may come up in any of them; `low` and `high` are
+    the cheapest and the dearest zone. `prices` has a price for each zone, the cheapest first; one without a zone where
+    zones are not told apart.
+    """
+
+    usd: float
+    low: float
+    high: float
+    prices: tuple[Price, ...]
+
+    @property
+    def cheapest(self) -> Price:
+        return self.prices[0]
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The zones with a price, the cheapest first."""
+        return tuple(price.zone for price in self.prices if price.zone)
 
 
 @dataclass(frozen=True)
@@ -42,8 +74,8 @@ class Machine:
     (`gpu_fraction`). `gpu_link` joins the GPUs of one machine. `fabrics` are the fast networks that it can have: efa,
     rdma (memory to memory, past the CPU), tcpx; `extra_networks` are those that Google's need beside the first.
     `capacity_blocks`: AWS sells it by the block, reserved for days. `ways` are the only ways in which it is sold, empty
-    where it is sold in all. `zones` are zone IDs, none where they were not found. Prices are None where no figure was
-    found."""
+    where it is sold in all. `zones` are zone IDs, none where they were not found. `prices` are those that were found.
+    """
 
     cloud: geography.Cloud
     region: str
@@ -64,36 +96,53 @@ class Machine:
     capacity_blocks: bool
     ways: tuple[str, ...]
     zones: tuple[str, ...]
-    on_demand: Price | None
-    spot: Price | None
-    interruption_band: str
+    prices: tuple[Price, ...]
+    interruption: InterruptionRow | None
     as_of: date
     source: str
 
     @property
     def on_demand_usd(self) -> float | None:
-        return self.on_demand.usd if self.on_demand else None
-
-    @property
-    def spot_usd(self) -> float | None:
-        return self.spot.usd if self.spot else None
+        return self.price(ON_DEMAND)
 
     def sold_as(self, purchase: str) -> bool:
         """Whether it can be bought in this way."""
         return not self.ways or purchase in self.ways
 
-    def price(self, purchase: str) -> float | None:
-        """USD an hour when bought as `spot`, or on demand. No figure was found for the other ways, none of which costs
-        more than on demand: a block is priced when it is bought, flex-start is said to be up to 53 % cheaper (GKE
-        documentation, "flex-start", 2026-11-24), and a reservation is paid for whether it is used or not."""
-        return self.spot_usd if purchase == "spot" else self.on_demand_usd
+    def price(self, purchase: str, zones: Collection[str] = ()) -> float | None:
+        """USD an hour over `zones`, or all that offer it: the median where they differ."""
+        quote = self.quote(purchase, zones)
+        return quote.usd if quote else None
 
-    @property
-    def spot_saving(self) -> float | None:
-        """The share of the on-demand price that spot saves; None where one of the two is not known."""
-        if self.spot is None or self.on_demand is None:
+    def quote(self, purchase: str, zones: Collection[str] = ()) -> Quote | None:
+        """What it costs over `zones`, or all that offer it; None where no figure was found.
+
+        A reservation is paid as on demand. A block is priced when it is bought, and flex-start is said to be up to 53 %
+        cheaper (GKE documentation, "flex-start", 2026-11-24): without a figure of their own they cost at most what on
+        demand does.
+        """
+        found = self._prices(purchase)
+        in_zones = [price for price in found if price.zone and (not zones or price.zone in zones)]
+        if not in_zones:
+            # Told for the whole region. Of spot on AWS that is the lowest zone, without a word which.
+            in_zones = [price for price in found if not price.zone and not any(other.zone for other in found)]
+        if not in_zones:
             return None
-        return 1 - self.spot.usd / self.on_demand.usd
+        figures = sorted(price.usd for price in in_zones)
+        order = tuple(sorted(in_zones, key=lambda price: (price.usd, price.zone)))
+        return Quote(median(figures), figures[0], figures[-1], order)
+
+    def _prices(self, purchase: str) -> list[Price]:
+        found = [price for price in self.prices if price.purchase == purchase]
+        if found or purchase in (SPOT, ON_DEMAND):
+            return found
+        basis = {} if purchase == RESERVED else {"basis": AT_MOST}
+        return [replace(price, **basis) for price in self.prices if price.purchase == ON_DEMAND]
+
+    def spot_saving(self, zones: Collection[str] = ()) -> float | None:
+        """The share of the on-demand price that spot saves over `zones`; None where one of the two is not known."""
+        spot, on_demand = self.price(SPOT, zones), self.on_demand_usd
+        return None if spot is None or on_demand is None else 1 - spot / on_demand
 
 
 def machines(region: str) -> tuple[Machine, ...]:
@@ -136,7 +185,7 @@ def offered_in(gpu: str, gpus_per_node: int | None = None) -> Mapping[str, tuple
 
 def stale(today: date) -> str | None:
     """A sentence about prices older than 90 days, with their age, or None."""
-    prices = [price for found in everywhere() for price in (found.on_demand, found.spot) if price]
+    prices = [price for found in everywhere() for price in found.prices]
     oldest = min(price.as_of for price in prices)
     old = sum((today - price.as_of).days > STALE_DAYS for price in prices)
     if not old:
@@ -151,13 +200,11 @@ def stale(today: date) -> str | None:
 @cache
 def _by_region() -> Mapping[str, tuple[Machine, ...]]:
     types = {row.machine_type: row for row in read(DATA / "machines.csv", MachineRow)}
-    prices = {
-        (row.region, row.machine_type, row.purchase): Price(row.usd_hour, row.basis, row.as_of, row.source)
-        for row in read(DATA / "prices.csv", PriceRow)
-    }
-    bands = {
-        (row.region, row.machine_type): row.band for row in read(DATA / "interruptions.csv", InterruptionRow)
-    }
+    prices: dict[tuple[str, str], list[Price]] = {}
+    for row in read(DATA / "prices.csv", PriceRow):
+        price = Price(row.purchase, row.zone, row.usd_hour, row.basis, row.as_of, row.source)
+        prices.setdefault((row.region, row.machine_type), []).append(price)
+    bands = {(row.region, row.machine_type): row for row in read(DATA / "interruptions.csv", InterruptionRow)}
     ways = {row.machine_type: row.ways for row in read(DATA / "sold_only_as.csv", WaysRow)}
     found: dict[str, list[Machine]] = {region: [] for region in geography.REGIONS}
     for offering in read(DATA / "offerings.csv", OfferingRow):
@@ -168,9 +215,8 @@ def _by_region() -> Mapping[str, tuple[Machine, ...]]:
             types[offering.machine_type],
             offering,
             ways.get(offering.machine_type, ()),
-            prices.get((*at, "on-demand")),
-            prices.get((*at, "spot")),
-            bands.get(at, ""),
+            tuple(prices.get(at, ())),
+            bands.get(at),
         )
         found[geography.region(offering.region).name].append(made)
     return {region: tuple(offered) for region, offered in found.items()}
@@ -180,9 +226,8 @@ def _machine(
     kind: MachineRow,
     offering: OfferingRow,
     ways: tuple[str, ...],
-    on_demand: Price | None,
-    spot: Price | None,
-    band: str,
+    prices: tuple[Price, ...],
+    band: InterruptionRow | None,
 ) -> Machine:
     facts = kind.model_dump()
     return Machine(
@@ -190,7 +235,6 @@ def _machine(
         region=offering.region,
         ways=ways,
         zones=offering.zones,
-        on_demand=on_demand,
-        spot=spot,
-        interruption_band=band,
+        prices=prices,
+        interruption=band,
     )

@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 DATA = Path(__file__).parent / "data"
 
-Purchase = Literal["spot", "on-demand"]
-Basis = Literal["observed", "derived", "derived-weak", "unverified"]
+Purchase = Literal["spot", "on-demand", "capacity-block", "flex-start"]
+Basis = Literal["observed", "lowest-zone", "derived", "derived-weak", "unverified", "not-observed"]
 Band = Literal["<5%", "5-10%", "10-15%", "15-20%", ">20%"]
 
 
@@ -67,11 +67,14 @@ class OfferingRow(Row):
 
 
 class PriceRow(Row):
-    """Dollars an hour for one way of buying; `basis` says how the figure was had (see SOURCES.md)."""
+    """Dollars an hour for one way of buying, in one zone or, without a `zone`, in all of the region.
+
+    `basis` says how the figure was had (see SOURCES.md)."""
 
     region: str
     machine_type: str
     purchase: Purchase
+    zone: str = ""
     usd_hour: float = Field(gt=0)
     basis: Basis
 

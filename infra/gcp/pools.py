@@ -17,7 +17,7 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
 from infra import interfaces
-from infra.catalog import Machine, choose_for
+from infra.catalog import Choice, Machine, choose_for
 from infra.contracts.labels import EXPECTED_NODES_GKE
 from infra.gcp import compute_class, nodes, tags
 from infra.gcp.cluster import Cluster
@@ -66,8 +66,9 @@ class Pools(pulumi.ComponentResource):
         self.register_outputs({"pools": [pool.name for pool in args.pools]})
 
     def _pool(self, name: str, pool: GooglePool) -> list[pulumi.Resource]:
-        machine = choose_for(self._args.project.region, pool).machines[0]
-        zones = [one_zone(machine, pool.zone)] if pool.together else list(machine.zones)
+        choice = choose_for(self._args.project.region, pool)
+        machine = choice.machines[0]
+        zones = [one_zone(choice, pool.zone)] if pool.together else list(machine.zones)
         fabric = self._fabric(name, pool, zones[0]) if pool.fabric != "none" else None
         made = [self._node_pool(name, pool, way, machine, zones, fabric) for way in pool.purchase]
         choice = [self._compute_class(name, pool, made)] if pool.chained else []
@@ -179,15 +180,16 @@ def describe(region: str, version: str, pools: Sequence[GooglePool]) -> dict[str
     }
 
 
-def one_zone(machine: Machine, wanted: str | None = None) -> str:
-    """The zone of nodes that stand together: the `wanted` one, else the first that offers the machine.
+def one_zone(choice: Choice, wanted: str | None = None) -> str:
+    """The zone of nodes that stand together: the `wanted` one, else where the machine costs least.
 
     Raises:
         LookupError: the wanted zone does not offer it.
     """
     if wanted is None:
-        return machine.zones[0]
-    if wanted not in machine.zones:
+        return choice.zones[0]
+    if wanted not in choice.zones:
+        machine = choice.machines[0]
         raise LookupError(f"{machine.machine_type} is in {', '.join(machine.zones)}, not in {wanted}")
     return wanted
 

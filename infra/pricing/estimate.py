@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from infra.pricing import services
-from infra.pricing.lines import NOTHING, CostRange, Line
+from infra.pricing.lines import NOTHING, STRENGTH, UNVERIFIED, CostRange, Fact, Line
 from infra.pricing.meters import METERED
 from infra.pricing.resources import Resource, ResourceGraph
 from infra.settings.stack import Usage
@@ -22,6 +23,22 @@ class Item:
     count: CostRange
     usd: CostRange | None
     on_demand_usd: CostRange | None
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def basis(self) -> str:
+        """The weakest of what its prices rest on; unverified where there is none."""
+        return max((fact.basis for fact in self.facts), key=STRENGTH.index, default=UNVERIFIED)
+
+    @property
+    def as_of(self) -> date | None:
+        """The day of its oldest price."""
+        return min((fact.as_of for fact in self.facts), default=None)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where its prices were read."""
+        return tuple(dict.fromkeys(fact.source for fact in self.facts))
 
 
 @dataclass(frozen=True)
@@ -92,14 +109,19 @@ def _item(component: str, what: str, lines: Sequence[Line]) -> Item:
         what,
         count,
         _sum((line.count, line.usd) for line in lines),
-        _sum((line.count, line.on_demand_usd) for line in lines),
+        _sum((line.count, _always(line.on_demand_usd)) for line in lines),
+        tuple(dict.fromkeys(fact for line in lines for fact in line.facts)),
     )
 
 
-def _sum(parts: Iterable[tuple[CostRange | None, float | None]]) -> CostRange | None:
+def _always(usd: float | None) -> CostRange | None:
+    return None if usd is None else CostRange.always(usd)
+
+
+def _sum(parts: Iterable[tuple[CostRange | None, CostRange | None]]) -> CostRange | None:
     total = NOTHING
     for count, usd in parts:
         if count is None or usd is None:
             return None
-        total += count.times(usd)
+        total += count * usd
     return total

@@ -1,12 +1,19 @@
-"""Lines of an estimate: so many of something at a price, over a range of pool sizes."""
+"""Lines of an estimate: so many of something at a price, over a range of pool sizes, and what the price rests on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
+from infra.catalog.machines import Price
 from infra.pricing import services
 from infra.pricing.resources import Resource, ResourceGraph
+from infra.pricing.services import Meter
+
+# What a price may rest on, the surest first; `Basis` of the catalogue's tables in the three words that people read.
+OBSERVED, DERIVED, UNVERIFIED = "observed", "derived", "unverified"
+STRENGTH = (OBSERVED, DERIVED, UNVERIFIED)
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,9 @@ class CostRange:
     def __add__(self, other: CostRange) -> CostRange:
         return CostRange(self.low + other.low, self.expected + other.expected, self.high + other.high)
 
+    def __mul__(self, other: CostRange) -> CostRange:
+        return CostRange(self.low * other.low, self.expected * other.expected, self.high * other.high)
+
     def times(self, factor: float) -> CostRange:
         return CostRange(self.low * factor, self.expected * factor, self.high * factor)
 
@@ -32,15 +42,29 @@ NOTHING = CostRange.always(0)
 
 
 @dataclass(frozen=True)
+class Fact:
+    """What a price rests on: observed, derived or unverified; the day it was true, and where it was read."""
+
+    basis: str
+    as_of: date
+    source: str
+
+    @classmethod
+    def of(cls, price: Price | Meter) -> Fact:
+        basis = price.basis if price.basis in (OBSERVED, UNVERIFIED) else DERIVED
+        return cls(basis, price.as_of, price.source)
+
+
+@dataclass(frozen=True)
 class Line:
-    """So many of something, each at `usd` a month (`on_demand_usd` if all were bought so); None: no price is known, or
-    a
-    number that the preview can't know."""
+    """So many of something, each at `usd` a month (`on_demand_usd` if all were bought so), by the prices of `facts`.
+    None: no price is known, or a number that the preview can't know."""
 
     what: str
     count: CostRange | None
-    usd: float | None
+    usd: CostRange | None
     on_demand_usd: float | None
+    facts: tuple[Fact, ...] = ()
 
 
 def metered_line(
@@ -50,5 +74,7 @@ def metered_line(
     if count == NOTHING:
         return
     found = services.meter(meter, graph.region(resource))
-    usd = found.usd if found else None
-    yield Line(found.what if found else meter, count, usd, usd)
+    if found is None:
+        yield Line(meter, count, None, None)
+    else:
+        yield Line(found.what, count, CostRange.always(found.usd), found.usd, (Fact.of(found),))

@@ -68,8 +68,12 @@ class ResourceGraph:
 
     def behind(self, resource: Resource, prop: str, type_: str) -> Resource | None:
         """The resource of a type that a property is made from."""
+        return next(iter(self.all_behind(resource, prop, type_)), None)
+
+    def all_behind(self, resource: Resource, prop: str, type_: str) -> list[Resource]:
+        """The resources of a type that a property is made from."""
         found = (self.by_urn.get(urn) for urn in resource.sources.get(prop) or ())
-        return next((source for source in found if source and source.type == type_), None)
+        return [source for source in found if source and source.type == type_]
 
     @cached_property
     def _by_type(self) -> Mapping[str, list[Resource]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from typing import Literal
 
@@ -31,6 +32,9 @@ class Meter:
 
     what: str
     usd: float
+    basis: str
+    as_of: date
+    source: str
 
 
 def meter(name: str, region: str) -> Meter | None:
@@ -38,7 +42,8 @@ def meter(name: str, region: str) -> Meter | None:
     row = _rows().get((name, region)) or _rows().get((name, "*"))
     if row is None:
         return None
-    return Meter(row.what, row.usd * (MONTH_HOURS if row.per == "hour" else 1))
+    usd = row.usd * (MONTH_HOURS if row.per == "hour" else 1)
+    return Meter(row.what, usd, row.basis, row.as_of, row.source)
 
 
 def is_free(type_: str) -> bool:

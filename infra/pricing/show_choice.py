@@ -32,9 +32,8 @@ def show_choice(choice: Choice, usd_inr: float, console: Console) -> None:
 
 
 def _cells(offer: Offer, usd_inr: float) -> Sequence[str]:
-    machine = offer.machine
-    price = machine.spot if offer.purchase == "spot" else machine.on_demand
-    sure = "" if price and price.basis == "observed" else " ~"
+    machine, quote = offer.machine, offer.quote
+    sure = "" if all(price.basis == "observed" for price in quote.prices) else " ~"
     return (
         machine.machine_type,
         machine.region,

@@ -10,48 +10,48 @@ from rich.markup import escape
 from rich.table import Table
 
 from infra.catalog import risk
-from infra.catalog.choose import Asked, choose
-from infra.catalog.machines import Machine
+from infra.catalog.choose import Asked, Offer, choose
 from infra.settings.pools import GpuPool
 from infra.settings.purchase import SPOT, in_words
 
-UNKNOWN = "unknown"
+EXPLAINED = (
+    "An hour of work costs price × (1 + reclaims an hour × nodes that stop together × hours lost). Reclaims: Spot "
+    f"Advisor's band at its upper end, as the share of nodes that are taken within {risk.RUN_HOURS} hours (assumed); "
+    f"without a band, or where spot costs over {risk.SCARCE:.0%} of on demand, {risk.BANDS[risk.WORST]:.0%}"
+)
 
 
 def show_risk(pools: Iterable[tuple[str, GpuPool]], console: Console) -> None:
     """A row for each pool, with its region, that buys spot: of its cheapest machine there; no table without any."""
     table = Table(title="Spot", title_justify="left", box=SIMPLE_HEAD)
-    for column in (
-        "pool",
-        "bought",
-        "machine",
-        "saves",
-        "taken back in a month",
-        "hours lost a node and month",
-    ):
+    for column in ("pool", "bought", "machine", "saves", "taken back", "hours lost a node and month"):
         table.add_column(column)
     for region, pool in pools:
         if SPOT in pool.purchase:
             table.add_row(pool.name, escape(in_words(pool.purchase)), *_figures(region, pool))
     if table.rows:
         console.print(table)
+        console.print(f"[dim]{EXPLAINED}[/]", soft_wrap=True)
 
 
 def _figures(region: str, pool: GpuPool) -> tuple[str, ...]:
     asked = Asked.by(pool, SPOT)
-    machine = choose([region], asked).machines[0]
-    saving = machine.spot_saving
+    offer = choose([region], asked).offers[0]
+    on_demand = offer.machine.on_demand_usd
+    hours = risk.hours_lost_a_month(offer.machine, offer.usd, asked.together, asked.lost_hours)
     return (
-        machine.machine_type,
-        UNKNOWN if saving is None else f"{saving:.0%}",
-        f"{machine.interruption_band} of nodes" if machine.interruption_band else UNKNOWN,
-        _lost(machine, asked),
+        offer.machine.machine_type,
+        "unknown" if on_demand is None else f"{1 - offer.usd / on_demand:.0%}",
+        _taken_back(offer),
+        f"{hours:.2g}",
     )
 
 
-def _lost(machine: Machine, asked: Asked) -> str:
-    """Work that a node loses in a month that it runs: with a fabric, at each reclaim of any node of the pool."""
-    hours = risk.hours_lost_a_month(machine, asked.together, asked.lost_hours)
-    if hours is None:
-        return UNKNOWN
-    return f"{'over' if machine.interruption_band == risk.WORST else 'up to'} {hours:.2g}"
+def _taken_back(offer: Offer) -> str:
+    known = offer.machine.interruption
+    if risk.scarce(offer.machine, offer.usd):
+        return "scarce: spot costs nearly what on demand does"
+    if known is None:
+        return "unknown"
+    old = "" if risk.band(offer.machine) else ", too old beside the prices"
+    return f"{known.band} ({known.as_of}{old})"

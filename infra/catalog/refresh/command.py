@@ -109,8 +109,8 @@ def _cell(value: object) -> str:
 
 
 def _prices(changes: Sequence[Change]) -> Table:
-    table = Table("region", "machine type", "bought", "was USD/h", "is USD/h", "", "basis")
-    for column in table.columns[3:6]:
+    table = Table("region", "machine type", "bought", "zone", "was USD/h", "is USD/h", "", "basis")
+    for column in table.columns[4:7]:
         column.justify = "right"
     for change in changes:
         was, now = (row if isinstance(row, PriceRow) else None for row in (change.was, change.now))

@@ -65,7 +65,8 @@ def merge(old: Tables, answers: Sequence[Answer]) -> tuple[Tables, list[Change]]
     """The tables with the answers in them, and what became of every row.
 
     Rows of regions without an answer stay. In the others a machine type that is no longer offered goes, with its
-    prices; a price that was not told stays, whatever its basis. What was dropped and is offered nowhere else goes too.
+    prices; a price that was not told stays, whatever its basis, unless its machine type was priced anew in other zones.
+    What was dropped and is offered nowhere else goes too.
 
     Raises:
         CatalogError: the result cannot be true, and says where.
@@ -76,10 +77,14 @@ def merge(old: Tables, answers: Sequence[Answer]) -> tuple[Tables, list[Change]]
     )
     places = {(row.region, row.machine_type) for row in offerings}
     dropped = {change.key[-1] for change in offered if change.kind == "gone"} - {name for _, name in places}
+    fresh = [row for answer in answers for row in answer.prices]
+    anew = {_bought(row) for row in fresh}
     prices, priced = _merged(
         old.prices,
-        [row for answer in answers for row in answer.prices],
-        lambda row: row.region in told and (row.region, row.machine_type) not in places,
+        fresh,
+        lambda row: (
+            _bought(row) in anew or (row.region in told and (row.region, row.machine_type) not in places)
+        ),
     )
     machines, described = _merged(
         old.machines,
@@ -104,14 +109,18 @@ def impossible(tables: Tables) -> Iterator[str]:
             yield f"{row.machine_type} in {row.region}: {', '.join(foreign)} is no zone of that region"
         if row.machine_type not in types:
             yield f"{row.machine_type} is offered in {row.region} and has no row in machines.csv"
+    zones = {(row.region, row.machine_type): row.zones for row in tables.offerings}
     prices = {_key(row): row for row in tables.prices}
-    for (region, name, purchase), row in prices.items():
+    for (region, name, purchase, zone), row in prices.items():
         if (region, name) not in places or name not in types:
             yield f"{name} in {region} has a price and is not offered there"
-        dear = prices.get((region, name, "on-demand"))
+        elif zone and zone not in zones[region, name]:
+            there = ", ".join(zones[region, name])
+            yield f"{name} has a price in {zone}, and is not offered there: in {region} it is in {there}"
+        dear = prices.get((region, name, "on-demand", ""))
         if purchase == "spot" and dear and row.usd_hour > dear.usd_hour:
             yield (
-                f"{name} in {region}: spot {row.usd_hour:g} USD/h ({row.as_of}, {row.basis}) is above "
+                f"{name} in {zone or region}: spot {row.usd_hour:g} USD/h ({row.as_of}, {row.basis}) is above "
                 f"on-demand {dear.usd_hour:g} ({dear.as_of}, {dear.basis})"
             )
 
@@ -150,4 +159,8 @@ def _key(row: Fact) -> tuple[str, ...]:
         return (row.machine_type,)
     if isinstance(row, OfferingRow):
         return (row.region, row.machine_type)
+    return (*_bought(row), row.zone)
+
+
+def _bought(row: PriceRow) -> tuple[str, str, str]:
     return (row.region, row.machine_type, row.purchase)

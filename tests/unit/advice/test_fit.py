@@ -131,7 +131,7 @@ def test_fine_tuning_70b_fits_on_clusters(gpu: str) -> None:
 def test_prices_are_those_of_the_catalogue() -> None:
     plan = _plan(_train("70b"), "H100")
     assert plan.host.machine
-    hour = plan.layout.machines * (plan.host.machine.spot_usd or 0)
+    hour = plan.layout.machines * (plan.host.machine.price("spot") or 0)
     assert plan.usd_hour("spot") == hour
     assert plan.usd_million("spot") == pytest.approx(hour / plan.tokens_s / 3600 * 1e6)
 

@@ -89,7 +89,7 @@ def test_a_row_is_there_once() -> None:
     for keys in (
         [row.machine_type for row in TABLES.machines],
         [(row.region, row.machine_type) for row in TABLES.offerings],
-        [(row.region, row.machine_type, row.purchase) for row in TABLES.prices],
+        [(row.region, row.machine_type, row.purchase, row.zone) for row in TABLES.prices],
         [(row.region, row.machine_type) for row in INTERRUPTIONS],
     ):
         assert len(keys) == len(set(keys))
@@ -104,3 +104,10 @@ def test_a_source_is_told_in_sources_md() -> None:
     told = (DATA / "SOURCES.md").read_text()
     every = {row.source for row in (*TABLES.machines, *TABLES.offerings, *TABLES.prices, *INTERRUPTIONS)}
     assert sorted(source for source in every if f"| {source} |" not in told) == []
+
+
+def test_a_way_is_priced_by_zone_or_for_the_region() -> None:
+    """A price for all of the region beside those of its zones would be counted by nobody."""
+    zoned = {(row.region, row.machine_type, row.purchase) for row in TABLES.prices if row.zone}
+    whole = {(row.region, row.machine_type, row.purchase) for row in TABLES.prices if not row.zone}
+    assert not zoned & whole

@@ -60,9 +60,9 @@ def told_again(tables: Tables, region: str, without: str = "") -> Answer:
     return Answer(region, *again)
 
 
-def price(name: str, purchase: str, usd: float, region: str = "ap-south-1") -> PriceRow:
+def price(name: str, purchase: str, usd: float, region: str = "ap-south-1", zone: str = "") -> PriceRow:
     return PriceRow(
-        region=region, machine_type=name, purchase=purchase, usd_hour=usd, basis="observed", **SEEN
+        region=region, machine_type=name, purchase=purchase, zone=zone, usd_hour=usd, basis="observed", **SEEN
     )
 
 
@@ -147,6 +147,27 @@ def test_rows_that_are_told_again_only_get_their_day(refresh: Refresh, tables_fo
     assert {row.as_of for row in new.offerings if row.region == "ap-south-1"} == {SEEN["as_of"]}
 
 
+def test_a_machine_priced_anew_by_zone_keeps_no_other_price_of_that_way(tables_folder: Path) -> None:
+    old = load(tables_folder)
+    mumbai = told_again(old, "ap-south-1")
+    fresh = [
+        price("g6e.xlarge", "spot", 0.9, zone="aps1-az1"),
+        price("p5.48xlarge", "spot", 20, zone="aps1-az3"),
+    ]
+    made, changes = merge(old, [with_prices(mumbai, *fresh)])
+    for row in fresh:
+        kept = [
+            other
+            for other in made.prices
+            if (other.region, other.machine_type, other.purchase) == ("ap-south-1", row.machine_type, "spot")
+        ]
+        assert kept == [row]
+    gone = {change.key for change in changes if change.kind == "gone" and change.table == "prices"}
+    assert ("ap-south-1", "g6e.xlarge", "spot", "") in gone
+    assert ("ap-south-1", "p5.48xlarge", "spot", "aps1-az1") in gone
+    assert any(row.machine_type == "p5.48xlarge" and row.purchase == "on-demand" for row in made.prices)
+
+
 def test_a_machine_whose_region_was_not_read_waits(tables_folder: Path) -> None:
     old = load(tables_folder)
     by_hand = MachineRow(**old.machines[0].model_dump() | {"machine_type": "p9.huge"})
@@ -162,6 +183,10 @@ def test_a_machine_whose_region_was_not_read_waits(tables_folder: Path) -> None:
         (
             [price("p5.48xlarge", "spot", 70)],
             r"p5\.48xlarge in ap-south-1: spot 70 USD/h .* on-demand 66\.048",
+        ),
+        (
+            [price("p6-b200.48xlarge", "spot", 7, zone="aps1-az1")],
+            r"p6-b200\.48xlarge has a price in aps1-az1, and is not offered there: in ap-south-1 it is in aps1-az2",
         ),
         ([price("p9.huge", "spot", 70)], r"p9\.huge in ap-south-1 has a price and is not offered there"),
         ([price("p4d.24xlarge", "spot", 7, "ap-south-2")], r"p4d\.24xlarge in ap-south-2 has a price"),

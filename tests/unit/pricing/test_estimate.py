@@ -37,7 +37,7 @@ def lines(month: Estimate) -> dict[str, tuple[CostRange, CostRange | None]]:
 
 def pool(name: str = "serve", most: int = 8, annotations: dict | None = None, **over: Any) -> Resource:
     wanted = {
-        "node.kubernetes.io/instance-type": ["g6.2xlarge", "g6.xlarge"],
+        "node.kubernetes.io/instance-type": ["g6.xlarge"],
         "topology.kubernetes.io/zone": ["ap-south-1a"],
         "karpenter.sh/capacity-type": ["spot"],
         **over,
@@ -78,7 +78,7 @@ def test_an_elastic_pool_is_empty_at_least_and_at_its_limit_at_most() -> None:
     count, usd = lines(billed(pool(most=8)))["g6.xlarge spot"]
     assert count == CostRange(0, 0, 8)
     assert usd
-    assert usd.high == pytest.approx(8 * L4.spot_usd * MONTH_HOURS)
+    assert usd.high == pytest.approx(8 * L4.quote("spot").high * MONTH_HOURS)
 
 
 def test_the_stacks_own_pods_are_what_is_expected() -> None:
@@ -111,25 +111,43 @@ def test_gpus_are_packed_into_whole_nodes() -> None:
 @pytest.mark.parametrize(
     ("ways", "counted"),
     [
-        (["reserved", "spot", "on-demand"], "reserved"),
         (["spot", "on-demand"], "spot"),
         (["on-demand", "spot"], "spot"),  # what Karpenter tries first, whatever the order here
     ],
 )
 def test_of_a_chain_the_first_way_is_expected(ways: list[str], counted: str) -> None:
     month = lines(billed(pool(**{"karpenter.sh/capacity-type": ways}), pods("serve", 2, 1)))
-    _, usd = month[f"g6.xlarge {counted}"]
+    _, usd = month[f"g6.xlarge {counted} or on-demand"]
     assert usd
     assert usd.expected == pytest.approx(2 * (L4.price(counted) or 0) * MONTH_HOURS)
 
 
+def test_at_maximum_a_chain_is_bought_its_dearest_way() -> None:
+    ways = {"karpenter.sh/capacity-type": ["spot", "on-demand"]}
+    _, usd = lines(billed(pool(most=8, **ways)))["g6.xlarge spot or on-demand"]
+    assert usd
+    assert usd.high == pytest.approx(8 * (L4.on_demand_usd or 0) * MONTH_HOURS)
+
+
+def test_a_reservation_is_paid_used_or_not() -> None:
+    ways = {"karpenter.sh/capacity-type": ["reserved", "spot", "on-demand"]}
+    count, usd = lines(billed(pool(most=8, **ways), pods("serve", 2, 1)))[
+        "g6.xlarge reserved or spot or on-demand"
+    ]
+    assert count == CostRange.always(8)
+    assert usd
+    assert usd.low == usd.high == pytest.approx(8 * (L4.on_demand_usd or 0) * MONTH_HOURS)
+
+
 def test_a_way_without_a_price_is_passed_over() -> None:
     lacks_spot = next(
-        found for found in machines("ap-south-1") if found.spot_usd is None and found.on_demand_usd
+        found for found in machines("ap-south-1") if found.price("spot") is None and found.on_demand_usd
     )
     ways = {"karpenter.sh/capacity-type": ["spot", "on-demand"]}
     month = billed(pool(**ways, **{"node.kubernetes.io/instance-type": [lacks_spot.machine_type]}))
-    assert f"{lacks_spot.machine_type} on-demand" in lines(month)
+    (_, usd) = lines(month)[f"{lacks_spot.machine_type} spot or on-demand"]
+    assert usd
+    assert not month.unknown
 
 
 def test_on_demand_beside_spot() -> None:
@@ -162,7 +180,8 @@ def test_a_capacity_block_is_named_by_its_launch_template() -> None:
     sources = {"launchTemplate": [template.urn]}
     kind = "aws:eks/nodeGroup:NodeGroup"
     month = billed(template, made(kind, sources=sources, capacityType="CAPACITY_BLOCK", scalingConfig=sizes))
-    assert list(lines(month)) == ["p5.48xlarge on-demand"]
+    assert list(lines(month)) == ["p5.48xlarge capacity-block"]
+    assert [item.basis for item in month.items] == ["derived"]
 
 
 def test_a_machine_without_a_price_is_listed_and_not_summed() -> None:
@@ -270,7 +289,7 @@ def test_of_a_chain_of_google_only_the_first_way_is_expected() -> None:
     chain = [replace(rung(*way), urn=f"urn::pool::{number}") for number, way in enumerate(ways)]
     month = lines(estimate([MUMBAI, *chain, pods("serve", 3, 1)], NO_USAGE))
     assert {what: count.expected for what, (count, _) in month.items()} == {
-        "g2-standard-4 reserved": 3,
+        "g2-standard-4 reserved": 4,
         "g2-standard-4 spot": 0,
         "g2-standard-4 flex-start": 0,
         "g2-standard-4 on-demand": 0,
