@@ -19,7 +19,9 @@ from infra.catalog.tables import DATA, InterruptionRow, PriceRow, read
 from infra.settings.pools import GpuPool
 
 MUMBAI = ["ap-south-1"]
-ROWS = read(DATA / "prices.csv", PriceRow)
+ROWS: dict[tuple[str, str], list[PriceRow]] = {}
+for price in read(DATA / "prices.csv", PriceRow):
+    ROWS.setdefault((price.region, price.machine_type), []).append(price)
 BANDS = read(DATA / "interruptions.csv", InterruptionRow)
 GPUS = sorted({found.gpu for found in everywhere() if found.gpu})
 
@@ -42,7 +44,7 @@ regions = st.lists(st.sampled_from(list(geography.REGIONS)), min_size=1, max_siz
 
 def usd_of(m: Machine, way: str, wanted: Asked) -> float | None:
     """Straight from the rows of prices.csv: on demand everywhere alike, spot by zone where the zones are told apart."""
-    rows = [row for row in ROWS if (row.region, row.machine_type) == (m.region, m.machine_type)]
+    rows = ROWS.get((m.region, m.machine_type), [])
     if way != "spot":
         return next((row.usd_hour for row in rows if row.purchase == "on-demand"), None)
     spot = [row for row in rows if row.purchase == "spot"]
@@ -59,7 +61,7 @@ def usd_of(m: Machine, way: str, wanted: Asked) -> float | None:
 
 def reclaims(m: Machine, usd: float) -> float:
     """A day loses the share of the band: the last, where spot is scarce or nothing is known of today's market."""
-    rows = [row for row in ROWS if (row.region, row.machine_type) == (m.region, m.machine_type)]
+    rows = ROWS.get((m.region, m.machine_type), [])
     newest = max(row.as_of for row in rows)
     band = next((b for b in BANDS if (b.region, b.machine_type) == (m.region, m.machine_type)), None)
     dear = next((row.usd_hour for row in rows if row.purchase == "on-demand"), None)
