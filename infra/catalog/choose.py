@@ -72,14 +72,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class Offer:
-    """A machine bought in one way: USD an hour in the zones where it would be, and an hour's useful work once the risk
-    of spot is paid for."""
+    """A machine bought in one way: USD an hour in the `zones` where it would be, and an hour's useful work once the
+    risk of spot is paid for."""
 
     machine: Machine
     purchase: str
     quote: Quote
     usd: float
     useful_usd: float
+    zones: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,9 @@ def _judge(machine: Machine, asked: Asked) -> Iterator[Offer | Rejected]:
         if why or quote is None or usd is None:
             yield Rejected(machine, purchase, "purchase", why)
             continue
-        useful = usd * risk.factor(machine, purchase, usd, asked.together, asked.lost_hours)
-        yield Offer(machine, purchase, quote, usd, useful)
+        zones = quote.zones[:1] if asked.one_zone else quote.zones
+        useful = usd * risk.factor(machine, purchase, zones, asked.together, asked.lost_hours)
+        yield Offer(machine, purchase, quote, usd, useful, zones)
 
 
 def _quote(machine: Machine, purchase: str, asked: Asked) -> Quote | None:

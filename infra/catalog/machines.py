@@ -15,6 +15,7 @@ from infra.catalog.tables import (
     InterruptionRow,
     MachineRow,
     OfferingRow,
+    PlacementRow,
     PriceRow,
     WaysRow,
     read,
@@ -98,6 +99,7 @@ class Machine:
     zones: tuple[str, ...]
     prices: tuple[Price, ...]
     interruption: InterruptionRow | None
+    placement: tuple[PlacementRow, ...]
     as_of: date
     source: str
 
@@ -205,6 +207,9 @@ def _by_region() -> Mapping[str, tuple[Machine, ...]]:
         price = Price(row.purchase, row.zone, row.usd_hour, row.basis, row.as_of, row.source)
         prices.setdefault((row.region, row.machine_type), []).append(price)
     bands = {(row.region, row.machine_type): row for row in read(DATA / "interruptions.csv", InterruptionRow)}
+    placement: dict[tuple[str, str], list[PlacementRow]] = {}
+    for row in read(DATA / "placement.csv", PlacementRow):
+        placement.setdefault((row.region, row.machine_type), []).append(row)
     ways = {row.machine_type: row.ways for row in read(DATA / "sold_only_as.csv", WaysRow)}
     found: dict[str, list[Machine]] = {region: [] for region in geography.REGIONS}
     for offering in read(DATA / "offerings.csv", OfferingRow):
@@ -217,6 +222,7 @@ def _by_region() -> Mapping[str, tuple[Machine, ...]]:
             ways.get(offering.machine_type, ()),
             tuple(prices.get(at, ())),
             bands.get(at),
+            tuple(placement.get(at, ())),
         )
         found[geography.region(offering.region).name].append(made)
     return {region: tuple(offered) for region, offered in found.items()}
@@ -228,6 +234,7 @@ def _machine(
     ways: tuple[str, ...],
     prices: tuple[Price, ...],
     band: InterruptionRow | None,
+    placement: tuple[PlacementRow, ...],
 ) -> Machine:
     facts = kind.model_dump()
     return Machine(
@@ -237,4 +244,5 @@ def _machine(
         zones=offering.zones,
         prices=prices,
         interruption=band,
+        placement=placement,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from math import log
 from types import MappingProxyType
@@ -19,8 +19,10 @@ WORST = ">20%"
 # The share is of nodes of any age: most run for hours, not for all of the month. A node is taken to run for a day, so
 # that a share p of nodes is a hazard of -ln(1 - p) a day. Nothing is published of their ages: this is an assumption.
 RUN_HOURS = 24
-# A zone that asks nearly the on-demand price has hardly any spot to give, whatever its band says.
+# A zone that asks nearly the on-demand price, or whose placement score says that one machine is unlikely to be had, has
+# hardly any spot to give, whatever its band says: bands tell of the nodes that some people have.
 SCARCE = 0.7
+UNLIKELY = 1
 
 
 def band(machine: Machine) -> str:
@@ -31,29 +33,34 @@ def band(machine: Machine) -> str:
     return known.band
 
 
-def scarce(machine: Machine, usd: float) -> bool:
-    """Whether spot at this price is near the price on demand."""
-    on_demand = machine.on_demand_usd
-    return on_demand is not None and usd > SCARCE * on_demand
+def scarce(machine: Machine, zones: Collection[str] = ()) -> str:
+    """Why spot is hardly to be had in these zones, or in any; empty where it is, or nothing is known of it."""
+    spot, on_demand = machine.price(SPOT, zones), machine.on_demand_usd
+    if spot is not None and on_demand is not None and spot > SCARCE * on_demand:
+        return f"scarce: costs {spot / on_demand:.0%} of on demand"
+    scores = [row.score for row in machine.placement if not zones or row.zone in zones]
+    if scores and max(scores) <= UNLIKELY:
+        return f"scarce: placement score {max(scores)} of 10"
+    return ""
 
 
-def reclaims_per_hour(machine: Machine, usd: float | None = None) -> float:
-    """The hazard of one spot node, bought at `usd` an hour or at what is to be counted on."""
-    usd = machine.price(SPOT) if usd is None else usd
-    worst = usd is not None and scarce(machine, usd)
-    return -log(1 - BANDS[WORST if worst else band(machine) or WORST]) / RUN_HOURS
+def reclaims_per_hour(machine: Machine, zones: Collection[str] = ()) -> float:
+    """The hazard of one spot node in these zones, or in any."""
+    return -log(1 - BANDS[WORST if scarce(machine, zones) else band(machine) or WORST]) / RUN_HOURS
 
 
-def hours_lost_a_month(machine: Machine, usd: float, together: int, lost_hours: float) -> float:
+def hours_lost_a_month(machine: Machine, zones: Collection[str], together: int, lost_hours: float) -> float:
     """Hours of work that reclaims cost a spot node in a month that it runs."""
-    return reclaims_per_hour(machine, usd) * MONTH_HOURS * together * lost_hours
+    return reclaims_per_hour(machine, zones) * MONTH_HOURS * together * lost_hours
 
 
-def factor(machine: Machine, purchase: str, usd: float, together: int, lost_hours: float) -> float:
+def factor(
+    machine: Machine, purchase: str, zones: Collection[str], together: int, lost_hours: float
+) -> float:
     """How much dearer an hour of useful work is than an hour of the machine; 1 for what can't be taken back.
 
     A job over `together` nodes meets λ × together reclaims an hour, and each costs all of them `lost_hours`: the work
     since the last checkpoint, and the time until a new node has joined."""
     if purchase != SPOT:
         return 1.0
-    return 1 + reclaims_per_hour(machine, usd) * together * lost_hours
+    return 1 + reclaims_per_hour(machine, zones) * together * lost_hours

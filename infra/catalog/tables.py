@@ -94,6 +94,15 @@ class InterruptionRow(Row):
     band: Band
 
 
+class PlacementRow(Row):
+    """EC2's spot placement score of one machine in a zone: 10 is likely to be had, 1 is not."""
+
+    region: str
+    machine_type: str
+    zone: str
+    score: int = Field(ge=1, le=10)
+
+
 R = TypeVar("R", bound=Row)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from infra.pricing import services
-from infra.pricing.lines import NOTHING, STRENGTH, UNVERIFIED, CostRange, Fact, Line
+from infra.pricing.lines import NOTHING, STRENGTH, UNVERIFIED, CostRange, Fact, Line, Metered
 from infra.pricing.meters import METERED
 from infra.pricing.resources import Resource, ResourceGraph
+from infra.pricing.services import Meter
 from infra.settings.stack import Usage
 
 
@@ -81,19 +82,31 @@ class Estimate:
 def estimate(resources: Iterable[Resource], usage: Usage) -> Estimate:
     """The bill of a stack, in dollars without tax, the items in the order in which they were registered."""
     graph = ResourceGraph(resources, usage)
-    lines: dict[tuple[str, str], list[Line]] = {}
+    found: list[tuple[str, Line | Metered]] = []
     unpriced: Counter[str] = Counter()
     use: Counter[str] = Counter()
     for resource in graph.by_urn.values():
         if metered := METERED.get(resource.type):
-            for line in metered(resource, graph):
-                lines.setdefault((graph.component(resource), line.what), []).append(line)
+            found += [(graph.component(resource), line) for line in metered(resource, graph)]
         elif resource.type in services.by_use():
             use[resource.type] += 1
         elif not (services.is_free(resource.type) or _is_component(resource)):
             unpriced[resource.type] += 1
+    lines: dict[tuple[str, str], list[Line]] = {}
+    for component, line in _priced(found):
+        lines.setdefault((component, line.what), []).append(line)
     items = tuple(_item(component, what, same) for (component, what), same in lines.items())
     return Estimate(items, unpriced, use)
+
+
+def _priced(found: Sequence[tuple[str, Line | Metered]]) -> Iterator[tuple[str, Line]]:
+    """Every line with its price, which for a meter with tiers depends on all that the stack takes of it."""
+    taken: dict[Meter, CostRange] = {}
+    for _, line in found:
+        if isinstance(line, Metered) and line.count:
+            taken[line.meter] = taken.get(line.meter, NOTHING) + line.count
+    for component, line in found:
+        yield component, line.priced(taken.get(line.meter, NOTHING)) if isinstance(line, Metered) else line
 
 
 def _is_component(resource: Resource) -> bool:

@@ -67,14 +67,29 @@ class Line:
     facts: tuple[Fact, ...] = ()
 
 
+@dataclass(frozen=True)
+class Metered:
+    """So many units of a meter, whose tiers are for all that the stack takes of it; None where that can't be known."""
+
+    meter: Meter
+    count: CostRange | None
+
+    def priced(self, of_stack: CostRange) -> Line:
+        """At the price that a unit has on average, when the stack takes so many."""
+        each = CostRange(
+            *(self._average(units) for units in (of_stack.low, of_stack.expected, of_stack.high))
+        )
+        return Line(self.meter.what, self.count, each, each.expected, (Fact.of(self.meter),))
+
+    def _average(self, units: float) -> float:
+        return self.meter.cost(units) / units if units else 0.0
+
+
 def metered_line(
     graph: ResourceGraph, resource: Resource, meter: str, count: CostRange | None
-) -> Iterator[Line]:
+) -> Iterator[Line | Metered]:
     """A line of so many units of a meter at its price in the resource's region; none for none."""
     if count == NOTHING:
         return
     found = services.meter(meter, graph.region(resource))
-    if found is None:
-        yield Line(meter, count, None, None)
-    else:
-        yield Line(found.what, count, CostRange.always(found.usd), found.usd, (Fact.of(found),))
+    yield Metered(found, count) if found else Line(meter, count, None, None)

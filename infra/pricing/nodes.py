@@ -11,9 +11,9 @@ from infra.catalog.machines import MONTH_HOURS, Machine, Quote, machines
 from infra.contracts import labels
 from infra.geography import REGIONS
 from infra.pricing import node_counts
-from infra.pricing.lines import CostRange, Fact, Line, metered_line
+from infra.pricing.lines import CostRange, Fact, Line, Metered, metered_line
 from infra.pricing.node_counts import number
-from infra.pricing.resources import Resource, ResourceGraph
+from infra.pricing.resources import Resource, ResourceGraph, plain
 from infra.settings.purchase import (
     CAPACITY_BLOCK,
     FLEX_START,
@@ -26,6 +26,8 @@ from infra.settings.purchase import (
 NODE_GROUP, NODE_POOL = "aws:eks/nodeGroup:NodeGroup", "kubernetes:karpenter.sh/v1:NodePool"
 GKE_POOL, COMPUTE_CLASS = "gcp:container/nodePool:NodePool", "kubernetes:cloud.google.com/v1:ComputeClass"
 NODE_CLASS = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
+# Meters by the disk types of Google's nodes; GKE gives a balanced one where none is said.
+DISKS = {None: "gcp-disk", "pd-balanced": "gcp-disk", "hyperdisk-balanced": "gcp-hyperdisk"}
 TEMPLATE, SUBNET = "aws:ec2/launchTemplate:LaunchTemplate", "aws:ec2/subnet:Subnet"
 
 
@@ -85,26 +87,37 @@ def nodes_of(graph: ResourceGraph) -> list[Nodes]:
     return [*groups, *(_of_pool(pool, graph) for pool in graph.of(NODE_POOL))]
 
 
-def node_group(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
+def google_nodes(graph: ResourceGraph) -> list[CostRange | None]:
+    """How many nodes each pool on Google has."""
+    return [_counted(pool, graph).count for pool in graph.of(GKE_POOL)]
+
+
+def node_group(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
     """A managed node group: what stands is what is expected."""
     return _lines(_of_group(resource, graph), resource, graph, "gp3")
 
 
-def node_pool(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
+def node_pool(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
     """A Karpenter NodePool: nothing at least, its limit at most; expected is what the stack's own pods ask for."""
     return _lines(_of_pool(resource, graph), resource, graph, "gp3")
 
 
-def gke_pool(resource: Resource, graph: ResourceGraph) -> Iterator[Line]:
+def gke_pool(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
     """A GKE node pool: fixed, or between its limits; expected is then what the stack's own pods ask for. Of a chain the
     dearest node pool alone counts at its maximum: together they have the nodes of one pool."""
-    nodes = _of_gke_pool(resource, graph)
-    if nodes.count and _cheaper_in_chain(resource, nodes, graph):
-        nodes = replace(nodes, count=replace(nodes.count, high=nodes.count.expected))
-    return _lines(nodes, resource, graph, "gcp-disk")
+    nodes = _counted(resource, graph)
+    kind = plain(resource.inputs, "nodeConfig", "diskType")
+    return _lines(nodes, resource, graph, DISKS.get(kind, f"GiB of {kind}"))
 
 
-def _lines(nodes: Nodes, resource: Resource, graph: ResourceGraph, disk: str) -> Iterator[Line]:
+def _counted(pool: Resource, graph: ResourceGraph) -> Nodes:
+    nodes = _of_gke_pool(pool, graph)
+    if nodes.count and _cheaper_in_chain(pool, graph):
+        return replace(nodes, count=replace(nodes.count, high=nodes.count.expected))
+    return nodes
+
+
+def _lines(nodes: Nodes, resource: Resource, graph: ResourceGraph, disk: str) -> Iterator[Line | Metered]:
     usd, on_demand = nodes.usd, nodes.on_demand.quote if nodes.on_demand else None
     yield Line(
         _name(nodes),
@@ -208,7 +221,7 @@ def _elastic(
     return CostRange(held, min(max(held, expected), most), most)
 
 
-def _cheaper_in_chain(pool: Resource, nodes: Nodes, graph: ResourceGraph) -> bool:
+def _cheaper_in_chain(pool: Resource, graph: ResourceGraph) -> bool:
     """Whether a ComputeClass tries this node pool beside a dearer one; of two alike, the one that it tries later."""
     name = pool.inputs.get("name")
     for chain in graph.of(COMPUTE_CLASS):

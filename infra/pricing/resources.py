@@ -88,6 +88,13 @@ class ResourceGraph:
         return next((place for place in map(_region, providers) if place), "")
 
 
+def plain(tree: Any, *names: str) -> Any:
+    """The value at a path of names; None where there is none."""
+    for name in names:
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+    return tree
+
+
 def _region(provider: Resource | None) -> str:
     given = provider.inputs.get("region") if provider else None
     return given if isinstance(given, str) else ""

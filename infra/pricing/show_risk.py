@@ -17,7 +17,7 @@ from infra.settings.purchase import SPOT, in_words
 EXPLAINED = (
     "An hour of work costs price × (1 + reclaims an hour × nodes that stop together × hours lost). Reclaims: Spot "
     f"Advisor's band at its upper end, as the share of nodes that are taken within {risk.RUN_HOURS} hours (assumed); "
-    f"without a band, or where spot costs over {risk.SCARCE:.0%} of on demand, {risk.BANDS[risk.WORST]:.0%}"
+    f"without a band, or where spot is scarce, {risk.BANDS[risk.WORST]:.0%}"
 )
 
 
@@ -38,7 +38,7 @@ def _figures(region: str, pool: GpuPool) -> tuple[str, ...]:
     asked = Asked.by(pool, SPOT)
     offer = choose([region], asked).offers[0]
     on_demand = offer.machine.on_demand_usd
-    hours = risk.hours_lost_a_month(offer.machine, offer.usd, asked.together, asked.lost_hours)
+    hours = risk.hours_lost_a_month(offer.machine, offer.zones, asked.together, asked.lost_hours)
     return (
         offer.machine.machine_type,
         "unknown" if on_demand is None else f"{1 - offer.usd / on_demand:.0%}",
@@ -49,8 +49,8 @@ def _figures(region: str, pool: GpuPool) -> tuple[str, ...]:
 
 def _taken_back(offer: Offer) -> str:
     known = offer.machine.interruption
-    if risk.scarce(offer.machine, offer.usd):
-        return "scarce: spot costs nearly what on demand does"
+    if why := risk.scarce(offer.machine, offer.zones):
+        return why
     if known is None:
         return "unknown"
     old = "" if risk.band(offer.machine) else ", too old beside the prices"

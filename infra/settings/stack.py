@@ -40,7 +40,10 @@ class Currency(Model):
 class Usage(Model):
     """What a month is assumed to carry, for the price: GiB stored and moved, millions of requests and events.
 
-    Nothing enforces it. `lake_gib` is all that the lake holds; `log_gib` what is written to logs in a month.
+    Nothing enforces it. `lake_gib` is all that the lake holds, `lake_written_gib` what is written to it in a month,
+    `checkpoint_gib_per_day` what of its checkpoints is overwritten or deleted in a day; `log_gib` what is written to
+    logs in a month. `guardduty_flow_gib` are flow logs and DNS queries that GuardDuty reads, without those of nodes
+    that have its agent; `malware_scan_gib` the disks that it scans after a finding.
     """
 
     lake_gib: float = Field(default=2000, ge=0)
@@ -50,6 +53,13 @@ class Usage(Model):
     endpoint_gib: float = Field(default=200, ge=0)
     internet_gib: float = Field(default=50, ge=0)
     audit_events_millions: float = Field(default=20, ge=0)
+    management_events_millions: float = Field(default=2, ge=0)
+    guardduty_flow_gib: float = Field(default=25, ge=0)
+    malware_scan_gib: float = Field(default=0, ge=0)
+    kms_requests_millions: float = Field(default=0.6, ge=0)
+    lake_written_gib: float = Field(default=200, ge=0)
+    checkpoint_gib_per_day: float = Field(default=20, ge=0)
+    prometheus_samples_millions: float = Field(default=900, ge=0)
 
 
 class Settings(Model):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from infra import catalog, geography
 from infra.catalog import Asked, NoMachineError, choose, choose_for, everywhere, risk
 from infra.catalog.machines import Machine, Price
-from infra.catalog.tables import DATA, InterruptionRow, PriceRow, read
+from infra.catalog.tables import DATA, InterruptionRow, PlacementRow, PriceRow, read
 from infra.settings.pools import GpuPool
 
 MUMBAI = ["ap-south-1"]
@@ -23,6 +23,7 @@ ROWS: dict[tuple[str, str], list[PriceRow]] = {}
 for price in read(DATA / "prices.csv", PriceRow):
     ROWS.setdefault((price.region, price.machine_type), []).append(price)
 BANDS = read(DATA / "interruptions.csv", InterruptionRow)
+SCORES = read(DATA / "placement.csv", PlacementRow)
 GPUS = sorted({found.gpu for found in everywhere() if found.gpu})
 
 asked = st.builds(
@@ -59,14 +60,27 @@ def usd_of(m: Machine, way: str, wanted: Asked) -> float | None:
     return min(figures) if wanted.one_zone else statistics.median(figures)
 
 
-def reclaims(m: Machine, usd: float) -> float:
+def reclaims(m: Machine, usd: float, wanted: Asked) -> float:
     """A day loses the share of the band: the last, where spot is scarce or nothing is known of today's market."""
-    rows = ROWS.get((m.region, m.machine_type), [])
+    rows = ROWS[m.region, m.machine_type]
     newest = max(row.as_of for row in rows)
     band = next((b for b in BANDS if (b.region, b.machine_type) == (m.region, m.machine_type)), None)
     dear = next((row.usd_hour for row in rows if row.purchase == "on-demand"), None)
-    blind = band is None or (newest - band.as_of).days > 90 or (dear is not None and usd / dear > 0.7)
-    share = 0.3 if blind else risk.BANDS[band.band]
+    zones = [
+        row.zone for row in rows if row.purchase == "spot" and row.zone and wanted.zone in (row.zone, None)
+    ]
+    if wanted.zone and wanted.zone not in m.zones:
+        zones = [row.zone for row in rows if row.purchase == "spot" and row.zone]
+    if wanted.one_zone:
+        at = [
+            row.zone for row in rows if row.purchase == "spot" and row.usd_hour == usd and row.zone in zones
+        ]
+        zones = sorted(at)[:1]
+    mine = [s for s in SCORES if (s.region, s.machine_type) == (m.region, m.machine_type)]
+    scores = [s.score for s in mine if s.zone in zones or not zones]
+    blind = band is None or (newest - band.as_of).days > 90
+    scarce = (dear is not None and usd / dear > 0.7) or (scores and max(scores) == 1)
+    share = 0.3 if blind or scarce else risk.BANDS[band.band]
     return -math.log(1 - share) / 24
 
 
@@ -96,7 +110,7 @@ def brute_force(where: list[str], wanted: Asked) -> list[tuple[float, str, str, 
             if any(forbidden) or usd is None:
                 continue
             together = 1 if wanted.fabric == "none" else wanted.nodes
-            losses = reclaims(m, usd) * together * wanted.lost_hours if way == "spot" else 0
+            losses = reclaims(m, usd, wanted) * together * wanted.lost_hours if way == "spot" else 0
             found.append((usd * (1 + losses), m.machine_type, m.region, way))
     return sorted(found)
 
@@ -147,29 +161,39 @@ def test_all_of_india_is_compared() -> None:
     assert [offer.machine.region for offer in chosen.offers] == ["ap-south-2", "ap-south-1"]
 
 
-def banded(band: str | None, as_of: date = date(2026, 11, 1)) -> Machine:
-    known = band and InterruptionRow(
-        region="ap-south-1", machine_type="g6.xlarge", band=band, as_of=as_of, source="test"
-    )
-    price = Price("spot", "", 0.3, "observed", date(2026, 11, 1), "test")
-    dear = replace(price, purchase="on-demand", usd=1.0)
+def banded(
+    band: str | None, as_of: date = date(2026, 11, 1), usd: float = 0.3, score: int | None = None
+) -> Machine:
+    at = {"region": "ap-south-1", "machine_type": "g6.xlarge", "as_of": as_of, "source": "test"}
+    price = Price("spot", "", usd, "observed", date(2026, 11, 1), "test")
     return replace(
-        catalog.machine("ap-south-1", "g6.xlarge"), interruption=known or None, prices=(price, dear)
+        catalog.machine("ap-south-1", "g6.xlarge"),
+        interruption=InterruptionRow(band=band, **at) if band else None,
+        placement=(PlacementRow(zone="aps1-az1", score=score, **at),) if score else (),
+        prices=(price, replace(price, purchase="on-demand", usd=1.0)),
     )
 
 
 def test_a_band_counts_while_it_tells_of_the_market_of_the_prices() -> None:
     calm, rough = banded("<5%"), banded(">20%")
-    assert risk.factor(calm, "spot", 0.3, 64, 24) < risk.factor(rough, "spot", 0.3, 64, 24)
-    assert risk.factor(rough, "on-demand", 1.0, 64, 24) == 1
-    for unknown in (banded(None), banded("<5%", date(2026, 8, 1))):
-        assert risk.factor(unknown, "spot", 0.3, 64, 24) == risk.factor(rough, "spot", 0.3, 64, 24)
+    assert risk.factor(calm, "spot", (), 64, 24) < risk.factor(rough, "spot", (), 64, 24)
+    assert risk.factor(rough, "on-demand", (), 64, 24) == 1
+    for unknown in (banded(None), banded("<5%", date(2026, 7, 1))):
+        assert risk.factor(unknown, "spot", (), 64, 24) == risk.factor(rough, "spot", (), 64, 24)
 
 
-def test_spot_near_the_price_on_demand_is_scarce_whatever_its_band() -> None:
-    calm = banded("<5%")
-    assert risk.reclaims_per_hour(calm, 0.69) == risk.reclaims_per_hour(calm)
-    assert risk.reclaims_per_hour(calm, 0.71) == risk.reclaims_per_hour(banded(">20%"))
+def test_scarce_spot_counts_as_the_worst_whatever_its_band() -> None:
+    worst = risk.reclaims_per_hour(banded(">20%"))
+    for calm, scarce in (
+        (banded("<5%", usd=0.69), ""),
+        (banded("<5%", usd=0.71), "scarce: costs 71% of on demand"),
+        (banded("<5%", score=3), ""),
+        (banded("<5%", score=1), "scarce: placement score 1 of 10"),
+    ):
+        assert risk.scarce(calm) == scarce
+        assert (risk.reclaims_per_hour(calm) == worst) == bool(scarce)
+    elsewhere = banded("<5%", score=1)
+    assert not risk.scarce(elsewhere, ["aps1-az3"]), "of that zone nothing is known"
 
 
 @pytest.mark.parametrize("band", risk.BANDS)

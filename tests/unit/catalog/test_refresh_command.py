@@ -163,7 +163,7 @@ def test_a_machine_priced_anew_by_zone_keeps_no_other_price_of_that_way(tables_f
         ]
         assert kept == [row]
     gone = {change.key for change in changes if change.kind == "gone" and change.table == "prices"}
-    assert ("ap-south-1", "g6e.xlarge", "spot", "") in gone
+    assert ("ap-south-1", "g6e.xlarge", "spot", "aps1-az3") in gone
     assert ("ap-south-1", "p5.48xlarge", "spot", "aps1-az1") in gone
     assert any(row.machine_type == "p5.48xlarge" and row.purchase == "on-demand" for row in made.prices)
 

@@ -185,8 +185,14 @@ def test_a_capacity_block_is_named_by_its_launch_template() -> None:
 
 
 def test_a_machine_without_a_price_is_listed_and_not_summed() -> None:
-    month = billed(pool(**{"node.kubernetes.io/instance-type": ["g7e.2xlarge"]}), pods("serve", 1, 1))
-    assert [item.what for item in month.unknown] == ["g7e.2xlarge spot"]
+    lacks = next(one for one in machines("ap-south-2") if one.gpu_count and one.on_demand_usd is None)
+    asked = {
+        "node.kubernetes.io/instance-type": [lacks.machine_type],
+        "topology.kubernetes.io/zone": ["ap-south-2a"],
+        "karpenter.sh/capacity-type": ["on-demand"],
+    }
+    month = billed(pool(**asked), pods("serve", 8, 1))
+    assert [item.what for item in month.unknown] == [f"{lacks.machine_type} on-demand"]
     assert month.total == NOTHING
 
 
@@ -233,7 +239,7 @@ def test_logs_are_paid_when_they_come_in_and_while_they_are_kept() -> None:
     group = made("aws:cloudwatch/logGroup:LogGroup", retentionInDays=365)
     month = lines(billed(group, log_gib=10))
     assert month["GiB of logs taken in"][0].expected == 10
-    assert month["GiB of logs kept"][0].expected == pytest.approx(120)
+    assert month["GiB of logs kept, compressed"][0].expected == pytest.approx(0.15 * 120)
 
 
 def test_components_are_the_outermost() -> None:
@@ -299,6 +305,132 @@ def test_of_a_chain_of_google_only_the_first_way_is_expected() -> None:
     assert said["g2-standard-4 spot"][0].expected == 1.5
 
 
+def test_a_chain_of_google_is_full_once_at_its_dearest_way() -> None:
+    def rung(name: str, way: dict[str, Any], said: str | None) -> Resource:
+        config = {
+            "machineType": "g2-standard-4",
+            **way,
+            "resourceLabels": {"expected-nodes": said} if said else {},
+        }
+        made = gke_pool(
+            config, name=name, autoscaling={"totalMaxNodeCount": 4}, nodeLocations=["asia-south1-a"]
+        )
+        return replace(made, urn=f"urn::pool::{name}")
+
+    priorities = [{"nodepools": ["serve-spot"]}, {"nodepools": ["serve-on-demand"]}]
+    chain = Resource(
+        "kubernetes:cloud.google.com/v1:ComputeClass",
+        "urn::class",
+        {"spec": {"priorities": priorities}},
+        "",
+        MUMBAI.urn,
+    )
+    ways = [rung("serve-spot", {"spot": True}, "2"), rung("serve-on-demand", {}, "0")]
+    month = lines(estimate([MUMBAI, chain, *ways], NO_USAGE))
+    assert month["g2-standard-4 spot"][0] == CostRange(0, 2, 2)
+    assert month["g2-standard-4 on-demand"][0] == CostRange(0, 0, 4)
+
+
+FEATURE, DETECTOR = "aws:guardduty/detectorFeature:DetectorFeature", "aws:guardduty/detector:Detector"
+
+
+def test_the_price_of_a_unit_falls_with_all_that_the_stack_takes() -> None:
+    sizes = dict.fromkeys(("minSize", "desiredSize", "maxSize"), 200)
+    group = made("aws:eks/nodeGroup:NodeGroup", instanceTypes=["m6a.xlarge"], scalingConfig=sizes)
+    count, usd = lines(billed(group, made(FEATURE, name="RUNTIME_MONITORING")))[
+        "vCPU under GuardDuty's runtime monitoring"
+    ]
+    assert count.expected == 800
+    assert usd
+    assert usd.expected == pytest.approx(500 * 1.5 + 300 * 0.75)
+
+
+def test_tiers_are_for_the_whole_stack_and_not_for_each_resource() -> None:
+    two = [made("aws:ec2/internetGateway:InternetGateway", name) for name in "ab"]
+    assert billed(*two, internet_gib=90).total == NOTHING
+    assert billed(*two, internet_gib=150).total.expected == pytest.approx(50 * 0.1093)
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+def test_more_never_costs_less(some: float, more: float) -> None:
+    for name in ("internet-gib", "guardduty-vcpu", "kms-requests", "gmp-samples", "s3-STANDARD"):
+        found = meter(name, "ap-south-1")
+        assert found
+        assert found.cost(some) <= found.cost(some + more)
+
+
+def test_what_guardduty_reads_without_a_feature_is_paid() -> None:
+    month = lines(billed(made(DETECTOR), management_events_millions=2, guardduty_flow_gib=25))
+    assert {what: usd.expected for what, (_, usd) in month.items() if usd} == {
+        "million management events in GuardDuty": 8,
+        "GiB of flow and DNS logs in GuardDuty": 25,
+    }
+
+
+def test_a_feature_that_has_no_price_is_named() -> None:
+    month = billed(made(FEATURE, name="LAMBDA_NETWORK_LOGS"))
+    assert [item.what for item in month.unknown] == ["GuardDuty's LAMBDA_NETWORK_LOGS"]
+    assert lines(billed(made(FEATURE, name="EBS_MALWARE_PROTECTION"), malware_scan_gib=10))
+
+
+def test_checkpoints_that_were_overwritten_are_kept_and_paid() -> None:
+    bucket = made("aws:s3/bucket:Bucket", "lake-checkpoints")
+    rules = [{"noncurrentVersionExpiration": {"noncurrentDays": 14}}]
+    lifecycle = made(
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        sources={"bucket": [bucket.urn]},
+        rules=rules,
+    )
+    month = lines(billed(bucket, lifecycle, checkpoint_gib_per_day=100))
+    assert month["GiB in S3 Standard"][0].expected == 1400
+    for_a_year = lines(billed(bucket, checkpoint_gib_per_day=100))
+    assert for_a_year["GiB in S3 Standard"][0].expected == 36500
+
+
+def test_a_replica_is_stored_again_and_what_is_written_is_moved() -> None:
+    there = Resource("pulumi:providers:aws", "urn::there", {"region": "ap-south-2"})
+    ours, logs = made("aws:s3/bucket:Bucket", "raw"), made("aws:s3/bucket:Bucket", "logs")
+    copy = replace(made("aws:s3/bucket:Bucket", "copy"), provider=there.urn)
+    kind = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
+    both_ways = [
+        made(kind, "out", sources={"rules": [copy.urn]}),
+        replace(made(kind, "back", sources={"rules": [ours.urn]}), provider=there.urn),
+    ]
+    whole = billed(there, ours, logs, copy, *both_ways, lake_gib=200, lake_written_gib=50)
+    month = lines(whole)
+    stored = [item.count.expected for item in whole.items if item.what == "GiB in S3 Standard"]
+    assert stored == [100, 100, 100]
+    count, usd = month["GiB replicated to the other region"]
+    assert (count.expected, usd and usd.expected) == (25, pytest.approx(25 * 0.086)), "half of it each way"
+
+
+def test_nat_of_google_is_paid_by_its_nodes_up_to_32() -> None:
+    nat = Resource("gcp:compute/routerNat:RouterNat", "urn::nat", {}, "", MUMBAI.urn)
+    config = {"machineType": "e2-standard-4"}
+    for nodes, paid in ((3, 3), (40, 32)):
+        month = lines(estimate([MUMBAI, nat, gke_pool(config, nodeCount=nodes)], NO_USAGE))
+        assert month["node behind Cloud NAT"][0] == CostRange.always(paid)
+        assert month["address of Cloud NAT"][0] == CostRange.always(1)
+
+
+def test_conditions_on_metrics_are_paid_and_those_on_logs_are_not() -> None:
+    def policy(*conditions: dict[str, Any]) -> Resource:
+        kind = "gcp:monitoring/alertPolicy:AlertPolicy"
+        return Resource(kind, "urn::policy", {"conditions": list(conditions)}, "", MUMBAI.urn)
+
+    assert not estimate([MUMBAI, policy({"conditionMatchedLog": {}})], NO_USAGE).items
+    (item,) = estimate([MUMBAI, policy({"conditionPrometheusQueryLanguage": {}})], NO_USAGE).items
+    assert item.count == CostRange.always(1)
+
+
+def test_every_line_says_what_its_price_rests_on() -> None:
+    month = billed(pool(), pods("serve", 1, 1), made("aws:kms/key:Key"), made(DETECTOR), guardduty_flow_gib=1)
+    bases = {item.what: item.basis for item in month.items}
+    assert bases["g6.xlarge spot"] == "observed"
+    assert bases["GiB of flow and DNS logs in GuardDuty"] == "derived"
+    assert all(item.as_of and item.sources for item in month.items)
+
+
 def test_a_bucket_in_two_regions_costs_more() -> None:
     def gcs(**inputs: Any) -> float:
         found = Resource("gcp:storage/bucket:Bucket", "urn::gcs", inputs, "", MUMBAI.urn)
@@ -317,7 +449,7 @@ def test_no_type_is_in_two_tables(type_: str) -> None:
 def test_a_price_is_of_the_region_or_of_both() -> None:
     found = meter("eks-cluster", "ap-south-2")
     assert found
-    assert found.usd == pytest.approx(73)
+    assert found.cost(1) == pytest.approx(73)
     assert meter("no such meter", "ap-south-1") is None
 
 

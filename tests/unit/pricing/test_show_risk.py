@@ -31,6 +31,7 @@ def test_a_pool_says_what_spot_saves_and_what_a_reclaim_costs_it() -> None:
     best = choose([MUMBAI], Asked.by(chain, "spot")).offers[0]
     known = best.machine.interruption
     assert known
+    assert not risk.scarce(best.machine, best.zones)
     saves = f"{1 - best.usd / (best.machine.on_demand_usd or 0):.0%}"
     hours = -log(1 - risk.BANDS[known.band]) / risk.RUN_HOURS * MONTH_HOURS
     about = (
