@@ -17,10 +17,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from infra import catalog
+from infra.catalog.exchange_rate import doubt
 from infra.pricing.estimate import Estimate, Item, estimate
 from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
-from infra.pricing.show_estimate import LEFT_OUT, show_estimate
+from infra.pricing.show_estimate import GST, LEFT_OUT, MARKS, show_estimate
 from infra.settings import Settings
 
 from . import cloud
@@ -161,6 +162,9 @@ def as_json(
         "onDemandInr": _inr(month.on_demand, rate),
         "components": [{"name": name, **_inr(usd, rate)} for name, usd in month.components.items()],
         "items": [_item(item, rate) for item in month.items],
+        "restsOnInr": {basis: round(usd * rate) for basis, usd in month.by_basis.items()},
+        "rateDoubted": doubt(settings.currency, date.today()),
+        "gst": GST,
         "unpriced": dict(month.unpriced),
         "byUse": dict(month.by_use),
         "leftOut": LEFT_OUT,
@@ -180,6 +184,10 @@ def _item(item: Item, rate: float) -> dict[str, Any]:
         "count": vars(item.count),
         "inr": _inr(item.usd, rate) if item.usd else None,
         "onDemandInr": _inr(item.on_demand_usd, rate) if item.on_demand_usd else None,
+        "basis": item.basis,
+        "mark": MARKS[item.basis].strip(),
+        "asOf": item.as_of.isoformat() if item.as_of else None,
+        "sources": item.sources,
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from infra.pricing.estimate import Estimate
 from infra.pricing.rupees import format_inr
+from infra.pricing.show_estimate import rests_on
 from infra.settings import Settings
 from policies.record import name_of
 from policies.reports import markdown
@@ -38,6 +39,7 @@ def rupees_section(money: Sequence[Change], month: Estimate, settings: Settings)
     total = month.total.expected * settings.currency.usd_inr
     difference = sum(change.difference for change in money)
     text = f"### ₹ a month: {format_inr(total)}, {signed(difference) if money else 'no difference'}\n"
+    text += f"\n{rests_on(month, settings.currency)}\n\n"
     if not money:
         return f"{text}\n"
     rows = [

@@ -60,6 +60,15 @@ class Estimate:
         return sum((item.on_demand_usd for item in self.items if item.on_demand_usd), NOTHING)
 
     @property
+    def by_basis(self) -> Mapping[str, float]:
+        """USD a month, as expected, by what the prices rest on, the surest first."""
+        sums: dict[str, float] = dict.fromkeys(STRENGTH, 0.0)
+        for item in self.items:
+            if item.usd:
+                sums[item.basis] += item.usd.expected
+        return sums
+
+    @property
     def components(self) -> Mapping[str, CostRange]:
         """USD a month of each component, the dearest first."""
         sums: dict[str, CostRange] = {}

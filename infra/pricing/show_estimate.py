@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from infra.catalog.exchange_rate import doubt
 from infra.pricing import services
 from infra.pricing.estimate import Estimate, Item
-from infra.pricing.lines import NOTHING, CostRange
+from infra.pricing.lines import DERIVED, NOTHING, OBSERVED, UNVERIFIED, CostRange
 from infra.pricing.rupees import format_inr
 from infra.settings.stack import Budget, Currency
 
-LEFT_OUT = "traffic between zones, a load balancer's capacity units, support plans, savings plans"
+LEFT_OUT = (
+    "traffic between zones, a load balancer's capacity units, snapshots of disks, support plans, savings plans and "
+    "committed use"
+)
+MARKS = {OBSERVED: "", DERIVED: " ~", UNVERIFIED: " ?"}
+GST = "a firm with a GSTIN takes it back as input tax credit: for it the figure without is the cost"
 
 
 def show_estimate(
@@ -29,13 +36,27 @@ def show_estimate(
     colour = "green" if share <= 1 else "red"
     console.print(
         f"expected with {currency.gst_percent:g} % GST: {format_inr(expected * tax)}; "
-        f"[{colour}]{share:.0%} of the budget of {format_inr(budget.monthly_inr)}[/] without it"
+        f"[{colour}]{share:.0%} of the budget of {format_inr(budget.monthly_inr)}[/] without it ({GST})",
+        soft_wrap=True,
     )
+    console.print(rests_on(bill, currency), soft_wrap=True)
+    if doubted := doubt(currency, date.today()):
+        console.print(f"[yellow]{doubted}[/]", soft_wrap=True)
     show_gaps(bill, console)
     console.print(
         f"[dim]₹{currency.usd_inr:g} to the dollar (setting of {currency.as_of}); prices and their dates: "
         f"infra/catalog/data; left out: {LEFT_OUT}[/]",
         soft_wrap=True,
+    )
+
+
+def rests_on(bill: Estimate, currency: Currency) -> str:
+    """One sentence on how sure the sum is."""
+    inr = {basis: format_inr(usd * currency.usd_inr) for basis, usd in bill.by_basis.items()}
+    total = format_inr(bill.total.expected * currency.usd_inr)
+    return (
+        f"of {total} expected, {inr[OBSERVED]} rests on observed prices, {inr[DERIVED]} on derived ones (~) and "
+        f"{inr[UNVERIFIED]} on list prices that were not verified (?)"
     )
 
 
@@ -63,7 +84,8 @@ def _table(bill: Estimate, currency: Currency, *, details: bool) -> Table:
         table.add_row(component, *_figures(usd, plain[component].expected, currency), style=style)
         for item in bill.items if details else ():
             if item.component == component:
-                table.add_row(f"  {_quantity(item)} {item.what}", *_priced(item, currency))
+                what = f"  {_quantity(item)} {item.what}{MARKS[item.basis]}"
+                table.add_row(escape(what), *_priced(item, currency))
     table.add_section()
     table.add_row("total", *_figures(bill.total, bill.on_demand.expected, currency), style="bold")
     return table

@@ -47,9 +47,8 @@ def test_the_page_needs_nothing_from_outside(results: list[show.Result]) -> None
 
 def test_the_data_is_json_with_rupees_at_the_stacks_rate(results: list[show.Result]) -> None:
     local = json.loads(show.as_json(RUN, results))["designs"][0]
-    assert local["inr"] == pytest.approx(
-        local["account"]["lines"][0]["usd"] * 88.5 + 43 * 0.9664 * 88.5, rel=1e-3
-    )
+    rate = results[0].design.currency.usd_inr
+    assert local["inr"] == pytest.approx((local["account"]["lines"][0]["usd"] + 43 * 0.9664) * rate, rel=1e-3)
     assert local["gpu_hours"]["lost"] == 4
 
 
@@ -114,7 +113,7 @@ def test_bad_input_ends_in_one_message(
 
 def test_pools_of_a_file_stand_in_for_the_stacks(tmp_path: Path) -> None:
     file = tmp_path / "big.yaml"
-    file.write_text("- {name: train, gpu: L4, gpusPerNode: 8, maxNodes: 1}\n")
+    file.write_text("- {name: train, gpu: L4, gpusPerNode: 4, maxNodes: 1}\n")
     read = design.read(str(file), "local")
     assert (read.name, list(read.pools), read.region) == ("big", ["train"], "ap-south-1")
 
