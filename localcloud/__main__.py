@@ -17,7 +17,7 @@ from policies.profiles import NoSuchProfile, file_of
 from policies.record import NoRecord
 
 from . import bench as benchmark
-from . import bench_against, cloud, cost, doctor, faults, summary, toolchain
+from . import bench_against, cloud, clusters, cost, doctor, faults, summary, toolchain, waiting
 from .alarm import alarm
 from .engine import EngineError, Outcome, Stack
 from .preflight.command import preflight
@@ -26,6 +26,9 @@ from .reclaim import reclaim
 from .review import review
 from .simulate.command import simulate
 from .stacks import settings_of
+
+# So that the summary shows nodes: on the local cloud they come within seconds, or the catalogue has none.
+SETTLE_SECONDS = 60
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The local cloud of india-ai-infra.")
 app.command()(simulate)
@@ -65,6 +68,8 @@ def up(stack: StackName = "local", profile: ProfileName = "default") -> None:
         raise EngineError(reason)
     if not preview.unchanged:
         _run(opened.up, "Update", sum(preview.changes.values()))
+        with step("Nodes for what the update did not wait for"):
+            waiting.settle(clusters.recorded(), SETTLE_SECONDS)
     summary.show(opened, said, preview)
 
 
@@ -116,6 +121,7 @@ def examine(stack: StackName = "local") -> None:
     """List what a broken run left behind: processes, cloud resources that the state does not know."""
     left = doctor.leftovers(stack)
     doctor.show(left)
+    summary.show_waiting(waiting.settle(clusters.recorded(), 0))
     if left:
         raise typer.Exit(1)
 

@@ -29,11 +29,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from infra.platform.managed_prometheus import API_VERSION as MANAGED
+from infra.platform.managed_prometheus import of_cluster
 from infra.platform.monitoring import metric_names
 
 from . import alert_delivery, cloud, log_filters, toolchain
-from .alert_delivery import Topic, statements
+from .alert_delivery import Topic
 from .engine import Stack
+from .permissions.iam_policies import statements
 from .progress import console, step
 from .stacks import settings_of
 
@@ -153,7 +155,7 @@ def prometheus(
 
 def logging(resources: Sequence[Mapping[str, Any]]) -> Iterator[Alert]:
     """Each log-based alert policy of the stack, with a recorded log entry that it is for."""
-    entries = [told["entry"] for told in json.loads(ENTRIES.read_text()).values()]
+    entries = recorded_entries(*_gke(resources))
     for found, conditions in _policies(resources, ON_LOGS):
         filters = [one["filter"] for one in conditions]
         people = _people(found, resources)
@@ -163,6 +165,18 @@ def logging(resources: Sequence[Mapping[str, Any]]) -> Iterator[Alert]:
             continue
         why = "" if people else NO_CHANNEL
         yield Alert(LOGGING, rule, through, people, why, found["documentation"]["content"])
+
+
+def recorded_entries(cluster: str, location: str) -> list[Any]:
+    """Log entries as Google documents or records them; those of a cluster are of this one."""
+    told = ENTRIES.read_text().replace('"CLUSTER"', json.dumps(cluster))
+    return [one["entry"] for one in json.loads(told.replace('"LOCATION"', json.dumps(location))).values()]
+
+
+def _gke(resources: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """The name and the place of the stack's cluster on Google; empty where it has none."""
+    of = [one["outputs"] for one in _of(resources, "gcp:container/cluster:Cluster")]
+    return (of[0]["name"], of[0]["location"]) if of else ("", "")
 
 
 def _through_cloud_monitoring(
@@ -192,7 +206,7 @@ def _policy_lacks(
     cluster: str,
 ) -> str:
     """What keeps a policy from firing when the rule does; empty where nothing does."""
-    if condition["query"] != alert["expr"]:
+    if condition["query"] != of_cluster(alert["expr"], *_gke(resources)):
         return f"its policy evaluates another expression: {condition['query']}"
     kept = [
         rule["regex"]
@@ -320,7 +334,7 @@ def _role_of(
         for role in roles
         for policy in aws("iam").list_role_policies(RoleName=role)["PolicyNames"]
     ]
-    return [statement for document in documents for statement in statements(json.dumps(document))]
+    return [statement for document in documents for statement in statements(document)]
 
 
 def _transformed(transformer: Mapping[str, Any], event: Mapping[str, Any]) -> str:

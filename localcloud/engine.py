@@ -23,7 +23,7 @@ from policies.profiles import file_of
 from policies.record import FILE as FINDINGS
 from policies.record import read
 
-from . import deployer
+from . import deployer, google_deployer, google_networks
 from .faults import Fault, causes, told
 from .paths import PROJECT, bin_dir, run_dir
 
@@ -77,7 +77,9 @@ class Stack:
     ) -> None:
         self.name = name
         self.config_file = config_file or project / f"Pulumi.{name}.yaml"
-        env = {**env, **deployer.environment(self.config_file)} if self.config_file.exists() else env
+        if self.config_file.exists():
+            callers = (deployer, google_deployer)
+            env = env | {k: v for caller in callers for k, v in caller.environment(self.config_file).items()}
         self._env = {**os.environ, **env}
         self._project = project
         self.pack, self.profile = POLICIES, "default"
@@ -114,7 +116,7 @@ class Stack:
         """
         self._workspace()
         command = [bin_dir() / "pulumi", "preview", "--stack", self.name, "--json", "--show-sames"]
-        env = self._env
+        env = {**self._env, **google_networks.environment(self.config_file)}
         if findings:
             command += ["--policy-pack", POLICIES, "--policy-pack-config", file_of(self.profile)]
             env = {**env, FINDINGS: str(findings)}

@@ -19,6 +19,12 @@ _PROTECTED = re.compile(
     r'unable to (?:replace|delete) resource "(urn:[^"]+)"'
     r'|resource "(urn:[^"]+)" cannot be deleted\s+because it is protected'
 )
+# EKS, and the provider for GKE, of a node pool that must stand when there are no machines.
+_NO_MACHINES = re.compile(r"AsgInstanceLaunchFailures|NodePool \S+ was created in the error state")
+_LATER = (
+    "The cloud has none of the pool's machines now. Run it again later, or let the pool grow from zero (`elastic: "
+    "true`, or no `minNodes`), give it another `zone`, or buy it another way (`purchase`)."
+)
 # A cluster is made in its network, and its nodes and their disks are in the cluster.
 _NETWORKS = ("aws:ec2/vpc:Vpc", "gcp:compute/network:Network", "gcp:compute/subnetwork:Subnetwork")
 _CLUSTERS = ("aws:eks/cluster:Cluster", "gcp:container/cluster:Cluster")
@@ -34,7 +40,8 @@ class Fault:
 
     @property
     def shown(self) -> str:
-        return " ".join([*self.urn.split("::")[2:], self.message])
+        way = [f"\n{_LATER}"] if _NO_MACHINES.search(self.message) else []
+        return " ".join([*self.urn.split("::")[2:], self.message, *way])
 
 
 # URN → the properties whose change replaces the resource.

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 NODE_CLASS = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
 CAPACITY_TYPE = "karpenter.sh/capacity-type"
 READY_SECONDS = 60
-# Karpenter's kwok provider takes this off every instance type; we add it, for our numbers are what pods can ask for.
+# Karpenter's kwok provider takes this off every instance type; we add it, for our numbers are what pods can ask for. No
+# machine gets more than its vCPUs, though, by which limits count: pods of the small ones have up to 30m less.
 OVERHEAD_CPU_MILLI = 100
 OVERHEAD_MEMORY_MIB = 10
 
@@ -146,9 +147,15 @@ def name_of(machine: Machine) -> str:
 
 
 def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str, Any]:
-    """A machine in the form of sigs.k8s.io/karpenter/kwok/cloudprovider/instance_types.json, at 1.14.1."""
+    """A machine in the form of sigs.k8s.io/karpenter/kwok/cloudprovider/instance_types.json, at 1.14.1.
+
+    Spot that is out is left out: kwok takes every offering for available.
+    """
+    from .providers.aws_habits import without_spot
+
+    ways = ("on-demand",) if machine.machine_type in without_spot() else ("spot", "on-demand")
     resources = nodes.allocatable(machine)
-    cpu = int(resources["cpu"].removesuffix("m")) + OVERHEAD_CPU_MILLI
+    cpu = _cpu_milli(machine)
     memory = int(resources["memory"].removesuffix("Mi")) + OVERHEAD_MEMORY_MIB
     return {
         "name": name_of(machine),
@@ -158,7 +165,7 @@ def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str,
         "offerings": [
             _offering(capacity_type, zone_names[zone], price)
             for zone in machine.zones
-            for capacity_type in ("spot", "on-demand")
+            for capacity_type in ways
             if zone in zone_names and (price := _price(machine, capacity_type, zone)) is not None
         ],
     }
@@ -174,8 +181,12 @@ def limits(machine: Machine, count: int) -> dict[str, str]:
     """The limits of a NodePool that may have `count` nodes of one machine type."""
     if machine.gpu_count:
         return {"nvidia.com/gpu": str(count * machine.gpu_count)}
-    cpu = int(nodes.allocatable(machine)["cpu"].removesuffix("m")) + OVERHEAD_CPU_MILLI
-    return {"cpu": f"{count * cpu}m"}
+    return {"cpu": f"{count * _cpu_milli(machine)}m"}
+
+
+def _cpu_milli(machine: Machine) -> int:
+    allocatable = int(nodes.allocatable(machine)["cpu"].removesuffix("m"))
+    return min(allocatable + OVERHEAD_CPU_MILLI, machine.vcpus * 1000)
 
 
 def _offering(capacity_type: str, zone: str, price: float) -> dict[str, Any]:

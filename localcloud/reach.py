@@ -76,8 +76,7 @@ def _eks(cluster: ClusterAccess, record: dict[str, Any], store: Store, proxied: 
 
     api = Api()
     if not _eks_admits(api, cluster, record, proxied):
-        groups = f"no rule of {record['clusterSecurityGroupId']} lets a deployer in on port {API}"
-        return _told(TIME_OUT, cluster, f"{groups}{'' if proxied else ' without a tunnel'}")
+        return _told(TIME_OUT, cluster, _why_no_way(api, cluster, record, proxied))
     if record.get("creatorIsAdmin", True):
         return None  # whoever made it is in from the start, and the local cloud's only caller did
     if not _is_administrator(cluster, store):
@@ -105,6 +104,23 @@ def _eks_admits(api: Api, cluster: ClusterAccess, record: dict[str, Any], proxie
         return True
     groups = {(rule.get("ReferencedGroupInfo") or {}).get("GroupId") for rule in admitting} - {None, own}
     return proxied and any(groups & worn for worn in _groups_of_machines(api, cluster.region))
+
+
+def _why_no_way(api: Api, cluster: ClusterAccess, record: dict[str, Any], proxied: bool) -> str:
+    """Why nobody is let in, and the way: a rule for a security group is one for machines that wear it."""
+    own = record["clusterSecurityGroupId"]
+    wanted = {"Filters": [{"Name": "group-id", "Values": [own]}]}
+    rules = api.call("ec2", cluster.region, "DescribeSecurityGroupRules", wanted)["SecurityGroupRules"]
+    named = {(rule.get("ReferencedGroupInfo") or {}).get("GroupId") for rule in rules if _admits_api(rule)}
+    groups = ", ".join(sorted(str(group) for group in named - {None, own}))
+    if not groups:
+        return f"no rule of {own} lets a deployer in on port {API}{'' if proxied else ' without a tunnel'}"
+    if proxied:
+        return f"no running machine has a security group that {own} lets in on port {API}: {groups}"
+    return (
+        f"{own} lets in only machines with {groups} on port {API}, and this program runs on none: run it on such a "
+        "machine, or set HTTPS_PROXY to a tunnel through one"
+    )
 
 
 def _admits_api(rule: dict[str, Any]) -> bool:

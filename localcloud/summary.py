@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -21,9 +21,11 @@ from infra.settings import Settings
 from infra.settings.pools import GpuPool
 
 from . import clusters
+from . import waiting as waits
 from .engine import Outcome, Stack
 from .progress import console
 from .providers.aws_table import kept_types
+from .waiting import Waiting
 
 SYSTEM = "system"
 PROOF = "proof"
@@ -64,6 +66,7 @@ def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
         found, pods = look(cluster)
         _show_nodes(cluster, found)
         _show_pods(pods)
+    show_waiting(waits.settle(clusters.recorded(), 0))
     show_risk(_pools(settings), console)
     month = estimate((Resource.of_state(resource) for resource in resources), settings.usage)
     show_estimate(month, settings.currency, settings.budget, console)
@@ -183,6 +186,19 @@ def _show_pods(pods: Pods) -> None:
         console.print(
             f"[yellow]{pods.proofs} pods of proof jobs only played their part:[/] no fabric, GPU or lake was measured"
         )
+
+
+def show_waiting(left: Sequence[Waiting]) -> None:
+    """What has not got its nodes yet, and how to see why."""
+    for each in left:
+        named = f"{each.kind} {each.namespace}/{each.name}"
+        state = (
+            f"failed: {each.failed}"
+            if each.failed
+            else f"waits for nodes of pool {each.pool}: {each.ready} of {each.wanted} pods are ready"
+        )
+        see = f"kubectl -n {each.namespace} describe {each.kind} {each.name}"
+        console.print(f"[yellow]{escape(named)}[/] {escape(state)} ({see})", soft_wrap=True)
 
 
 def _show_next(stack: str) -> None:

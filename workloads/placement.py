@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Mapping
 from fractions import Fraction
 
+import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.interfaces import FabricPod, GpuCluster, Pool
@@ -14,6 +15,27 @@ GPU = "nvidia.com/gpu"
 # India (g4dn.xlarge: 4 vCPUs and 16 GiB for one T4) with the node's own daemons beside it.
 CPU_PER_GPU = 2
 MEMORY_GIB_PER_GPU = 8
+
+# What a cloud may have none of for days. What is on demand or reserved is expected to come while an update waits.
+MAY_BE_ABSENT = frozenset({"spot", "flex-start"})
+# The update is done with an object when the API server has it. `pulumi.com/skipAwait` would do too, but of Jobs and
+# Deployments it also skips the wait for their end, and so a Job that is replaced would meet its predecessor
+# (pulumi/pulumi-kubernetes#1232, #3154; provider/pkg/metadata/overrides.go, allowsSkipAwaitWithDelete).
+WHEN_MADE = {"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}
+
+
+def may_be_absent(pool: Pool) -> bool:
+    """Whether nobody knows when the pool has nodes: they come when pods ask, and are bought in no way that is sure."""
+    return pool.standing is None and MAY_BE_ABSENT.issuperset(pool.purchase)
+
+
+def tell_waits(kind: str, name: str, namespace: str, pool: Pool, resource: pulumi.Resource) -> None:
+    """Say that an update is done before a workload on such a pool runs, and where its owner sees it."""
+    pulumi.log.info(
+        f"{kind} {name} may wait for nodes: pool {pool.name} is bought as {', '.join(pool.purchase)} alone. "
+        f"The update does not wait; see `kubectl -n {namespace} get {kind} {name}`",
+        resource,
+    )
 
 
 def pool_for(cluster: GpuCluster, pool: str, *, gpus: int, pods: int) -> Pool:

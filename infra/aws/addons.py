@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -67,6 +67,10 @@ ADDONS = (
 class Installer:
     """Makes the add-ons of one cluster as children of `parent`; `hybrid` clusters have nodes on premises.
 
+    `versions` are those that people pinned, by add-on. Every other one is EKS' default for the Kubernetes version,
+    asked in each preview: without a version EKS would take that default at the first `up` and show it to nobody. No
+    table of ours has them, because EKS withdraws builds, and then refuses them (nebari-dev/nebari#3016).
+
     GuardDuty's agent is left out without `guardduty`.
     """
 
@@ -74,7 +78,9 @@ class Installer:
     account: Account
     cluster: aws.eks.Cluster
     cluster_name: str
+    kubernetes_version: str
     parent: pulumi.Resource
+    versions: Mapping[str, str] = field(default_factory=dict)
     hybrid: bool = False
     guardduty: bool = True
 
@@ -99,12 +105,21 @@ class Installer:
             f"{self.name}-{addon.name}",
             cluster_name=self.cluster.name,
             addon_name=addon.name,
+            addon_version=self.versions.get(addon.name) or self._default_version(addon),
             configuration_values=json.dumps(configuration) if configuration else None,
             pod_identity_associations=[identity] if identity else None,
             resolve_conflicts_on_create="OVERWRITE",
             resolve_conflicts_on_update="OVERWRITE",
             opts=pulumi.ResourceOptions(parent=self.parent, depends_on=after, deleted_with=self.cluster),
         )
+
+    def _default_version(self, addon: Addon) -> pulumi.Output[str]:
+        return aws.eks.get_addon_version_output(
+            addon_name=addon.name,
+            kubernetes_version=self.kubernetes_version,
+            most_recent=False,
+            opts=pulumi.InvokeOutputOptions(parent=self.parent),
+        ).version
 
     def _identity(self, addon: Addon) -> aws.eks.AddonPodIdentityAssociationArgs | None:
         if not addon.policy:

@@ -46,7 +46,8 @@ class ClusterArgs:
     """`name` is the cluster's name in AWS. `cluster_key_arn` encrypts secrets and disks, `logs_key_arn` the logs,
     which are kept at least `log_days`.
 
-    `site` is the way to nodes on premises. `guardduty` installs the agent that reports to the account's detector.
+    `addon_versions` are those that people pinned, by add-on. `site` is the way to nodes on premises. `guardduty`
+    installs the agent that reports to the account's detector.
     `deployers` may administer the cluster, whoever runs the program among them; the first is the one that a stack from
     before the list was made by. Nodes depend on the whole
     network: without its routes they can't join, and at a destroy they need it to the last.
@@ -66,6 +67,7 @@ class ClusterArgs:
     site: SiteLink | None = None
     guardduty: bool = True
     reach: Reach = Reach()
+    addon_versions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Cluster(pulumi.ComponentResource):
@@ -99,7 +101,9 @@ class Cluster(pulumi.ComponentResource):
             args.account,
             self.resource,
             args.name,
+            args.version,
             self,
+            args.addon_versions,
             hybrid=args.site is not None,
             guardduty=args.guardduty,
         )
@@ -269,7 +273,8 @@ class Cluster(pulumi.ComponentResource):
             scaling_config={
                 "desired_size": args.system.min_nodes,
                 "min_size": args.system.min_nodes,
-                "max_size": args.system.max_nodes,
+                # Nothing scales the group: the nodes between these and the setting's most are Karpenter's.
+                "max_size": args.system.min_nodes,
             },
             launch_template={"id": template.id, "version": template.latest_version.apply(str)},
             update_config={"max_unavailable": 1},

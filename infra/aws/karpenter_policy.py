@@ -1,7 +1,7 @@
 """What Karpenter's controller may do: start, tag and end its own cluster's nodes, and read what it chooses from.
 
 After the policies of Karpenter 1.14's reference CloudFormation (2026-08-21), without the making of instance profiles:
-the node classes name one that the program makes.
+the node classes name one that the program makes. With the making of spot's service-linked role.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ MADE_BY_KARPENTER = (
     "launch-template",
     "spot-instances-request",
 )
+SPOT = "spot.amazonaws.com"
 START = ("ec2:RunInstances", "ec2:CreateFleet")
 
 
@@ -34,7 +35,9 @@ def documents(
 ) -> Mapping[str, pulumi.Output[str]]:
     """The controller's inline policies, by name."""
     return {
-        "nodes": iam.document(*_nodes(account, cluster_name), _pass_role(node_role_arn)),
+        "nodes": iam.document(
+            *_nodes(account, cluster_name), _pass_role(node_role_arn), _make_spots_role(account)
+        ),
         "cluster": iam.document(*_cluster(account, cluster_name), _queue(queue_arn)),
         "discovery": iam.document(*_discovery(account)),
     }
@@ -108,6 +111,21 @@ def _pass_role(node_role_arn: pulumi.Output[str]) -> Statement:
         ("iam:PassRole",),
         node_role_arn,
         conditions={"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+    )
+
+
+def _make_spots_role(account: Account) -> Statement:
+    """EC2 makes its role for spot at an account's first request, if the caller may.
+
+    Karpenter's reference leaves that to a person ("Troubleshooting", Missing Service Linked Role;
+    terraform-aws-modules/terraform-aws-eks#2565). No resource of the stack: the role is every other stack's too.
+    """
+    role = f":role/aws-service-role/{SPOT}/AWSServiceRoleForEC2Spot"
+    return iam.statement(
+        "MakeSpotsRole",
+        ("iam:CreateServiceLinkedRole",),
+        pulumi.Output.concat("arn:aws:iam::", account.id, role),
+        conditions={"StringEquals": {"iam:AWSServiceName": SPOT}},
     )
 
 

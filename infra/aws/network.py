@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.aws import iam, subnets
-from infra.aws.endpoints import ENDPOINTS, Endpoints, EndpointsArgs
+from infra.aws.endpoints import ENDPOINTS, Endpoints, EndpointsArgs, zones_of
 from infra.aws.iam import Account
 from infra.aws.tags import Handling
 
@@ -60,6 +60,7 @@ class Network(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self.cidr = args.cidr
         plans = subnets.plan(args.cidr, len(args.zones))
+        names = self._names_of_zones()
 
         self.vpc = aws.ec2.Vpc(
             name,
@@ -77,7 +78,7 @@ class Network(pulumi.ComponentResource):
             zone: self._subnets(name, zone, plan) for zone, plan in zip(args.zones, plans, strict=True)
         }
         self.route_tables = self._routes(name)
-        self.endpoints = self._endpoints(name, list(self.route_tables.values()))
+        self.endpoints = self._endpoints(name, names, list(self.route_tables.values()))
         _flow_logs(name, args, self.vpc, self._child)
 
         self.vpc_id = self.vpc.id
@@ -85,7 +86,7 @@ class Network(pulumi.ComponentResource):
         self.private_subnet_ids = list(self.private_subnets.values())
         self.public_subnet_ids = [at.public.id for at in self._zones.values()]
         self.intra_subnet_ids = [at.intra.id for at in self._zones.values()]
-        self.zone_names = self._zone_names()
+        self.zone_names = {zone: pulumi.Output.from_input(known) for zone, known in names.items()}
         self.https_cidrs = self.endpoints.s3.cidr_blocks.apply(lambda s3: [args.cidr, *(s3 or ())])
         self.register_outputs(
             {
@@ -176,34 +177,40 @@ class Network(pulumi.ComponentResource):
             )
         return nats
 
-    def _endpoints(self, name: str, route_tables: Sequence[pulumi.Output[str]]) -> Endpoints:
-        zones = list(self._zones.values())
-        served = zones if self._args.endpoints_per_zone else zones[:1]
+    def _endpoints(
+        self, name: str, zone_names: Mapping[str, str], route_tables: Sequence[pulumi.Output[str]]
+    ) -> Endpoints:
+        args = self._args
+        placed = zones_of(
+            args.endpoints,
+            zone_names,
+            in_every_zone=args.endpoints_per_zone,
+            region=args.account.region,
+            opts=pulumi.InvokeOptions(parent=self),
+        )
         return Endpoints(
             f"{name}-endpoints",
             EndpointsArgs(
-                account=self._args.account,
+                account=args.account,
                 vpc_id=self.vpc.id,
-                cidr=self._args.cidr,
-                subnet_ids=[zone.intra.id for zone in served],
+                cidr=args.cidr,
+                subnet_ids={
+                    service: [self._zones[zone].intra.id for zone in zones]
+                    for service, zones in placed.items()
+                },
                 route_table_ids=route_tables,
-                services=self._args.endpoints,
             ),
             opts=self._child,
         )
 
-    def _zone_names(self) -> dict[str, pulumi.Output[str]]:
+    def _names_of_zones(self) -> dict[str, str]:
         """Names by zone ID, asked of AWS so that a preview knows them before the subnets exist."""
-        found = aws.get_availability_zones_output(
+        found = aws.get_availability_zones(
             filters=[{"name": "zone-id", "values": list(self._args.zones)}],
-            opts=pulumi.InvokeOutputOptions(parent=self),
+            opts=pulumi.InvokeOptions(parent=self),
         )
-        names = pulumi.Output.all(found.zone_ids, found.names).apply(
-            lambda both: dict(zip(*both, strict=True))
-        )
-        return {
-            zone: names.apply(lambda known, zone=zone: _zone_name(known, zone)) for zone in self._args.zones
-        }
+        known = dict(zip(found.zone_ids, found.names, strict=True))
+        return {zone: _zone_name(known, zone) for zone in self._args.zones}
 
 
 def _zone_name(names: Mapping[str, str], zone: str) -> str:

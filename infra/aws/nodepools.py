@@ -1,4 +1,4 @@
-"""Elastic GPU pools as Karpenter objects: one EC2NodeClass for all of them, a NodePool each.
+"""Elastic pools as Karpenter objects: a NodePool each, one EC2NodeClass for most GPU pools, one for system nodes.
 
 Machines are named by type, from the catalogue; no `karpenter.k8s.aws/*` label is used, so the same NodePools work with
 every Karpenter provider.
@@ -15,7 +15,8 @@ import pulumi
 from infra.aws import fabric, nodes
 from infra.catalog import Machine
 from infra.contracts.labels import EXPECTED_NODES, ZONE_IDS
-from infra.settings.pools import GpuPool
+from infra.settings.pools import SYSTEM_POOL, GpuPool
+from infra.settings.purchase import ON_DEMAND
 
 # Of most pools; one with a fabric or a reservation has its own class, named as it is. No name of a pool has a dot.
 NODE_CLASS = "gpu.shared"
@@ -25,6 +26,7 @@ EMPTY_FOR = "5m"  # long enough for the next pod of a series, short enough for t
 # waits for such pods until EC2 takes their machine, and they are never told.
 NOTICE = "115s"
 GRACE_SECONDS = 110  # that pods ask for, so that they end before the drain does
+HEAVIEST = 100  # "weight" of a NodePool: 1 to 100
 LIFETIME = "720h"  # a node is replaced within a month, for the patches of its image
 
 
@@ -45,6 +47,7 @@ def node_class(
     instance_profile: str,
     disk_key_arn: pulumi.Input[str],
     tags: Mapping[str, str],
+    disk_gib: int = nodes.GPU_DISK_GIB,
     together: Together | None = None,
     reservation: str | None = None,
 ) -> dict[str, Any]:
@@ -65,7 +68,7 @@ def node_class(
                 "deviceName": nodes.ROOT_DEVICE,
                 "ebs": {
                     "volumeType": "gp3",
-                    "volumeSize": f"{nodes.GPU_DISK_GIB}Gi",
+                    "volumeSize": f"{disk_gib}Gi",
                     "encrypted": True,
                     "kmsKeyID": disk_key_arn,
                     "deleteOnTermination": True,
@@ -112,11 +115,7 @@ def node_pool(
         "template": {
             "metadata": {"labels": {nodes.POOL_LABEL: pool.name}},
             "spec": {
-                "nodeClassRef": {
-                    "group": NODE_CLASS_API.partition("/")[0],
-                    "kind": "EC2NodeClass",
-                    "name": class_name,
-                },
+                "nodeClassRef": _class_ref(class_name),
                 "requirements": [
                     _one_of("node.kubernetes.io/instance-type", list(machine_types)),
                     _one_of("topology.kubernetes.io/zone", zone_names),
@@ -132,10 +131,40 @@ def node_pool(
     }
 
 
+def system_pool(machine: Machine, zone_names: Sequence[pulumi.Input[str]], most_nodes: int) -> dict[str, Any]:
+    """The spec of the NodePool with the system nodes beyond the managed group's: at most `most_nodes`, as those are.
+
+    The limit is in vCPUs: one in `nodes` counts those of a batch after it only, and three pods at once get three nodes
+    (Karpenter 1.14.1, `subtractMax` in pkg/controllers/provisioning/scheduling/scheduler.go). The weight sends a pod
+    that tolerates the GPUs' taint and asks for none to these machines, the cheaper ones.
+    """
+    return {
+        "weight": HEAVIEST,
+        "template": {
+            "metadata": {"labels": {nodes.POOL_LABEL: SYSTEM_POOL}},
+            "spec": {
+                "nodeClassRef": _class_ref(SYSTEM_POOL),
+                "requirements": [
+                    _one_of("node.kubernetes.io/instance-type", [machine.machine_type]),
+                    _one_of("topology.kubernetes.io/zone", zone_names),
+                    _one_of("karpenter.sh/capacity-type", [ON_DEMAND]),
+                ],
+                "expireAfter": LIFETIME,
+            },
+        },
+        "limits": {"cpu": str(most_nodes * machine.vcpus)},
+        "disruption": {"consolidationPolicy": "WhenEmptyOrUnderutilized", "consolidateAfter": EMPTY_FOR},
+    }
+
+
 def priced_as(pool: GpuPool, zones: Sequence[str]) -> dict[str, str]:
     """What the estimate of costs reads: the IDs of the zones, and how many nodes people count on."""
     counted = {} if pool.expected_nodes is None else {EXPECTED_NODES: f"{pool.expected_nodes:g}"}
     return {ZONE_IDS: " ".join(zones), **counted}
+
+
+def _class_ref(name: str) -> dict[str, str]:
+    return {"group": NODE_CLASS_API.partition("/")[0], "kind": "EC2NodeClass", "name": name}
 
 
 def _one_of(key: str, values: Sequence[pulumi.Input[str]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 A pool whose nodes stand together (a fabric, a placement group, a capacity block) is a managed node group in one zone;
 every other is a Karpenter NodePool, also one with a fabric that is `elastic`. Only a NodePool can have a chain of ways
-to buy.
+to buy. The system nodes beyond the managed group's are a NodePool too.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from infra.aws.cluster import Cluster
 from infra.aws.existing_network import AnyNetwork
 from infra.aws.iam import Account
 from infra.aws.tags import Handling
-from infra.catalog import Choice, Machine, choose_for, kubernetes_versions
-from infra.settings.pools import GpuPool
+from infra.catalog import Choice, Machine, choose_for, kubernetes_versions, machine
+from infra.contracts.labels import EXPECTED_NODES
+from infra.settings.pools import SYSTEM_POOL, GpuPool, SystemPool
 from infra.settings.purchase import CAPACITY_BLOCK, ON_DEMAND, RESERVED, SPOT
 
 GPU_RESOURCE = "nvidia.com/gpu"
@@ -48,7 +49,10 @@ class PoolsArgs:
 
 
 class Pools(pulumi.ComponentResource):
-    """The GPU nodes of a cluster. `ready` is what pods that ask for GPUs wait for, by their pool's name."""
+    """The nodes that a cluster grows: GPU pools, and more system nodes.
+
+    `ready` is what pods that ask for GPUs wait for, by their pool's name.
+    """
 
     ready: Mapping[str, Sequence[pulumi.Resource]]
 
@@ -60,6 +64,7 @@ class Pools(pulumi.ComponentResource):
         self._image = kubernetes_versions()[args.cluster.args.version]
         self._shared_class: kubernetes.apiextensions.CustomResource | None = None
         self.ready = {pool.name: [self._pool(name, pool)] for pool in args.pools}
+        self._more_system_nodes(name, args.cluster.args.system)
         self.register_outputs({"pools": [pool.name for pool in args.pools]})
 
     def _pool(self, name: str, pool: GpuPool) -> pulumi.Resource:
@@ -121,6 +126,24 @@ class Pools(pulumi.ComponentResource):
                 {"key": nodes.GPU_TAINT["key"], "value": nodes.GPU_TAINT["value"], "effect": "NO_SCHEDULE"}
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=args.cluster.ready),
+        )
+
+    def _more_system_nodes(self, name: str, system: SystemPool) -> None:
+        """A NodePool for the system nodes beyond those of the managed group, which nothing scales."""
+        args, more = self._args, system.max_nodes - system.min_nodes
+        if not more:
+            return
+        kind = machine(args.account.region, system.machine_type)
+        zones = [zone_name for zone, zone_name in args.network.zone_names.items() if zone in kind.zones]
+        node_class = self._node_class(name, SYSTEM_POOL, disk_gib=nodes.SYSTEM_DISK_GIB)
+        kubernetes.apiextensions.CustomResource(
+            f"{name}-{SYSTEM_POOL}",
+            api_version=nodepools.NODE_POOL_API,
+            kind="NodePool",
+            # Operators are sized for the managed group: a month counts on no more.
+            metadata={"name": SYSTEM_POOL, "annotations": {EXPECTED_NODES: "0"}},
+            spec=nodepools.system_pool(kind, zones, more),
+            opts=self._of_karpenter([*args.karpenter, node_class]),
         )
 
     def _placement_group(self, name: str, pool: GpuPool) -> pulumi.Input[str] | None:
@@ -197,10 +220,11 @@ class Pools(pulumi.ComponentResource):
         called: str,
         together: nodepools.Together | None = None,
         reservation: str | None = None,
+        disk_gib: int = nodes.GPU_DISK_GIB,
     ) -> kubernetes.apiextensions.CustomResource:
         args = self._args
         return kubernetes.apiextensions.CustomResource(
-            f"{name}-{called}-class" if together or reservation else f"{name}-{called}",
+            f"{name}-{called}" if called == nodepools.NODE_CLASS else f"{name}-{called}-class",
             api_version=nodepools.NODE_CLASS_API,
             kind="EC2NodeClass",
             metadata={"name": called},
@@ -210,6 +234,7 @@ class Pools(pulumi.ComponentResource):
                 instance_profile=args.instance_profile,
                 disk_key_arn=args.disk_key_arn,
                 tags=args.handling.tags(f"{self._name}-{called}"),
+                disk_gib=disk_gib,
                 together=together,
                 reservation=reservation,
             ),

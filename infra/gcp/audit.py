@@ -43,11 +43,15 @@ ALERT_PERIOD = "300s"  # one mail in five minutes at most, of each kind
 
 @dataclass(frozen=True)
 class Alert:
-    """Log entries that people are told about: the filter that finds them, how bad it is, and the mail's words."""
+    """Log entries that people are told about: the filter that finds them, how bad it is, and the mail's words.
+
+    `of_cluster` tells whether the entries name a cluster; the others are of the project, whichever stack it is in.
+    """
 
     filter: str
     severity: str
     words: str
+    of_cluster: bool = False
 
 
 # Methods and fields are named as in recorded entries (localcloud/data/google_log_entries.json), not as in the APIs'
@@ -75,6 +79,7 @@ ALERTS: Mapping[str, Alert] = MappingProxyType(
             "ERROR",
             "GKE's security posture has a finding. CERT-In must hear of a listed incident within 6 hours of its being "
             "noticed.",
+            of_cluster=True,
         ),
         "spot": Alert(
             f'{AUDIT_LOGS} AND protoPayload.methodName="compute.instances.preempted"',
@@ -216,13 +221,15 @@ def _alert(
     channels: Sequence[gcp.monitoring.NotificationChannel],
     opts: pulumi.ResourceOptions,
 ) -> None:
+    own = f'resource.labels.cluster_name="{args.name}" AND resource.labels.location="{args.project.region}"'
+    found = f"{told.filter} AND {own}" if told.of_cluster else told.filter
     gcp.monitoring.AlertPolicy(
         name,
         project=args.project.id,
         display_name=f"{args.name}: {name}",
         combiner="OR",
         severity=told.severity,
-        conditions=[{"display_name": name, "condition_matched_log": {"filter": told.filter}}],
+        conditions=[{"display_name": name, "condition_matched_log": {"filter": found}}],
         alert_strategy={"notification_rate_limit": {"period": ALERT_PERIOD}},
         documentation={"content": told.words, "mime_type": "text/markdown"},
         notification_channels=[channel.id for channel in channels],

@@ -12,8 +12,8 @@ import pulumi_kubernetes as kubernetes
 
 from infra import geography
 from infra.gcp import nodes, tags
+from infra.gcp.existing_network import AnyNetwork
 from infra.gcp.iam import Project
-from infra.gcp.network import PODS, SERVICES, Network
 from infra.gcp.tags import Handling
 from infra.settings.pools import SYSTEM_POOL, GoogleSystemPool
 
@@ -59,7 +59,7 @@ class ClusterArgs:
     handling: Handling
     name: str
     version: str
-    network: Network
+    network: AnyNetwork
     cluster_key: pulumi.Output[str]
     system: GoogleSystemPool
     groups_domain: str | None = None
@@ -127,7 +127,7 @@ class Cluster(pulumi.ComponentResource):
         )
 
     def _control_plane(self, name: str) -> gcp.container.Cluster:
-        args, cidrs = self.args, self.args.network.args
+        args, network = self.args, self.args.network
         return gcp.container.Cluster(
             name,
             name=args.name,
@@ -135,12 +135,12 @@ class Cluster(pulumi.ComponentResource):
             location=args.project.region,
             min_master_version=args.version,
             release_channel={"channel": "REGULAR"},
-            network=args.network.network,
-            subnetwork=args.network.subnetwork,
+            network=network.network,
+            subnetwork=network.subnetwork,
             networking_mode="VPC_NATIVE",
             ip_allocation_policy={
-                "cluster_secondary_range_name": PODS,
-                "services_secondary_range_name": SERVICES,
+                "cluster_secondary_range_name": network.pods_range,
+                "services_secondary_range_name": network.services_range,
             },
             datapath_provider="ADVANCED_DATAPATH",  # Dataplane V2: enforces NetworkPolicies, and needed by fabrics
             enable_multi_networking=args.multi_networking,
@@ -156,8 +156,8 @@ class Cluster(pulumi.ComponentResource):
             },
             master_authorized_networks_config={
                 "cidr_blocks": [
-                    {"cidr_block": cidrs.cidr, "display_name": "nodes"},
-                    {"cidr_block": cidrs.pods_cidr, "display_name": "pods"},
+                    {"cidr_block": network.cidr, "display_name": "nodes"},
+                    {"cidr_block": network.pods_cidr, "display_name": "pods"},
                     *({"cidr_block": cidr, "display_name": "deployers"} for cidr in args.reach.cidrs),
                 ],
                 "gcp_public_cidrs_access_enabled": False,
@@ -188,7 +188,7 @@ class Cluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 ignore_changes=["nodeConfig"],
-                depends_on=[args.network, *self.account.ready],
+                depends_on=[network, *self.account.ready],
             ),
         )
 

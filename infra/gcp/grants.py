@@ -38,19 +38,25 @@ class Binding:
 
 
 def bindings(buckets: Mapping[str, interfaces.Bucket], grants: Sequence[Grant]) -> Iterator[Binding]:
-    """The bindings for `grants`; keys need none, as Cloud Storage itself uses them.
+    """The bindings for `grants`, each once, as two resources that make the same would end it for each other; keys need
+    none, as Cloud Storage itself uses them.
 
     Raises:
         LookupError: a grant names a bucket that there is not.
     """
+    seen: set[tuple[str, str, str]] = set()
     for number, grant in enumerate(grants):
         if grant.bucket not in buckets:
             raise LookupError(f"a grant names the bucket {grant.bucket}; there are {', '.join(buckets)}")
         bucket = buckets[grant.bucket]
         for role in ROLES[grant.right]:
-            label = f"{grant.bucket}-{number}-{role.rpartition('.')[2]}"
             # A bucket is not below a prefix of its own.
-            yield Binding(label, bucket.name, role, None if role == _BUCKET else _below(bucket, grant.prefix))
+            prefix = "" if role == _BUCKET else grant.prefix
+            if (grant.bucket, role, prefix) in seen:
+                continue
+            seen.add((grant.bucket, role, prefix))
+            label = f"{grant.bucket}-{number}-{role.rpartition('.')[2]}"
+            yield Binding(label, bucket.name, role, _below(bucket, prefix))
 
 
 def _below(bucket: interfaces.Bucket, prefix: str) -> Condition | None:

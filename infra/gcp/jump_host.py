@@ -10,8 +10,9 @@ import pulumi_gcp as gcp
 
 from infra import geography
 from infra.gcp import tags
+from infra.gcp.existing_network import AnyNetwork
 from infra.gcp.iam import Project
-from infra.gcp.network import PRIORITY, Network
+from infra.gcp.network import PRIORITY
 from infra.gcp.tags import Handling
 from infra.settings.names import shortened
 
@@ -35,7 +36,7 @@ class JumpHostArgs:
     project: Project
     handling: Handling
     name: str
-    network: Network
+    network: AnyNetwork
     disk_key: pulumi.Output[str]
     deployers: Sequence[str] = ()
 

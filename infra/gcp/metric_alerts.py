@@ -1,7 +1,7 @@
 """Metric alerts: Prometheus' alerting rules as alert policies of Cloud Monitoring, and who is told.
 
-Their metrics come from Managed Service for Prometheus, which is queried for all clusters of the project: a stack beside
-another in one project also hears of that one's.
+Their metrics come from Managed Service for Prometheus, which holds those of all clusters of the project: the rules must
+be narrowed to the stack's own (infra/platform/managed_prometheus.py), or a stack hears of another beside it.
 """
 
 from __future__ import annotations

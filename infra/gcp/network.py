@@ -13,8 +13,9 @@ from infra.gcp.iam import Project
 
 PODS, SERVICES = "pods", "services"  # names of the secondary ranges
 ANYWHERE = "0.0.0.0/0"
-# Google's APIs under addresses that never leave its network ("Configure Private Google Access").
-PRIVATE_APIS = "199.36.153.8/30"
+# Google's APIs under addresses that never leave its network, and those of them that VPC Service Controls cover
+# ("Configure Private Google Access").
+PRIVATE_APIS, RESTRICTED_APIS = "199.36.153.8/30", "199.36.153.4/30"
 PRIVATE_API_ADDRESSES = tuple(f"199.36.153.{last}" for last in range(8, 12))
 API_DOMAINS = ("googleapis.com", "gcr.io", "pkg.dev")
 
@@ -40,14 +41,15 @@ class Network(pulumi.ComponentResource):
     """A VPC whose nodes have private addresses only: out through Cloud NAT, to Google's APIs by a private way.
 
     `network` and `subnetwork` are their ids. Traffic that no rule names is dropped, and written down. `https_cidrs` is
-    what pods may reach over HTTPS without being on the internet. `ready` is what nodes need to join.
+    what pods may reach over HTTPS without being on the internet.
     """
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:gcp:Network", name, None, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        self.args = args
+        self.cidr, self.pods_cidr = args.cidr, args.pods_cidr
+        self.pods_range, self.services_range = PODS, SERVICES
         vpc = gcp.compute.Network(
             name,
             project=args.project.id,
@@ -58,12 +60,12 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
         subnet = self._subnet(name, vpc)
-        nat = self._nat(name, vpc, subnet)
-        rules = self._firewall(name, vpc)
-        records = [record for domain in API_DOMAINS for record in self._private_api(name, vpc, domain)]
+        self._nat(name, vpc, subnet)
+        self._firewall(name, vpc)
+        for domain in API_DOMAINS:
+            self._private_api(name, vpc, domain)
         self.network, self.subnetwork = vpc.id, subnet.id
         self.https_cidrs = [args.cidr, PRIVATE_APIS]
-        self.ready: list[pulumi.Resource] = [subnet, nat, *rules, *records]
         self.register_outputs({"network": self.network, "subnetwork": self.subnetwork})
 
     def _subnet(self, name: str, vpc: gcp.compute.Network) -> gcp.compute.Subnetwork:

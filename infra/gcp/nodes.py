@@ -124,6 +124,12 @@ def _class_label(args: NodeArgs) -> Mapping[str, str]:
     return {compute_class.LABEL: args.compute_class} if args.compute_class else {}
 
 
+# Images on CUDA 13, as those of vLLM and torch are, need a driver of branch 580 or newer. GKE's LATEST has one
+# (rapidsai/deployment#659, 2026-02), while Google's installer of the default driver had 535 (#656); its own examples
+# ask for LATEST (GoogleCloudPlatform/cluster-toolkit#6232, 2026-08).
+DRIVER = "LATEST"
+
+
 def _taints(args: NodeArgs) -> Sequence[Mapping[str, str]]:
     gpu = [GPU_TAINT] if args.accelerator else []
     return [*gpu, compute_class.taint(args.compute_class)] if args.compute_class else gpu
@@ -134,7 +140,7 @@ def _accelerators(gpus: Accelerator) -> Sequence[gcp.container.NodePoolNodeConfi
         gcp.container.NodePoolNodeConfigGuestAcceleratorArgsDict(
             type=gpus.type,
             count=gpus.count,
-            gpu_driver_installation_config={"gpu_driver_version": "DEFAULT"},
+            gpu_driver_installation_config={"gpu_driver_version": DRIVER},
         )
     ]
 

@@ -6,6 +6,7 @@ Fields: GoogleCloudPlatform/prometheus-engine, doc/api.md at 2ffde4e. Pods' labe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -80,6 +81,39 @@ def create_collection(opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
             )
         )
     return created
+
+
+def rules_of_cluster(cluster: str, location: str) -> list[dict[str, Any]]:
+    """Every alerting rule, in groups, over one cluster: Managed Service for Prometheus holds those of a project."""
+    return [
+        {
+            **group,
+            "rules": [
+                {**rule, "expr": of_cluster(rule["expr"], cluster, location)} for rule in group["rules"]
+            ],
+        }
+        for group in rule_groups()
+    ]
+
+
+def of_cluster(expression: str, cluster: str, location: str) -> str:
+    """A PromQL expression over one cluster: every metric that it names has the matchers `cluster` and `location`.
+
+    Labels: GoogleCloudPlatform/prometheus-engine, pkg/export/export.go (KeyCluster, KeyLocation).
+    """
+    names = "|".join(sorted(map(re.escape, metric_names(expression)), key=len, reverse=True))
+    matchers = f'cluster="{cluster}",location="{location}"'
+
+    def narrowed(found: re.Match[str]) -> str:
+        if found["metric"] is None:
+            return found[0]
+        given = (found["given"] or "").strip().rstrip(",")
+        return f"{found['metric']}{{{matchers}{',' if given else ''}{given}}}"
+
+    # Texts and lists of labels, in which a name is no metric; then the metrics, with their matchers.
+    aside = r'"[^"]*"|\b(?:by|without|on|ignoring|group_left|group_right) *\([^)]*\)'
+    part = rf'{aside}|(?<![\w:.])(?P<metric>{names})(?![\w:])(?:\{{(?P<given>(?:"[^"]*"|[^}}"])*)\}})?'
+    return re.sub(part, narrowed, expression) if names else expression
 
 
 def _endpoint(target: Target, metrics: Sequence[str]) -> dict[str, Any]:

@@ -26,6 +26,13 @@ ALERTMANAGER = "alertmanager"
 # Alerts that are no news: the one that always fires, the one that silences others, and notes.
 NO_NEWS = 'severity =~ "info|none"'
 PROMETHEUS_GIB, ALERTMANAGER_GIB = 50, 1
+# The groups of kube-prometheus-stack's own rules that are alerts; the others record what Grafana's dashboards show
+# (prometheus-community/helm-charts, charts/kube-prometheus-stack/values.yaml, defaultRules).
+ALERT_GROUPS = (
+    "alertmanager", "configReloaders", "etcd", "general", "kubeApiserverSlos", "kubeControllerManager", "kubeProxy",
+    "kubeSchedulerAlerting", "kubeStateMetrics", "kubernetesApps", "kubernetesResources", "kubernetesStorage",
+    "kubernetesSystem", "network", "nodeExporterAlerting", "prometheus", "prometheusOperator", "windows",
+)  # fmt: skip
 
 
 def kube_prometheus_stack(
@@ -36,12 +43,15 @@ def kube_prometheus_stack(
     """Finds every ServiceMonitor, PodMonitor and rule of the cluster, not only those of its own release.
 
     `receivers` are what Alertmanager sends to, by Alertmanager's name of their kind (`sns_configs`); without any there
-    is none: one that tells nobody would only look as if it did. Metrics outlive their pod on disks of `storage_class`.
+    is none, and no alert of the chart's own: what tells nobody would only look as if it did. Metrics outlive their pod
+    on disks of `storage_class`.
     """
     off = {"enabled": False}  # the cloud runs these out of reach
     own_dns = {"coreDns": off, "kubeDns": {"enabled": True}} if cloud == "gcp" else {}
+    unheard = {"defaultRules": {"rules": dict.fromkeys(ALERT_GROUPS, False)}}
     return {
         **own_dns,
+        **({} if receivers else unheard),
         "kubeControllerManager": off,
         "kubeScheduler": off,
         "kubeEtcd": off,

@@ -164,16 +164,25 @@ def _of_pool(pool: Resource, graph: ResourceGraph) -> Nodes:
     region = of_zone if of_zone in REGIONS else graph.region(pool)
     annotations = (pool.inputs.get("metadata") or {}).get("annotations") or {}
     zones = tuple(str(annotations.get(labels.ZONE_IDS) or "").split())
-    nodes = _nodes(types, region, ways or [ON_DEMAND], zones, None, _class_disk(graph))
+    of_class = (template.get("nodeClassRef") or {}).get("name")
+    nodes = _nodes(types, region, ways or [ON_DEMAND], zones, None, _class_disk(graph, of_class))
     per_node = nodes.machine.gpu_count if nodes.machine and nodes.machine.gpu_count else 1
-    limit = number((spec.get("limits") or {}).get(labels.GPU))
+    most = _most(spec.get("limits") or {}, per_node, nodes.machine)
     expected = node_counts.of_node_pool(pool, graph, per_node)
-    if limit is None or expected is None:
+    if most is None or expected is None:
         return nodes
-    most = limit // per_node
     # A reservation is paid whether it is used or not; it is taken as large as the pool may grow.
     held = most if nodes.purchase == RESERVED else 0
     return replace(nodes, count=CostRange(held, max(held, min(expected, most)), most))
+
+
+def _most(limits: Mapping[str, Any], per_node: int, machine: Machine | None) -> float | None:
+    """Nodes that a NodePool's limits let it have: so many GPUs, or so many vCPUs."""
+    if labels.GPU not in limits and machine:
+        vcpus = number(limits.get("cpu"))
+        return None if vcpus is None else vcpus // machine.vcpus
+    gpus = number(limits.get(labels.GPU))
+    return None if gpus is None else gpus // per_node
 
 
 def _of_gke_pool(pool: Resource, graph: ResourceGraph) -> Nodes:
@@ -261,9 +270,11 @@ def _cheapest(types: Sequence[str], region: str, way: str, zones: tuple[str, ...
     return min(found, key=lambda one: one.quote.usd if one.quote else float("inf"), default=None)
 
 
-def _class_disk(graph: ResourceGraph) -> float:
-    """GiB of the disks that Karpenter gives a node: of the first node class, which all pools of ours share."""
+def _class_disk(graph: ResourceGraph, name: object) -> float:
+    """GiB of the disks that Karpenter gives a node of the class with this name."""
     for found in graph.of(NODE_CLASS):
+        if (found.inputs.get("metadata") or {}).get("name") != name:
+            continue
         disks = (found.inputs.get("spec") or {}).get("blockDeviceMappings") or ()
         return sum(_gib((disk.get("ebs") or {}).get("volumeSize")) for disk in disks)
     return 0

@@ -8,10 +8,11 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from infra.geography import regions_of
-from infra.settings.errors import refuse
+from infra.settings.errors import nearest, refuse
 from infra.settings.model import Model
 from infra.settings.pools import AwsPool, SystemPool
 from infra.settings.types import (
+    AddonVersion,
     AwsRegion,
     Deployer,
     Email,
@@ -96,14 +97,40 @@ def deployer_name(deployer: str) -> str:
     return deployer.rpartition(":")[2]
 
 
+# EKS' names of the add-ons that a cluster has.
+ADDONS = (
+    "eks-pod-identity-agent",
+    "vpc-cni",
+    "kube-proxy",
+    "coredns",
+    "metrics-server",
+    "eks-node-monitoring-agent",
+    "aws-guardduty-agent",
+    "aws-ebs-csi-driver",
+)
+
+
 class Cluster(Model):
-    """EKS: a Kubernetes minor version, who reaches it, the system pool and the GPU pools."""
+    """EKS: a Kubernetes minor version, who reaches it, the system pool and the GPU pools.
+
+    `addon_versions` pins add-ons, by EKS' names of them; each other one has EKS' default for the Kubernetes version.
+    """
 
     version: KubernetesVersion = "1.35"
     access: ClusterAccess = ClusterAccess()
     system: SystemPool = SystemPool()
     pools: list[AwsPool] = []
     deletion_protection: bool = False
+    addon_versions: dict[str, AddonVersion] = {}
+
+    @field_validator("addon_versions")
+    @classmethod
+    def _of_addons_that_are_installed(cls, versions: dict[str, str]) -> dict[str, str]:
+        if unknown := next((name for name in versions if name not in ADDONS), None):
+            raise refuse(
+                f"versions of {', '.join(ADDONS)}: {unknown} is none of them", near=nearest(unknown, ADDONS)
+            )
+        return versions
 
 
 class Access(Model):

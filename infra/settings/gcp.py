@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic.alias_generators import to_camel
 
+from infra.settings.errors import refuse
 from infra.settings.model import Model
 from infra.settings.pools import GooglePool, GoogleSystemPool
 from infra.settings.types import (
     Email,
     Folder,
     GoogleDeployer,
+    GoogleNetworkName,
     GoogleProject,
+    GoogleRangeName,
     GoogleRegion,
+    GoogleSubnetName,
     IamMember,
     KubernetesVersion,
     PodsCidr,
@@ -22,13 +27,40 @@ from infra.settings.types import (
 GOOGLE_LOG_DAYS = 3650  # the longest that Cloud Logging keeps a bucket's entries
 
 
+class ExistingGoogleNetwork(Model):
+    """A VPC that somebody else keeps in the stack's project, instead of one made here, and its subnet in the stack's
+    region. `pods_range` and `services_range` name the subnet's secondary ranges. Firewall, DNS, flow logs and ways out
+    are its keeper's."""
+
+    network: GoogleNetworkName
+    subnetwork: GoogleSubnetName
+    pods_range: GoogleRangeName = "pods"
+    services_range: GoogleRangeName = "services"
+
+    @model_validator(mode="after")
+    def _two_ranges(self) -> ExistingGoogleNetwork:
+        if self.pods_range == self.services_range:
+            raise refuse(f"a range for pods and another for services: both are {self.pods_range}")
+        return self
+
+
 class GoogleNetwork(Model):
-    """The VPC: the addresses of nodes, pods and services, and how many days its flow logs are kept at least."""
+    """The VPC: the addresses of nodes, pods and services, and how many days its flow logs are kept at least; or one
+    that exists already, which has its own addresses."""
 
     cidr: PrivateCidr = "10.64.0.0/20"
     pods_cidr: PodsCidr = "10.68.0.0/14"
     services_cidr: PrivateCidr = "10.65.0.0/20"
     flow_log_days: int = Field(default=365, ge=365, le=GOOGLE_LOG_DAYS)
+    existing: ExistingGoogleNetwork | None = None
+
+    @model_validator(mode="after")
+    def _an_existing_one_has_its_own(self) -> GoogleNetwork:
+        # Flow logs come into the stack's log bucket from whichever network they are of.
+        if self.existing and (given := self.model_fields_set - {"existing", "flow_log_days"}):
+            names = ", ".join(sorted(to_camel(name) for name in given))
+            raise refuse(f"existing without {names}: a VPC that exists has its own")
+        return self
 
 
 class GoogleClusterAccess(Model):
@@ -115,3 +147,17 @@ class Gcp(Model):
     lake: GoogleLake = GoogleLake()
     org: Org | None = None
     protect_data: bool = True
+
+    @field_validator("network")
+    @classmethod
+    def _network_is_of_the_project(cls, network: GoogleNetwork, info: ValidationInfo) -> GoogleNetwork:
+        """In a shared VPC, GKE's agents and the nodes need roles in the host project, which a stack can't give."""
+        project, existing = info.data.get("project"), network.existing
+        for path in (existing.network, existing.subnetwork) if existing and project else ():
+            home = path.split("/")[1] if "/" in path else project
+            if home != project:
+                raise refuse(
+                    f"existing in {project}, the stack's own project: {path} is a shared VPC of {home}, where GKE's "
+                    "agents would need roles that no stack can give; peer a network of the project with it instead"
+                )
+        return network

@@ -122,7 +122,7 @@ def _cloud_parts(cloud: Cloud, given: Mapping[str, Any]) -> CloudParts:
 
 def _own_ranges(network: Network | GoogleNetwork | None) -> Mapping[str, Any]:
     """A VPC that exists already has addresses that only its cloud knows."""
-    if network is None or (isinstance(network, Network) and network.existing):
+    if network is None or network.existing:
         return {}
     return network.model_dump(by_alias=True)
 

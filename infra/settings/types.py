@@ -124,6 +124,26 @@ def _prefixed_id(prefix: str, what: str) -> Callable[[str], str]:
     return check
 
 
+def _google_path(collection: str, what: str) -> Callable[[str], str]:
+    """A check for a name of Compute Engine, alone or by its path or self link; the link's host is left out."""
+    place = r"global" if collection == "networks" else r"regions/[a-z0-9-]+"
+    name = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+
+    def check(given: str) -> str:
+        path = re.sub(r"^https://[a-z.]+/compute/[a-z0-9]+/", "", given)
+        if re.fullmatch(rf"(projects/[a-z0-9:.-]+/{place}/{collection}/)?{name}", path):
+            return path
+        slug = (
+            re.sub(r"[^a-z0-9]+", "-", given.rpartition("/")[2].lower())
+            .lstrip("-0123456789")[:63]
+            .rstrip("-")
+        )
+        form = f"projects/<project>/{place.replace('[a-z0-9-]+', '<region>')}/{collection}/<name>"
+        raise refuse(f"{what}: its name, {form}, or its self link", near=slug or None)
+
+    return check
+
+
 def _deployer(given: str) -> str:
     """An IAM role or user, whole or by what it is called in the stack's own account."""
     if re.fullmatch(r"(arn:aws:iam::\d{12}:)?(role|user)/[\w+=,.@/-]+", given):
@@ -200,6 +220,12 @@ def _google_reservation(name: str) -> str:
     raise refuse("the name of a reservation: lower-case letters, digits and dashes", near=slug or None)
 
 
+def _google_range(name: str) -> str:
+    if re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        return name
+    raise refuse("the name of a secondary range of the subnet: lower-case letters, digits and dashes")
+
+
 def _peer_address(text: str) -> str:
     """Not `is_global`: the addresses of documentation may stand in a file that is filled in later."""
     allowed = "the public IPv4 address of the site's VPN device"
@@ -244,6 +270,15 @@ def _store_endpoint(text: str) -> str:
     return text.rstrip("/")
 
 
+def _addon_version(text: str) -> str:
+    build = re.compile(r"v\d+\.\d+\.\d+-eksbuild\.\d+")
+    if build.fullmatch(text):
+        return text
+    near = f"v{text}" if build.fullmatch(f"v{text}") else None
+    allowed = "a build of EKS, as v1.22.4-eksbuild.3; `aws eks describe-addon-versions` lists them"
+    raise refuse(allowed, near=near)
+
+
 def _quoted_version(given: object) -> object:
     """YAML reads an unquoted 1.30 as the number 1.3, so a number can't be trusted."""
     if isinstance(given, float):
@@ -278,5 +313,9 @@ Deployer = Annotated[str, AfterValidator(_deployer)]
 GoogleDeployer = Annotated[str, AfterValidator(_google_deployer)]
 CapacityReservation = Annotated[str, AfterValidator(_capacity_reservation)]
 GoogleReservation = Annotated[str, AfterValidator(_google_reservation)]
+GoogleNetworkName = Annotated[str, AfterValidator(_google_path("networks", "a VPC network"))]
+GoogleSubnetName = Annotated[str, AfterValidator(_google_path("subnetworks", "a subnet"))]
+GoogleRangeName = Annotated[str, AfterValidator(_google_range)]
 Email = Annotated[str, AfterValidator(_email)]
+AddonVersion = Annotated[str, AfterValidator(_addon_version)]
 KubernetesVersion = Annotated[str, BeforeValidator(_quoted_version)]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import geography, interfaces
-from infra.aws import hybrid, pools, tags
+from infra.aws import current_cluster, hybrid, pools, tags
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
 from infra.aws.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.aws.audit import Audit, AuditArgs
 from infra.aws.cluster import Cluster, ClusterArgs, Reach
-from infra.aws.deployer import administrators, caller
+from infra.aws.deployer import Deployer, administrators, caller
 from infra.aws.endpoints import ENDPOINTS, GUARDDUTY
 from infra.aws.existing_network import AnyNetwork, ExistingNetwork, Found, Needs, look
 from infra.aws.hybrid import HybridNodes, HybridNodesArgs
@@ -34,145 +35,7 @@ from infra.platform.storage import Disk
 from infra.settings import Settings
 from infra.settings.aws import Aws
 from infra.settings.aws import ClusterAccess as Reaching
-from infra.settings.on_premises import OnPremises
 from infra.sites import Site
-
-
-def site(said: Settings, cloud: Aws) -> Site:
-    """The platform in one AWS region: data and its keys, network, cluster, operators, GPU pools, audit; and what nodes
-    on premises join it with."""
-    name = f"{pulumi.get_project()}-{pulumi.get_stack()}"
-    provider = aws.Provider(
-        "aws",
-        region=cloud.region,
-        default_tags={"tags": tags.defaults(pulumi.get_project(), pulumi.get_stack(), said.owner)},
-    )
-    opts = pulumi.ResourceOptions(provider=provider)
-    # Before anything is made: whoever is not let in to the cluster could not finish.
-    deployers = administrators(cloud.cluster.access.deployers, caller(provider))
-    asked = cloud.network.existing
-    existing = look(asked, _needs(name, cloud), provider) if asked else None
-    account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
-    handling = Handling(said.data_class, said.owner, said.purpose, said.retention_days)
-
-    keys = Keys(
-        "keys",
-        KeysArgs(
-            account,
-            handling,
-            name,
-            trail_name=name,
-            protect=cloud.protect_data,
-            audit_bucket=audit_bucket("lake"),
-        ),
-        opts,
-    )
-    lake = Lake(
-        "lake",
-        LakeArgs(account, handling, keys.lake, keys.logs, trail_name=name, protect=cloud.protect_data),
-        opts,
-    )
-    replica = _replica(name, said, cloud, account, handling, lake, keys, provider)
-    audit = AuditArgs(
-        account,
-        handling,
-        lake.lake,
-        keys.logs,
-        name,
-        cloud.audit.guardduty,
-        cloud.audit.alert_emails,
-        replica.lake if replica else None,
-    )
-    topic_arn = Audit("audit", audit, opts).topic_arn
-    # Its agent would report to no detector; and Runtime Monitoring doesn't support clusters with nodes on premises
-    # (GuardDuty user guide, "Prerequisites for Amazon EKS cluster support").
-    watched = cloud.audit.guardduty and said.on_premises is None
-    network = _network(name, cloud, account, handling, keys, existing, watched, opts)
-    host = _jump_host(name, cloud, handling, network, keys, opts)
-    link = _link(name, said.on_premises, handling, network, keys, opts)
-    cluster = Cluster(
-        "cluster",
-        ClusterArgs(
-            account,
-            handling,
-            name=name,
-            version=cloud.cluster.version,
-            network=network,
-            deployers=deployers,
-            cluster_key_arn=keys.cluster,
-            logs_key_arn=keys.logs,
-            system=cloud.cluster.system,
-            log_days=handling.log_days,
-            deletion_protection=cloud.cluster.deletion_protection,
-            site=link,
-            guardduty=watched,
-            reach=_reach(cloud.cluster.access, host),
-        ),
-        opts,
-    )
-    joined = _hybrid(said.on_premises, account, handling, cluster, link, opts)
-    sender = Alertmanager(
-        "alertmanager", AlertmanagerArgs(account, cluster.resource, name, topic_arn, keys.logs), opts
-    )
-    gpus = _operate(
-        name, cloud, account, handling, keys, lake, replica, network, cluster, joined, sender, said, opts
-    )
-    data = replica.lake if replica and replica.failover else lake.lake
-    registry = pulumi.Output.concat(account.id, f".dkr.ecr.{cloud.region}.amazonaws.com")
-    return Site(gpus, data, registry, joined.node_configs if joined else {}, host.tunnel if host else None)
-
-
-def _jump_host(
-    name: str, cloud: Aws, handling: Handling, network: AnyNetwork, keys: Keys, opts: pulumi.ResourceOptions
-) -> JumpHost | None:
-    if not cloud.cluster.access.jump_host:
-        return None
-    return JumpHost("jump-host", JumpHostArgs(handling, name, cloud.region, network, keys.cluster), opts)
-
-
-def _reach(asked: Reaching, host: JumpHost | None) -> Reach:
-    """Who reaches the API server. The program itself goes through the tunnel only where no network has a direct way."""
-    groups: dict[str, pulumi.Input[str]] = {group: group for group in asked.security_groups}
-    if host:
-        groups["jump-host"] = host.security_group_id
-    return Reach(asked.cidrs, groups, PROXY_URL if asked.tunnel else None)
-
-
-def _link(
-    name: str,
-    asked: OnPremises | None,
-    handling: Handling,
-    network: AnyNetwork,
-    keys: Keys,
-    opts: pulumi.ResourceOptions,
-) -> SiteLink | None:
-    if asked is None:
-        return None
-    args = SiteLinkArgs(
-        handling,
-        network,
-        name,
-        asked.vpn.address,
-        asked.vpn.asn,
-        asked.node_cidrs,
-        asked.pod_cidrs,
-        keys.logs,
-    )
-    return SiteLink("site", args, opts)
-
-
-def _hybrid(
-    asked: OnPremises | None,
-    account: Account,
-    handling: Handling,
-    cluster: Cluster,
-    link: SiteLink | None,
-    opts: pulumi.ResourceOptions,
-) -> HybridNodes | None:
-    if asked is None or link is None:
-        return None
-    args = HybridNodesArgs(account, handling, cluster, link, asked.certificate_authority, asked.pools)
-    return HybridNodes("hybrid", args, opts)
 
 
 @dataclass(frozen=True)
@@ -185,31 +48,186 @@ class Elsewhere:
     failover: bool
 
 
-def _replica(
-    name: str,
-    said: Settings,
-    cloud: Aws,
-    account: Account,
-    handling: Handling,
-    lake: Lake,
-    keys: Keys,
-    home: aws.Provider,
-) -> Elsewhere | None:
+@dataclass(frozen=True)
+class Foundation:
+    """What the whole site stands on. `name` is that of the cluster, and the start of other names in AWS; `watched` says
+    whether GuardDuty's agent runs on the nodes; `opts` names the provider of the region."""
+
+    name: str
+    settings: Settings
+    cloud: Aws
+    account: Account
+    handling: Handling
+    keys: Keys
+    lake: Lake
+    replica: Elsewhere | None
+    watched: bool
+    opts: pulumi.ResourceOptions
+
+
+def site(settings: Settings, cloud: Aws) -> Site:
+    """The platform in one AWS region: data and its keys, network, cluster, operators, GPU pools, audit; and what nodes
+    on premises join it with."""
+    name = f"{pulumi.get_project()}-{pulumi.get_stack()}"
+    provider = aws.Provider(
+        "aws",
+        region=cloud.region,
+        default_tags={"tags": tags.defaults(pulumi.get_project(), pulumi.get_stack(), settings.owner)},
+    )
+    # Before anything is made: whoever is not let in to the cluster could not finish.
+    deployers = administrators(cloud.cluster.access.deployers, caller(provider))
+    own = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
+    current_cluster.stay(name, cloud.region, cloud.network, own, provider)
+    asked = cloud.network.existing
+    existing = look(asked, _needs(name, cloud), provider) if asked else None
+
+    base = _foundation(name, settings, cloud, provider)
+    topic_arn = _audit(base).topic_arn
+    network = _network(base, existing)
+    host = _jump_host(base, network)
+    link = _link(base, network)
+    cluster = _cluster(base, network, deployers, host, link)
+    joined = _hybrid(base, cluster, link)
+    sender = Alertmanager(
+        "alertmanager",
+        AlertmanagerArgs(base.account, cluster.resource, name, topic_arn, base.keys.logs),
+        base.opts,
+    )
+    gpus = _operate(base, network, cluster, joined, sender)
+    data = base.replica.lake if base.replica and base.replica.failover else base.lake.lake
+    registry = pulumi.Output.concat(base.account.id, f".dkr.ecr.{cloud.region}.amazonaws.com")
+    return Site(gpus, data, registry, joined.node_configs if joined else {}, host.tunnel if host else None)
+
+
+def _foundation(name: str, settings: Settings, cloud: Aws, provider: aws.Provider) -> Foundation:
+    """The data, its keys, and who and what everything else is made for."""
+    opts = pulumi.ResourceOptions(provider=provider)
+    account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
+    handling = Handling(settings.data_class, settings.owner, settings.purpose, settings.retention_days)
+    keys_args = KeysArgs(
+        account,
+        handling,
+        name,
+        trail_name=name,
+        protect=cloud.protect_data,
+        audit_bucket=audit_bucket("lake"),
+    )
+    keys = Keys("keys", keys_args, opts)
+    lake_args = LakeArgs(account, handling, keys.lake, keys.logs, trail_name=name, protect=cloud.protect_data)
+    lake = Lake("lake", lake_args, opts)
+    # The agent would report to no detector; and Runtime Monitoring doesn't support clusters with nodes on premises
+    # (GuardDuty user guide, "Prerequisites for Amazon EKS cluster support").
+    watched = cloud.audit.guardduty and settings.on_premises is None
+    base = Foundation(name, settings, cloud, account, handling, keys, lake, None, watched, opts)
+    return replace(base, replica=_replica(base, provider))
+
+
+def _audit(base: Foundation) -> Audit:
+    args = AuditArgs(
+        base.account,
+        base.handling,
+        base.lake.lake,
+        base.keys.logs,
+        base.name,
+        base.cloud.audit.guardduty,
+        base.cloud.audit.alert_emails,
+        base.replica.lake if base.replica else None,
+    )
+    return Audit("audit", args, base.opts)
+
+
+def _cluster(
+    base: Foundation,
+    network: AnyNetwork,
+    deployers: Sequence[Deployer],
+    host: JumpHost | None,
+    link: SiteLink | None,
+) -> Cluster:
+    asked = base.cloud.cluster
+    args = ClusterArgs(
+        base.account,
+        base.handling,
+        name=base.name,
+        version=asked.version,
+        network=network,
+        deployers=deployers,
+        cluster_key_arn=base.keys.cluster,
+        logs_key_arn=base.keys.logs,
+        system=asked.system,
+        log_days=base.handling.log_days,
+        deletion_protection=asked.deletion_protection,
+        site=link,
+        guardduty=base.watched,
+        reach=_reach(asked.access, host),
+        addon_versions=asked.addon_versions,
+    )
+    return Cluster("cluster", args, base.opts)
+
+
+def _jump_host(base: Foundation, network: AnyNetwork) -> JumpHost | None:
+    if not base.cloud.cluster.access.jump_host:
+        return None
+    args = JumpHostArgs(base.handling, base.name, base.cloud.region, network, base.keys.cluster)
+    return JumpHost("jump-host", args, base.opts)
+
+
+def _reach(asked: Reaching, host: JumpHost | None) -> Reach:
+    """Who reaches the API server. The program itself goes through the tunnel only where no network has a direct way."""
+    groups: dict[str, pulumi.Input[str]] = {group: group for group in asked.security_groups}
+    if host:
+        groups["jump-host"] = host.security_group_id
+    return Reach(asked.cidrs, groups, PROXY_URL if asked.tunnel else None)
+
+
+def _link(base: Foundation, network: AnyNetwork) -> SiteLink | None:
+    asked = base.settings.on_premises
+    if asked is None:
+        return None
+    args = SiteLinkArgs(
+        base.handling,
+        network,
+        base.name,
+        asked.vpn.address,
+        asked.vpn.asn,
+        asked.node_cidrs,
+        asked.pod_cidrs,
+        base.keys.logs,
+    )
+    return SiteLink("site", args, base.opts)
+
+
+def _hybrid(base: Foundation, cluster: Cluster, link: SiteLink | None) -> HybridNodes | None:
+    asked = base.settings.on_premises
+    if asked is None or link is None:
+        return None
+    args = HybridNodesArgs(
+        base.account, base.handling, cluster, link, asked.certificate_authority, asked.pools
+    )
+    return HybridNodes("hybrid", args, base.opts)
+
+
+def _replica(base: Foundation, home: aws.Provider) -> Elsewhere | None:
     """The lake a second time, if the stack asks for it."""
-    asked = cloud.replica
+    asked = base.cloud.replica
     if asked is None:
         return None
     provider = aws.Provider(
         "aws-replica",
         region=asked.region,
-        default_tags={"tags": tags.defaults(pulumi.get_project(), pulumi.get_stack(), said.owner)},
+        default_tags={"tags": tags.defaults(pulumi.get_project(), pulumi.get_stack(), base.settings.owner)},
     )
-    there = Account(account.id, asked.region)
-    made = Replica(
-        "replica",
-        ReplicaArgs(account, there, handling, lake, keys.lake, name, provider, cloud.protect_data),
-        pulumi.ResourceOptions(provider=home),
+    there = Account(base.account.id, asked.region)
+    args = ReplicaArgs(
+        base.account,
+        there,
+        base.handling,
+        base.lake,
+        base.keys.lake,
+        base.name,
+        provider,
+        base.cloud.protect_data,
     )
+    made = Replica("replica", args, pulumi.ResourceOptions(provider=home))
     s3 = aws.ec2.get_prefix_list_output(
         name=f"com.amazonaws.{asked.region}.s3", opts=pulumi.InvokeOutputOptions(provider=provider)
     )
@@ -218,128 +236,138 @@ def _replica(
 
 
 def _operate(
-    name: str,
-    cloud: Aws,
-    account: Account,
-    handling: Handling,
-    keys: Keys,
-    lake: Lake,
-    replica: Elsewhere | None,
+    base: Foundation,
     network: AnyNetwork,
     cluster: Cluster,
     joined: HybridNodes | None,
     sender: Alertmanager,
-    said: Settings,
-    opts: pulumi.ResourceOptions,
 ) -> interfaces.GpuCluster:
     """People's and pods' access to the cluster, its operators and its GPU pools."""
-    people = {
-        "data-engineer": cloud.access.data_engineers,
-        "ml-engineer": cloud.access.ml_engineers,
-        "auditor": cloud.access.auditors,
-    }
-    given = AccessArgs(account, lake.lake, lake.access_logs, name, people)
-    if replica:
-        given = replace(given, replica=replica.lake, replica_region=replica.region)
-    access = Access("access", given, opts)
-    granted = ClusterAccess(
-        "cluster-access", ClusterAccessArgs(cluster.name, access.human_roles, access.workload_roles), opts
-    )
-    karpenter = Karpenter("karpenter", KarpenterArgs(account, handling, cluster.resource, name), opts)
-    roles = {"nodes": cluster.node_role.role.name, "karpenter-nodes": karpenter.node_role.name}
-    if joined:
-        roles["hybrid-nodes"] = joined.node_role.name
-    registry = Registry(
-        "registry",
-        RegistryArgs(
-            account, handling.owner, pulumi.get_stack(), cloud.registries, keys.cluster, node_roles=roles
-        ),
-        opts,
-    )
+    granted = _access(base, cluster)
+    karpenter_args = KarpenterArgs(base.account, base.handling, cluster.resource, base.name)
+    karpenter = Karpenter("karpenter", karpenter_args, base.opts)
+    registry = _registry(base, cluster, karpenter, joined)
+    replica = base.replica
     gpus = interfaces.GpuCluster(
-        name=name,
+        name=base.name,
         cloud="aws",
-        region=cloud.region,
+        region=base.cloud.region,
         resource=cluster.resource,
         provider=cluster.provider,
-        pools=pools.describe(cloud.region, cloud.cluster.pools),
+        pools=pools.describe(base.cloud.region, base.cloud.cluster.pools),
         mirrors=registry.mirrors,
         lake_region=replica.region if replica and replica.failover else None,
     )
-    on_premises = said.on_premises
-    platform = Platform(
-        "platform",
-        PlatformArgs(
-            cluster=replace(gpus, pools={**gpus.pools, **hybrid.describe(on_premises.pools)})
-            if on_premises
-            else gpus,
-            cluster_name=cluster.name,
-            https_cidrs=_reachable(network, replica),
-            data_class=handling.data_class,
-            site_pod_cidrs=on_premises.pod_cidrs if on_premises else (),
-            store=on_premises.store_reach if on_premises else None,
-            interruption_queue=karpenter.queue_name,
-            alert_receivers=sender.receivers,
-            disk=Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": keys.cluster}),
-            registries=registry.mirrors,
-            controller_replicas=min(2, cloud.cluster.system.min_nodes),
-            controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready, *sender.ready],
-        ),
+    platform = _platform(base, network, cluster, gpus, karpenter, registry, sender)
+    pools_args = PoolsArgs(
+        base.account,
+        base.handling,
+        cluster,
+        network,
+        base.cloud.cluster.pools,
+        disk_key_arn=base.keys.cluster,
+        instance_profile=karpenter.instance_profile,
+        karpenter=platform.node_controllers,
     )
-    gpu_pools = Pools(
-        "pools",
-        PoolsArgs(
-            account,
-            handling,
-            cluster,
-            network,
-            cloud.cluster.pools,
-            disk_key_arn=keys.cluster,
-            instance_profile=karpenter.instance_profile,
-            karpenter=platform.node_controllers,
-        ),
-        opts,
-    )
+    made = Pools("pools", pools_args, base.opts)
     at_site = joined.ready if joined else []
-    return replace(gpus, platform=[*platform.ready, *at_site, granted], nodes=gpu_pools.ready)
+    return replace(gpus, platform=[*platform.ready, *at_site, granted], nodes=made.ready)
 
 
-def _disk(cloud: Aws, keys: Keys) -> Disk | None:
-    """Of metrics, where a node that goes is sure to be followed by one in the same zone: a disk stays in its own."""
-    if cloud.cluster.system.min_nodes < len(geography.region(cloud.region).zones):
+def _access(base: Foundation, cluster: Cluster) -> ClusterAccess:
+    """The roles of people and pods, and what they may do in the cluster."""
+    people = {
+        "data-engineer": base.cloud.access.data_engineers,
+        "ml-engineer": base.cloud.access.ml_engineers,
+        "auditor": base.cloud.access.auditors,
+    }
+    given = AccessArgs(base.account, base.lake.lake, base.lake.access_logs, base.name, people)
+    if base.replica:
+        given = replace(given, replica=base.replica.lake, replica_region=base.replica.region)
+    access = Access("access", given, base.opts)
+    args = ClusterAccessArgs(cluster.name, access.human_roles, access.workload_roles)
+    return ClusterAccess("cluster-access", args, base.opts)
+
+
+def _registry(
+    base: Foundation, cluster: Cluster, karpenter: Karpenter, joined: HybridNodes | None
+) -> Registry:
+    """ECR's mirrors, for each role of nodes that pulls from them."""
+    roles = {"nodes": cluster.node_role.role.name, "karpenter-nodes": karpenter.node_role.name}
+    if joined:
+        roles["hybrid-nodes"] = joined.node_role.name
+    args = RegistryArgs(
+        base.account,
+        base.handling.owner,
+        pulumi.get_stack(),
+        base.cloud.registries,
+        base.keys.cluster,
+        node_roles=roles,
+    )
+    return Registry("registry", args, base.opts)
+
+
+def _platform(
+    base: Foundation,
+    network: AnyNetwork,
+    cluster: Cluster,
+    gpus: interfaces.GpuCluster,
+    karpenter: Karpenter,
+    registry: Registry,
+    sender: Alertmanager,
+) -> Platform:
+    """The operators, and the namespaces that workloads run in."""
+    on_premises = base.settings.on_premises
+    everywhere = gpus
+    if on_premises:
+        everywhere = replace(gpus, pools={**gpus.pools, **hybrid.describe(on_premises.pools)})
+    args = PlatformArgs(
+        cluster=everywhere,
+        cluster_name=cluster.name,
+        https_cidrs=_reachable(network, base.replica),
+        data_class=base.handling.data_class,
+        site_pod_cidrs=on_premises.pod_cidrs if on_premises else (),
+        store=on_premises.store_reach if on_premises else None,
+        interruption_queue=karpenter.queue_name,
+        alert_receivers=sender.receivers,
+        disk=_disk(base),
+        registries=registry.mirrors,
+        controller_replicas=min(2, base.cloud.cluster.system.min_nodes),
+        controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready, *sender.ready],
+    )
+    return Platform("platform", args)
+
+
+def _disk(base: Foundation) -> Disk | None:
+    """Of metrics, where a node that goes is sure to be followed by one in the same zone: a disk stays in its own.
+
+    The managed group has a node in each zone, or Karpenter makes one where the disk is.
+    """
+    system = base.cloud.cluster.system
+    grows = system.max_nodes > system.min_nodes
+    if not grows and system.min_nodes < len(geography.region(base.cloud.region).zones):
         return None
-    return Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": keys.cluster})
+    return Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": base.keys.cluster})
 
 
-def _network(
-    name: str,
-    cloud: Aws,
-    account: Account,
-    handling: Handling,
-    keys: Keys,
-    existing: Found | None,
-    watched: bool,
-    opts: pulumi.ResourceOptions,
-) -> AnyNetwork:
+def _network(base: Foundation, existing: Found | None) -> AnyNetwork:
     """The VPC of the stack's own, or the one that exists already."""
     if existing:
-        return ExistingNetwork("network", account, existing, opts)
-    return Network(
-        "network",
-        NetworkArgs(
-            account,
-            handling,
-            cluster_name=name,
-            cidr=cloud.network.cidr,
-            zones=geography.region(cloud.region).zones,
-            logs_key_arn=keys.logs,
-            flow_log_days=cloud.network.flow_log_days,
-            nat_per_zone=cloud.network.nat_per_zone,
-            endpoints_per_zone=cloud.network.nat_per_zone,
-            endpoints=[service for service in ENDPOINTS if watched or service != GUARDDUTY],
-        ),
-        opts,
+        return ExistingNetwork("network", base.account, existing, base.opts)
+    asked = base.cloud.network
+    args = NetworkArgs(
+        base.account,
+        base.handling,
+        cluster_name=base.name,
+        cidr=asked.cidr,
+        zones=geography.region(base.cloud.region).zones,
+        logs_key_arn=base.keys.logs,
+        flow_log_days=asked.flow_log_days,
+        nat_per_zone=asked.nat_per_zone,
+        endpoints_per_zone=asked.nat_per_zone,
+        endpoints=[service for service in ENDPOINTS if base.watched or service != GUARDDUTY],
     )
+    return Network("network", args, base.opts)
 
 
 def _needs(name: str, cloud: Aws) -> Needs:

@@ -13,6 +13,7 @@ from infra.gcp import access as gcp_access
 from infra.gcp import audit as gcp_audit
 from infra.gcp import bucket as gcp_bucket
 from infra.gcp import cluster as gcp_cluster
+from infra.gcp import deployer as gcp_deployer
 from infra.gcp import iam as gcp_iam
 from infra.gcp import jump_host as gcp_jump_host
 from infra.gcp import keys as gcp_keys
@@ -23,11 +24,13 @@ from infra.gcp import org as gcp_org
 from infra.gcp import pools as gcp_pools
 from infra.gcp import registry as gcp_registry
 from infra.gcp import tags as gcp_tags
+from infra.gcp.existing_network import AnyNetwork, ExistingNetwork, Found, Needs, look
 from infra.grants import KUBERNETES_GROUPS
-from infra.platform.monitoring import rule_groups
+from infra.platform.managed_prometheus import rules_of_cluster
 from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings import Settings
+from infra.settings.checks import GOOGLE_FABRIC_CIDR
 from infra.settings.gcp import Gcp, GoogleClusterAccess
 from infra.sites import Site
 
@@ -47,6 +50,9 @@ def site(said: Settings, cloud: Gcp) -> Site:
         user_project_override=True,
     )
     opts = pulumi.ResourceOptions(provider=provider)
+    # Before anything is made: whoever is not let in to the cluster could not finish.
+    gcp_deployer.check(cloud.cluster.access.deployers, provider)
+    existing = _existing(said, cloud, provider)
     project = gcp_iam.Project.current(cloud.project, cloud.region, pulumi.InvokeOptions(provider=provider))
     handling = Handling(said.data_class, said.owner, said.purpose, said.retention_days)
     protect, both = cloud.protect_data, cloud.lake.dual_region
@@ -74,11 +80,12 @@ def site(said: Settings, cloud: Gcp) -> Site:
     )
     gcp_metric_alerts.MetricAlerts(
         "metric-alerts",
-        gcp_metric_alerts.MetricAlertsArgs(project, name, rule_groups(), audit.channels),
+        gcp_metric_alerts.MetricAlertsArgs(
+            project, name, rules_of_cluster(name, cloud.region), audit.channels
+        ),
         opts,
     )
-    cidrs = (cloud.network.cidr, cloud.network.pods_cidr, cloud.network.services_cidr)
-    network = gcp_network.Network("network", gcp_network.NetworkArgs(project, name, *cidrs), opts)
+    network = _network(name, cloud, project, existing, opts)
     host = _jump_host(name, cloud, project, handling, network, keys, opts)
     cluster = gcp_cluster.Cluster(
         "cluster",
@@ -103,12 +110,40 @@ def site(said: Settings, cloud: Gcp) -> Site:
     return Site(gpus, lake.lake, registry, tunnel=host.tunnel if host else None)
 
 
+def _existing(said: Settings, cloud: Gcp, provider: gcp.Provider) -> Found | None:
+    """The VPC that exists already, if the stack names one, and it will do."""
+    asked = cloud.network.existing
+    if asked is None:
+        return None
+    nodes = sum(pool.most_nodes for pool in cloud.cluster.pools) + cloud.cluster.system.max_nodes
+    others = {}
+    if said.aws and not said.aws.network.existing:
+        others["aws.network.cidr"] = said.aws.network.cidr
+    if any(pool.fabric != "none" for pool in cloud.cluster.pools):
+        others["the networks of the fabric"] = GOOGLE_FABRIC_CIDR
+    return look(asked, cloud.project, Needs(cloud.region, nodes, others), provider)
+
+
+def _network(
+    name: str,
+    cloud: Gcp,
+    project: gcp_iam.Project,
+    existing: Found | None,
+    opts: pulumi.ResourceOptions,
+) -> AnyNetwork:
+    """The VPC of the stack's own, or the one that exists already."""
+    if existing:
+        return ExistingNetwork("network", existing, opts)
+    cidrs = (cloud.network.cidr, cloud.network.pods_cidr, cloud.network.services_cidr)
+    return gcp_network.Network("network", gcp_network.NetworkArgs(project, name, *cidrs), opts)
+
+
 def _jump_host(
     name: str,
     cloud: Gcp,
     project: gcp_iam.Project,
     handling: Handling,
-    network: gcp_network.Network,
+    network: AnyNetwork,
     keys: gcp_keys.Keys,
     opts: pulumi.ResourceOptions,
 ) -> gcp_jump_host.JumpHost | None:
@@ -139,7 +174,7 @@ def _operate(
     handling: Handling,
     keys: gcp_keys.Keys,
     lake: gcp_lake.Lake,
-    network: gcp_network.Network,
+    network: AnyNetwork,
     cluster: gcp_cluster.Cluster,
     opts: pulumi.ResourceOptions,
 ) -> interfaces.GpuCluster:

@@ -131,7 +131,8 @@ def _by_identity(request: Request, policies: Policies, resource: Sequence[Statem
             return Verdict(True, _sid(allowed))
     if any(_names_role(statement, request) for statement in allowing(request, resource or ())):
         return Verdict(True, "resource policy")
-    return _lacks(request, " or ".join(policies.identity) or "role, which has no policy")
+    of_resource = [] if resource is None else ["resource policy"]
+    return _lacks(request, " or ".join([*policies.identity, *of_resource]) or "role, which has no policy")
 
 
 def _lacks(request: Request, where: str) -> Verdict:

@@ -124,8 +124,8 @@ def _project(project: str, asked: Google) -> Finding:
         state = asked.projects.get(name=f"projects/{project}").execute()["state"]
     except UNSAID as error:
         fix = "name a project that exists in the setting gcp.project, and a login that may read it"
-        verdict = "missing" if _status(error) in (403, 404) else "unknown"
-        return Finding("project", project, "active", _why(error), verdict, fix)
+        verdict = "missing" if status(error) in (403, 404) else "unknown"
+        return Finding("project", project, "active", why(error), verdict, fix)
     fix = "" if state == "ACTIVE" else "undelete it, or name another in the setting gcp.project"
     return Finding("project", project, "active", state.lower(), "ok" if not fix else "missing", fix)
 
@@ -135,7 +135,7 @@ def _apis(project: str, apis: Sequence[str], asked: Google) -> Iterator[Finding]
     try:
         answer = asked.services.batchGet(parent=f"projects/{project}", names=names).execute()
     except UNSAID as error:
-        yield Finding("API", ", ".join(apis), "enabled", _why(error), "unknown")
+        yield Finding("API", ", ".join(apis), "enabled", why(error), "unknown")
         return
     states = {one["config"]["name"]: one["state"] for one in answer.get("services", ())}
     for api in apis:
@@ -151,7 +151,7 @@ def _rights(project: str, rights: Sequence[str], asked: Google) -> Finding:
     try:
         answer = asked.projects.testIamPermissions(resource=f"projects/{project}", body=body).execute()
     except UNSAID as error:
-        return Finding("rights", what, "all", _why(error), "unknown")
+        return Finding("rights", what, "all", why(error), "unknown")
     lacking = sorted(set(rights) - set(answer.get("permissions", ())))
     if not lacking:
         return Finding("rights", what, "all", "all", "ok")
@@ -172,7 +172,7 @@ def _members(stack: ResourceGraph, project: str, asked: Google) -> Iterator[Find
         name = f"projects/{project}/policies/{DOMAINS}"
         rules = asked.policies.getEffectivePolicy(name=name).execute().get("spec", {}).get("rules", ())
     except UNSAID as error:
-        yield Finding("members", ", ".join(domains), "permitted", _why(error), "unknown")
+        yield Finding("members", ", ".join(domains), "permitted", why(error), "unknown")
         return
     allowed = [value for rule in rules for value in rule.get("values", {}).get("allowedValues", ())]
     verdict = "tight" if allowed and len(domains) > 1 else "ok"
@@ -191,7 +191,7 @@ def _log_buckets(stack: ResourceGraph, project: str, asked: Google) -> Iterator[
         listed = asked.logging.projects().locations().buckets()
         found = listed.list(parent=f"projects/{project}/locations/-").execute().get("buckets", ())
     except UNSAID as error:
-        yield Finding("logs", ", ".join(OWN_LOG_BUCKETS), "in India", _why(error), "unknown")
+        yield Finding("logs", ", ".join(OWN_LOG_BUCKETS), "in India", why(error), "unknown")
         return
     places = {one["name"].rpartition("/")[2]: one["name"].split("/")[3] for one in found}
     sinks = {one.inputs.get("name") for one in stack.of("gcp:logging/projectSink:ProjectSink")}
@@ -217,7 +217,7 @@ def _parents_logs(project: str, asked: Google) -> Iterator[Finding]:
         kind = getattr(asked.logging, parent.partition("/")[0])()
         place = kind.getSettings(name=parent).execute().get("storageLocation") or "global"
     except UNSAID as error:
-        yield Finding("logs", "new projects beside it", "in India", _why(error), "unknown")
+        yield Finding("logs", "new projects beside it", "in India", why(error), "unknown")
         return
     at_home = place in regions_of("gcp")
     command = f"gcloud logging settings update --{parent.replace('s/', '=')} --storage-location=asia-south1"
@@ -243,11 +243,11 @@ def _profiles(stack: ResourceGraph, project: str, asked: Google) -> Iterator[Fin
         try:
             asked.compute.networkProfiles().get(project=project, networkProfile=profile).execute()
         except UNSAID as error:
-            gone = _status(error) == 404
+            gone = status(error) == 404
             fix = (
                 "put the pool where `gcloud compute network-profiles list` has a RoCE profile" if gone else ""
             )
-            yield Finding("network", profile, "offered", _why(error), "missing" if gone else "unknown", fix)
+            yield Finding("network", profile, "offered", why(error), "missing" if gone else "unknown", fix)
             continue
         yield Finding("network", profile, "offered", "offered", "ok")
 
@@ -263,7 +263,7 @@ def _quotas(stack: ResourceGraph, project: str, region: str, asked: Google) -> I
         families = _families(project, region, asked) if any(row.family for row, _ in wanted) else {}
     except UNSAID as error:
         for row, gpus in wanted:
-            yield Finding("quota", _named(row, region), f"{gpus:g}", _why(error), "unknown")
+            yield Finding("quota", _named(row, region), f"{gpus:g}", why(error), "unknown")
         return
     for row, gpus in wanted:
         limit, used = (families.get(row.family), 0) if row.family else free.get(row.metric, (None, 0))
@@ -300,7 +300,7 @@ def _machines(stack: ResourceGraph, project: str, asked: Google) -> Iterator[Fin
                 if not _has(project, zone, machine, asked):
                     lacking.append(zone)
         except UNSAID as error:
-            yield Finding("zones", f"{pool.name}: {machine}", ", ".join(zones), _why(error), "unknown")
+            yield Finding("zones", f"{pool.name}: {machine}", ", ".join(zones), why(error), "unknown")
             continue
         verdict = "missing" if zones and len(lacking) == len(zones) else "tight" if lacking else "ok"
         fix = (
@@ -314,16 +314,15 @@ def _has(project: str, zone: str, machine: str, asked: Google) -> bool:
     try:
         asked.compute.machineTypes().get(project=project, zone=zone, machineType=machine).execute()
     except HttpError as error:
-        if _status(error) == 404:
+        if status(error) == 404:
             return False
         raise
     return True
 
 
-def _status(error: Exception) -> int | None:
+def status(error: Exception) -> int | None:
     return int(error.resp.status) if isinstance(error, HttpError) else None
 
 
-def _why(error: Exception) -> str:
-    status = _status(error)
-    return f"not said: {status if status else type(error).__name__}"
+def why(error: Exception) -> str:
+    return f"not said: {status(error) or type(error).__name__}"

@@ -13,6 +13,7 @@ from ..paths import run_dir
 from ..store import Store
 from . import aws_habits as habits
 from . import aws_shapes as shapes
+from .aws_addons import FUNCTIONS
 from .aws_api import LOCAL_KEYS, Api, Refused
 from .aws_calls import Calls, given, plan_scope
 from .aws_expressions import evaluate, holds
@@ -154,10 +155,16 @@ class Aws(Provider):
                 f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
             )
         scope = self._scope(args, "")
+        self._in_an_enabled_region(scope["region"])
         if function.get("call") and holds(function.get("when"), scope):
             scope["found"] = self._ask(token, function["service"], function, scope)
             for more in function.get("also", ()):
-                scope[more["as"]] = self._ask(token, function["service"], more, scope)
+                scope[more["as"]] = self._ask(token, more.get("service", function["service"]), more, scope)
+        if player := FUNCTIONS.get(function.get("plays", "")):
+            try:
+                scope["found"] = player(scope)
+            except Refused as refused:
+                raise ResourceFailed(f"{token}: {refused}") from refused
         return {name: evaluate(expression, scope) for name, expression in function["outputs"].items()}
 
     def _ask(self, token: str, service: str, call: Mapping[str, Any], scope: Values) -> Values:
@@ -170,7 +177,9 @@ class Aws(Provider):
                 service, scope["region"], call["call"], shapes.fit(shape, given, shapes.Place(""))
             )
         except Refused as refused:
-            raise ResourceFailed(f"{token}: {refused}") from refused
+            # Some refusals the real provider puts in words of its own, which programs know.
+            words = call.get("refusals", {}).get(refused.code, str(refused))
+            raise ResourceFailed(f"{token}: {words}") from refused
 
     def _region_of(self, inputs: Values) -> Any:
         return inputs.get("region") or self._region

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from .aws_addons import refuse_unknown
 from .aws_api import Api, Refused
 from .serve import UNKNOWN, Values
 
@@ -151,12 +152,36 @@ def _machine_not_sold_in_zone(api: Api, scope: Values) -> None:
         )
 
 
+def without_spot() -> set[str]:
+    """The machine types that spot is out of."""
+    return set(os.environ.get(NO_SPOT, "").replace(" ", "").split(","))
+
+
+def _endpoint_not_offered_in_zone(api: Api, scope: Values) -> None:
+    inputs, region = scope["inputs"], scope["region"]
+    before = scope["old"].get("subnetIds") or ()
+    subnet_ids = [subnet for subnet in inputs.get("subnetIds") or () if subnet not in before]
+    if not subnet_ids:
+        return
+    service = inputs["serviceName"]
+    told = api.call("ec2", region, "DescribeVpcEndpointServices", {"ServiceNames": [service]})
+    zones = {zone for found in told["ServiceDetails"] for zone in found["AvailabilityZones"]}
+    subnets = api.call("ec2", region, "DescribeSubnets", {"SubnetIds": subnet_ids})["Subnets"]
+    for subnet in subnets:
+        if subnet["AvailabilityZone"] not in zones:
+            raise Refused(
+                "ModifyVpcEndpoint" if scope["old"] else "CreateVpcEndpoint",
+                "InvalidParameter",
+                f"The VPC endpoint service {service} does not support the availability zone of the subnet: "
+                f"{subnet['SubnetId']}.",
+            )
+
+
 def _spot_has_none(_api: Api, scope: Values) -> None:
     inputs = scope["inputs"]
     types = inputs.get("instanceTypes") or ()
-    out = os.environ.get(NO_SPOT, "").replace(" ", "").split(",")
     stands = inputs["scalingConfig"]["desiredSize"] and inputs.get("capacityType") == "SPOT"
-    if stands and types and set(types) <= set(out):
+    if stands and types and without_spot().issuperset(types):
         raise Refused(
             "CreateNodegroup",
             "CREATE_FAILED",
@@ -273,6 +298,11 @@ PLAYERS: Mapping[str, Mapping[str, Moment]] = {
     },
     "secret_waits_for_its_deletion": {"creating": _secret_waits_for_its_deletion},
     "machine_not_sold_in_zone": {"creating": _machine_not_sold_in_zone},
+    "endpoint_not_offered_in_zone": {
+        "creating": _endpoint_not_offered_in_zone,
+        "updating": _endpoint_not_offered_in_zone,
+    },
+    "addon_version_not_supported": {"creating": refuse_unknown, "updating": refuse_unknown},
     "group_beside_a_reservation": {"creating": _group_beside_a_reservation},
     "spot_has_none": {"creating": _spot_has_none, "updating": _spot_has_none},
     "one_minor_at_a_time": {"updating": _one_minor_at_a_time},
@@ -283,6 +313,8 @@ PLAYERS: Mapping[str, Mapping[str, Moment]] = {
         "updated": _on(_cluster_makes_its_log_group, _nothing),
         "deleted": _on(_nothing, _logging_cluster_makes_it_again),
     },
+    # Played where Karpenter's NodePools are made (localcloud/spot_role.py).
+    "spot_has_a_role": {},
     # Moto keeps the buckets of all its accounts in one table.
     "bucket_names_are_everybodys": {},
 }

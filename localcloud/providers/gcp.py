@@ -14,6 +14,7 @@ from importlib.metadata import version
 from threading import Lock
 from typing import Any
 
+from .. import google_deployer, google_networks
 from ..paths import run_dir
 from ..store import Store
 from . import gcp_habits as habits
@@ -26,6 +27,7 @@ from .serve import (
     UNKNOWN,
     Diff,
     InvalidInputs,
+    NotReady,
     Provider,
     Resource,
     ResourceFailed,
@@ -89,15 +91,20 @@ class Gcp(Provider):
             self._done(found, scope["id"])
             self._admit(resource, found, inputs, scope)
             self._store.put(found.token, scope["id"], {"inputs": inputs, "drawn": drawn})
+        lacks = habits.spot_has_none(self._call(found, inputs, scope))
         try:
             if found.plays:
-                drawn["played"] = PLAYS[found.plays].created(inputs, scope)
+                played = habits.without_nodes(inputs) if lacks else inputs
+                drawn["played"] = {**PLAYS[found.plays].created(played, scope), "lacksNodes": bool(lacks)}
         except Exception:
             self._store.delete(found.token, scope["id"])
             raise
         self._store.put(found.token, scope["id"], {"inputs": inputs, "drawn": drawn})
         habits.made(self._call(found, inputs, scope))
-        return scope["id"], self._outputs(found, inputs, drawn)
+        outputs = self._outputs(found, inputs, drawn)
+        if lacks:
+            raise NotReady(scope["id"], outputs, [lacks])
+        return scope["id"], outputs
 
     def read(self, resource: Resource, inputs: Values, outputs: Values) -> tuple[Values, Values] | None:
         found = _row(resource)
@@ -123,10 +130,17 @@ class Gcp(Provider):
         scope = self._scope(found, inputs, drawn) | {"old": record["inputs"]}
         habits.refuse(_said(resource), self._call(found, inputs, scope))
         if found.plays:
-            played = PLAYS[found.plays].updated(inputs, scope)
-            drawn["played"] = {**drawn.get("played", {}), **played}
+            drawn["played"] = self._played_again(found, inputs, scope, drawn.get("played", {}))
         self._store.put(found.token, resource.id, {"inputs": inputs, "drawn": drawn})
         return self._outputs(found, inputs, drawn)
+
+    def _played_again(self, found: Row, inputs: Values, scope: Values, before: Values) -> Values:
+        """A pool that came without its nodes gets them with the next update for which there are some."""
+        lacks = habits.spot_has_none(self._call(found, inputs, scope)) if before.get("lacksNodes") else None
+        if before.get("lacksNodes"):
+            scope = {**scope, "old": {}}
+        played = PLAYS[found.plays].updated(habits.without_nodes(inputs) if lacks else inputs, scope)
+        return {**before, **played, "lacksNodes": bool(lacks)}
 
     def delete(self, resource: Resource, inputs: Values, outputs: Values) -> None:
         found = _row(resource)
@@ -159,9 +173,31 @@ class Gcp(Provider):
             raise ResourceFailed(
                 f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
             )
-        outputs = render(function["outputs"], {**self._place(args), **args})
+        outputs = render(function["outputs"], self._asked(token, function, args))
         habits.answered(outputs, self._store)
         return outputs
+
+    def _asked(self, token: str, function: Mapping[str, Any], args: Values) -> Values:
+        """What the outputs of a function may use; of one that reads or lists resources, what is known of them too."""
+        scope = {**self._place(args), "caller": google_deployer.email(), **args}
+        if "lists" in function:
+            found, within = row(function["lists"]), render(function["within"], scope)
+            records = {**google_networks.simulated(found.token), **self._store.items(found.token)}.items()
+            here = [(key, record) for key, record in records if key.startswith(within)]
+            known = [{**scope, **self._shown_as(found, key, record)} for key, record in here]
+            return {**scope, "listed": [render(function["each"], one) for one in known]}
+        if "reads" in function:
+            found, key = row(function["reads"]), render(function["id"], scope)
+            record = self._store.get(found.token, key) or google_networks.simulated(found.token).get(key)
+            if record is None:
+                raise ResourceFailed(
+                    f"{token}: googleapi: Error 404: The resource '{key}' was not found, notFound"
+                )
+            return {**scope, **self._shown_as(found, key, record)}
+        return scope
+
+    def _shown_as(self, found: Row, key: str, record: Values) -> Values:
+        return {**self._outputs(found, record["inputs"], record["drawn"]), "id": key}
 
     def _record(self, found: Row, resource_id: str) -> Values | None:
         """What Google has of a resource: what a program made of it, or what is there from the start."""
@@ -217,6 +253,8 @@ class Gcp(Provider):
             )
         if "cluster" in given:
             scope |= self._cluster(scope)
+        if "role" in given and "member" in given:
+            scope["binding"] = _binding(given)
         scope["id"] = render(found.id, scope)
         if scope["id"] is None:
             raise ResourceFailed(f"{found.token}: neither it nor its provider says what {found.id} needs")
@@ -307,6 +345,15 @@ def _named(found: Row, resource: Resource, old_inputs: Values, inputs: Values) -
 
 def _shown(inputs: Values) -> Values:
     return {name: value for name, value in inputs.items() if name != "__defaults"}
+
+
+def _binding(given: Values) -> Any:
+    """How the id of a member's grant ends: the same role under another condition is another grant
+    (terraform-provider-google, tpgiamresource/resource_iam_member.go)."""
+    condition: Any = given.get("condition") or {}
+    title = UNKNOWN if condition is UNKNOWN else condition.get("title", "")
+    parts = [given["role"], given["member"], *([title] if title else ())]
+    return UNKNOWN if UNKNOWN in parts else "/".join(parts)
 
 
 def _first(*values: Any) -> Any:

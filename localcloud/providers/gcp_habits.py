@@ -8,12 +8,14 @@ makes today: it enforces `iam.allowedPolicyMemberDomains`.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from .. import google_deployer
 from ..store import Store
 from .gcp_table import agents_with_an_api, service_agent
 from .serve import ResourceFailed, Values
@@ -28,6 +30,10 @@ LOG_BUCKET, SINK = (
 IDENTITY_POOL = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
 CHANNEL = "gcp:monitoring/notificationChannel:NotificationChannel"
 SERVICE_IDENTITY = "gcp:projects/serviceIdentity:ServiceIdentity"
+
+NODE_POOL = "gcp:container/nodePool:NodePool"
+# Machine types, with commas between, that spot is out of, as on the local AWS.
+NO_SPOT = "INDIA_AI_INFRA_NO_SPOT"
 
 LOG_BUCKET_DAYS, IDENTITY_POOL_DAYS = 7, 30
 OWN_SINKS = ("_Default", "_Required")
@@ -95,8 +101,8 @@ def accounts_before_grants(call: Call) -> Iterator[str]:
     project = call.scope["project"]
     for member in _members(call.inputs):
         account = _ACCOUNT_MEMBER.fullmatch(member)
-        if account is None or account[2] != project:
-            continue
+        if account is None or account[2] != project or account[1] == google_deployer.email():
+            continue  # the caller's own is there, or nobody could have signed in as it
         if call.store.get(ACCOUNT, f"projects/{project}/serviceAccounts/{account[1]}") is None:
             yield f"Error 400: Service account {account[1]} does not exist., badRequest"
 
@@ -227,6 +233,44 @@ def required_sink_is_googles(call: Call) -> Iterator[str]:
         yield "Error 400: the sink _Required can't be changed: it keeps what Google writes down about the project"
 
 
+# ── Capacity ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def spot_has_none(call: Call) -> str | None:
+    """What the provider says of a node pool that GKE makes without the spot nodes that must stand in it.
+
+    GKE keeps the pool, and asks for its nodes until it has them.
+    """
+    config = call.inputs.get("nodeConfig") or {}
+    machine = config.get("machineType")
+    out = os.environ.get(NO_SPOT, "").replace(" ", "").split(",")
+    if (
+        call.token != NODE_POOL
+        or not config.get("spot")
+        or machine not in out
+        or not _must_stand(call.inputs)
+    ):
+        return None
+    return (
+        f'NodePool {call.inputs["name"]} was created in the error state "RUNNING_WITH_ERROR" ([GCE_STOCKOUT]: the zone '
+        f"does not have enough resources available to fulfill the request: {machine}; simulated, for {NO_SPOT} says so)"
+    )
+
+
+def without_nodes(inputs: Values) -> Values:
+    """A node pool's inputs with the same limits, and no node that must stand."""
+    scaling = inputs.get("autoscaling")
+    empty = {**inputs, "nodeCount": 0, "initialNodeCount": 0}
+    return empty if scaling is None else {**empty, "autoscaling": {**scaling, **dict.fromkeys(_LEAST, 0)}}
+
+
+_LEAST = ("minNodeCount", "totalMinNodeCount")
+
+
+def _must_stand(inputs: Values) -> bool:
+    scaling = inputs.get("autoscaling") or {}
+    counts = [*(inputs.get(name) for name in ("nodeCount", "initialNodeCount")), *map(scaling.get, _LEAST)]
+    return any(counts)
+
+
 ADMISSIONS: tuple[Callable[[Call], Iterator[str]], ...] = (
     agents_on_demand,
     accounts_before_grants,
@@ -246,7 +290,7 @@ ENDS: tuple[Callable[[Call], bool], ...] = (
     keys_never_go,
     own_sinks_stay,
 )
-PLAYERS = (*ADMISSIONS, *MAKERS, *ENDS, asking_makes_agents, own_sink)
+PLAYERS = (*ADMISSIONS, *MAKERS, *ENDS, asking_makes_agents, own_sink, spot_has_none)
 
 
 def refuse(what: str, call: Call) -> None:

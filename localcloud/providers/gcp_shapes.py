@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import googleapiclient
@@ -27,6 +28,7 @@ from .gcp_table import Row, differences
 from .serve import UNKNOWN, Values
 
 Misfits = list[tuple[str, str]]
+_loading = Lock()
 DOCUMENTS = Path(googleapiclient.__file__).parent / "discovery_cache" / "documents"
 _LEAVES = {
     str: "a string", bool: "true or false", int: "a whole number", float: "a number", list: "a list", dict: "an object",
@@ -98,7 +100,9 @@ def misfits(row: Row, inputs: Values) -> Misfits:
 def args_class(token: str) -> type:
     """The SDK's class of a type's inputs: `gcp:compute/network:Network` is pulumi_gcp.compute.NetworkArgs."""
     module, name = token.split("/")[0].split(":")[1], token.split(":")[-1]
-    return getattr(importlib.import_module(f"pulumi_gcp.{module}"), f"{name}Args")
+    # The SDK loads its modules when first used, and importlib's LazyLoader does so for one thread only (before 3.12).
+    with _loading:
+        return getattr(importlib.import_module(f"pulumi_gcp.{module}"), f"{name}Args")
 
 
 @cache

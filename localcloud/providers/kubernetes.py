@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from .. import clusters, compute_classes, karpenter, reach
+from .. import clusters, compute_classes, karpenter, reach, spot_role
 from ..kubernetes_api import Api, ApiError, NoSuchKind, Object, Unreachable
 from ..kubernetes_crds import CrdsUnavailable
 from . import kubernetes_await, kubernetes_charts
@@ -25,6 +25,11 @@ from .kubernetes_diff import AUTONAMED, diff
 from .serve import UNKNOWN, Diff, InvalidInputs, NotReady, Provider, Resource, ResourceFailed, Values, serve
 
 DELETE_SECONDS = 300
+# Of these alone pulumi.com/skipAwait skips the wait for their end as well (pulumi/pulumi-kubernetes,
+# provider/pkg/metadata/overrides.go, allowsSkipAwaitWithDelete, of v4; issues #1232 and #3154).
+SKIPS_ITS_END = {
+    *("Namespace", "Pod", "ReplicationController", "DaemonSet", "Deployment", "StatefulSet", "Job"),
+}
 PATCH_FORCE = "pulumi.com/patchForce"
 
 
@@ -140,6 +145,8 @@ class KubernetesProvider(Provider):
 
     def _apply(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
         with _words(resource):
+            if _of_karpenter(inputs) and (refused := spot_role.refusal(self._cluster, inputs["spec"])):
+                raise ResourceFailed(refused)
             live = self._api.apply(self._wanted(inputs), force=_forced(inputs))
             if compute_classes.is_class(live):
                 compute_classes.follow(self._api, live)
@@ -189,7 +196,8 @@ class KubernetesProvider(Provider):
         if deleted is None or self._api.delete(reference) is None:
             return
         metadata = deleted["metadata"]
-        if (metadata.get("annotations") or {}).get(kubernetes_await.SKIP_AWAIT) == "true":
+        skips = (metadata.get("annotations") or {}).get(kubernetes_await.SKIP_AWAIT) == "true"
+        if skips and deleted["kind"] in SKIPS_ITS_END:
             return
         deadline = time.monotonic() + (resource.timeout or DELETE_SECONDS)
         while time.monotonic() < deadline:

@@ -267,7 +267,12 @@ def test_a_finalizer_that_nobody_removes_is_named(stack: Stack, api: Api):
     held = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": "held", "finalizers": ["example.org/hold"]},
+        "metadata": {
+            "name": "held",
+            "finalizers": ["example.org/hold"],
+            # Of Jobs and Deployments this skips the wait for their end as well; of nothing else that we make.
+            "annotations": {"pulumi.com/skipAwait": "true"},
+        },
     }
     stack.up("core/v1:ConfigMap", "held", held)
     resource, inputs, outputs = stack.made["held"]

@@ -1,16 +1,18 @@
-"""Day two: each setting is changed on a stack that is up, through the real engine, and changed back.
+"""Day two: each setting is changed on a stack that is up, through the real engine.
 
-Settings that do not meet are changed at once: an update of a hundred settings takes no longer than that of one. After
-each update the preview and the refresh find nothing, and nothing is left behind. What a property of a single type does
-when it changes is in tests/unit/test_aws_provider_changes.py.
+One story in order: what is refused, what changes in place after a refusal, and a new shape, in which the settings of
+before are changed back. Settings that do not meet are changed at once: an update of a hundred settings takes no longer
+than that of one. After each update the preview and the refresh find nothing, and nothing is left behind. What a
+property of a single type does when it changes is in tests/unit/test_aws_provider_changes.py.
 """
 
 from __future__ import annotations
 
 import copy
+import time
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,19 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from infra.aws import nodes
 from infra.settings import Settings
-from localcloud import cloud, doctor
+from infra.settings.pools import SYSTEM_POOL
+from localcloud import cloud, clusters, doctor
 from localcloud.engine import Outcome, Stack
+from localcloud.kubernetes_api import Api, Object
 from localcloud.paths import PROJECT
+from localcloud.providers.aws_habits import ENABLED_REGIONS
 
 pytestmark = pytest.mark.local
 
 PREFIX = "india-ai-infra:"
+CLUSTER = "india-ai-infra-local"
 ROLE = "arn:aws:iam::123456789012:role"
 SECRET = "arn:aws:secretsmanager:ap-south-1:123456789012:secret:ecr-pullthroughcache"
 
@@ -57,6 +64,7 @@ IN_PLACE: dict[str, Any] = {
     "aws.cluster.deletionProtection": True,
     "aws.cluster.system.minNodes": 3,
     "aws.cluster.system.maxNodes": 4,
+    "aws.cluster.addonVersions": {"coredns": "v1.13.2-eksbuild.1"},
     "workloads.serving.replicas": 3,
 }
 
@@ -127,17 +135,29 @@ RESHAPED: dict[str, Any] = {
     },
 }
 
-# Refused, with the way: by the cloud, here, or before anything begins.
-REFUSED = {
+# Would take the cluster from where it is: refused before anything begins, with the value that leaves it there.
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "aws.region": (
+        {"aws.region": "ap-south-2", "aws.cluster.pools": [], "workloads": {}},
+        "aws.region: ap-south-2\n      allowed: ap-south-1, where the cluster is",
+    ),
+    "aws.network.cidr": (
+        {"aws.network": {"cidr": "10.77.0.0/16"}},
+        "aws.network.cidr: 10.77.0.0/16\n      allowed: 10.0.0.0/16: another range is another VPC",
+    ),
+    "aws.network.existing": (
+        {"aws.network": {"existing": {"vpcId": "vpc-00000001", "privateSubnetIds": ["subnet-00000001"]}}},
+        "aws.network.existing.vpcId: vpc-00000001\n      allowed: vpc-",
+    ),
+}
+# Refused by EKS, while the update runs.
+TOO_LATE = {
     "aws.cluster.version": ("1.34", "Unsupported Kubernetes minor version update from 1.35 to 1.34"),
 }
 
 # Changed on stacks of their own, or judged without one; with the place.
 ELSEWHERE = {
     "environment": "another environment is another stack: tests/unit/test_settings.py",
-    "aws.region": "another region is another stack; what stands in the old one is replaced: docs/failover.md",
-    "aws.network.cidr": "takes the cluster's network away: refused before anything begins",
-    "aws.network.existing": "another network is another cluster: its checks are those of the settings",
     "aws.replica": "tests/local/test_replica.py",
     "aws.registries.copied": "names images alone: tests/unit/aws/test_registry.py",
     "aws.cluster.access": "who reaches the cluster: the tests of the way in",
@@ -148,6 +168,10 @@ ELSEWHERE = {
     "workloads.serving.engineArgs": "arguments of the server: tests/unit/workloads",
     "workloads.serving.image": "an image of the server: tests/unit/workloads",
 }
+
+
+# Settings whose keys are names that people give.
+MAPPINGS = ("floorGbs", "addonVersions")
 
 
 def leaves(model: type[BaseModel], path: str = "") -> Iterator[str]:
@@ -174,7 +198,7 @@ def written(changes: dict[str, Any]) -> Iterator[str]:
     """The paths that changes write, down to their ends."""
     for path, value in changes.items():
         parts = value if isinstance(value, list) else [value]
-        if not any(isinstance(part, dict) for part in parts) or path.endswith("floorGbs"):
+        if not any(isinstance(part, dict) for part in parts) or path.endswith(MAPPINGS):
             yield path
             continue
         for part in parts:
@@ -182,11 +206,12 @@ def written(changes: dict[str, Any]) -> Iterator[str]:
 
 
 def test_each_setting_is_changed_here_refused_or_has_its_place() -> None:
-    changed = {*written(IN_PLACE), *written(RESHAPED), *REFUSED}
+    changed = {*written(IN_PLACE), *written(RESHAPED), *REFUSED, *TOO_LATE}
     unknown = [
         path
         for path in leaves(Settings)
-        if path not in changed and not any(f"{path}.".startswith(f"{other}.") for other in ELSEWHERE)
+        if path not in changed
+        and not any(f"{path}.".startswith(f"{other}.") for other in (*ELSEWHERE, *REFUSED))
     ]
     assert unknown == [], "a new setting says here what its change does to a stack that is up"
 
@@ -261,7 +286,8 @@ class Running:
 def running(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     config = tmp_path_factory.mktemp("config") / "Pulumi.local.yaml"
     config.write_text((PROJECT / "Pulumi.local.yaml").read_text())
-    env = cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
+    # Hyderabad is open, so that it is not the account that refuses a move there.
+    env = cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"]) | {ENABLED_REGIONS: "ap-south-2"}
     made = Running(Stack("local", env, config_file=config), config)
     outcome = made.stack.up()
     assert not outcome.failed, "\n".join(outcome.errors)
@@ -272,7 +298,93 @@ def running(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactor
     assert doctor.leftovers("local") == []
 
 
-def test_settings_of_people_time_and_size_change_in_place_and_back(running: Running) -> None:
+def test_system_pods_beyond_the_managed_group_get_nodes_up_to_the_limit(running: Running) -> None:
+    """The stack has two to three system nodes, and a machine takes one of the five pods at most; they come at once."""
+    running.write({})
+    found = clusters.named(CLUSTER)
+    assert found
+    api = found.api()
+    before = nodes_of(api, SYSTEM_POOL)
+    assert len(before) == 2
+    name = {"app": "grows"}
+    container = {"name": "main", "image": "played", "resources": {"requests": {"cpu": "3500m"}}}
+    pods = {
+        "metadata": {"labels": name},
+        "spec": {"nodeSelector": {nodes.POOL_LABEL: SYSTEM_POOL}, "containers": [container]},
+    }
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "grows", "namespace": "default"},
+        "spec": {"replicas": 5, "selector": {"matchLabels": name}, "template": pods},
+    }
+    api.apply(deployment)
+    until(lambda: any("exceed limits for nodepool" in said for said in told_of_pods(api)))
+    until(lambda: nodes_of(api, SYSTEM_POOL).keys() > before.keys())
+    assert (
+        len(api.list("karpenter.sh/v1", "NodeClaim", labelSelector=f"karpenter.sh/nodepool={SYSTEM_POOL}"))
+        == 1
+    )
+    after = nodes_of(api, SYSTEM_POOL)
+    (more,) = after.keys() - before.keys()
+    node = after[more]
+    labels = node["metadata"]["labels"]
+    assert labels["node.kubernetes.io/instance-type"] == "m6a.xlarge"
+    assert labels["karpenter.sh/capacity-type"] == "on-demand"
+    assert not node["spec"].get("taints")
+    until(lambda: any(pod["spec"].get("nodeName") == more for pod in grown(api)))
+    assert [pod["status"]["phase"] for pod in grown(api)].count("Pending") >= 2
+    api.delete(deployment, "Background")
+
+
+def nodes_of(api: Api, pool: str) -> dict[str, Object]:
+    return {
+        node["metadata"]["name"]: node
+        for node in api.list("v1", "Node", labelSelector=f"{nodes.POOL_LABEL}={pool}")
+    }
+
+
+def grown(api: Api) -> list[Object]:
+    return api.list("v1", "Pod", labelSelector="app=grows")
+
+
+def told_of_pods(api: Api) -> list[str]:
+    events = api.list("v1", "Event", namespace="default")
+    return [event["message"] for event in events if event["involvedObject"]["name"].startswith("grows-")]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_what_would_take_the_cluster_away_is_refused_before_anything_begins(
+    running: Running, path: str
+) -> None:
+    changes, words = REFUSED[path]
+    before = running.stack.resources()
+    running.write(changes)
+    outcome, steps = running.run("up")
+    assert outcome.failed
+    assert words in told(outcome)
+    assert "`pulumi destroy` this one first" in told(outcome)
+    assert {type_ for _, type_, _ in steps.seen} <= {"pulumi:providers:aws"}, "it is asked through a provider"
+    assert running.stack.resources() == before
+
+
+@pytest.mark.parametrize("path", TOO_LATE)
+def test_what_the_cloud_refuses_ends_the_update(running: Running, path: str) -> None:
+    value, words = TOO_LATE[path]
+    running.write({path: value})
+    outcome, _ = running.run("up")
+    assert outcome.failed
+    assert any(words in error for error in outcome.errors), outcome.errors
+
+
+def test_settings_of_people_time_and_size_change_in_place_after_a_refusal_too(running: Running) -> None:
     running.write(IN_PLACE)
     steps = running.update()
     assert not [step for step in steps.replaced if step[0].startswith("aws:")]
@@ -289,14 +401,3 @@ def test_a_new_shape_is_what_the_preview_said(running: Running) -> None:
     assert done.of("delete") <= said.of("delete") | said.replaced
     assert ("aws:eks/nodeGroup:NodeGroup", "pools-fabric") in done.replaced
     assert ("aws:eks/cluster:Cluster", "cluster") not in done.replaced | done.of("delete")
-
-
-@pytest.mark.parametrize("path", REFUSED)
-def test_what_can_not_be_is_refused_and_the_way_back_ends(running: Running, path: str) -> None:
-    value, words = REFUSED[path]
-    running.write({path: value})
-    outcome, _ = running.run("up")
-    assert outcome.failed
-    assert any(words in error for error in outcome.errors), outcome.errors
-    running.write({})
-    running.update()

@@ -1,5 +1,6 @@
 """A day on which spot has no H100 machine, through the real engine: what must stand fails the update, in the words of
-EKS; the same pool from zero comes up, and its proof runs when somebody asks."""
+EKS; the same pool from zero comes up, training waits for its nodes and the update does not, and the proof runs when
+somebody asks."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from localcloud import cloud, clusters, doctor
+from localcloud import cloud, clusters, doctor, karpenter, waiting
 from localcloud.engine import Stack
 from localcloud.kubernetes_api import Api
 from localcloud.paths import PROJECT
@@ -19,7 +20,10 @@ from localcloud.providers.aws_habits import NO_SPOT
 pytestmark = pytest.mark.local
 
 POOL = {"name": "train", "gpu": "H100", "gpusPerNode": 8, "purchase": "spot", "fabric": "efa", "maxNodes": 2}
-WORKLOADS = {"proof": {"image": "{registry}/own/proof:1", "dcgmImage": "{registry}/own/dcgm:4"}}
+WORKLOADS = {
+    "training": {"pool": "train", "image": "{registry}/own/training:1", "nodes": 2, "gpusPerNode": 8},
+    "proof": {"image": "{registry}/own/proof:1", "dcgmImage": "{registry}/own/dcgm:4"},
+}
 
 
 def write(config: Path, **pool: Any) -> None:
@@ -55,6 +59,20 @@ def test_a_pool_that_must_stand_fails_and_from_zero_it_comes_up(stack: Stack, co
     write(config, elastic=True)
     outcome = stack.up()
     assert not outcome.failed, "\n".join(outcome.errors)
+
+
+def test_training_waits_for_spot_and_runs_when_it_comes(
+    stack: Stack, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The update was done before; Karpenter, with spot as it is on another day, brings the nodes."""
+    (name,) = clusters.recorded()
+    (left,) = waiting.settle([name], seconds=5)
+    assert (left.kind, left.pool, left.ready, left.wanted) == ("job", "train", 0, 2)
+    karpenter.stop(name)
+    monkeypatch.setenv("INDIA_AI_INFRA_AWS_ENDPOINT", environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
+    karpenter.start(name)
+    assert waiting.settle([name], seconds=180) == []
+    assert stack.preview().unchanged
 
 
 def test_the_proof_runs_when_somebody_asks(stack: Stack) -> None:

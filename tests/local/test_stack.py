@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from infra.aws.jump_host import PROXY_URL
 from infra.geography import region
-from localcloud import cloud, clusters, deployer, doctor, summary
+from localcloud import cloud, clusters, deployer, doctor, summary, waiting
 from localcloud.engine import Stack
 from localcloud.paths import PROJECT
 from policies import audit
@@ -63,7 +63,13 @@ def cluster_name() -> str:
     return name
 
 
+def settled() -> None:
+    """Both workloads are on spot alone, for whose nodes no update waits."""
+    assert waiting.settle([cluster_name()], seconds=180) == []
+
+
 def test_gpu_pods_run_on_spot_nodes_that_karpenter_chose() -> None:
+    settled()
     nodes, pods = summary.look(cluster_name())
     spot = [node for node in nodes if node.spot and node.gpus]
     zones = {node.zone for node in nodes}
@@ -93,6 +99,7 @@ def test_a_change_touches_what_it_means(stack: Stack, config: Path) -> None:
     assert outcome.changes["update"] >= 1
     assert not outcome.changes["create"]
     assert not outcome.changes["delete"]
+    settled()
     _, pods = summary.look(cluster_name())
     assert pods.gpu_phases["Pending"] == 0
 

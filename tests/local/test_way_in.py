@@ -6,17 +6,21 @@ One story in order: each test takes the stack as the one before left it.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
 import yaml
+from local import socks
 
+from infra.aws.jump_host import PROXY_URL, TUNNEL_PORT
 from localcloud import cloud, doctor
 from localcloud.engine import Stack
 from localcloud.paths import PROJECT
@@ -136,6 +140,39 @@ def test_the_rest_comes_up(stack: Stack, env: dict[str, str]) -> None:
     assert not outcome.failed, "\n".join(outcome.errors)
     assert any(type_.startswith("kubernetes:") for type_ in types(stack))
     assert stack.preview().unchanged
+
+
+TOKEN = """#!/bin/sh
+echo '{"apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status": {"token": "nobody"}}'
+"""
+
+
+def test_client_go_goes_through_the_tunnel_that_the_kubeconfig_names(
+    stack: Stack, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """By kubectl, whose client Pulumi's provider has too; who it is, the API server may then refuse."""
+    (provider,) = [r for r in stack.resources() if r["type"] == "pulumi:providers:kubernetes"]
+    kubeconfig = json.loads(provider["inputs"]["kubeconfig"])
+    (cluster,) = [each["cluster"] for each in kubeconfig["clusters"]]
+    assert cluster["proxy-url"] == PROXY_URL
+    aws = tmp_path / "aws"
+    aws.write_text(TOKEN)
+    aws.chmod(0o755)
+    variables = {**environment, "PATH": f"{tmp_path}:{environment['PATH']}"}
+    file = tmp_path / "kubeconfig.json"
+    command = ["kubectl", f"--kubeconfig={file}", "get", "--raw", "/version", "--request-timeout=20s"]
+
+    def ask(port: int) -> str:
+        cluster["proxy-url"] = PROXY_URL.replace(str(TUNNEL_PORT), str(port))
+        file.write_text(json.dumps(kubeconfig))
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False).stderr
+
+    with socks.proxy() as tunnel:
+        told = ask(tunnel.port)
+    server = urlsplit(cluster["server"])
+    assert set(tunnel.asked) == {(server.hostname, server.port)}
+    assert "Unauthorized" in told
+    assert "was refused" in ask(tunnel.port), "nobody listens there any more, and there is no other way"
 
 
 def test_who_is_not_listed_is_refused_in_the_preview(stack: Stack, config: Path) -> None:

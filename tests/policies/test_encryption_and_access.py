@@ -501,7 +501,7 @@ junk = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(ROWS), junk, st.data())
 def test_junk_at_any_level_of_a_path_breaks_nothing(row: dict[str, Any], value: Any, data: Any) -> None:
     path = row["path"][: data.draw(st.integers(1, len(row["path"])))]
@@ -510,7 +510,7 @@ def test_junk_at_any_level_of_a_path_breaks_nothing(row: dict[str, Any], value: 
         assert "can't run policy" not in found.message
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(junk, junk, st.sampled_from(["policy", "policyDocument"]))
 def test_junk_in_a_policy_breaks_nothing(statement: Any, more: Any, name: str) -> None:
     tree = {

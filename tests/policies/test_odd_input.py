@@ -24,7 +24,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(TYPES), st.dictionaries(st.sampled_from(NAMES), values, max_size=5))
 def test_no_shape_breaks_the_pack(type_: str, props: dict[str, Any]) -> None:
     for diagnostic in run(Shown(type_, props)):

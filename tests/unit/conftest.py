@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import pickle
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import grpc
 import pulumi
 import pytest
+from botocore.loaders import JSONFileLoader
 from pulumi.runtime import mocks, rpc
 
 ACCOUNT = "111122223333"
 REGION = "ap-south-1"
 GOOGLE_PROJECT, GOOGLE_NUMBER = "unit-project", "123456789012"
+COMPUTE = "https://www.googleapis.com/compute/v1"
 ZONES = {"aps1-az1": "ap-south-1c", "aps1-az2": "ap-south-1a", "aps1-az3": "ap-south-1b"}
 
 
@@ -23,6 +28,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:.* has been deprecated in favor of:DeprecationWarning")
     for cloud in ("pulumi_aws", "pulumi_gcp"):
         config.addinivalue_line("filterwarnings", f"error:.* is deprecated:DeprecationWarning:{cloud}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_once() -> Iterator[None]:
+    """AWS's models of its APIs are parsed once a session, and not by each of its many botocore sessions. Each still has
+    its own copy, for moto writes into them."""
+    load = functools.partial(JSONFileLoader.load_file, JSONFileLoader())
+    parsed = functools.cache(lambda path: pickle.dumps(load(path)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: pickle.loads(parsed(path)))
+        yield
 
 
 Outputs = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -53,7 +69,8 @@ class Registered:
 
 @dataclass
 class Recorder(mocks.Mocks):
-    """What a program registered, asked and returned. `outputs` adds to what mocked resources answer, by type."""
+    """What a program registered, asked and returned. `outputs` adds to what mocked resources and functions answer, by
+    their token."""
 
     outputs: Mapping[str, Outputs] = field(default_factory=dict)
     resources: list[Registered] = field(default_factory=list)
@@ -81,7 +98,8 @@ class Recorder(mocks.Mocks):
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
         self.invokes.append(args)
-        return _ANSWERS[args.token](args.args)
+        extra = self.outputs.get(args.token, {})
+        return {**_ANSWERS[args.token](args.args), **(extra(args.args) if callable(extra) else extra)}
 
 
 class _Monitor(mocks.MockMonitor):
@@ -147,6 +165,41 @@ def deploy() -> Deploy:
         return recorder
 
     return run
+
+
+class _Refusal(grpc.RpcError):
+    """What a provider answers to a function that it refuses."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self._words = words
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return self._words
+
+
+@pytest.fixture
+def lacking(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str] | None]:
+    """Zones, by endpoint service, that lack it; None where the whole region does not know the service."""
+    token = "aws:ec2/getVpcEndpointService:getVpcEndpointService"
+    out: dict[str, set[str] | None] = {}
+    offered = _ANSWERS[token]
+
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        told = offered(asked)
+        zones = out.get(asked["service"], set())
+        if zones is None:
+            raise _Refusal("reading EC2 VPC Endpoint Services: no matching EC2 VPC Endpoint Service found")
+        return {
+            **told,
+            "availabilityZones": [zone for zone in told["availabilityZones"] if zone not in zones],
+        }
+
+    monkeypatch.setitem(_ANSWERS, token, answer)
+    return out
 
 
 @pytest.fixture(scope="session")
@@ -288,6 +341,17 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "type": "String",
         "version": 1,
     },
+    "aws:ec2/getVpcEndpointService:getVpcEndpointService": lambda asked: {
+        "id": "1",
+        "service": asked["service"],
+        "availabilityZones": sorted(ZONES.values()),
+    },
+    "aws:eks/getClusters:getClusters": lambda asked: {"id": asked["region"], "names": []},
+    "aws:eks/getAddonVersion:getAddonVersion": lambda asked: {
+        "id": asked["addonName"],
+        **asked,
+        "version": f"v1.0.0-eksbuild.{asked['kubernetesVersion'].partition('.')[2]}",
+    },
     "aws:ec2/getVpcs:getVpcs": lambda _: {"ids": ["vpc-00000001", "vpc-00000002"]},
     "aws:ec2/getVpc:getVpc": lambda asked: {
         "id": asked["id"],
@@ -309,6 +373,33 @@ _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     },
     "gcp:logging/getProjectCmekSettings:getProjectCmekSettings": lambda _: {
         "serviceAccountId": f"cmek-p{GOOGLE_NUMBER}@gcp-sa-logging.iam.gserviceaccount.com"
+    },
+    "gcp:organizations/getClientOpenIdUserInfo:getClientOpenIdUserInfo": lambda _: {
+        "id": "asha@example.in",
+        "email": "asha@example.in",
+    },
+    "gcp:compute/getNetworks:getNetworks": lambda _: {"networks": ["default", "shared"]},
+    "gcp:compute/getNetwork:getNetwork": lambda asked: {
+        "id": f"projects/{asked['project']}/global/networks/{asked['name']}",
+        "name": asked["name"],
+    },
+    "gcp:compute/getSubnetworks:getSubnetworks": lambda asked: {
+        "subnetworks": [
+            {"name": name, "network": f"{COMPUTE}/projects/{asked['project']}/global/networks/{network}"}
+            for name, network in (("nodes", "shared"), ("others", "default"))
+        ]
+    },
+    "gcp:compute/getSubnetwork:getSubnetwork": lambda asked: {
+        "id": f"projects/{asked['project']}/regions/{asked['region']}/subnetworks/{asked['name']}",
+        "name": asked["name"],
+        "network": f"{COMPUTE}/projects/{asked['project']}/global/networks/shared",
+        "region": asked["region"],
+        "ipCidrRange": "10.30.0.0/20",
+        "secondaryIpRanges": [
+            {"rangeName": "pods", "ipCidrRange": "10.40.0.0/16"},
+            {"rangeName": "services", "ipCidrRange": "10.41.0.0/20"},
+        ],
+        "privateIpGoogleAccess": True,
     },
     # S3's addresses, each region's own; here as documentation has them (RFC 5737).
     "aws:ec2/getPrefixList:getPrefixList": lambda asked: {

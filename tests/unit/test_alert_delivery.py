@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.alert_delivery import (
-    Topic,
-    UnknownConditionError,
-    lacks_for_eventbridge,
-    lacks_for_role,
-    statements,
-)
+from localcloud.alert_delivery import Topic, lacks_for_eventbridge, lacks_for_role
+from localcloud.permissions.iam_policies import UnknownElementError
 
 TOPIC = "arn:aws:sns:ap-south-1:111122223333:alerts"
 KEY = "arn:aws:kms:ap-south-1:111122223333:key/logs"
@@ -72,10 +66,13 @@ def test_eventbridge_is_dropped_under_any_condition_true_or_not(condition: Any) 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"statements": [PLAIN]}, "no statement of the topic's policy allows"),
+        ({"statements": [PLAIN]}, "no statement of the resource policy allows"),
         ({"statements": [allow(EVENTS, "sns:Publish", TOPIC.replace("alerts", "other"))]}, "no statement"),
         ({"statements": [allow({"Service": "s3.amazonaws.com"}, "sns:Publish", TOPIC)]}, "no statement"),
-        ({"statements": [*GOOD.statements, {**PLAIN, "Condition": {}}]}, "denies it"),
+        (
+            {"statements": [*GOOD.statements, {**PLAIN, "Condition": {}}]},
+            "denied by One of the resource policy",
+        ),
         ({"key_statements": [allow(ROOT, USE)]}, "kms:Decrypt"),
         ({"key_statements": [allow(EVENTS, "kms:Decrypt", Condition=CONTEXT)]}, "kms:GenerateDataKey"),
         # EventBridge names no source when it uses a key.
@@ -96,9 +93,13 @@ def test_what_keeps_an_event_away(changes: dict[str, Any], why: str) -> None:
 @pytest.mark.parametrize(
     ("role", "key", "why"),
     [
-        ([], GOOD.key_statements, "its role may not sns:Publish"),
-        (ROLE[:1], GOOD.key_statements, "its role may not kms:Decrypt"),
-        (ROLE, GOOD.key_statements[:1], "lets nobody of arn:aws:iam::111122223333:root kms:Decrypt"),
+        ([], GOOD.key_statements, "no statement of the policy of its role or resource policy allows it"),
+        (
+            ROLE[:1],
+            GOOD.key_statements,
+            f"kms:Decrypt on {KEY}: no statement of the policy of its role allows it",
+        ),
+        (ROLE, GOOD.key_statements[:1], f"kms:Decrypt on {KEY}: no statement of the key policy allows it"),
     ],
 )
 def test_what_keeps_a_role_away(role: Any, key: Any, why: str) -> None:
@@ -107,9 +108,10 @@ def test_what_keeps_a_role_away(role: Any, key: Any, why: str) -> None:
 
 def test_a_condition_that_is_not_known_is_no_guess() -> None:
     odd = allow(EVENTS, USE, Condition={"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}})
-    with pytest.raises(UnknownConditionError, match="DateLessThan"):
+    with pytest.raises(UnknownElementError, match="DateLessThan"):
         lacks_for_eventbridge(replace(GOOD, key_statements=[odd]))
 
 
-def test_a_document_may_have_one_statement_that_is_no_list() -> None:
-    assert statements(json.dumps({"Statement": PLAIN})) == [PLAIN]
+def test_a_topic_that_denies_keeps_a_role_away() -> None:
+    held = replace(GOOD, statements=[*GOOD.statements, {**PLAIN, "Condition": {}}])
+    assert "denied by One of the resource policy" in lacks_for_role(held, ROLE)

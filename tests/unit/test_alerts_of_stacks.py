@@ -12,6 +12,7 @@ from test_google_program import STACKS as GOOGLE_STACKS
 from test_google_program import _run_google
 from test_program import STACKS, _deployed
 
+from infra.platform.managed_prometheus import of_cluster
 from infra.platform.monitoring import rule_groups
 
 
@@ -80,10 +81,11 @@ def test_every_rule_of_prometheus_reaches_a_channel_of_the_stack_on_google(on_go
     }
     rules = [rule for group in rule_groups() for rule in group["rules"]]
     assert {rule["alert"] for rule in rules} == set(policies)
+    cluster = on_google.one("container/cluster:Cluster").inputs
     for rule in rules:
         assert rule["labels"]["severity"] in ("critical", "warning")
         policy, condition = policies[rule["alert"]]
-        assert condition["query"] == rule["expr"]
+        assert condition["query"] == of_cluster(rule["expr"], cluster["name"], cluster["location"])
         assert policy.inputs["notificationChannels"]
         assert channels <= policy.depends_on
 

@@ -21,6 +21,7 @@ from botocore import xform_name
 from moto.core.responses import BaseResponse
 from moto.server import ThreadedMotoServer
 
+from infra.aws.endpoints import UNKNOWN_SERVICE
 from localcloud import deployer
 from localcloud.providers import aws_plays, aws_table
 from localcloud.providers.aws import Aws, kept_types
@@ -524,13 +525,13 @@ STEPS: list[Step] = [
         lambda made: {
             "clusterName": made["cluster"].id,
             "addonName": "vpc-cni",
-            "addonVersion": "v1.20.0-eksbuild.1",
+            "addonVersion": "v1.21.1-eksbuild.3",
             "configurationValues": json.dumps({"env": {"ENABLE_PREFIX_DELEGATION": "true"}}),
             "resolveConflictsOnCreate": "OVERWRITE",
             "resolveConflictsOnUpdate": "PRESERVE",
             "podIdentityAssociations": [{"roleArn": made["role"].arn, "serviceAccount": "aws-node"}],
         },
-        {"addonVersion": "v1.21.0-eksbuild.1"},
+        {"addonVersion": "v1.22.4-eksbuild.3"},
     ),
     (
         "aws:ecr/repositoryCreationTemplate:RepositoryCreationTemplate",
@@ -1202,6 +1203,27 @@ def test_a_preview_without_changes_asks_nothing(world: World, monkeypatch: pytes
     monkeypatch.setattr(Api, "__init__", lambda self: pytest.fail("a no-change preview needs no API"))
     assert fresh.check(vpc, inputs, {"cidrBlock": "10.0.0.0/16"}) == inputs
     assert fresh.diff(vpc, inputs, {"region": REGION}, inputs).changed == []
+
+
+def test_an_addon_has_the_default_of_its_kubernetes_version(world: World) -> None:
+    def version(**asked: Any) -> str:
+        return world.aws.invoke("aws:eks/getAddonVersion:getAddonVersion", asked)["version"]
+
+    assert version(addonName="kube-proxy", kubernetesVersion="1.34") == "v1.34.6-eksbuild.21"
+    assert version(addonName="kube-proxy", kubernetesVersion="1.35") == "v1.35.3-eksbuild.21"
+    assert version(addonName="coredns", kubernetesVersion="1.35", mostRecent=True) == "v1.13.2-eksbuild.21"
+    with pytest.raises(ResourceFailed, match="empty result"):
+        version(addonName="coredns", kubernetesVersion="1.20")
+
+
+def test_an_endpoint_service_tells_its_zones(world: World) -> None:
+    def found(service: str) -> Values:
+        return world.aws.invoke("aws:ec2/getVpcEndpointService:getVpcEndpointService", {"service": service})
+
+    assert found("ecr.api")["availabilityZones"] == ["ap-south-1a", "ap-south-1b", "ap-south-1c"]
+    assert found("ecr.api")["serviceName"] == "com.amazonaws.ap-south-1.ecr.api"
+    with pytest.raises(ResourceFailed, match=UNKNOWN_SERVICE):
+        found("ecr.apy")
 
 
 def test_functions(world: World) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -22,9 +23,11 @@ from test_aws_provider import (
     world,
 )
 
-from localcloud import doctor
+from localcloud import doctor, spot_role
+from localcloud.clusters import ClusterAccess
 from localcloud.providers import aws_habits, aws_table
 from localcloud.providers.aws import Aws
+from localcloud.providers.aws_api import Api
 from localcloud.providers.serve import Resource, ResourceFailed, Values
 
 ROLE = "arn:aws:iam::123456789012:role/nodes"
@@ -308,6 +311,98 @@ def a_day_without_spot(world: World) -> None:
     end_network(world, "spot")
 
 
+def spot_in_a_new_account(world: World) -> None:
+    cluster(world, "new")
+    role = world.make("aws:iam/role:Role", "controller", {"name": "controller", "assumeRolePolicy": TRUST})
+    access = ClusterAccess("new", REGION, "https://127.0.0.1:1", "", Path("none"))
+
+    def told(*ways: str) -> str:
+        need = {"key": "karpenter.sh/capacity-type", "operator": "In", "values": list(ways)}
+        return spot_role.refusal(access, {"template": {"spec": {"requirements": [need]}}})
+
+    assert told("on-demand") == ""
+    assert "no Pod Identity association" in told("spot", "on-demand")
+    identity = {
+        "clusterName": "new",
+        "namespace": "kube-system",
+        "serviceAccount": "karpenter",
+        "roleArn": role.arn,
+    }
+    world.make("aws:eks/podIdentityAssociation:PodIdentityAssociation", "karpenter", identity)
+    assert "AuthFailure.ServiceLinkedRoleCreationNotPermitted" in told("spot")
+    may = {
+        "Effect": "Allow",
+        "Action": "iam:CreateServiceLinkedRole",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"iam:AWSServiceName": "autoscaling.amazonaws.com"}},
+    }
+    policy = {"Version": "2012-10-17", "Statement": [may]}
+    given = {"role": "controller", "name": "nodes", "policy": json.dumps(policy)}
+    world.make("aws:iam/rolePolicy:RolePolicy", "nodes", given)
+    assert "no statement of the policy nodes of the role controller allows it" in told("spot")
+    end(world, "nodes")
+    may["Condition"]["StringEquals"]["iam:AWSServiceName"] = "spot.amazonaws.com"
+    world.make("aws:iam/rolePolicy:RolePolicy", "nodes", {**given, "policy": json.dumps(policy)})
+    assert told("spot") == ""
+    with pytest.MonkeyPatch.context() as patch:
+        asked = Api.call
+        patch.setattr(
+            Api, "call", lambda api, *args: {"Roles": []} if args[2] == "ListRoles" else asked(api, *args)
+        )
+        assert told("spot") == "", "another NodePool was quicker"
+    end(world, "nodes")
+    assert told("spot") == "", "it is there from now on"
+    end(world, "karpenter", "controller", "new")
+    end_network(world, "new")
+
+
+def an_endpoint_where_its_service_is_not(world: World) -> None:
+    subnets = network(world, "ends")
+    service = "com.amazonaws.ap-south-1.sqs"
+    api = world.aws._calls.api
+    there = api.call
+
+    def without_the_first_zone(aws: str, region: str, operation: str, params: Values) -> Values:
+        told = there(aws, region, operation, params)
+        if operation == "DescribeVpcEndpointServices":
+            for found in told["ServiceDetails"]:
+                found["AvailabilityZones"].remove("ap-south-1a")
+        return told
+
+    zones = world.aws._calls.api.call("ec2", REGION, "DescribeSubnets", {"SubnetIds": subnets})["Subnets"]
+    lacking = next(subnet["SubnetId"] for subnet in zones if subnet["AvailabilityZone"] == "ap-south-1a")
+    others = [subnet for subnet in subnets if subnet != lacking]
+    given = {"vpcId": world.made["ends-vpc"].id, "serviceName": service, "vpcEndpointType": "Interface"}
+    endpoint = "aws:ec2/vpcEndpoint:VpcEndpoint"
+    words = f"InvalidParameter: .*{service} does not support the availability zone of the subnet: {lacking}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "call", without_the_first_zone)
+        with pytest.raises(ResourceFailed, match=f"CreateVpcEndpoint was refused: {words}"):
+            world.make(endpoint, "sqs", {**given, "subnetIds": subnets})
+        world.make(endpoint, "sqs", {**given, "subnetIds": others})
+        with pytest.raises(ResourceFailed, match=f"ModifyVpcEndpoint was refused: {words}"):
+            world.change("sqs", {"subnetIds": subnets})
+    end(world, "sqs")
+    end_network(world, "ends")
+
+
+def an_addon_of_another_kubernetes(world: World) -> None:
+    cluster(world, "adds")
+    addon, given = "aws:eks/addon:Addon", {"clusterName": "adds", "addonName": "kube-proxy"}
+    refused = "CreateAddon was refused: InvalidParameterException: Addon "
+    with pytest.raises(ResourceFailed, match=f"{refused}version specified is not supported"):
+        world.make(addon, "proxy", {**given, "addonVersion": "v1.35.3-eksbuild.21"})
+    with pytest.raises(ResourceFailed, match=f"{refused}kube-proxi specified is not supported in 1.34"):
+        world.make(addon, "proxy", {**given, "addonName": "kube-proxi"})
+    world.make(addon, "proxy", {**given, "addonVersion": "v1.34.6-eksbuild.21"})
+    with pytest.raises(ResourceFailed, match="UpdateAddon was refused: InvalidParameterException"):
+        world.change("proxy", {"addonVersion": "v1.35.3-eksbuild.21"})
+    world.change("adds", {"version": "1.35"})
+    world.change("proxy", {"addonVersion": "v1.35.3-eksbuild.21"})
+    end(world, "proxy", "adds")
+    end_network(world, "adds")
+
+
 SCENARIOS: dict[str, Callable[[World], None]] = {
     "one_gateway_an_address": an_address_in_two_gateways,
     "quota": a_sixth_address,
@@ -315,13 +410,31 @@ SCENARIOS: dict[str, Callable[[World], None]] = {
     "secret_waits_for_its_deletion": a_secret_made_again,
     "machine_not_sold_in_zone": a_machine_in_every_zone,
     "spot_has_none": a_day_without_spot,
+    "spot_has_a_role": spot_in_a_new_account,
     "group_beside_a_reservation": a_group_beside_a_reservation,
+    "endpoint_not_offered_in_zone": an_endpoint_where_its_service_is_not,
+    "addon_version_not_supported": an_addon_of_another_kubernetes,
     "one_minor_at_a_time": a_version_up_by_two_and_down,
     "cluster_stays_in_its_vpc": subnets_of_another_vpc,
     "cluster_is_protected": a_protected_cluster,
     "cluster_makes_its_log_group": a_log_group_that_eks_made,
     "bucket_names_are_everybodys": a_bucket_of_somebody_else,
 }
+
+
+def test_a_cluster_tells_the_vpc_that_it_is_in(world: World) -> None:
+    subnets = cluster(world, "told").inputs["vpcConfig"]["subnetIds"]
+    assert "told" in world.aws.invoke("aws:eks/getClusters:getClusters", {"region": REGION})["names"]
+    found = world.aws.invoke("aws:eks/getCluster:getCluster", {"name": "told", "region": REGION})
+    assert found["vpcConfig"]["vpcId"] == world.made["told-vpc"].id
+    assert found["vpcConfig"]["subnetIds"] == subnets
+    vpc = world.aws.invoke("aws:ec2/getVpc:getVpc", {"id": found["vpcConfig"]["vpcId"], "region": REGION})
+    assert vpc["cidrBlock"] == "10.0.0.0/16"
+    assert vpc["tags"] == world.made["told-vpc"].outputs["tagsAll"]
+    with pytest.raises(ResourceFailed, match="InvalidClientTokenId"):
+        world.aws.invoke("aws:eks/getClusters:getClusters", {"region": "ap-south-2"})
+    end(world, "told")
+    end_network(world, "told")
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

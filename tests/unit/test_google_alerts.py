@@ -11,9 +11,10 @@ import pulumi
 import pytest
 from test_gcp_provider import Stack, refused
 
+from infra.gcp.audit import ALERTS
 from infra.gcp.iam import Project
 from infra.gcp.metric_alerts import MetricAlerts, MetricAlertsArgs
-from infra.platform.managed_prometheus import create_collection
+from infra.platform.managed_prometheus import create_collection, rules_of_cluster
 from infra.platform.monitoring import rule_groups
 from localcloud import alarm
 from localcloud.providers.gcp_refusals import refusals
@@ -36,7 +37,10 @@ def on_metrics(**changes: Any) -> dict[str, Any]:
 def rendered(deploy: Callable[..., Any]) -> Any:
     def program() -> dict[str, Any]:
         project = Project("unit-project", "123456789012", "asia-south1")
-        MetricAlerts("alerts", MetricAlertsArgs(project, "unit", rule_groups(), ["channel-1"]))
+        MetricAlerts(
+            "alerts",
+            MetricAlertsArgs(project, "unit", rules_of_cluster("unit", "asia-south1"), ["channel-1"]),
+        )
         create_collection(pulumi.ResourceOptions())
         return {}
 
@@ -113,6 +117,7 @@ def state(rendered: Any) -> list[dict[str, Any]]:
         [
             {**rules, "outputs": {"spec": {"groups": rule_groups()}}},
             {"type": CHANNEL, "id": "channel-1", "outputs": channel},
+            {"type": "gcp:container/cluster:Cluster", "outputs": {"name": "unit", "location": "asia-south1"}},
             *(
                 {"type": POLICY, "outputs": one.inputs}
                 for one in rendered.of("alertPolicy:AlertPolicy").values()
@@ -170,6 +175,12 @@ def test_a_policy_without_a_channel_reaches_nobody(state: list[dict[str, Any]]) 
     assert (alert.people, alert.why) == ((), alarm.NO_CHANNEL)
 
 
+def test_a_policy_of_another_cluster_is_another_alert(state: list[dict[str, Any]]) -> None:
+    cluster = next(one for one in state if one["type"].endswith("cluster:Cluster"))
+    cluster["outputs"] = {**cluster["outputs"], "name": "beside"}
+    assert all(not alert.people and 'cluster="unit"' in alert.why for alert in fired(state).values())
+
+
 @pytest.mark.parametrize("how", ["gone", "of another cluster", "without its count"])
 def test_a_metric_that_nothing_sends_can_not_fire(state: list[dict[str, Any]], how: str) -> None:
     servers = next(one for one in state if one["outputs"].get("metadata", {}).get("name") == "model-servers")
@@ -185,3 +196,21 @@ def test_a_metric_that_nothing_sends_can_not_fire(state: list[dict[str, Any]], h
     why = "no PodMonitoring sends vllm:time_to_first_token_seconds_bucket to Managed Service for Prometheus"
     assert (found["TimeToFirstTokenHigh"].people, found["TimeToFirstTokenHigh"].why) == ((), why)
     assert found["GpuXidCritical"].people
+
+
+@pytest.mark.parametrize(
+    ("cluster", "why"), [("unit", ""), ("beside", "no recorded log entry matches its filter")]
+)
+def test_a_finding_is_drilled_in_the_stacks_own_cluster(
+    state: list[dict[str, Any]], cluster: str, why: str
+) -> None:
+    own = f'resource.labels.cluster_name="{cluster}" AND resource.labels.location="asia-south1"'
+    policy = {
+        "displayName": "findings",
+        "conditions": [{"conditionMatchedLog": {"filter": f"{ALERTS['findings'].filter} AND {own}"}}],
+        "notificationChannels": ["channel-1"],
+        "documentation": {"content": "a finding"},
+    }
+    (alert,) = alarm.logging([*state, {"type": POLICY, "outputs": policy}])
+    assert alert.why == why
+    assert bool(alert.people) is not bool(why)

@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import pulumi
 import pytest
 import yaml
-from test_program import ANSWERED, Order
+from test_program import Order
+from whole_stacks import run as _run_google
 
-from infra import program
 from infra.geography import regions_of
 from infra.platform import values
 from infra.platform.charts import charts
@@ -57,16 +56,6 @@ STACKS = {
 @pytest.fixture(scope="module", params=STACKS)
 def made(request: pytest.FixtureRequest, deploy: Callable[..., Any]) -> Any:
     return _run_google(deploy, STACKS[request.param])
-
-
-def _run_google(deploy: Callable[..., Any], config: Mapping[str, Any]) -> Any:
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    before = dict(pulumi.runtime.config.CONFIG.get())
-    pulumi.runtime.set_all_config(texts)
-    try:
-        return deploy(program.run, outputs=ANSWERED)
-    finally:
-        pulumi.runtime.set_all_config(before)
 
 
 def _google(made: Any) -> list[Any]:
@@ -223,3 +212,27 @@ def test_calls_count_against_the_project(made):
     (provider,) = made.of("pulumi:providers:gcp").values()
     assert provider.inputs["billingProject"] == provider.inputs["project"]
     assert provider.inputs["userProjectOverride"] in (True, "true")
+
+
+def test_no_two_resources_make_the_same_grant(made):
+    """One that is removed would end it for the other: Google knows member, role and condition, and no resource."""
+    where = (
+        "bucket",
+        "project",
+        "serviceAccountId",
+        "topic",
+        "subscription",
+        "cryptoKeyId",
+        "keyRingId",
+        "folder",
+    )
+    grants: dict[str, list[str]] = {}
+    for one in _google(made):
+        if not one.type.lower().endswith("iammember"):
+            continue
+        place = [one.inputs.get(name) for name in (*where, "location", "repository")]
+        condition = (one.inputs.get("condition") or {}).get("title")
+        key = json.dumps([one.type, place, one.inputs["role"], one.inputs["member"], condition])
+        grants.setdefault(key, []).append(one.name)
+    assert grants
+    assert [names for names in grants.values() if len(names) > 1] == []

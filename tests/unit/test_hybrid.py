@@ -6,44 +6,28 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import pulumi
 import pytest
+import whole_stacks
 import yaml
 from site_on_premises import CERTIFICATE, KEYS, on_premises
+from whole_stacks import config_of
 
-from infra import program
 from infra.pricing import resources as priced
 from infra.pricing.estimate import estimate
 from infra.settings.errors import SettingsError
 from infra.settings.stack import Usage
-from localcloud.paths import PROJECT
 from policies.control import Control
 from policies.pack import CONTROLS
 from policies.resources import Resource
 
 NODES, PODS = "192.168.10.0/24", "172.24.0.0/16"
-ANSWERED = {
-    "aws:eks/cluster:Cluster": {
-        "endpoint": "https://127.0.0.1:1",
-        "certificateAuthority": {"data": "Y2E="},
-        "vpcConfig": {"clusterSecurityGroupId": "sg-cluster"},
-    },
-    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
-    "aws:ec2/vpcEndpoint:VpcEndpoint": {"cidrBlocks": []},
-}
 TRAIN = {"training": {"pool": "hall", "image": "{registry}/own/training:1", "nodes": 2, "gpusPerNode": 8}}
 
 
 def run(deploy: Callable[..., Any], keys: dict[str, str] = KEYS, **over: Any) -> Any:
-    config = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())["config"]
+    config = config_of("dev")
     config |= {"india-ai-infra:onPremises": on_premises(**over), "india-ai-infra:workloads": TRAIN, **keys}
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    before = dict(pulumi.runtime.config.CONFIG.get())
-    pulumi.runtime.set_all_config(texts, list(keys))
-    try:
-        return deploy(program.run, outputs=ANSWERED)
-    finally:
-        pulumi.runtime.set_all_config(before)
+    return whole_stacks.run(deploy, config, list(keys))
 
 
 @pytest.fixture(scope="module")

@@ -3,31 +3,21 @@ refused before anything is made."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from whole_stacks import config_of, run_anew
 
-from infra import program, settings
+from infra import settings
 from infra.aws.registry import LONGEST_PREFIX, prefix
 from infra.gcp.nodes import _account_id
 from infra.settings.errors import SettingsError
 from infra.settings.names import fits, names, shortened
 from infra.stacks import PROJECT, file_of, settings_in
 
-ANSWERED = {
-    "aws:eks/cluster:Cluster": {
-        "endpoint": "https://127.0.0.1:1",
-        "certificateAuthority": {"data": "Y2E="},
-        "vpcConfig": {"clusterSecurityGroupId": "sg-1"},
-    },
-    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
-    "aws:ec2/vpcEndpoint:VpcEndpoint": {"cidrBlocks": []},
-}
 # Properties that name what another resource is called, and kinds whose names are shortened to fit.
 REFERS = {"clusterName", "cluster", "rule"}
 SHORTENED = {
@@ -45,14 +35,7 @@ def room(cloud: str) -> int:
 
 def rendered(deploy: Callable[..., Any], stack: str) -> dict[tuple[str, str], set[str]]:
     """Every text of a cloud's inputs that holds the stack's name and is a name: not a path, a rule or a label."""
-    said = {f"{PROJECT}:{key}": value for key, value in settings_in(file_of("prod")).items()}
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in said.items()}
-    before = dict(pulumi.runtime.config.CONFIG.get())
-    pulumi.runtime.set_all_config(texts)
-    try:
-        recorded = deploy(program.run, outputs=ANSWERED, stack=stack)
-    finally:
-        pulumi.runtime.set_all_config(before)
+    recorded = run_anew(deploy, config_of("prod"), stack=stack)
     found: dict[tuple[str, str], set[str]] = {}
     for resource in recorded.resources:
         for key, value in resource.inputs.items():

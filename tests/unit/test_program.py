@@ -9,8 +9,9 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+from whole_stacks import config_of, run_anew
+from whole_stacks import run as _run
 
-from infra import program
 from infra.aws.registry import EKS_ADDONS
 from infra.platform.images import images
 from infra.protection import PROTECTED
@@ -18,19 +19,9 @@ from localcloud.paths import PROJECT
 from policies.control import Control
 from policies.pack import CONTROLS
 from policies.resources import Resource
+from workloads.placement import WHEN_MADE
 
 STACKS = ("local", "dev", "prod")
-
-# What AWS answers and the program looks at.
-ANSWERED = {
-    "aws:eks/cluster:Cluster": {
-        "endpoint": "https://127.0.0.1:1",
-        "certificateAuthority": {"data": "Y2E="},
-        "vpcConfig": {"clusterSecurityGroupId": "sg-1"},
-    },
-    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
-    "aws:ec2/vpcEndpoint:VpcEndpoint": {"cidrBlocks": []},
-}
 
 # Objects that must be gone before their nodes are: left to the cluster's end they would hold up Karpenter's drain.
 FIRST_TO_GO = {"Job", "Deployment", "PodDisruptionBudget", "NodePool", "EC2NodeClass"}
@@ -47,17 +38,7 @@ def local(deploy: Callable[..., Any]) -> Any:
 
 
 def _deployed(deploy: Callable[..., Any], stack: str) -> Any:
-    return _run(deploy, yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"])
-
-
-def _run(deploy: Callable[..., Any], config: dict[str, Any]) -> Any:
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    before = dict(pulumi.runtime.config.CONFIG.get())
-    pulumi.runtime.set_all_config(texts)
-    try:
-        return deploy(program.run, outputs=ANSWERED)
-    finally:
-        pulumi.runtime.set_all_config(before)
+    return _run(deploy, config_of(stack))
 
 
 class Order:
@@ -95,6 +76,14 @@ def test_every_stack_of_ours_is_one_that_the_program_accepts(registered: Any) ->
     assert registered.of("Release")
 
 
+def test_no_text_is_made_of_a_value_that_is_not_known_yet(registered: Any) -> None:
+    """The SDK puts a warning into the text instead, and the cloud is given that."""
+    wrong = [
+        r.name for r in registered.resources if "on an Output[T] is not supported" in json.dumps(r.inputs)
+    ]
+    assert wrong == []
+
+
 def test_kubernetes_objects_go_with_their_cluster_but_for_those_that_hold_nodes(registered: Any) -> None:
     clusters = {r.urn for r in registered.resources if kind(r) == "Cluster" and r.provider}
     objects = [r for r in registered.resources if r.type.startswith("kubernetes:")]
@@ -122,7 +111,9 @@ def test_node_pools_go_before_the_controller_that_ends_their_machines(local: Any
     order = Order(local)
     release = local.one("Release", "karpenter").urn
     pools = [r for r in local.resources if kind(r) in ("NodePool", "EC2NodeClass")]
-    assert len(pools) == 3
+    assert {pool.name for pool in pools} == {
+        "pools-gpu.shared", "pools-serve", "pools-train", "pools-system", "pools-system-class",
+    }  # fmt: skip
     for pool in pools:
         assert release in order.needs(pool), pool.name
 
@@ -491,7 +482,7 @@ def test_a_model_that_nobody_could_check_is_told(
 ) -> None:
     told: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", told.append)
-    _run(deploy, GOOGLE_STACK)
+    run_anew(deploy, GOOGLE_STACK)
     assert [line for line in told if "workloads.serving" in line and "make advise" in line]
 
 
@@ -519,13 +510,32 @@ def test_no_update_waits_for_the_proof_of_a_pool_that_grows_from_zero(
     assert not templates & Order(prod).needs(prod.one("Job", "train"))
 
 
+@pytest.mark.parametrize(
+    ("stack", "awaited"),
+    [("prod", {"serve"}), ("dev", {"serve"}), ("local", set())],
+    ids=["prod", "dev", "local"],
+)
+def test_updates_wait_for_workloads_whose_nodes_are_sure_to_come(
+    deploy: Callable[..., Any], stack: str, awaited: set[str]
+) -> None:
+    """prod serves on demand and dev on spot with a way out; what is on spot alone is done when it is made."""
+    made = _deployed(deploy, stack)
+    workloads = {
+        r.name: (r.inputs["metadata"].get("annotations") or {}).get("pulumi.com/waitFor", "its own rule")
+        for r in made.resources
+        if kind(r) in ("Job", "Deployment") and r.name in ("train", "serve")
+    }
+    assert workloads
+    assert {name for name, waits in workloads.items() if waits != WHEN_MADE["pulumi.com/waitFor"]} == awaited
+
+
 def test_a_pool_that_stands_on_spot_is_told(
     deploy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not refused: how steady the market of a machine is, its owner knows."""
     told: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", told.append)
-    _deployed(deploy, "local")
+    run_anew(deploy, config_of("local"))
     assert [line.partition(":")[0] for line in told] == [
         "aws.audit.alertEmails[0]",
         "pool fabric stands on spot",

@@ -158,10 +158,15 @@ def test_a_group_counts_while_a_machine_has_it_and_through_a_tunnel(store: Store
     eks.nodes()
     jump = eks.security_group("jump")
     eks.admit(eks.group, UserIdGroupPairs=[{"GroupId": jump}])
-    assert told(proxied=True), "nobody stands there"
+    said = told(proxied=True)
+    assert said, "nobody stands there"
+    assert f"no running machine has a security group that {eks.group} lets in on port 443: {jump}" in said
     host = eks.machine(jump)
     assert told(proxied=True) is None
-    assert told(proxied=False), "the program itself is outside"
+    said = told(proxied=False)
+    assert said, "the program itself is outside"
+    assert f"{eks.group} lets in only machines with {jump} on port 443" in said
+    assert "set HTTPS_PROXY to a tunnel through one" in said
     eks.stop(host)
     assert told(proxied=True)
 

@@ -115,7 +115,7 @@ def networks(smallest: int) -> st.SearchStrategy[IPv4Network]:
     return st.builds(within, st.sampled_from(SITE_NETWORKS), st.integers(12, smallest), st.integers(0, 40))
 
 
-@hypothesis(max_examples=150, deadline=None)
+@hypothesis(max_examples=150)
 @given(
     st.lists(networks(28), min_size=1, max_size=4),
     st.lists(networks(25), min_size=1, max_size=4),

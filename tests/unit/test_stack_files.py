@@ -168,12 +168,12 @@ def only_refused(read_settings: Any) -> None:
 
 
 @given(st.one_of(mutated(), st.binary(max_size=200)))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_noise_is_read_or_refused_and_nothing_else(tmp_path: Path, text: bytes) -> None:
     only_refused(lambda: settings_in(written(tmp_path, text)))
 
 
 @given(misfits())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_value_in_any_place_is_taken_or_refused_and_nothing_else(values: dict[str, Any]) -> None:
     only_refused(lambda: values)

@@ -12,7 +12,17 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.interfaces import GpuCluster, Pool
 from workloads import pods
-from workloads.placement import capacity, fabric_pod, nccl_environment, pool_for, resources, tolerations
+from workloads.placement import (
+    WHEN_MADE,
+    capacity,
+    fabric_pod,
+    may_be_absent,
+    nccl_environment,
+    pool_for,
+    resources,
+    tell_waits,
+    tolerations,
+)
 
 IMAGE = "vllm/vllm-openai:v0.33.0"
 PORT = 8000
@@ -53,7 +63,8 @@ class ModelServerArgs:
 
 
 class ModelServer(pulumi.ComponentResource):
-    """The Deployment, its Service and its PodDisruptionBudget.
+    """The Deployment, its Service and its PodDisruptionBudget. On a pool that may have no node for days no update waits
+    for the replicas.
 
     url: of the OpenAI-compatible API inside the cluster. Raises ValueError, before anything is registered, if the pool
     can't hold the replicas.
@@ -74,7 +85,9 @@ class ModelServer(pulumi.ComponentResource):
         deployment = _deployment(name, args, pool, child)
         _disruption_budget(name, args, child)
         after = pulumi.ResourceOptions(deleted_with=args.cluster.resource, depends_on=[deployment])
-        service = _service(name, args, pulumi.ResourceOptions.merge(child, after))
+        service = _service(name, args, pool, pulumi.ResourceOptions.merge(child, after))
+        if may_be_absent(pool):
+            tell_waits("deployment", name, args.namespace, pool, self)
         self.url = service.metadata.apply(
             lambda metadata: f"http://{metadata.name}.{metadata.namespace}.svc:{PORT}/v1"
         )
@@ -101,7 +114,12 @@ def _deployment(
     timeouts = pulumi.CustomTimeouts(create=f"{HEALTHY_SECONDS}s", update=f"{HEALTHY_SECONDS}s")
     return k8s.apps.v1.Deployment(
         name,
-        metadata=ObjectMetaArgs(name=name, namespace=args.namespace, labels=labels),
+        metadata=ObjectMetaArgs(
+            name=name,
+            namespace=args.namespace,
+            labels=labels,
+            annotations=WHEN_MADE if may_be_absent(pool) else None,
+        ),
         spec=k8s.apps.v1.DeploymentSpecArgs(
             replicas=args.replicas,
             selector=LabelSelectorArgs(match_labels=labels),
@@ -229,10 +247,16 @@ def _probe(period: int, failures: int) -> k8s.core.v1.ProbeArgs:
     )
 
 
-def _service(name: str, args: ModelServerArgs, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
+def _service(
+    name: str, args: ModelServerArgs, pool: Pool, opts: pulumi.ResourceOptions
+) -> k8s.core.v1.Service:
+    # It has endpoints only once a replica is ready.
+    annotations = {"pulumi.com/skipAwait": "true"} if may_be_absent(pool) else None
     return k8s.core.v1.Service(
         f"{name}-service",
-        metadata=ObjectMetaArgs(name=name, namespace=args.namespace, labels=_labels(name)),
+        metadata=ObjectMetaArgs(
+            name=name, namespace=args.namespace, labels=_labels(name), annotations=annotations
+        ),
         spec=k8s.core.v1.ServiceSpecArgs(
             type="ClusterIP",
             selector=_labels(name),

@@ -11,7 +11,16 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.interfaces import Endpoint, GpuCluster, Pool
 from workloads import pods
-from workloads.placement import fabric_pod, nccl_environment, pool_for, resources, tolerations
+from workloads.placement import (
+    WHEN_MADE,
+    fabric_pod,
+    may_be_absent,
+    nccl_environment,
+    pool_for,
+    resources,
+    tell_waits,
+    tolerations,
+)
 
 PROGRAMS = ("launch.py", "program.py", "checkpoints.py")
 PROGRAM_DIRECTORY = "/opt/training"
@@ -61,7 +70,8 @@ class TrainingJobArgs:
 
 
 class TrainingJob(pulumi.ComponentResource):
-    """The Job, its Service and its program. Ready when all ranks have met; the training then goes on by itself.
+    """The Job, its Service and its program. Ready when all ranks have met; the training then goes on by itself. On a
+    pool that may have no node for days it is ready when it is made, and no update waits for it.
 
     job: the Kubernetes Job. Raises ValueError, before anything is registered, if the pool can't hold the job.
     """
@@ -79,6 +89,8 @@ class TrainingJob(pulumi.ComponentResource):
         program = _program(name, args, pulumi.ResourceOptions.merge(child, in_cluster))
         # Not `deleted_with` the cluster: its pods forbid Karpenter to drain their nodes, and so must go first.
         self.job = _job(name, args, pool, program, _after(child, service))
+        if may_be_absent(pool):
+            tell_waits("job", name, args.namespace, pool, self)
         self.register_outputs({"job": self.job.id})
 
 
@@ -136,12 +148,15 @@ def _job(
     queue = {"kueue.x-k8s.io/queue-name": args.queue} if args.queue else {}
     # Training takes days; `pulumi up` is done when every rank runs.
     # A job that has ended has `succeeded` in its status, and no pod that is ready: the first that is there counts.
-    waiting = {"pulumi.com/waitFor": f"jsonpath={{.status['succeeded','ready']}}={args.nodes}"}
+    ranks = {"pulumi.com/waitFor": f"jsonpath={{.status['succeeded','ready']}}={args.nodes}"}
     timeouts = pulumi.CustomTimeouts(create=f"{HEALTHY_SECONDS}s", update=f"{HEALTHY_SECONDS}s")
     return k8s.batch.v1.Job(
         name,
         metadata=ObjectMetaArgs(
-            name=name, namespace=args.namespace, labels=labels | queue, annotations=waiting
+            name=name,
+            namespace=args.namespace,
+            labels=labels | queue,
+            annotations=WHEN_MADE if may_be_absent(pool) else ranks,
         ),
         spec=k8s.batch.v1.JobSpecArgs(
             completion_mode="Indexed",

@@ -198,7 +198,7 @@ serving = st.fixed_dictionaries(
 )
 
 
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=200)
 @given(serving)
 def test_what_passes_fits_by_advise_and_what_is_nearest_passes(serving: dict[str, Any]) -> None:
     pool = next(pool for pool in POOLS if pool["name"] == serving["pool"])

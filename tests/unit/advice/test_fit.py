@@ -38,7 +38,7 @@ def test_every_gpu_gets_a_plan() -> None:
     assert {plan.host.gpu.name for plan in best_plans(_serve("8b"))} == set(gpus())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(models, dtypes, contexts, st.integers(1, 3000))
 def test_serving_fits_by_hand(model: str, dtype: Dtype, context: int, users: int) -> None:
     """Bytes of the whole cluster: a copy of the weights in each replica, and every user's whole context."""
@@ -56,7 +56,7 @@ def test_serving_fits_by_hand(model: str, dtype: Dtype, context: int, users: int
         assert layout.replicas * copy + cache <= layout.replicas * gpus_each * gpu.memory_gib * GIB * 0.9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(models, st.sampled_from((("full", "bf16"), ("lora", "bf16"), ("lora", "int4"))), contexts)
 def test_training_fits_by_hand(model: str, how: tuple[Method, Dtype], context: int) -> None:
     """Sixteen bytes a parameter over all GPUs and, for each group, what its layers keep of its tokens."""
@@ -72,7 +72,7 @@ def test_training_fits_by_hand(model: str, how: tuple[Method, Dtype], context: i
         assert states + kept <= layout.fsdp * layout.tensor * plan.host.gpu.memory_gib * GIB * 0.9
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(models, dtypes, contexts, st.integers(1, 2000), st.integers(1, 2000))
 def test_more_users_are_never_cheaper_by_the_hour(
     model: str, dtype: Dtype, context: int, users: int, more: int
@@ -85,7 +85,7 @@ def test_more_users_are_never_cheaper_by_the_hour(
             assert (plan.usd_hour("spot") or 0) <= dearer
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(models, contexts)
 def test_more_context_never_fits_on_less(model: str, context: int) -> None:
     for plan in _fitting(_serve(model, context=context * 2, users=1)):

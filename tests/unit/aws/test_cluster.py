@@ -9,6 +9,7 @@ from infra.aws.addons import ADDONS
 from infra.aws.cluster import ADMIN_POLICY, LOG_TYPES, Cluster, ClusterArgs, kubeconfig
 from infra.aws.deployer import Deployer
 from infra.aws.network import Network, NetworkArgs
+from infra.settings import aws as settings
 from infra.settings.pools import SystemPool
 
 NAME = "india-ai-infra-unit"
@@ -111,7 +112,7 @@ def test_system_nodes(made):
     recorded = made()
     group = recorded.one("eks/nodeGroup:NodeGroup").inputs
     assert group["instanceTypes"] == ["m6a.xlarge"]
-    assert group["scalingConfig"] == {"desiredSize": 2, "minSize": 2, "maxSize": 4}
+    assert group["scalingConfig"] == {"desiredSize": 2, "minSize": 2, "maxSize": 2}
     assert group["labels"] == {"india-ai-infra/pool": "system"}
     assert group["capacityType"] == "ON_DEMAND"
     assert group["amiType"] == "AL2023_x86_64_STANDARD"
@@ -142,6 +143,19 @@ def test_addons_come_before_the_nodes_they_make_ready_and_after_those_they_run_o
     after = {name for name, found in addons.items() if nodes.urn in found.depends_on}
     assert before == {"vpc-cni", "kube-proxy", "eks-pod-identity-agent"}
     assert after == set(addons) - before
+
+
+def test_each_addon_has_its_pinned_version_or_the_default_of_the_kubernetes_version(made):
+    recorded = made(addon_versions={"coredns": "v9.9.9-eksbuild.1"})
+    found = {
+        one.inputs["addonName"]: one.inputs["addonVersion"] for one in recorded.of("eks/addon:Addon").values()
+    }
+    assert set(found) == set(settings.ADDONS)
+    assert found.pop("coredns") == "v9.9.9-eksbuild.1"
+    assert set(found.values()) == {"v1.0.0-eksbuild.35"}
+    asked = [one.args for one in recorded.invokes if one.token.endswith(":getAddonVersion")]
+    assert {one["addonName"] for one in asked} == set(found)
+    assert not any(one["mostRecent"] for one in asked)
 
 
 def test_network_policies_are_enforced(made):

@@ -7,6 +7,7 @@ import pytest
 
 from infra.aws.interruption import RULES
 from infra.aws.karpenter import Karpenter, KarpenterArgs
+from localcloud.permissions.iam_policies import Policies, Request, judge, statements
 
 NAME = "india-ai-infra-unit"
 
@@ -56,6 +57,23 @@ def test_what_it_changes_is_its_own_clusters(recorded):
         assert asked[f"aws:RequestTag/kubernetes.io/cluster/{NAME}"] == "owned"
     assert statements["GiveNodesTheirRole"]["Action"] == ["iam:PassRole"]
     assert "karpenter-nodes" in statements["GiveNodesTheirRole"]["Resource"]
+
+
+def test_the_first_spot_node_of_an_account_makes_spots_role_and_no_other(recorded):
+    account = "111122223333"
+    held = {
+        found.name: statements(found.inputs["policy"])
+        for found in recorded.of("rolePolicy:RolePolicy").values()
+    }
+
+    def may_make(service: str, role: str) -> bool:
+        arn = f"arn:aws:iam::{account}:role/aws-service-role/{service}/{role}"
+        caller = f"arn:aws:iam::{account}:role/karpenter-controller"
+        asked = Request("iam:CreateServiceLinkedRole", arn, caller, {"iam:AWSServiceName": service})
+        return judge(asked, Policies(held)).allowed
+
+    assert may_make("spot.amazonaws.com", "AWSServiceRoleForEC2Spot")
+    assert not may_make("autoscaling.amazonaws.com", "AWSServiceRoleForAutoScaling")
 
 
 def test_nothing_is_allowed_wholesale(recorded):

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from infra.aws import subnets
 from infra.aws.endpoints import ENDPOINTS
 from infra.aws.network import Network, NetworkArgs
+from infra.settings.errors import SettingsError
 
 ZONES = ("aps1-az1", "aps1-az2", "aps1-az3")
+ZONE_NAMES = {"aps1-az1": "ap-south-1c", "aps1-az2": "ap-south-1a", "aps1-az3": "ap-south-1b"}
 KEY = "arn:aws:kms:ap-south-1:111122223333:key/logs"
 
 
@@ -177,6 +179,40 @@ def test_endpoints_are_private_and_open_to_the_vpc_alone(build, per_zone, zones)
     rule = made.one("vpc/securityGroupIngressRule:SecurityGroupIngressRule").inputs
     assert (rule["cidrIpv4"], rule["fromPort"], rule["toPort"]) == ("10.20.0.0/16", 443, 443)
     assert not made.of("vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+
+
+def test_endpoints_stand_where_their_service_is_offered(build, lacking):
+    lacking["sqs"] = {ZONE_NAMES["aps1-az1"]}
+    for per_zone in (False, True):
+        made = build(endpoints_per_zone=per_zone)
+        subnets_of = {
+            service: made.one("VpcEndpoint", f"net-endpoints-{service}").inputs["subnetIds"]
+            for service in ("sqs", "ecr.api")
+        }
+        assert len(subnets_of["ecr.api"]) == (3 if per_zone else 1)
+        if per_zone:
+            assert subnets_of["sqs"] == subnets_of["ecr.api"][1:]
+        else:
+            assert len(subnets_of["sqs"]) == 1
+            assert subnets_of["sqs"] != subnets_of["ecr.api"]
+    asked = [one.args["service"] for one in made.invokes if one.token.endswith("getVpcEndpointService")]
+    assert sorted(asked) == sorted(ENDPOINTS), "once a service"
+
+
+@pytest.mark.parametrize("service", ["guardduty-data", "sqs"])
+def test_a_service_that_no_zone_offers_is_refused_by_name(build, lacking, service):
+    lacking[service] = set(ZONE_NAMES.values())
+    with pytest.raises(
+        SettingsError, match=f"an endpoint of {service}, which ap-south-1 does not offer in"
+    ) as one:
+        build()
+    (problem,) = one.value.problems
+    assert (
+        problem.nearest == "false" if service == "guardduty-data" else "network.existing" in problem.allowed
+    )
+    lacking[service] = None
+    with pytest.raises(SettingsError, match=service):
+        build()
 
 
 def test_the_s3_endpoint_lets_data_go_to_own_buckets_only(made, account_id):

@@ -31,6 +31,7 @@ EKS_OUTPUTS = {
     "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 3},
 }
 RESERVATION = "cr-0123456789abcdef0"
+FIXED = SystemPool(min_nodes=2, max_nodes=2)
 SERVE = GpuPool(name="serve", gpu="L4", max_gpus=8)
 TRAIN = GpuPool(name="train", gpu="L4", gpus_per_node=4, max_nodes=2, purchase=("spot", "on-demand"))
 EFA = GpuPool(name="fabric", gpu="H100", gpus_per_node=8, fabric="efa", max_nodes=2, min_nodes=1)
@@ -41,7 +42,7 @@ CLOSE = GpuPool(
 
 @pytest.fixture
 def made(deploy, account, personal):
-    def run(*asked):
+    def run(*asked, system=FIXED):
         def program():
             network = Network("net", NetworkArgs(account, personal, NAME, "10.0.0.0/16", ZONES, KEY))
             cluster = Cluster(
@@ -55,7 +56,7 @@ def made(deploy, account, personal):
                     [Deployer("", "arn:deployer")],
                     KEY,
                     KEY,
-                    SystemPool(),
+                    system,
                 ),
             )
             release = kubernetes.helm.v3.Release("karpenter", chart="karpenter")
@@ -118,6 +119,37 @@ def test_a_pool_without_a_fabric_is_a_node_pool(made):
     assert spec["template"]["spec"]["taints"] == [
         {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
     ]
+
+
+def test_system_nodes_beyond_the_managed_group_are_a_node_pool_of_the_same_kind(made):
+    recorded = made(SERVE, system=SystemPool(machine_type="m6a.2xlarge", min_nodes=2, max_nodes=5))
+    group = recorded.one("eks/nodeGroup:NodeGroup", "cluster-system").inputs
+    more = recorded.one("karpenter.sh/v1:NodePool", "pools-system").inputs
+    spec = valid(more)
+    (limit,) = spec["limits"].items()
+    vcpus = machine("ap-south-1", "m6a.2xlarge").vcpus
+    assert limit == ("cpu", f"{(5 - group['scalingConfig']['maxSize']) * vcpus:g}")
+    assert requirements(spec) == {
+        "node.kubernetes.io/instance-type": group["instanceTypes"],
+        "topology.kubernetes.io/zone": ["ap-south-1c", "ap-south-1a", "ap-south-1b"],
+        "karpenter.sh/capacity-type": ["on-demand"],
+    }
+    assert spec["template"]["metadata"]["labels"] == group["labels"]
+    assert "taints" not in spec["template"]["spec"]
+    # A pod that tolerates every taint must not start a machine with GPUs.
+    serve = recorded.one("karpenter.sh/v1:NodePool", "pools-serve").inputs["spec"]
+    assert spec["weight"] > serve.get("weight", 1)
+    named = valid(recorded.one("v1:EC2NodeClass", "pools-system-class").inputs)
+    template = recorded.one("launchTemplate:LaunchTemplate", "cluster-system").inputs
+    disk = template["blockDeviceMappings"][0]["ebs"]["volumeSize"]
+    assert named["blockDeviceMappings"][0]["ebs"]["volumeSize"] == f"{disk:g}Gi"
+    assert spec["template"]["spec"]["nodeClassRef"]["name"] == "system"
+
+
+def test_a_system_pool_that_does_not_grow_has_no_node_pool(made):
+    recorded = made(system=SystemPool(min_nodes=3, max_nodes=3))
+    assert not recorded.of("karpenter.sh/v1:NodePool")
+    assert not recorded.of("v1:EC2NodeClass")
 
 
 def test_node_pools_use_only_labels_that_every_karpenter_knows(made):

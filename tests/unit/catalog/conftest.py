@@ -16,7 +16,7 @@ from infra.catalog.tables import DATA
 NOW = datetime(2026, 12, 1, 6, 30, tzinfo=UTC)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def now() -> datetime:
     """When the tests' clouds are asked."""
     return NOW

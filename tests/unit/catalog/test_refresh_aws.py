@@ -29,6 +29,15 @@ def login(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
         yield boto3.Session()
 
 
+@pytest.fixture(scope="module")
+def answers(now: datetime) -> list[Answer | Unread]:
+    """What such an account answers."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+            patch.delenv(name, raising=False)
+        return aws.read(boto3.Session(), KNOWN, now)
+
+
 Stubbed = Callable[[str], Stubber]
 
 
@@ -80,14 +89,14 @@ def test_moto_tells_of_the_shipped_machines_what_the_tables_say(
     assert all(change.now and change.now.as_of == now.date() for change in of_moto)
 
 
-def test_a_fraction_of_a_gpu_is_told_as_such(login: boto3.Session, now: datetime) -> None:
-    answer = answer_of("ap-south-1", aws.read(login, KNOWN, now))
+def test_a_fraction_of_a_gpu_is_told_as_such(answers: list[Answer | Unread]) -> None:
+    answer = answer_of("ap-south-1", answers)
     (quarter,) = (row for row in answer.machines if row.machine_type == "g6f.2xlarge")
     assert (quarter.gpu, quarter.gpu_count, quarter.gpu_fraction) == ("L4", 0, 0.25)
 
 
-def test_a_region_that_is_not_enabled_says_so(login: boto3.Session, now: datetime) -> None:
-    (hyderabad,) = (one for one in aws.read(login, KNOWN, now) if one.region == "ap-south-2")
+def test_a_region_that_is_not_enabled_says_so(answers: list[Answer | Unread]) -> None:
+    (hyderabad,) = (one for one in answers if one.region == "ap-south-2")
     assert isinstance(hyderabad, Unread)
     assert "not enabled in this account" in hyderabad.why
 
@@ -147,8 +156,8 @@ def test_spot_is_each_zones_latest_price_by_the_zones_id(
     }
 
 
-def test_motos_spot_prices_become_observed_rows(login: boto3.Session, now: datetime) -> None:
-    answer = answer_of("ap-south-1", aws.read(login, KNOWN, now))
+def test_motos_spot_prices_become_observed_rows(answers: list[Answer | Unread]) -> None:
+    answer = answer_of("ap-south-1", answers)
     spot = [row for row in answer.prices if row.purchase == "spot"]
     assert {row.machine_type for row in spot} == {row.machine_type for row in answer.offerings}
     assert {row.zone for row in spot} <= {zone for row in answer.offerings for zone in row.zones}

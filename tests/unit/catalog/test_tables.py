@@ -55,7 +55,7 @@ def rows(row: type[Row]) -> st.SearchStrategy[list[Row]]:
 
 
 @pytest.mark.parametrize("row", [MachineRow, OfferingRow, PriceRow, InterruptionRow])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(data=st.data())
 def test_what_is_written_is_read_again(tmp_path: Path, row: type[Row], data: st.DataObject) -> None:
     table = data.draw(rows(row))

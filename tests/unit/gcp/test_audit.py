@@ -130,3 +130,23 @@ def test_an_entry_that_google_writes_fires_its_alert_and_no_other(what):
 
 def test_every_alert_is_fired_by_some_recorded_entry():
     assert {told["alert"] for told in ENTRIES.values()} - {None} == set(ALERTS)
+
+
+def test_a_finding_of_another_cluster_is_told_by_its_own_stack(made):
+    policies = made.of("alertPolicy:AlertPolicy")
+    filters = {
+        name: policy.inputs["conditions"][0]["conditionMatchedLog"]["filter"]
+        for name, policy in policies.items()
+    }
+    recorded = json.dumps(ENTRIES["a pod is found to be dangerous"]["entry"])
+
+    def of(cluster, location):
+        return json.loads(recorded.replace("CLUSTER", cluster).replace("LOCATION", location))
+
+    found = filters["audit-findings"]
+    assert matches(found, of("unit", "asia-south1"))
+    assert not matches(found, of("unit-2", "asia-south1"))
+    assert not matches(found, of("unit", "asia-south2"))
+    assert all(
+        filters[f"audit-{name}"] == alert.filter for name, alert in ALERTS.items() if name != "findings"
+    )

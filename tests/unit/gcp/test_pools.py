@@ -79,7 +79,7 @@ def test_its_nodes(made):
         {
             "type": "nvidia-l4",
             "count": 1,
-            "gpuDriverInstallationConfig": {"gpuDriverVersion": "DEFAULT"},
+            "gpuDriverInstallationConfig": {"gpuDriverVersion": "LATEST"},
         }
     ]
     assert nodes["taints"] == [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -30,17 +31,25 @@ def folder(image: str) -> Path:
     """A folder with the libraries of an image, installed once by uv and kept in the user's cache."""
     wanted = requirements(image)
     place = cache_dir() / "clients" / f"{image}-{hashlib.sha256(repr(wanted).encode()).hexdigest()[:12]}"
-    if not place.exists():
-        being_made = place.with_suffix(".new")
-        shutil.rmtree(being_made, ignore_errors=True)
-        uv = Path(sys.executable).with_name("uv")
-        being_made.mkdir(parents=True)
-        nowhere = being_made / "overrides.txt"
-        nowhere.write_text("".join(f"{name}; python_version < '3'\n" for name in SHARED))
-        command = [uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", being_made]
-        subprocess.run([*command, "--override", nowhere, *wanted], check=True, capture_output=True, text=True)
-        being_made.rename(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    # Two processes of one run of the tests may want it at once.
+    with place.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            _install(wanted, place)
     return place
+
+
+def _install(wanted: Sequence[str], place: Path) -> None:
+    being_made = place.with_suffix(".new")
+    shutil.rmtree(being_made, ignore_errors=True)
+    uv = Path(sys.executable).with_name("uv")
+    being_made.mkdir()
+    nowhere = being_made / "overrides.txt"
+    nowhere.write_text("".join(f"{name}; python_version < '3'\n" for name in SHARED))
+    command = [uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", being_made]
+    subprocess.run([*command, "--override", nowhere, *wanted], check=True, capture_output=True, text=True)
+    being_made.rename(place)
 
 
 def run(program: Path, arguments: Sequence[str], environment: Mapping[str, str], image: str) -> str:

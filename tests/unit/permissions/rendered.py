@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import pulumi
-import yaml
+from whole_stacks import S3_RANGE, config_of, run
 
-from infra import program
-from localcloud.paths import PROJECT
 from localcloud.permissions.aws_account import Account, Bucket, Role
 from localcloud.permissions.iam_policies import statements
+from localcloud.permissions.network import Connection, End, Network, UnknownFieldError
 
-# Addresses that AWS and the network's data source answer here: S3's ranges are public ones, of each region its own.
-S3_RANGES = {"ap-south-1": "3.5.208.0/22", "ap-south-2": "203.0.113.0/24"}
-ANSWERED: Mapping[str, Any] = {
-    "aws:eks/cluster:Cluster": {
-        "endpoint": "https://127.0.0.1:1",
-        "certificateAuthority": {"data": "Y2E="},
-        "vpcConfig": {"clusterSecurityGroupId": "sg-1"},
-    },
-    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
-    "aws:ec2/vpcEndpoint:VpcEndpoint": {"cidrBlocks": [S3_RANGES["ap-south-1"]]},
-}
+# S3's ranges are public addresses, of each region its own; those of another are asked of EC2 (tests/unit/conftest.py).
+S3_RANGES = {"ap-south-1": S3_RANGE, "ap-south-2": "203.0.113.0/24"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +25,7 @@ class Container:
     service_account: str
     environment: Mapping[str, str]
     args: Sequence[str]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def options(self, name: str) -> list[str]:
         """The values of `--name value` in the arguments, in order."""
@@ -47,16 +35,10 @@ class Container:
 
 def deployed(deploy: Any, stack: str, changes: Mapping[str, Any] | None = None) -> Any:
     """What the program registers for one of the shipped stacks; `changes` are laid over its configuration."""
-    config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    config = config_of(stack)
     for key, values in (changes or {}).items():
         config[key] = {**config[key], **values}
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    before = dict(pulumi.runtime.config.CONFIG.get())
-    pulumi.runtime.set_all_config(texts)
-    try:
-        return deploy(program.run, outputs=ANSWERED)
-    finally:
-        pulumi.runtime.set_all_config(before)
+    return run(deploy, config)
 
 
 def aws_account(made: Any, account_id: str) -> Account:
@@ -128,6 +110,7 @@ def container(made: Any, cloud: str, name: str) -> Container:
                     template["spec"]["serviceAccountName"],
                     {each["name"]: each["value"] for each in found.get("env", []) if "value" in each},
                     found.get("args", []),
+                    template["metadata"]["labels"],
                 )
     raise LookupError(f"no container {name}")
 
@@ -144,7 +127,7 @@ def google_container(made: Any, name: str) -> Container:
     checkpoints = lake.options("uri")[0].removesuffix("/proof")
     args = [re.sub(r"s3://[^/]*checkpoints[^/]*", checkpoints, str(arg)) for arg in found.args]
     environment = {name: value for name, value in found.environment.items() if name not in cloud} | own
-    return Container(found.namespace, found.service_account, environment, args)
+    return replace(found, environment=environment, args=args)
 
 
 def google_keys(made: Any, buckets: Mapping[str, str]) -> dict[str, str]:
@@ -162,22 +145,30 @@ def google_member(container: Container) -> str:
     return f"principal://iam.googleapis.com/{pool}/subject/ns/{container.namespace}/sa/{container.service_account}"
 
 
+# The API server labels every namespace with its name; these are the clusters' own.
+_OF_CLUSTERS = ("default", "kube-system", "gmp-system")
+_NAME = "kubernetes.io/metadata.name"
+
+
+def network(made: Any, cloud: str) -> Network:
+    """The NetworkPolicies and namespaces of a cloud's cluster.
+
+    Raises:
+        UnknownFieldError: it has policies of another kind, which would be passed over.
+    """
+    own = [resource for resource in made.resources if f":{cloud}:Cluster" in resource.provider]
+    policies = [resource for resource in own if resource.type.endswith("NetworkPolicy")]
+    if others := sorted({each.type for each in policies} - {"kubernetes:networking.k8s.io/v1:NetworkPolicy"}):
+        raise UnknownFieldError(f"policies of another kind: {', '.join(others)}")
+    spaces = {name: {_NAME: name} for name in _OF_CLUSTERS}
+    for resource in own:
+        if resource.type.endswith(":Namespace"):
+            meta = resource.inputs["metadata"]
+            spaces[meta["name"]] = {**meta["labels"], _NAME: meta["name"]}
+    return Network([policy.inputs for policy in policies], spaces)
+
+
 def may_reach(made: Any, cloud: str, namespace: str, address: str, port: int) -> bool:
-    """Whether a NetworkPolicy of `namespace` lets every pod of it out to an address."""
-    return any(
-        ipaddress.ip_address(address) in ipaddress.ip_network(cidr) and port in ports
-        for cidr, ports in _ways_out(made, cloud, namespace)
-    )
-
-
-def _ways_out(made: Any, cloud: str, namespace: str) -> Iterator[tuple[str, list[int]]]:
-    for policy in made.resources:
-        if not policy.type.endswith(":NetworkPolicy") or f":{cloud}:Cluster" not in policy.provider:
-            continue
-        spec = policy.inputs["spec"]
-        if policy.inputs["metadata"]["namespace"] != namespace or spec.get("podSelector"):
-            continue
-        for rule in spec.get("egress") or []:
-            for peer in rule.get("to", []):
-                if "ipBlock" in peer:
-                    yield peer["ipBlock"]["cidr"], [port["port"] for port in rule["ports"]]
+    """Whether the NetworkPolicies of `namespace` let a pod without labels out to an address."""
+    out = Connection(End(namespace=namespace), End(address), port)
+    return network(made, cloud).judge(out).allowed

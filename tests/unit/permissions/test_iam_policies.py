@@ -99,6 +99,10 @@ def test_an_unknown_element_or_version_is_refused() -> None:
         statements({"Version": "2008-10-17", "Statement": []})
 
 
+def test_a_document_may_have_one_statement_that_is_no_list() -> None:
+    assert statements({"Version": "2012-10-17", "Statement": allow()}) == [allow()]
+
+
 def together(role: Any = (), **others: Any) -> bool:
     return judge(asked(), Policies({"role": list(role)}, **others)).allowed
 

@@ -74,6 +74,25 @@ def test_a_number_that_a_preview_cannot_know_is_no_zero() -> None:
     assert billed(pool(), pods("serve", UNKNOWN, 1)).unknown
 
 
+def test_a_pool_that_is_limited_in_vcpus_has_the_disks_of_its_own_class() -> None:
+    def node_class(name: str, gib: int) -> Resource:
+        disks = [{"ebs": {"volumeSize": f"{gib}Gi"}}]
+        spec = {"blockDeviceMappings": disks}
+        return made("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", name, metadata={"name": name}, spec=spec)
+
+    more = pool(
+        "system",
+        annotations={"india-ai-infra/expected-nodes": "0"},
+        **{"node.kubernetes.io/instance-type": ["m6a.xlarge"], "karpenter.sh/capacity-type": ["on-demand"]},
+    )
+    more.inputs["spec"]["limits"] = {"cpu": "12"}
+    more.inputs["spec"]["template"]["spec"]["nodeClassRef"] = {"name": "system"}
+    found = lines(billed(node_class("gpu.shared", 200), more, node_class("system", 80)))
+    assert found["m6a.xlarge on-demand"][0] == CostRange(0, 0, 3)
+    (disks,) = (count for what, (count, _) in found.items() if "gp3" in what)
+    assert disks == CostRange(0, 0, 240)
+
+
 def test_an_elastic_pool_is_empty_at_least_and_at_its_limit_at_most() -> None:
     count, usd = lines(billed(pool(most=8)))["g6.xlarge spot"]
     assert count == CostRange(0, 0, 8)

@@ -173,7 +173,7 @@ def risky(seed: int, per_hour: float) -> Callable[[Node, int], float]:
     return lambda node, nth: reclaimed_after(seed, node.pool, nth, per_hour)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows, st.integers(0, 9), st.sampled_from([0, 0.01, 0.5, 3]))
 def test_gpu_hours_are_conserved_and_spot_is_never_dearer(
     trace: list[Row], seed: int, per_hour: float
@@ -191,7 +191,7 @@ def test_gpu_hours_are_conserved_and_spot_is_never_dearer(
         assert asked.began is not None and asked.began >= asked.asked
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rows, st.integers(0, 9))
 def test_a_finished_job_did_all_its_work_once(trace: list[Row], seed: int) -> None:
     history = replay(*trace, reclaimed=risky(seed, 0.3))
@@ -207,7 +207,7 @@ def sorted_jobs(trace: list[Row]) -> list[Row]:
     return sorted((row for row in trace if row.kind == "job"), key=lambda row: row.at_hours)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows, st.integers(0, 9))
 def test_the_same_seed_replays_the_same(trace: list[Row], seed: int) -> None:
     assert replay(*trace, reclaimed=risky(seed, 0.5)) == replay(*trace, reclaimed=risky(seed, 0.5))

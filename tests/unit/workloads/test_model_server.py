@@ -151,6 +151,23 @@ def test_service_and_budget_pick_its_pods(made):
     assert made.result == f"http://chat.serving.svc:{component.PORT}/v1"
 
 
+@pytest.mark.parametrize(
+    ("purchase", "deployment_waits", "service_waits"),
+    [
+        (("spot", "on-demand"), None, None),
+        (("spot",), {"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}, {"pulumi.com/skipAwait": "true"}),
+    ],
+)
+def test_an_update_waits_for_replicas_unless_nobody_knows_when_nodes_come(
+    deploy, purchase, deployment_waits, service_waits
+):
+    made = deploy(lambda: server(cluster=gpu_cluster(replace(SERVE, purchase=purchase))).url)
+    said = {
+        kind: made.one(kind).inputs["metadata"].get("annotations") for kind in ("v1:Deployment", "v1:Service")
+    }
+    assert said == {"v1:Deployment": deployment_waits, "v1:Service": service_waits}
+
+
 @pytest.mark.parametrize(("replicas", "surge", "unavailable"), [(3, 1, 0), (4, 0, 1)])
 def test_a_full_pool_is_updated_in_place(deploy, replicas, surge, unavailable):
     made = deploy(lambda: server(replicas=replicas).url)

@@ -71,9 +71,25 @@ def test_the_exit_code_is_the_one_that_the_programs_leave_with():
         assert f"\nSTOPPED = {component.STOPPED_EXIT_CODE}\n" in source
 
 
-def test_up_waits_until_every_rank_is_ready_and_no_longer(made):
-    annotations = made.one("v1:Job").inputs["metadata"]["annotations"]
-    assert annotations["pulumi.com/waitFor"] == "jsonpath={.status['succeeded','ready']}=2"
+RANKS = "jsonpath={.status['succeeded','ready']}=2"
+
+
+@pytest.mark.parametrize(
+    ("purchase", "standing", "waits_for"),
+    [
+        (("on-demand",), None, RANKS),
+        (("spot", "on-demand"), None, RANKS),
+        (("reserved", "spot"), None, RANKS),
+        (("spot",), 2, RANKS),
+        (("spot",), None, "jsonpath={.metadata.uid}"),
+        (("spot", "flex-start"), None, "jsonpath={.metadata.uid}"),
+    ],
+)
+def test_up_waits_for_every_rank_unless_nobody_knows_when_nodes_come(deploy, purchase, standing, waits_for):
+    pool = replace(TRAIN, purchase=purchase, standing=standing)
+    found = deploy(lambda: job(cluster=gpu_cluster(pool)).job.id).one("v1:Job").inputs["metadata"]
+    # Never skipAwait, which would skip the wait for the end of a job that is replaced, too.
+    assert found["annotations"] == {"pulumi.com/waitFor": waits_for}
     assert component.HEALTHY_SECONDS > component.RENDEZVOUS_SECONDS
 
 
