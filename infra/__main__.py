@@ -17,6 +17,7 @@ from infra.advice.command import advise, stack_rate
 from infra.catalog.refresh.command import catalog as refresh
 from infra.platform.show_images import show_images
 from infra.pricing.show_choice import show_choice, show_rejected
+from infra.pricing.show_other_clouds import show_other_clouds
 from infra.settings.errors import SettingsError
 from infra.stacks import StackFileError
 
@@ -58,11 +59,15 @@ def choose(
     _known(asked)
     _each_once(regions)
     warn_if_stale()
+    rate = _rate(usd_inr)
     try:
-        show_choice(catalog.choose(regions, asked), _rate(usd_inr), console)
+        choice = catalog.choose(regions, asked)
     except catalog.NoMachineError as none:
         show_rejected(none.rejected, console)
+        show_other_clouds(asked.gpu, memory, (), rate, console)
         raise
+    show_choice(choice, rate, console)
+    show_other_clouds(asked.gpu, memory, choice.offers, rate, console)
 
 
 def _rate(usd_inr: str) -> float:

@@ -14,6 +14,7 @@ from infra.advice.model import published, row_of
 from infra.advice.speed import PROMPT_SHARE
 from infra.geography import region
 from infra.pricing.rupees import format_inr
+from infra.pricing.show_other_clouds import burst_line
 
 WIDTH = 100  # when piped
 TABLE = "infra/advice/data/models.csv"
@@ -127,6 +128,8 @@ def _notes(ask: Ask, plans: list[Plan], usd_inr: float) -> list[str]:
         )
     else:
         notes.append("The fewest machines that hold it; twice as many are about twice as fast.")
+    if elsewhere := burst_line([plan.host.gpu.name for plan in fitting if plan.host.machine], usd_inr):
+        notes.append(elsewhere)
     price = f"{ask.purchase} prices at ₹{usd_inr:g} a dollar, without GST"
     return [
         *notes,
