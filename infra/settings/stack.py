@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from infra.geography import Cloud
 from infra.settings.aws import Aws
 from infra.settings.errors import refuse
 from infra.settings.gcp import Gcp
@@ -23,10 +24,23 @@ DataClass = Literal["personal", "sensitive", "payment", "internal", "public"]
 Environment = Literal["local", "dev", "prod"]
 
 
+class Credit(Model):
+    """A start-up's credit: rupees that one cloud takes off its bills up to a day, that day too.
+
+    `source` says who gave it (AWS Activate, Google for Startups). `cloud` is whose bills it pays, of a stack on both.
+    """
+
+    inr: int = Field(gt=0, le=10**12)
+    until: date
+    source: str = Field(min_length=1)
+    cloud: Cloud | None = None
+
+
 class Budget(Model):
-    """What the stack may cost a month, in rupees without tax."""
+    """What the stack may cost a month, in rupees without tax; `credits` pay for some of it, while they last."""
 
     monthly_inr: int = Field(gt=0, le=10**12)
+    credits: tuple[Credit, ...] = ()
 
 
 class Currency(Model):
