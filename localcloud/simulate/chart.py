@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from .account import History
@@ -82,18 +82,18 @@ def drawing(history: History, most: float) -> Drawing:
     whole = sorted(history.nodes, key=lambda node: (node.pool not in used, -node.hours))
     kinds = dict.fromkeys((node.pool, node.spot) for node in whole if node.gpus)
     series = {kind: stood(history, *kind) for kind in kinds}
-    hours = sorted({hour for steps in series.values() for hour, _ in steps.points} | {0.0, history.hours})
+    hours = sorted({hour for rise in series.values() for hour, _ in rise.points} | {0.0, history.hours})
     scale = _Scale(history.hours, most)
     below = dict.fromkeys(hours, 0.0)
     layers = []
-    for (pool, spot), steps in series.items():
-        top = {hour: below[hour] + steps.at(hour) for hour in hours}
+    for (pool, spot), rise in series.items():
+        top = {hour: below[hour] + rise.at(hour) for hour in hours}
         layers.append(Layer(pool, spot, scale.area(below, top), pool not in used))
         below = top
     lost = [node for node in history.nodes if node.reclaimed and node.gpus]
-    tops = Steps("top", tuple(below.items()))
+    tops = {True: steps("used", _spans(history, used)), False: Steps("top", tuple(below.items()))}
     # At the height just before: the node is still in it.
-    marks = ((scale.x(node.ended), scale.y(tops.at(node.ended - 1e-6))) for node in lost)
+    marks = ((scale.x(node.ended), scale.y(tops[node.pool in used].at(node.ended - 1e-6))) for node in lost)
     return Drawing(
         layers=tuple(layers),
         working=scale.line(worked(history).points),
@@ -101,6 +101,10 @@ def drawing(history: History, most: float) -> Drawing:
         days=tuple((scale.x(hour), name) for hour, name in _days(history.hours)),
         gpus=tuple((scale.y(count), count) for count in _ticks(most)),
     )
+
+
+def _spans(history: History, pools: Collection[str]) -> Iterable[tuple[float, float, float]]:
+    return ((node.began, node.ended, node.gpus) for node in history.nodes if node.pool in pools)
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import browser
 import pytest
 import typer
 from hypothesis import given
@@ -163,8 +165,38 @@ def test_layers_are_stacked_and_end_where_the_replay_ends() -> None:
         ("train", True, False),
         ("serve", False, True),
     ]
-    assert drawn.reclaims == ((300.0, 0.0),)  # at 20 of 48 hours, on top of all five
+    assert drawn.reclaims == ((300.0, 64.0),)  # at 20 of 48 hours, on top of the four that work
     assert all(layer.path.endswith("Z") for layer in drawn.layers)
+
+
+@pytest.mark.parametrize(
+    ("hours", "first"), [(6, ["Mon", "01:00"]), (24, ["Mon", "03:00"]), (48, ["Mon", "06:00"])]
+)
+def test_few_days_have_hours_as_ticks_and_never_too_many(hours: float, first: list[str]) -> None:
+    names = [name for _, name in chart.drawing(replace(HISTORY, hours=hours), most=5).days]
+    assert names[:2] == first
+    assert len(names) <= 8
+    week = chart.drawing(replace(HISTORY, hours=168), most=5).days
+    assert [name for _, name in week] == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+
+def test_the_page_can_be_read_on_a_phone(results: list[show.Result], tmp_path: Path) -> None:
+    page = show.page(RUN, results)
+    size = re.search(r"max-width: 640px\) \{ svg text \{ font-size: (\d+)px", page)
+    box = re.search(r'viewBox="-\d+ -\d+ (\d+) \d+" role="img"', page)
+    assert size and box
+    assert int(size[1]) * (390 - 26) / int(box[1]) >= 10, "the axis' text is smaller than 10 px on a phone"
+    program = next(filter(None, map(shutil.which, browser.NAMES)), None)
+    if program is None:
+        pytest.skip("no Chromium here to look at the page with")
+    (tmp_path / "page.html").write_text(page)
+    # A window of Chromium's is 500 px wide at least: a frame is as narrow as a phone.
+    frame = tmp_path / "phone.html"
+    frame.write_text(
+        '<body style="margin:0"><iframe src="page.html" style="width:390px;height:1600px;border:0">'
+    )
+    seen = browser.Browser(program, tmp_path / "profile")
+    assert seen.colours(seen.picture(frame, tmp_path / "phone.png")) > 50, "the page is blank"
 
 
 def test_blocks_show_the_mean_of_each_stretch() -> None:
