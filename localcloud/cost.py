@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -18,8 +18,8 @@ from rich.table import Table
 
 from infra import catalog
 from infra.catalog.exchange_rate import doubt
-from infra.pricing.break_even import break_even
-from infra.pricing.credits import WHY_BEFORE, credits_data, credits_of, show_credits
+from infra.pricing.break_even import AllMonth, break_even
+from infra.pricing.credits import WHY_BEFORE, Spent, credits_data, credits_of, show_credits
 from infra.pricing.estimate import Estimate, Item, estimate
 from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
@@ -80,12 +80,7 @@ def cost(stack: str, settings: Settings, against: str | None) -> None:
     if against:
         _show_changes(changes, against)
     told = as_json(stack, month, settings, changes, against)
-    told |= {
-        "commitments": break_even_data(all_month, settings.currency),
-        "commitmentsExplained": EXPLAINED,
-        "credits": credits_data(spent),
-        "creditsExplained": WHY_BEFORE,
-    }
+    told |= beside(all_month, spent, settings)
     if old := catalog.stale(date.today()):
         console.print(f"[yellow]{old}[/]", soft_wrap=True)
         told["stale"] = old
@@ -184,6 +179,16 @@ def as_json(
         "leftOut": LEFT_OUT,
         "against": against,
         "changes": [{**vars(change), "difference": change.difference} for change in changes],
+    }
+
+
+def beside(all_month: Sequence[AllMonth], spent: Sequence[Spent], settings: Settings) -> dict[str, Any]:
+    """What is no part of the sums, as plain data: commitments, and credits."""
+    return {
+        "commitments": break_even_data(all_month, settings.currency),
+        "commitmentsExplained": EXPLAINED,
+        "credits": credits_data(spent),
+        "creditsExplained": WHY_BEFORE,
     }
 
 

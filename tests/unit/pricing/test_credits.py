@@ -42,6 +42,11 @@ def test_credits_that_end_first_are_spent_first_and_the_rest_lapses() -> None:
     assert found.lapses == pytest.approx(1000 - 100 * share)
 
 
+def test_a_small_credit_that_ends_soon_is_not_kept_for_later() -> None:
+    found = spend("aws", [credit(5000, 3650), credit(50, 29)], 100, TODAY)
+    assert (found.lapses, found.months) == (pytest.approx(0), pytest.approx(50.5))
+
+
 def test_a_credit_pays_on_its_last_day_and_not_on_the_next() -> None:
     assert spend("aws", [credit(10**6, 0)], 100, TODAY).paid_first_month == pytest.approx(100 / DAYS_A_MONTH)
     gone = spend("aws", [credit(10**6, -1)], 100, TODAY)
