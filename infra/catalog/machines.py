@@ -73,9 +73,10 @@ class Machine:
     """One machine type in one region.
 
     `gpu` is the GPU's short name, "" for a CPU machine; `gpu_count` 0 beside a name is a fraction of that GPU
-    (`gpu_fraction`). `gpu_memory_gib` is what the driver reports of one GPU, or of the fraction. `gpu_link` joins the GPUs of one machine. `fabrics` are the fast networks that it can have: efa,
-    rdma (memory to memory, past the CPU), tcpx; `extra_networks` are those that Google's need beside the first.
-    `capacity_blocks`: AWS sells it by the block, reserved for days. `ways` are the only ways in which it is sold, empty
+    (`gpu_fraction`). `gpu_memory_gib` is what the driver reports of one GPU, or of the fraction. `gpu_link` joins the
+    GPUs of one machine. `fabrics` are the fast networks that it can have: efa, rdma (memory to memory, past the CPU),
+    tcpx; `extra_networks` are those that Google's need beside the first. `capacity_blocks`: AWS sells it by the block,
+    reserved for days. `ways` are the only ways in which it is sold, empty
     where it is sold in all. `zones` are zone IDs, none where they were not found. `prices` are those that were found.
     """
 

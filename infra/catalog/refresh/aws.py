@@ -116,7 +116,9 @@ def _machine(facts: Mapping[str, Any]) -> dict[str, Any]:
         "gpu_count": count,
         "gpu_fraction": 0 if count else gpu.get("GpuPartitionSize", 0),
         "gpu_memory_gib": memory_of(
-            GPU_NAMES.get(gpu["Name"], gpu["Name"]), count, round(gpu["MemoryInfo"]["SizeInMiB"] / 1024, 1)
+            GPU_NAMES.get(str(gpu["Name"]), str(gpu["Name"])),
+            count,
+            round(gpu["MemoryInfo"]["SizeInMiB"] / 1024, 1),
         )
         if gpu
         else 0,

@@ -1,17 +1,16 @@
 """What is said to fit does fit, counted again by hand; and how prices go with users."""
 
-from math import inf
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.advice.fit import Ask, Plan, best_plans
+from infra.advice.fit import LEAST_TOKENS_S, Ask, Plan, Purchase, best_plans
 from infra.advice.layout import GIB, hosts
 from infra.advice.memory import Dtype, Method
 from infra.advice.model import known_or_scaled
+from infra.catalog.choose import Asked, NoMachineError, Offer, choose
 from infra.catalog.gpus import gpus
-from infra.catalog.machines import everywhere
+from infra.geography import REGIONS
 
 models = st.sampled_from(("0.6b", "8b", "32b", "70b", "Qwen3-30B-A3B"))
 dtypes = st.sampled_from(("bf16", "int8", "int4"))
@@ -78,11 +77,11 @@ def test_more_users_are_never_cheaper_by_the_hour(
     model: str, dtype: Dtype, context: int, users: int, more: int
 ) -> None:
     few, many = (best_plans(_serve(model, dtype, context, count)) for count in (users, users + more))
-    prices = {plan.host.gpu.name: plan.usd_hour("spot") for plan in many if plan.fits}
+    prices = {plan.host.gpu.name: plan.usd_hour for plan in many if plan.fits}
     for plan in few:
         dearer = prices.get(plan.host.gpu.name)
         if plan.fits and dearer is not None:
-            assert (plan.usd_hour("spot") or 0) <= dearer
+            assert (plan.usd_hour or 0) <= dearer
 
 
 @settings(max_examples=20)
@@ -95,8 +94,8 @@ def test_more_context_never_fits_on_less(model: str, context: int) -> None:
 def test_one_gpu_where_one_is_enough() -> None:
     plan = _plan(_serve("8b", users=1), "L4")
     assert (plan.host.gpus, plan.layout.machines, plan.layout.tensor) == (1, 1, 1)
-    rivals = [found for found in everywhere() if (found.gpu, found.gpu_count) == ("L4", 1)]
-    assert plan.usd_hour("spot") == min(found.price("spot") or inf for found in rivals)
+    rivals = choose(list(REGIONS), Asked("L4", purchase="spot")).offers
+    assert plan.usd_hour == min(offer.usd for offer in rivals)
 
 
 def test_16_bit_weights_of_70b_take_several_h100() -> None:
@@ -117,7 +116,7 @@ def test_a_pipeline_over_machines_needs_a_fabric() -> None:
 def test_a_desk_has_no_price_and_one_computer() -> None:
     plan = _plan(_serve("8b", "int4", users=2), "RTX 4090")
     assert plan.fits
-    assert plan.usd_hour("spot") is None
+    assert plan.usd_hour is None
     assert not _plan(_serve("8b", users=1000), "RTX 4090").fits
 
 
@@ -134,9 +133,12 @@ def test_fine_tuning_70b_fits_on_clusters(gpu: str) -> None:
 def test_prices_are_those_of_the_catalogue() -> None:
     plan = _plan(_train("70b"), "H100")
     assert plan.host.machine
-    hour = plan.layout.machines * (plan.host.machine.price("spot") or 0)
-    assert plan.usd_hour("spot") == hour
-    assert plan.usd_million("spot") == pytest.approx(hour / plan.tokens_s / 3600 * 1e6)
+    assert plan.layout.together
+    quote = plan.host.machine.quote("spot")
+    assert quote
+    hour = plan.layout.machines * quote.low
+    assert plan.usd_hour == hour
+    assert plan.usd_million == pytest.approx(hour / plan.tokens_s / 3600 * 1e6)
 
 
 def test_fabrics_have_a_speed() -> None:
@@ -144,3 +146,90 @@ def test_fabrics_have_a_speed() -> None:
     for host in hosts():
         if host.machine:
             assert bool(host.machine.fabrics) == bool(host.fabric_gbs), host.machine.machine_type
+
+
+asks = st.one_of(
+    st.builds(
+        Ask,
+        st.just("serve"),
+        models.map(known_or_scaled),
+        dtypes,
+        st.just("full"),
+        contexts,
+        st.integers(1, 2000),
+        st.sampled_from(("spot", "on-demand")),
+    ),
+    st.builds(
+        Ask,
+        st.sampled_from(("finetune", "pretrain")),
+        models.map(known_or_scaled),
+        st.just("bf16"),
+        st.just("full"),
+        contexts,
+        st.just(1),
+        st.sampled_from(("spot", "on-demand")),
+    ),
+)
+
+
+def _chosen(plan: Plan, purchase: Purchase) -> Offer | None:
+    """What `make choose` offers of the plan's machine, asked for its GPU, count, fabric and way of buying."""
+    machine = plan.host.machine
+    assert machine
+    together = plan.layout.machines > 1 and plan.layout.pipeline * plan.layout.fsdp > 1
+    fabric = machine.fabrics[0] if together else "none"
+    wanted = Asked(
+        machine.gpu, None, machine.gpu_count, fabric, purchase, plan.layout.machines, one_zone=together
+    )
+    try:
+        offers = choose([machine.region], wanted).offers
+    except NoMachineError:
+        return None
+    return next((offer for offer in offers if offer.machine == machine), None)
+
+
+@settings(max_examples=40, deadline=None)
+@given(asks)
+def test_nothing_is_recommended_that_choose_refuses(ask: Ask) -> None:
+    """A plan that is ranked with a price has the chooser's own price; what is refused by one is refused by both."""
+    for plan in best_plans(ask):
+        if plan.host.machine is None:
+            continue
+        chosen = _chosen(plan, ask.purchase)
+        assert bool(plan.refused) == (chosen is None)
+        if plan.serves:
+            assert chosen
+            assert plan.usd_hour == pytest.approx(plan.layout.machines * chosen.usd)
+            assert isinstance(plan.bought, Offer)
+            assert plan.bought.zones == chosen.zones
+
+
+def test_what_choose_refuses_falls_out_with_its_reason() -> None:
+    plans = {plan.host.gpu.name: plan for plan in best_plans(_serve("8b"))}
+    assert plans["A100"].fits
+    assert not plans["A100"].serves
+    assert "spot saves" in plans["A100"].refused
+    assert plans["B300"].refused == "no spot price is known"
+    for plan in plans.values():
+        if plan.host.machine and plan.serves:
+            assert plan.host.machine.zones
+
+
+@settings(max_examples=30, deadline=None)
+@given(models, dtypes, contexts, st.integers(1, 2000))
+def test_a_user_of_what_serves_reads_at_least_as_fast_as_people(
+    model: str, dtype: Dtype, context: int, users: int
+) -> None:
+    for plan in best_plans(_serve(model, dtype, context, users)):
+        if plan.serves:
+            assert plan.tokens_s / users >= LEAST_TOKENS_S * (1 - 1e-9)
+
+
+def test_a_pipeline_that_crawls_falls_out() -> None:
+    """Mixtral on small machines, a pipeline over their network: a few tokens a second, for each of 50 users."""
+    plans = best_plans(_serve("Mixtral-8x7B"))
+    ranks = [plan.serves for plan in plans]
+    assert ranks == sorted(ranks, reverse=True)
+    slow = [plan for plan in best_plans(_serve("405b", users=1)) if plan.fits and plan.slow]
+    assert slow
+    assert all(plan.each_s < LEAST_TOKENS_S for plan in slow)
