@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from infra.advice.command import advise, read_ask
 from infra.advice.fit import best_plans
 from infra.advice.show import show
+from infra.catalog.choose import Rejected
 from infra.settings.errors import SettingsError
 
 GIVEN = {
@@ -164,8 +166,14 @@ def test_what_was_assumed_stands_under_the_table(tmp_path: Path) -> None:
 
 
 def test_refusals_of_the_chooser_stand_under_the_table() -> None:
-    printed = _run("--usd-inr", "100")[1]
-    assert "B300: fits on 1 p6-b300.48xlarge, but no spot price is known" in printed
-    table, _, below = printed.partition("B300: fits")
-    assert "A100" not in table
-    assert "A100: fits on 1 p4d.24xlarge, but spot saves" in below
+    ask, rate = read_ask("8b", GIVEN)
+    plans = best_plans(ask)
+    (serving, *_) = [plan for plan in plans if plan.serves and plan.host.machine]
+    assert serving.host.machine
+    why = "which zones offer it is not known"
+    refused = replace(serving, bought=Rejected(serving.host.machine, "", "zones", why))
+    out = io.StringIO()
+    show(ask, [refused], rate, Console(file=out, width=200))
+    machines = f"{refused.layout.machines} {serving.host.machine.machine_type}"
+    assert f"{serving.host.gpu.name}: fits on {machines}, but {why}" in out.getvalue()
+    assert "tok/s" not in out.getvalue(), "nothing serves, so there is no table"

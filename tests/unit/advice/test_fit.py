@@ -1,15 +1,19 @@
 """What is said to fit does fit, counted again by hand; and how prices go with users."""
 
+from dataclasses import replace
+from datetime import date
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.advice.fit import LEAST_TOKENS_S, Ask, Plan, Purchase, best_plans
-from infra.advice.layout import GIB, hosts
+from infra.advice.fit import LEAST_TOKENS_S, Ask, Plan, Purchase, _serving_plan, best_plans
+from infra.advice.layout import GIB, Layout, hosts
 from infra.advice.memory import Dtype, Method
 from infra.advice.model import known_or_scaled
 from infra.catalog.choose import Asked, NoMachineError, Offer, choose
 from infra.catalog.gpus import gpus
+from infra.catalog.machines import Price
 from infra.geography import REGIONS
 
 models = st.sampled_from(("0.6b", "8b", "32b", "70b", "Qwen3-30B-A3B"))
@@ -204,15 +208,39 @@ def test_nothing_is_recommended_that_choose_refuses(ask: Ask) -> None:
             assert plan.bought.zones == chosen.zones
 
 
-def test_what_choose_refuses_falls_out_with_its_reason() -> None:
-    plans = {plan.host.gpu.name: plan for plan in best_plans(_serve("8b"))}
-    assert plans["A100"].fits
-    assert not plans["A100"].serves
-    assert "spot saves" in plans["A100"].refused
-    assert plans["B300"].refused == "no spot price is known"
-    for plan in plans.values():
-        if plan.host.machine and plan.serves:
-            assert plan.host.machine.zones
+def test_a_machine_is_refused_for_the_choosers_reason() -> None:
+    host = next(
+        host for host in hosts() if host.machine and host.machine.price("spot") and host.machine.zones
+    )
+    assert host.machine
+    dear = Price("on-demand", "", 1.0, "observed", date(2026, 11, 1), "test")
+    cheap = replace(dear, purchase="spot", usd=0.95)
+    for changed, why in (
+        (replace(host.machine, zones=()), "which zones offer it is not known"),
+        (replace(host.machine, prices=(dear, cheap)), "spot saves 5%, less than 10%"),
+        (replace(host.machine, prices=(dear,)), "no spot price is known"),
+        (replace(host.machine, ways=("flex-start",)), "is sold as flex-start only"),
+    ):
+        found = replace(host, machine=changed).bought("spot", 1, together=False)
+        plan = Plan(host, Layout(1), 1, 1, found)
+        assert (plan.refused, plan.usd_hour) == (why, None)
+        assert plan.fits
+        assert not plan.serves
+
+
+def test_machines_that_work_together_are_in_the_cheapest_zone() -> None:
+    host = next(host for host in hosts() if host.machine and host.machine.fabrics and host.machine.zones)
+    assert host.machine
+    dear = Price("on-demand", "", 10.0, "observed", date(2026, 11, 1), "test")
+    zones = [
+        replace(dear, purchase="spot", zone=zone, usd=usd) for zone, usd in (("a", 5), ("b", 1), ("c", 3))
+    ]
+    host = replace(host, machine=replace(host.machine, zones=("a", "b", "c"), prices=(dear, *zones)))
+    apart, together = (host.bought("spot", 2, together=joined) for joined in (False, True))
+    assert isinstance(apart, Offer)
+    assert isinstance(together, Offer)
+    assert (apart.usd, set(apart.zones)) == (3, {"a", "b", "c"})
+    assert (together.usd, together.zones) == (1, ("b",))
 
 
 @settings(max_examples=30, deadline=None)
@@ -226,10 +254,22 @@ def test_a_user_of_what_serves_reads_at_least_as_fast_as_people(
 
 
 def test_a_pipeline_that_crawls_falls_out() -> None:
-    """Mixtral on small machines, a pipeline over their network: a few tokens a second, for each of 50 users."""
-    plans = best_plans(_serve("Mixtral-8x7B"))
+    """405B in 16 bits over small cards and their network: a token in seconds, however few users there are."""
+    plans = best_plans(_serve("405b", users=1))
     ranks = [plan.serves for plan in plans]
     assert ranks == sorted(ranks, reverse=True)
-    slow = [plan for plan in best_plans(_serve("405b", users=1)) if plan.fits and plan.slow]
+    slow = [plan for plan in plans if plan.fits and plan.slow]
     assert slow
     assert all(plan.each_s < LEAST_TOKENS_S for plan in slow)
+
+
+def test_a_machine_that_is_fast_enough_stands_for_its_gpu() -> None:
+    """70B on L4: over eight machines with one card each it crawls, over two with eight it does not."""
+    ask = _serve("70b", users=1)
+    crawls = [
+        plan
+        for plan in (_serving_plan(ask, host) for host in hosts() if host.gpu.name == "L4")
+        if plan.fits and plan.slow
+    ]
+    assert crawls
+    assert not _plan(ask, "L4").slow

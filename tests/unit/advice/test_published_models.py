@@ -114,6 +114,15 @@ def test_a_sequence_keeps_its_windows_and_states_however_long(name: str, mib: fl
         assert fixed / MIB == pytest.approx(mib)
 
 
+def test_a_window_has_the_chunk_that_is_read_beside_it() -> None:
+    """vLLM 0.33.0, v1/kv_cache_interface.py: min(window + tokens read at once, the longest sequence), of one prompt."""
+    shape = _shape("gemma-3-27b")
+    none, some, whole = (memory.serving_fixed(shape, "bf16", tokens, ONE) for tokens in (512, 2048, 131_072))
+    token = 52 * 2 * 16 * 128 * 2
+    assert some - none == pytest.approx(1024 * token)
+    assert whole - none == pytest.approx(8192 * token)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @given(tokens=st.integers(1, 300_000))
 def test_a_longer_sequence_never_keeps_less(name: str, tokens: int) -> None:

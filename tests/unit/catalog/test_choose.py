@@ -203,7 +203,7 @@ def test_a_near_miss_of_memory_says_what_takes_it() -> None:
     assert reasons["g6.xlarge"] == "L4 has 22.5 GiB"
     for takes in (45, 48):
         again = choose(MUMBAI, Asked(min_gpu_memory_gib=takes, purchase=catalog.ANY))
-        assert again.offers[0].machine.gpu == "L40S"
+        assert "L40S" in {offer.machine.gpu for offer in again.offers}
 
 
 def test_all_of_india_is_compared() -> None:
