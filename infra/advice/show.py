@@ -160,7 +160,7 @@ def _notes(ask: Ask, serving: list[Plan], usd_inr: float) -> list[str]:
         )
     else:
         notes.append("The fewest machines that hold it; twice as many are about twice as fast.")
-    if elsewhere := burst_line([plan.host.gpu.name for plan in fitting if plan.host.machine], usd_inr):
+    if elsewhere := burst_line([plan.host.gpu.name for plan in serving if plan.host.machine], usd_inr):
         notes.append(elsewhere)
     price = f"{ask.purchase} prices at ₹{usd_inr:g} a dollar, without GST"
     return [

@@ -78,7 +78,7 @@ def _cheapest(row: OtherCloudRow, offers: Sequence[Offer]) -> Offer | None:
 
 
 def _same_card(row: OtherCloudRow, offer: Offer) -> bool:
-    memory = gpus()[offer.machine.gpu].memory_gib if offer.machine.gpu in gpus() else 0
+    memory = gpus()[offer.machine.gpu].nominal_gb if offer.machine.gpu in gpus() else 0
     return row.gpu == offer.machine.gpu and abs(memory / row.gpu_memory_gb - 1) < SAME_MEMORY
 
 
