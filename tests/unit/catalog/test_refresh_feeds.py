@@ -77,7 +77,8 @@ def test_without_a_login_feeds_are_read(run: Run, tables_folder: Path, public: d
     metal = price(made, "ap-south-1", "g4dn.metal", "spot", "aps1-az1")
     assert (metal.usd_hour, metal.as_of, metal.source) == (4.0383, TODAY, "skypilot latest")
     # Rounded by the feed: the price on demand, and not above it.
-    assert price(made, "ap-south-1", "g6f.4xlarge", "spot", "aps1-az1").usd_hour == 1.14076
+    rounded = price(made, "ap-south-1", "g6f.4xlarge", "spot", "aps1-az1")
+    assert (rounded.usd_hour, rounded.source) == (1.14076, "spotlake latest")
     # Of the lowest zone: only where no zone's price is known.
     l40s = price(made, "ap-south-2", "g6e.xlarge", "spot")
     assert (l40s.usd_hour, l40s.basis, l40s.as_of) == (0.7, "lowest-zone", TODAY)
@@ -220,6 +221,7 @@ def test_a_row_that_cannot_be_is_dropped_alone(
     assert re.search(says, said), said
     made = load(tables_folder)
     assert list(impossible(made)) == []
+    assert all(row.as_of <= TODAY for row in (*made.prices, *made.placement))
     assert price(made, "ap-south-1", "g6f.4xlarge", "spot", "aps1-az3").usd_hour == 0.3
     assert price(made, "ap-south-1", "p5.48xlarge", "on-demand").usd_hour == 66.048
 
