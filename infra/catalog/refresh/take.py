@@ -47,9 +47,7 @@ def take(old: Tables, feeds: Sequence[FeedRows]) -> tuple[Tables, list[Change], 
     zoned = {bought(row) for row in (*old.prices, *fresh) if row.zone}
     fresh = [row for row in fresh if row.zone or bought(row) not in zoned]
     fresh = [row for row in fresh if _better(row, before.get(key(row)))]
-    replaced = {bought(row) for row in fresh if row.zone}
-    stays = {at: row for at, row in before.items() if row.zone or bought(row) not in replaced}
-    fresh, contradicted = _possible(stays, fresh)
+    fresh, contradicted = _possible(before, fresh)
     lines += contradicted
     by_zone = {bought(row) for row in fresh if row.zone}
     prices, priced = merged(old.prices, fresh, lambda row: not row.zone and bought(row) in by_zone)
@@ -88,10 +86,17 @@ def _possible(
     else the on-demand price that lies below a spot price which stays."""
     left = {key(row): row for row in fresh}
     lines: list[str] = []
-    while wrong := _contradictions(before | left, left):
+    while wrong := _contradictions(_with(before, left), left):
         for at, why in wrong.items():
             lines.append(f"{why} ({left.pop(at).source})")
     return list(left.values()), lines
+
+
+def _with(
+    before: dict[tuple[str, ...], PriceRow], fresh: dict[tuple[str, ...], PriceRow]
+) -> dict[tuple[str, ...], PriceRow]:
+    by_zone = {bought(row) for row in fresh.values() if row.zone}
+    return {at: row for at, row in before.items() if row.zone or bought(row) not in by_zone} | fresh
 
 
 def _contradictions(

@@ -237,6 +237,19 @@ def test_an_on_demand_price_below_a_spot_price_that_stays_is_dropped(
     assert price(made, "ap-south-1", "p5.48xlarge", "spot", "aps1-az1").usd_hour == 1.0
 
 
+def test_the_price_of_a_region_stands_again_where_that_of_its_zone_is_dropped() -> None:
+    old = load(DATA)
+    spot = price(old, "asia-south1", "n1-standard-4+1xT4", "spot")
+    zone = spot.model_copy(
+        update={"zone": "asia-south1-a", "usd_hour": 1.0, "as_of": TODAY, "basis": "observed"}
+    )
+    listed = price(old, "asia-south1", "n1-standard-4+1xT4", "on-demand")
+    listed = listed.model_copy(update={"usd_hour": spot.usd_hour / 2, "as_of": TODAY, "basis": "observed"})
+    made, _, lines = take.take(old, [FeedRows(TODAY, (zone, listed))])
+    assert made.prices == old.prices
+    assert len(lines) == 2
+
+
 @pytest.mark.parametrize("end", list(excerpts.ALL))
 @pytest.mark.parametrize("body", [None, b"", b"<html>moved</html>", b"[]", b"{}", b"\xff\xfe"])
 def test_a_feed_that_fails_leaves_its_rows_and_one_line(
