@@ -44,7 +44,7 @@ choose: $(VENV)/ready  ## Machines that serve, cheapest first: GPU=H100 COUNT=8 
 advise: $(VENV)/ready  ## GPUs for a model: MODEL=8b TASK=serve DTYPE=bf16 CONTEXT=8192 USERS=50
 	@$(ASK) advise $(call options,MODEL TASK DTYPE CONTEXT USERS METHOD PURCHASE USD_INR)
 
-catalog: $(VENV)/ready  ## Refresh machines and prices from the clouds you have credentials for
+catalog: $(VENV)/ready  ## Refresh prices and the rate of the dollar: your clouds, else public feeds; CLOUDS=aws
 	@$(ASK) catalog $(call options,CLOUDS)
 
 images: $(VENV)/ready  ## Images of the charts, from where nodes pull them, what to copy: STACK=prod

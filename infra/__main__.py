@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from infra import catalog, geography
-from infra.advice.command import advise, stack_rate
+from infra.advice.command import advise, rate_assumed, stack_rate
 from infra.catalog.refresh.command import catalog as refresh
 from infra.platform.show_images import show_images
 from infra.pricing.show_choice import show_choice, show_rejected
@@ -33,7 +33,7 @@ def _several_commands() -> None:
 
 
 def warn_if_stale() -> None:
-    """Say once how old the prices are."""
+    """Say once how old prices, bands, scores and the rate of the dollar are."""
     if old := catalog.stale(date.today()):
         console.print(f"[yellow]{escape(old)}[/]", soft_wrap=True)
 
@@ -58,11 +58,13 @@ def choose(
     _known(asked)
     _each_once(regions)
     warn_if_stale()
+    rate = _rate(usd_inr)
     try:
-        show_choice(catalog.choose(regions, asked), _rate(usd_inr), console)
+        show_choice(catalog.choose(regions, asked), rate, console)
     except catalog.NoMachineError as none:
         show_rejected(none.rejected, console)
         raise
+    console.print(f"[dim]{escape(rate_assumed(usd_inr, rate))}[/]", soft_wrap=True)
 
 
 def _rate(usd_inr: str) -> float:
