@@ -13,6 +13,7 @@ from infra.aws import current_cluster, hybrid, pools, tags
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
 from infra.aws.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.aws.audit import Audit, AuditArgs
+from infra.aws.budget import SpendBudget, SpendBudgetArgs
 from infra.aws.cluster import Cluster, ClusterArgs, Reach
 from infra.aws.deployer import Deployer, administrators, caller
 from infra.aws.endpoints import ENDPOINTS, GUARDDUTY
@@ -83,6 +84,7 @@ def site(settings: Settings, cloud: Aws) -> Site:
 
     base = _foundation(name, settings, cloud, provider)
     topic_arn = _audit(base).topic_arn
+    _spend_budget(base)
     network = _network(base, existing)
     host = _jump_host(base, network)
     link = _link(base, network)
@@ -134,6 +136,14 @@ def _audit(base: Foundation) -> Audit:
         base.replica.lake if base.replica else None,
     )
     return Audit("audit", args, base.opts)
+
+
+def _spend_budget(base: Foundation) -> None:
+    """The month's budget on the account, where there is somebody to tell."""
+    if emails := base.cloud.audit.alert_emails:
+        monthly_inr = base.settings.monthly_inr("aws")
+        args = SpendBudgetArgs(base.name, pulumi.get_stack(), monthly_inr, base.settings.currency, emails)
+        SpendBudget("spend-budget", args, base.opts)
 
 
 def _cluster(

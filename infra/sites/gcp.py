@@ -12,6 +12,7 @@ from infra.aws.tags import Handling
 from infra.gcp import access as gcp_access
 from infra.gcp import audit as gcp_audit
 from infra.gcp import bucket as gcp_bucket
+from infra.gcp import budget as gcp_budget
 from infra.gcp import cluster as gcp_cluster
 from infra.gcp import deployer as gcp_deployer
 from infra.gcp import iam as gcp_iam
@@ -85,6 +86,14 @@ def site(said: Settings, cloud: Gcp) -> Site:
         ),
         opts,
     )
+    if cloud.billing_account and audit.channels:
+        gcp_budget.SpendBudget(
+            "spend-budget",
+            gcp_budget.SpendBudgetArgs(
+                project, name, cloud.billing_account, said.monthly_inr("gcp"), audit.channels
+            ),
+            opts,
+        )
     network = _network(name, cloud, project, existing, opts)
     host = _jump_host(name, cloud, project, handling, network, keys, opts)
     cluster = gcp_cluster.Cluster(

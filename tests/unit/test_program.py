@@ -277,12 +277,22 @@ def test_a_second_cloud_changes_nothing_of_the_first(both: Any, deploy: Callable
             for r in recorded.resources
             if r.type.startswith("aws:") or ("kubernetes:" in r.type and "gcp:Cluster" not in r.urn)
             if "workloads:" not in r.urn and "gcp:" not in r.urn
+            if r.type != "aws:budgets/budget:Budget"  # its share of the month
         }
 
     config = yaml.safe_load((PROJECT / "Pulumi.prod.yaml").read_text())["config"]
     alone = of_aws(_run(deploy, {key: value for key, value in config.items() if key != "india-ai-infra:gcp"}))
     assert len(alone) > 200
     assert of_aws(both) == alone
+
+
+def test_two_clouds_share_the_month(both: Any) -> None:
+    config = yaml.safe_load((PROJECT / "Pulumi.prod.yaml").read_text())["config"]
+    budget, currency = config["india-ai-infra:budget"], config["india-ai-infra:currency"]
+    limit = float(both.one("budgets/budget:Budget").inputs["limitAmount"])
+    share = budget["monthlyInr"] * budget["awsPercent"] / 100
+    assert limit == pytest.approx(share / currency["usdInr"], abs=0.01)
+    assert not both.of("billing/budget:Budget"), "no billing account is named"
 
 
 def test_a_workload_runs_where_its_pool_is(both: Any) -> None:
