@@ -177,17 +177,4 @@ def _in_a_registry(image: str) -> str:
     return f"{OWN_REGISTRY}/{image if slash else f'{OWN_REPOSITORY}/{image}'}"
 
 
-def _a_share_is_of_two_clouds(parts: Parts) -> list[Problem]:
-    if parts.aws_percent is None or len(parts.clouds) > 1:
-        return []
-    allowed = "only with both aws and gcp: one cloud has the whole budget"
-    return [Problem("budget.awsPercent", str(parts.aws_percent), allowed)]
-
-
-CHECKS = (
-    _pools_are_told_apart,
-    _networks_are_apart,
-    _workloads_fit_their_pools,
-    _images_can_be_pulled,
-    _a_share_is_of_two_clouds,
-)
+CHECKS = (_pools_are_told_apart, _networks_are_apart, _workloads_fit_their_pools, _images_can_be_pulled)

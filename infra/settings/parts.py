@@ -59,7 +59,7 @@ class Parts:
     """The parts of a configuration that are right on their own.
 
     Checks between parts run on these, so that one wrong setting does not hide another. `pool_names` holds every name
-    that was written, of wrong pools too; `environment` and `aws_percent` (of the budget) are as they were written.
+    that was written, of wrong pools too; `environment` is as it was written.
     """
 
     clouds: tuple[CloudParts, ...]
@@ -69,7 +69,6 @@ class Parts:
     proof: Proof | None
     site: SiteParts = SiteParts()
     environment: str | None = None
-    aws_percent: object = None
 
     @property
     def pools(self) -> dict[str, GpuPool | SitePool]:
@@ -95,7 +94,6 @@ def parts_of(values: Mapping[str, Any]) -> Parts:
         site=_site_parts(site),
         environment=text if isinstance(text := values.get("environment"), str) else None,
         proof=_read(Proof, workloads.get("proof")),
-        aws_percent=_mapping(values.get("budget")).get("awsPercent"),
     )
 
 
