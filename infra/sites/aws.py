@@ -31,6 +31,7 @@ from infra.aws.replica import Replica, ReplicaArgs
 from infra.aws.site_link import SiteLink, SiteLinkArgs
 from infra.aws.tags import Handling
 from infra.catalog import choose_for
+from infra.platform.opencost import Price, price_sheet
 from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings import Settings
@@ -340,12 +341,18 @@ def _platform(
         store=on_premises.store_reach if on_premises else None,
         interruption_queue=karpenter.queue_name,
         alert_receivers=sender.receivers,
+        prices=_prices(base),
         disk=_disk(base),
         registries=registry.mirrors,
         controller_replicas=min(2, base.cloud.cluster.system.min_nodes),
         controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready, *sender.ready],
     )
     return Platform("platform", args)
+
+
+def _prices(base: Foundation) -> list[Price]:
+    cluster = base.cloud.cluster
+    return price_sheet(base.cloud.region, cluster.pools, cluster.system.machine_type, base.settings.currency)
 
 
 def _disk(base: Foundation) -> Disk | None:
