@@ -184,6 +184,9 @@ def _item(item: Item, rate: float) -> dict[str, Any]:
         "count": vars(item.count),
         "inr": _inr(item.usd, rate) if item.usd else None,
         "onDemandInr": _inr(item.on_demand_usd, rate) if item.on_demand_usd else None,
+        "hourInr": {name: round(usd * rate, 2) for name, usd in vars(item.hour).items()}
+        if item.hour
+        else None,
         "basis": item.basis,
         "mark": MARKS[item.basis].strip(),
         "asOf": item.as_of.isoformat() if item.as_of else None,

@@ -211,11 +211,15 @@ def _not_bought(machine: Machine, purchase: str, usd: float | None, asked: Asked
     if not machine.sold_as(purchase):
         return f"is sold as {' or '.join(machine.ways)} only"
     if usd is None:
-        return f"no {purchase} price is known"
+        return _no_price(purchase)
     on_demand = machine.on_demand_usd
     if purchase == SPOT and on_demand is not None and 1 - usd / on_demand < asked.min_spot_saving:
         return f"spot saves {1 - usd / on_demand:.0%}, less than {asked.min_spot_saving:.0%}"
     return ""
+
+
+def _no_price(purchase: str) -> str:
+    return f"no {purchase} price is known"
 
 
 _ORDER = ("gpu", "min_gpu_memory_gib", "gpus_per_node", "fabric", "zones", "purchase")
@@ -248,6 +252,10 @@ def _refusal(regions: Sequence[str], asked: Asked, rejected: Sequence[Rejected])
             allowed = "; ".join(dict.fromkeys(f"{one.machine.machine_type} {one.why}" for one in last))
             return NoMachineError(failed, asked.fabric, allowed, _with_fabric(regions, asked))
     allowed = "; ".join(dict.fromkeys(f"{one.machine.machine_type}: {one.why}" for one in last))
+    if all(one.why == _no_price(one.purchase) for one in last):
+        names = ", ".join(dict.fromkeys(one.machine.machine_type for one in last))
+        ways = " or ".join(asked.purchases)
+        allowed = f"what has a price: no {ways} price is known of {names} in {here}"
     return NoMachineError(failed, asked.purchase, allowed, _bought_otherwise(asked, last))
 
 

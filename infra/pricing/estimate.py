@@ -25,6 +25,7 @@ class Item:
     usd: CostRange | None
     on_demand_usd: CostRange | None
     facts: tuple[Fact, ...] = ()
+    hour: CostRange | None = None
 
     @property
     def basis(self) -> str:
@@ -133,6 +134,7 @@ def _item(component: str, what: str, lines: Sequence[Line]) -> Item:
         _sum((line.count, line.usd) for line in lines),
         _sum((line.count, _always(line.on_demand_usd)) for line in lines),
         tuple(dict.fromkeys(fact for line in lines for fact in line.facts)),
+        lines[0].hour,
     )
 
 

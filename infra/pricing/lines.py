@@ -58,13 +58,15 @@ class Fact:
 @dataclass(frozen=True)
 class Line:
     """So many of something, each at `usd` a month (`on_demand_usd` if all were bought so), by the prices of `facts`.
-    None: no price is known, or a number that the preview can't know."""
+    None: no price is known, or a number that the preview can't know. `hour` is of a node: in its cheapest zone, as
+    counted on, and in its dearest."""
 
     what: str
     count: CostRange | None
     usd: CostRange | None
     on_demand_usd: float | None
     facts: tuple[Fact, ...] = ()
+    hour: CostRange | None = None
 
 
 @dataclass(frozen=True)

@@ -125,10 +125,16 @@ def _lines(nodes: Nodes, resource: Resource, graph: ResourceGraph, disk: str) ->
         usd.times(MONTH_HOURS) if usd else None,
         on_demand.usd * MONTH_HOURS if on_demand else None,
         tuple(Fact.of(price) for way in nodes.ways if way.quote for price in way.quote.prices),
+        _hour_of(nodes.first),
     )
     if nodes.disk_gib:
         count = nodes.count.times(nodes.disk_gib) if nodes.count else None
         yield from metered_line(graph, resource, disk, count)
+
+
+def _hour_of(way: Bought | None) -> CostRange | None:
+    quote = way.quote if way else None
+    return CostRange(quote.low, quote.usd, quote.high) if quote else None
 
 
 def _name(nodes: Nodes) -> str:

@@ -14,7 +14,7 @@ from infra.catalog.exchange_rate import doubt
 from infra.pricing import services
 from infra.pricing.estimate import Estimate, Item
 from infra.pricing.lines import DERIVED, NOTHING, OBSERVED, UNVERIFIED, CostRange
-from infra.pricing.rupees import format_inr
+from infra.pricing.rupees import format_inr, format_price
 from infra.settings.stack import Budget, Currency
 
 LEFT_OUT = (
@@ -84,11 +84,19 @@ def _table(bill: Estimate, currency: Currency, *, details: bool) -> Table:
         table.add_row(component, *_figures(usd, plain[component].expected, currency), style=style)
         for item in bill.items if details else ():
             if item.component == component:
-                what = f"  {_quantity(item)} {item.what}{MARKS[item.basis]}"
+                what = f"  {_quantity(item)} {item.what}{MARKS[item.basis]}{_hour(item, currency)}"
                 table.add_row(escape(what), *_priced(item, currency))
     table.add_section()
     table.add_row("total", *_figures(bill.total, bill.on_demand.expected, currency), style="bold")
     return table
+
+
+def _hour(item: Item, currency: Currency) -> str:
+    """What a node costs an hour, over the zones where it may be."""
+    if item.hour is None:
+        return ""
+    low, high = (format_price(usd * currency.usd_inr) for usd in (item.hour.low, item.hour.high))
+    return f" ({low}{'' if low == high else '–' + high.removeprefix('₹')}/h)"
 
 
 def _on_demand(bill: Estimate) -> Mapping[str, CostRange]:

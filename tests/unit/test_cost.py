@@ -77,7 +77,7 @@ def test_the_page_needs_no_network_and_hides_nothing() -> None:
     assert "no price is known" in page
     assert "aws:rds/instance:Instance × 2" in page
     assert "Against origin/main" in page
-    assert page.count("<rect") == 2 * 2  # expected and at most, of each component
+    assert page.count('class="bar') == 2 * 2  # expected and at most, of each component
 
 
 def test_an_unknown_commit_and_an_unknown_stack_are_named() -> None:
