@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from infra.catalog import risk
+from infra.catalog.gpus import gpus
 from infra.catalog.machines import Machine, Quote, machines, offered_in
 from infra.catalog.tables import CatalogError
 from infra.settings.errors import nearest
@@ -22,6 +23,7 @@ FABRICS = ("none", "efa", "rdma", "tcpx")
 class Asked:
     """What a pool asks of the catalogue: one kind of GPU, or any with enough memory; and how many of them in a node.
 
+    `min_gpu_memory_gib` is in the driver's GiB, or a card's nominal size (24, 48, 80), which asks for its class.
     `fabric` is none, efa, rdma or tcpx. `purchase` is one way of buying, or any. `nodes` of a pool with a
     fabric are lost together when one is taken back, and `lost_hours` of work with them. Spot is refused where it saves
     less than `min_spot_saving` of the on-demand price. Nodes that must be in `one_zone` are in `zone`, or else in the
@@ -164,15 +166,27 @@ def _judge(machine: Machine, asked: Asked) -> Iterator[Offer | Rejected]:
         yield Rejected(machine, "", *fault)
         return
     for purchase in asked.purchases:
-        quote = _quote(machine, purchase, asked)
-        usd = None if quote is None else quote.low if asked.one_zone else quote.usd
-        why = _not_bought(machine, purchase, usd, asked)
-        if why or quote is None or usd is None:
-            yield Rejected(machine, purchase, "purchase", why)
-            continue
-        zones = quote.zones[:1] if asked.one_zone else quote.zones
-        useful = usd * risk.factor(machine, purchase, zones, asked.together, asked.lost_hours)
-        yield Offer(machine, purchase, quote, usd, useful, zones)
+        yield _bought(machine, purchase, asked)
+
+
+def offer(machine: Machine, purchase: str, asked: Asked) -> Offer | Rejected:
+    """The machine bought in that way, at the price and in the zones of a pool that asks so; or why it does not serve.
+
+    It is what `choose` judges each machine by.
+    """
+    fault = _fault(machine, asked)
+    return Rejected(machine, "", *fault) if fault else _bought(machine, purchase, asked)
+
+
+def _bought(machine: Machine, purchase: str, asked: Asked) -> Offer | Rejected:
+    quote = _quote(machine, purchase, asked)
+    usd = None if quote is None else quote.low if asked.one_zone else quote.usd
+    why = _not_bought(machine, purchase, usd, asked)
+    if why or quote is None or usd is None:
+        return Rejected(machine, purchase, "purchase", why)
+    zones = quote.zones[:1] if asked.one_zone else quote.zones
+    useful = usd * risk.factor(machine, purchase, zones, asked.together, asked.lost_hours)
+    return Offer(machine, purchase, quote, usd, useful, zones)
 
 
 def _quote(machine: Machine, purchase: str, asked: Asked) -> Quote | None:
@@ -189,8 +203,8 @@ def _fault(machine: Machine, asked: Asked) -> tuple[str, str] | None:
         ("gpu", not machine.gpu, "has no GPU"),
         (
             "min_gpu_memory_gib",
-            machine.gpu_memory_gib < (asked.min_gpu_memory_gib or 0),
-            f"{machine.gpu} has {gib}",
+            not _has_memory(machine, asked.min_gpu_memory_gib or 0),
+            _too_small(machine, asked.min_gpu_memory_gib or 0),
         ),
         ("gpus_per_node", not machine.gpu_count, f"has a fraction of a GPU ({gib})"),
         (
@@ -202,6 +216,20 @@ def _fault(machine: Machine, asked: Asked) -> tuple[str, str] | None:
         ("zones", not machine.zones, "which zones offer it is not known"),
     )
     return next(((setting, why) for setting, fails, why in faults if fails), None)
+
+
+def _has_memory(machine: Machine, gib: float) -> bool:
+    """A whole GPU by its driver's figure or its class; a fraction by what the cloud gives it."""
+    known = gpus().get(machine.gpu)
+    return known.holds(gib) if known and machine.gpu_count else machine.gpu_memory_gib >= gib
+
+
+def _too_small(machine: Machine, gib: float) -> str:
+    """How much it has; and of a card whose class is large enough, though its driver's figure is not, what takes it."""
+    has, known = f"{machine.gpu} has {machine.gpu_memory_gib:g} GiB", gpus().get(machine.gpu)
+    if known and machine.gpu_count and known.nominal_gb >= gib:
+        return f"{has}, not {gib:g}: {known.memory_gib:g} takes it, or {known.nominal_gb}, its class"
+    return has
 
 
 def _not_bought(machine: Machine, purchase: str, usd: float | None, asked: Asked) -> str:

@@ -9,6 +9,7 @@ from functools import cache
 from statistics import median
 
 from infra import geography
+from infra.catalog.gpus import memory_of
 from infra.catalog.tables import (
     DATA,
     CatalogError,
@@ -72,9 +73,10 @@ class Machine:
     """One machine type in one region.
 
     `gpu` is the GPU's short name, "" for a CPU machine; `gpu_count` 0 beside a name is a fraction of that GPU
-    (`gpu_fraction`). `gpu_link` joins the GPUs of one machine. `fabrics` are the fast networks that it can have: efa,
-    rdma (memory to memory, past the CPU), tcpx; `extra_networks` are those that Google's need beside the first.
-    `capacity_blocks`: AWS sells it by the block, reserved for days. `ways` are the only ways in which it is sold, empty
+    (`gpu_fraction`). `gpu_memory_gib` is what the driver reports of one GPU, or of the fraction. `gpu_link` joins the
+    GPUs of one machine. `fabrics` are the fast networks that it can have: efa, rdma (memory to memory, past the CPU),
+    tcpx; `extra_networks` are those that Google's need beside the first. `capacity_blocks`: AWS sells it by the block,
+    reserved for days. `ways` are the only ways in which it is sold, empty
     where it is sold in all. `zones` are zone IDs, none where they were not found. `prices` are those that were found.
     """
 
@@ -237,6 +239,7 @@ def _machine(
     placement: tuple[PlacementRow, ...],
 ) -> Machine:
     facts = kind.model_dump()
+    facts["gpu_memory_gib"] = memory_of(kind.gpu, kind.gpu_count, kind.gpu_memory_gib)
     return Machine(
         **facts,
         region=offering.region,

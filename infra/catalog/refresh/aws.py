@@ -18,6 +18,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import geography
+from infra.catalog.gpus import memory_of
 from infra.catalog.refresh.answers import Answer, NoCredentialsError, Unread
 from infra.catalog.tables import MachineRow, OfferingRow, PriceRow
 
@@ -114,7 +115,13 @@ def _machine(facts: Mapping[str, Any]) -> dict[str, Any]:
         "gpu": GPU_NAMES.get(gpu.get("Name", ""), gpu.get("Name", "")),
         "gpu_count": count,
         "gpu_fraction": 0 if count else gpu.get("GpuPartitionSize", 0),
-        "gpu_memory_gib": round(gpu["MemoryInfo"]["SizeInMiB"] / 1024, 1) if gpu else 0,
+        "gpu_memory_gib": memory_of(
+            GPU_NAMES.get(str(gpu["Name"]), str(gpu["Name"])),
+            count,
+            round(gpu["MemoryInfo"]["SizeInMiB"] / 1024, 1),
+        )
+        if gpu
+        else 0,
         "gpu_link": ""
         if count < 2
         else "NVSwitch"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import random
 import statistics
@@ -24,12 +25,18 @@ for price in read(DATA / "prices.csv", PriceRow):
     ROWS.setdefault((price.region, price.machine_type), []).append(price)
 BANDS = read(DATA / "interruptions.csv", InterruptionRow)
 SCORES = read(DATA / "placement.csv", PlacementRow)
+with (DATA / "gpus.csv").open() as lines:
+    CARDS = {
+        row["name"]: (float(row["memory_gib"]), float(row["nominal_gb"])) for row in csv.DictReader(lines)
+    }
 GPUS = sorted({found.gpu for found in everywhere() if found.gpu})
 
 asked = st.builds(
     Asked,
     gpu=st.none() | st.sampled_from(GPUS),
-    min_gpu_memory_gib=st.sampled_from([3.0, 22.4, 24.0, 40.0, 80.0, 141.0, 300.0]),
+    min_gpu_memory_gib=st.sampled_from(
+        [3.0, 15.5, 16.0, 22.4, 23.0, 24.0, 40.0, 46.0, 48.0, 80.0, 141.0, 300.0]
+    ),
     gpus_per_node=st.sampled_from([1, 2, 4, 8]),
     fabric=st.sampled_from(catalog.FABRICS),
     purchase=st.sampled_from([*catalog.PURCHASES, "capacity-block", catalog.ANY]),
@@ -84,6 +91,14 @@ def reclaims(m: Machine, usd: float, wanted: Asked) -> float:
     return -math.log(1 - share) / 24
 
 
+def too_small(m: Machine, gib: float) -> bool:
+    """By the driver's figure of the whole card or, for the nominal size of some card, by its own."""
+    if not m.gpu_count:
+        return m.gpu_memory_gib < gib
+    driver, nominal = CARDS[m.gpu]
+    return (nominal if gib in {size for _, size in CARDS.values()} else driver) < gib
+
+
 def brute_force(where: list[str], wanted: Asked) -> list[tuple[float, str, str, str]]:
     """Every machine in every way of buying, kept if nothing that was asked forbids it; no early end, no shared code."""
     found = []
@@ -94,7 +109,9 @@ def brute_force(where: list[str], wanted: Asked) -> list[tuple[float, str, str, 
                 m.region not in where,
                 m.gpu == "",
                 wanted.gpu is not None and wanted.gpu != m.gpu,
-                wanted.min_gpu_memory_gib is not None and m.gpu_memory_gib < wanted.min_gpu_memory_gib,
+                bool(m.gpu)
+                and wanted.min_gpu_memory_gib is not None
+                and too_small(m, wanted.min_gpu_memory_gib),
                 m.gpu_count != wanted.gpus_per_node,
                 wanted.fabric != "none" and wanted.fabric not in m.fabrics,
                 not m.zones,
@@ -154,6 +171,39 @@ def test_memory_instead_of_a_kind() -> None:
     assert chosen.offers[0].machine.gpu == "L40S"
     assert {offer.machine.gpu for offer in chosen.offers} >= {"L40S", "H100"}
     assert {found.gpu for found in chosen.machines} == {"L40S"}
+
+
+@pytest.mark.parametrize(
+    ("asked_gib", "kinds"),
+    [
+        (16, {"T4", "L4", "A10G"}),
+        (22.4, {"L4", "A10G"}),
+        (24, {"L4", "A10G"}),
+        (48, {"L40S"}),
+        (80, {"H100"}),
+    ],
+)
+def test_a_nominal_size_asks_for_the_class_on_both_clouds(asked_gib: float, kinds: set[str]) -> None:
+    """The cards that serve are those of the class, of whichever cloud, and larger ones; never smaller ones."""
+    offers = choose(
+        list(geography.REGIONS), Asked(min_gpu_memory_gib=asked_gib, purchase=catalog.ANY, min_spot_saving=0)
+    ).offers
+    served = {offer.machine.gpu for offer in offers}
+    assert kinds <= served
+    assert not {gpu for gpu in served if CARDS[gpu][1] < asked_gib}
+    if "L4" in kinds:
+        assert {offer.machine.cloud for offer in offers if offer.machine.gpu == "L4"} == {"aws", "gcp"}
+
+
+def test_a_near_miss_of_memory_says_what_takes_it() -> None:
+    chosen = choose(MUMBAI, Asked(min_gpu_memory_gib=46, purchase=catalog.ANY))
+    assert "L40S" not in {offer.machine.gpu for offer in chosen.offers}
+    reasons = {one.machine.machine_type: one.why for one in chosen.rejected}
+    assert reasons["g6e.xlarge"] == "L40S has 45 GiB, not 46: 45 takes it, or 48, its class"
+    assert reasons["g6.xlarge"] == "L4 has 22.5 GiB"
+    for takes in (45, 48):
+        again = choose(MUMBAI, Asked(min_gpu_memory_gib=takes, purchase=catalog.ANY))
+        assert "L40S" in {offer.machine.gpu for offer in again.offers}
 
 
 def test_all_of_india_is_compared() -> None:
