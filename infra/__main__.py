@@ -1,4 +1,6 @@
-"""Questions to the catalogue, before anything is made: `python -m infra choose | advise | catalog | images`."""
+"""Questions to the catalogue, before anything is made: `python -m infra choose | advise | catalog | images`.
+
+And one afterwards: `showback`."""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from infra import catalog, geography
 from infra.advice.command import advise, rate_assumed, stack_rate
 from infra.catalog.refresh.command import catalog as refresh
 from infra.platform.show_images import show_images
+from infra.platform.show_showback import showback
 from infra.pricing.show_choice import show_choice, show_rejected
 from infra.settings.errors import SettingsError
 from infra.stacks import StackFileError
@@ -25,6 +28,7 @@ console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty(
 app.command()(advise)
 app.command(name="catalog")(refresh)
 app.command(name="images")(show_images)
+app.command()(showback)
 
 
 @app.callback()
