@@ -1,4 +1,6 @@
-"""Questions to the catalogue, before anything is made: `python -m infra choose | advise | catalog | images`."""
+"""Questions to the catalogue, before anything is made: `python -m infra choose | advise | catalog | images`.
+
+And one afterwards: `showback`."""
 
 from __future__ import annotations
 
@@ -13,9 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from infra import catalog, geography
-from infra.advice.command import advise, stack_rate
+from infra.advice.command import advise, rate_assumed, stack_rate
 from infra.catalog.refresh.command import catalog as refresh
 from infra.platform.show_images import show_images
+from infra.platform.show_showback import showback
 from infra.pricing.show_choice import show_choice, show_rejected
 from infra.pricing.show_other_clouds import show_other_clouds
 from infra.settings.errors import SettingsError
@@ -26,6 +29,7 @@ console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty(
 app.command()(advise)
 app.command(name="catalog")(refresh)
 app.command(name="images")(show_images)
+app.command()(showback)
 
 
 @app.callback()
@@ -34,7 +38,7 @@ def _several_commands() -> None:
 
 
 def warn_if_stale() -> None:
-    """Say once how old the prices are."""
+    """Say once how old prices, bands, scores and the rate of the dollar are."""
     if old := catalog.stale(date.today()):
         console.print(f"[yellow]{escape(old)}[/]", soft_wrap=True)
 
@@ -68,6 +72,7 @@ def choose(
         raise
     show_choice(choice, rate, console)
     show_other_clouds(asked.gpu, memory, choice.offers, rate, console)
+    console.print(f"[dim]{escape(rate_assumed(usd_inr, rate))}[/]", soft_wrap=True)
 
 
 def _rate(usd_inr: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from infra.advice.memory import Dtype, Method
 from infra.advice.model import Shape, known_or_scaled
 from infra.advice.quantization import checkpoint
 from infra.advice.show import show
+from infra.catalog.exchange_rate import assumed
 from infra.settings.errors import Problem, SettingsError, problems_of, refuse
 from infra.settings.stack import Currency
 from infra.stacks import file_of, settings_in
@@ -96,6 +98,7 @@ def advise(
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
     show(ask, best_plans(ask), rate)
+    print(rate_assumed(usd_inr, rate))
 
 
 def read_ask(model: str, given: dict[str, Any]) -> tuple[Ask, float]:
@@ -147,7 +150,20 @@ def _shape(model: str) -> Shape:
 
 def stack_rate() -> float:
     """The rate that the stack `local` shows prices at."""
+    return _currency().usd_inr
+
+
+def rate_assumed(given: str, rate: float) -> str:
+    """One sentence on the rate: `given` as an option, or the stack's, and then whether it is old or far off."""
+    today = date.today()
+    if given:
+        return assumed(Currency(usd_inr=rate, as_of=today), "USD_INR", today)
+    currency = _currency()
+    return assumed(currency, f"{file_of('local').name}, of {currency.as_of}", today)
+
+
+def _currency() -> Currency:
     try:
-        return Currency.model_validate(settings_in(file_of("local")).get("currency")).usd_inr
+        return Currency.model_validate(settings_in(file_of("local")).get("currency"))
     except ValidationError as error:
         raise SettingsError(problems_of(error, Currency)) from None

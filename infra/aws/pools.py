@@ -233,7 +233,7 @@ class Pools(pulumi.ComponentResource):
                 ami_alias=self._image.ami_alias,
                 instance_profile=args.instance_profile,
                 disk_key_arn=args.disk_key_arn,
-                tags=args.handling.tags(f"{self._name}-{called}"),
+                tags=nodes.started_tags(args.handling.tags(f"{self._name}-{called}")),
                 disk_gib=disk_gib,
                 together=together,
                 reservation=reservation,

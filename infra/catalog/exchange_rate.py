@@ -37,3 +37,19 @@ def doubt(currency: Currency, today: date) -> str | None:
     if known.as_of > currency.as_of and abs(off) > FAR:
         return f"₹{currency.usd_inr:g} to the dollar (of {currency.as_of}) is {abs(off):.1%} off; {newer}"
     return None
+
+
+def assumed(currency: Currency, given_by: str, today: date) -> str:
+    """One sentence on the rate that prices are shown at, who gave it, and why it is not to be trusted if it isn't."""
+    doubted = doubt(currency, today)
+    sentence = f"₹{currency.usd_inr:g} to the dollar is assumed ({given_by})"
+    return f"{sentence}: {doubted}" if doubted else sentence
+
+
+def stale(today: date) -> str | None:
+    """A clause on a reference rate that is older than 90 days, or None."""
+    known = reference_rate()
+    age = (today - known.as_of).days
+    return (
+        f"the reference rate of the dollar is {age} days old (of {known.as_of})" if age > STALE_DAYS else None
+    )

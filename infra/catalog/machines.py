@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
+from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 from infra import geography
+from infra.catalog import exchange_rate
 from infra.catalog.gpus import memory_of
 from infra.catalog.tables import (
     DATA,
@@ -27,6 +30,8 @@ from infra.settings.purchase import ON_DEMAND, RESERVED, SPOT
 MONTH_HOURS = 730  # what clouds bill as a month: 365 days × 24 h ÷ 12
 STALE_DAYS = 90
 AT_MOST = "at-most"
+
+Z = TypeVar("Z", PriceRow, PlacementRow)
 
 
 @dataclass(frozen=True)
@@ -188,33 +193,50 @@ def offered_in(gpu: str, gpus_per_node: int | None = None) -> Mapping[str, tuple
 
 
 def stale(today: date) -> str | None:
-    """A sentence about prices older than 90 days, with their age, or None."""
-    prices = [price for found in everywhere() for price in found.prices]
-    oldest = min(price.as_of for price in prices)
-    old = sum((today - price.as_of).days > STALE_DAYS for price in prices)
+    """A sentence about prices, interruption bands, placement scores and a rate of the dollar that are older than 90
+    days, or None."""
+    every = everywhere()
+    days = {
+        "prices": [price.as_of for found in every for price in found.prices],
+        "interruption bands": [found.interruption.as_of for found in every if found.interruption],
+        "placement scores": [row.as_of for found in every for row in found.placement],
+    }
+    clauses = [_old(what, as_of, today) for what, as_of in days.items()]
+    told = [clause for clause in (*clauses, exchange_rate.stale(today)) if clause]
+    if not told:
+        return None
+    return (
+        f"{'; '.join(told)}: `make catalog` refreshes what the clouds, with your logins, or public feeds tell"
+    )
+
+
+def _old(what: str, days: Sequence[date], today: date) -> str | None:
+    old = [day for day in days if (today - day).days > STALE_DAYS]
     if not old:
         return None
-    age = (today - oldest).days
+    verb = "is" if len(old) == 1 else "are"
     return (
-        f"{old} of {len(prices)} prices are older than {STALE_DAYS} days (the oldest {age}, of {oldest}): "
-        "`make catalog` refreshes them from the clouds where you have credentials"
+        f"{len(old)} of {len(days)} {what} {verb} older than {STALE_DAYS} days "
+        f"(the oldest {(today - min(old)).days}, of {min(old)})"
     )
 
 
 @cache
 def _by_region() -> Mapping[str, tuple[Machine, ...]]:
     types = {row.machine_type: row for row in read(DATA / "machines.csv", MachineRow)}
+    offerings = read(DATA / "offerings.csv", OfferingRow)
+    zones = {(row.region, row.machine_type): row.zones for row in offerings}
     prices: dict[tuple[str, str], list[Price]] = {}
-    for row in read(DATA / "prices.csv", PriceRow):
+    for row in _in_zones(DATA / "prices.csv", PriceRow, zones):
         price = Price(row.purchase, row.zone, row.usd_hour, row.basis, row.as_of, row.source)
         prices.setdefault((row.region, row.machine_type), []).append(price)
     bands = {(row.region, row.machine_type): row for row in read(DATA / "interruptions.csv", InterruptionRow)}
     placement: dict[tuple[str, str], list[PlacementRow]] = {}
-    for row in read(DATA / "placement.csv", PlacementRow):
+    for row in _in_zones(DATA / "placement.csv", PlacementRow, zones):
         placement.setdefault((row.region, row.machine_type), []).append(row)
     ways = {row.machine_type: row.ways for row in read(DATA / "sold_only_as.csv", WaysRow)}
     found: dict[str, list[Machine]] = {region: [] for region in geography.REGIONS}
-    for offering in read(DATA / "offerings.csv", OfferingRow):
+    for offering in offerings:
         if offering.machine_type not in types:
             raise CatalogError(f"offerings.csv: {offering.machine_type} has no row in machines.csv")
         at = (offering.region, offering.machine_type)
@@ -228,6 +250,20 @@ def _by_region() -> Mapping[str, tuple[Machine, ...]]:
         )
         found[geography.region(offering.region).name].append(made)
     return {region: tuple(offered) for region, offered in found.items()}
+
+
+def _in_zones(path: Path, kind: type[Z], zones: Mapping[tuple[str, str], tuple[str, ...]]) -> list[Z]:
+    """The rows of a table, each of a zone that offers its machine type, or of all of a region."""
+    rows = read(path, kind)
+    for number, row in enumerate(rows, 2):
+        there = zones.get((row.region, row.machine_type), ())
+        if row.zone and row.zone not in there:
+            near = nearest(row.zone, there)
+            raise CatalogError(
+                f"{path.name}:{number}: zone is {row.zone!r}: {row.machine_type} is offered in {row.region} in "
+                f"{', '.join(there) or 'no zone'}{f'; the nearest is {near}' if near else ''}"
+            )
+    return rows
 
 
 def _machine(

@@ -75,7 +75,7 @@ class PriceRow(Row):
     machine_type: str
     purchase: Purchase
     zone: str = ""
-    usd_hour: float = Field(gt=0)
+    usd_hour: float = Field(gt=0, allow_inf_nan=False)
     basis: Basis
 
 

@@ -20,6 +20,7 @@ PERSONAL_CLASSES = ("personal", "sensitive", "payment")
 # DPDP Rules 2025, rule 8(3): personal data, and the logs of its processing, are kept for at least a year.
 PERSONAL_RETENTION_DAYS = 365
 LONGEST_DAYS = 36500  # a century: more is a slip, and lifecycle rules take no more than 32 bits
+EVEN_PERCENT = 50
 DataClass = Literal["personal", "sensitive", "payment", "internal", "public"]
 Environment = Literal["local", "dev", "prod"]
 
@@ -37,9 +38,14 @@ class Credit(Model):
 
 
 class Budget(Model):
-    """What the stack may cost a month, in rupees without tax; `credits` pay for some of it, while they last."""
+    """What the stack may cost a month, in rupees without tax.
+
+    `aws_percent` is the share of AWS where the stack is on Google too, half unless given: each cloud has a budget of
+    its own, for neither sees what the other is paid. `credits` pay for some of it, while they last.
+    """
 
     monthly_inr: int = Field(gt=0, le=10**12)
+    aws_percent: int | None = Field(default=None, ge=1, le=99)
     credits: tuple[Credit, ...] = ()
 
 
@@ -91,6 +97,14 @@ class Settings(Model):
     aws: Aws | None = Field(default=None, validate_default=True)
     on_premises: OnPremises | None = None
     workloads: Workloads = Workloads()
+
+    def monthly_inr(self, cloud: Cloud) -> int:
+        """Rupees of the month's budget for one of the stack's clouds."""
+        total = self.budget.monthly_inr
+        if self.aws is None or self.gcp is None:
+            return total
+        of_aws = total * (self.budget.aws_percent or EVEN_PERCENT) // 100
+        return of_aws if cloud == "aws" else total - of_aws
 
     @field_validator("retention_days")
     @classmethod

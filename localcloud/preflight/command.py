@@ -20,7 +20,7 @@ from infra.pricing.resources import Resource, ResourceGraph
 from .. import cost, toolchain
 from ..progress import console, step
 from ..stacks import settings_of
-from . import account, google, named, named_google, needs, releases
+from . import account, budget, google, named, named_google, needs, releases
 from .account import Aws, Finding
 
 MARKS: Mapping[str, str] = {
@@ -62,11 +62,13 @@ def preflight(
         with step("Asking the AWS account"):
             findings += check(registered, caller, aws) + named.check(settings, aws)
             findings += releases.check(settings.aws, aws) if settings.aws else []
+            findings += budget.check(settings, aws)
         show(stack, f"the account of {caller}", findings)
     if google_apis and settings.gcp:
         with step("Asking the Google project"):
             of_google = google.check(registered, settings.gcp.project, settings.gcp.region, google_apis)
             of_google += named_google.check(settings, google_apis)
+            of_google += budget.check_google(settings, google_apis)
         show(stack, f"the project {settings.gcp.project}", of_google)
         findings += of_google
     if unasked or any(finding.verdict == "missing" for finding in findings):
