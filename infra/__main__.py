@@ -20,6 +20,7 @@ from infra.catalog.refresh.command import catalog as refresh
 from infra.platform.show_images import show_images
 from infra.platform.show_showback import showback
 from infra.pricing.show_choice import show_choice, show_rejected
+from infra.pricing.show_other_clouds import show_other_clouds
 from infra.settings.errors import SettingsError
 from infra.stacks import StackFileError
 
@@ -64,10 +65,13 @@ def choose(
     warn_if_stale()
     rate = _rate(usd_inr)
     try:
-        show_choice(catalog.choose(regions, asked), rate, console)
+        choice = catalog.choose(regions, asked)
     except catalog.NoMachineError as none:
         show_rejected(none.rejected, console)
+        show_other_clouds(asked.gpu, memory, (), rate, console)
         raise
+    show_choice(choice, rate, console)
+    show_other_clouds(asked.gpu, memory, choice.offers, rate, console)
     console.print(f"[dim]{escape(rate_assumed(usd_inr, rate))}[/]", soft_wrap=True)
 
 

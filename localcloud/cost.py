@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -18,9 +18,12 @@ from rich.table import Table
 
 from infra import catalog
 from infra.catalog.exchange_rate import doubt
+from infra.pricing.break_even import AllMonth, break_even
+from infra.pricing.credits import WHY_BEFORE, Spent, credits_data, credits_of, show_credits
 from infra.pricing.estimate import Estimate, Item, estimate
 from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
+from infra.pricing.show_break_even import EXPLAINED, break_even_data, show_break_even
 from infra.pricing.show_estimate import GST, LEFT_OUT, MARKS, show_estimate
 from infra.settings import Settings
 
@@ -65,13 +68,19 @@ def registered(stack: str, project: Path = PROJECT) -> list[dict[str, Any]]:
 def cost(stack: str, settings: Settings, against: str | None) -> None:
     """Print a stack's price, and against another commit the difference; write both beside each other as JSON and
     HTML."""
-    month = price(stack, settings)
+    made = [Resource.of_state(one) for one in registered(stack)]
+    month = estimate(made, settings.usage)
     before = _price_of(against, stack, settings) if against else None
     show_estimate(month, settings.currency, settings.budget, console, details=True)
+    all_month = break_even(made, settings.usage)
+    spent = credits_of(made, settings, date.today())
+    show_break_even(all_month, settings.currency, console)
+    show_credits(spent, console)
     changes = compare(before, month, settings) if before else []
     if against:
         _show_changes(changes, against)
     told = as_json(stack, month, settings, changes, against)
+    told |= beside(all_month, spent, settings)
     if old := catalog.stale(date.today()):
         console.print(f"[yellow]{old}[/]", soft_wrap=True)
         told["stale"] = old
@@ -170,6 +179,16 @@ def as_json(
         "leftOut": LEFT_OUT,
         "against": against,
         "changes": [{**vars(change), "difference": change.difference} for change in changes],
+    }
+
+
+def beside(all_month: Sequence[AllMonth], spent: Sequence[Spent], settings: Settings) -> dict[str, Any]:
+    """What is no part of the sums, as plain data: commitments, and credits."""
+    return {
+        "commitments": break_even_data(all_month, settings.currency),
+        "commitmentsExplained": EXPLAINED,
+        "credits": credits_data(spent),
+        "creditsExplained": WHY_BEFORE,
     }
 
 

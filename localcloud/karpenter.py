@@ -10,7 +10,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +30,13 @@ OVERHEAD_CPU_MILLI = 100
 OVERHEAD_MEMORY_MIB = 10
 
 
-def start(cluster: str, zone_names: Mapping[str, str] | None = None) -> None:
+def start(cluster: str, zone_names: Mapping[str, str] | None = None, regions: Sequence[str] = ()) -> None:
     """Start Karpenter on a cluster that has its chart's definitions, and wait until it is ready.
 
     Nothing happens if it runs already.
     `zone_names` maps zone ids (`aps1-az1`) to the account's names (`ap-south-1a`); EC2 is asked when it is not given,
-    and Google's zones have one name for all.
+    and Google's zones have one name for all. `regions` are those whose machines it offers: the cluster's own unless
+    given.
     """
     access = clusters.named(cluster)
     if access is None:
@@ -51,7 +52,8 @@ def start(cluster: str, zone_names: Mapping[str, str] | None = None) -> None:
             "metadata": {"name": NODE_CLASS["name"]},
         }
     )
-    offered = _instance_types(access.region, zone_names or zone_names_of(access.region))
+    names = zone_names or zone_names_of(access.region)
+    offered = [made for region in regions or (access.region,) for made in _instance_types(region, names)]
     _run(access, offered)
 
 

@@ -15,6 +15,7 @@ from infra.advice.speed import PROMPT_SHARE
 from infra.catalog.choose import Offer
 from infra.geography import region
 from infra.pricing.rupees import format_inr
+from infra.pricing.show_other_clouds import burst_line
 
 WIDTH = 100  # when piped
 TABLE = "infra/advice/data/models.csv"
@@ -159,6 +160,8 @@ def _notes(ask: Ask, serving: list[Plan], usd_inr: float) -> list[str]:
         )
     else:
         notes.append("The fewest machines that hold it; twice as many are about twice as fast.")
+    if elsewhere := burst_line([plan.host.gpu.name for plan in serving if plan.host.machine], usd_inr):
+        notes.append(elsewhere)
     price = f"{ask.purchase} prices at ₹{usd_inr:g} a dollar, without GST"
     return [
         *notes,

@@ -87,6 +87,13 @@ def nodes_of(graph: ResourceGraph) -> list[Nodes]:
     return [*groups, *(_of_pool(pool, graph) for pool in graph.of(NODE_POOL))]
 
 
+def all_pools(graph: ResourceGraph) -> Iterator[tuple[Resource, Nodes]]:
+    """Every pool of both clouds, with the resource that makes it."""
+    yield from ((group, _of_group(group, graph)) for group in graph.of(NODE_GROUP))
+    yield from ((pool, _of_pool(pool, graph)) for pool in graph.of(NODE_POOL))
+    yield from ((pool, _counted(pool, graph)) for pool in graph.of(GKE_POOL))
+
+
 def google_nodes(graph: ResourceGraph) -> list[CostRange | None]:
     """How many nodes each pool on Google has."""
     return [_counted(pool, graph).count for pool in graph.of(GKE_POOL)]

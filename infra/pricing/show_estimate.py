@@ -19,7 +19,7 @@ from infra.settings.stack import Budget, Currency
 
 LEFT_OUT = (
     "traffic between zones, a load balancer's capacity units, snapshots of disks, support plans, savings plans and "
-    "committed use"
+    "committed use (in a table of their own)"
 )
 MARKS = {OBSERVED: "", DERIVED: " ~", UNVERIFIED: " ?"}
 GST = "a firm with a GSTIN takes it back as input tax credit: for it the figure without is the cost"

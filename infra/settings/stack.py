@@ -25,15 +25,28 @@ DataClass = Literal["personal", "sensitive", "payment", "internal", "public"]
 Environment = Literal["local", "dev", "prod"]
 
 
+class Credit(Model):
+    """A start-up's credit: rupees that one cloud takes off its bills up to a day, that day too.
+
+    `source` says who gave it (AWS Activate, Google for Startups). `cloud` is whose bills it pays, of a stack on both.
+    """
+
+    inr: int = Field(gt=0, le=10**12)
+    until: date
+    source: str = Field(min_length=1)
+    cloud: Cloud | None = None
+
+
 class Budget(Model):
     """What the stack may cost a month, in rupees without tax.
 
     `aws_percent` is the share of AWS where the stack is on Google too, half unless given: each cloud has a budget of
-    its own, for neither sees what the other is paid.
+    its own, for neither sees what the other is paid. `credits` pay for some of it, while they last.
     """
 
     monthly_inr: int = Field(gt=0, le=10**12)
     aws_percent: int | None = Field(default=None, ge=1, le=99)
+    credits: tuple[Credit, ...] = ()
 
 
 class Currency(Model):

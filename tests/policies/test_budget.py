@@ -40,6 +40,14 @@ def test_over_it_names_the_three_dearest() -> None:
     assert "KMS key" not in message
 
 
+def test_credits_are_not_taken_off() -> None:
+    """They end on a day; the stack would be over its budget on the next."""
+    tight = budget(11_387)
+    credit = {"inr": 10**6, "until": "2027-03-31", "source": "AWS Activate"}
+    with_credit = Shown(tight.type, {**tight.props, "credits": [credit]}, "budget")
+    assert failures(run(MUMBAI, with_credit, CLUSTER, NAT), "COST-01")
+
+
 def test_the_budget_is_the_urn_of_the_finding() -> None:
     (found,) = [one for one in run(MUMBAI, budget(1), CLUSTER) if "COST-01" in one.message]
     assert found.urn == budget(1).urn

@@ -10,9 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.pricing.break_even import break_even
+from infra.pricing.credits import credits_of
 from infra.pricing.estimate import Estimate, Item
 from infra.pricing.lines import CostRange
+from infra.pricing.resources import Resource
 from infra.settings import Settings
+from infra.settings.stack import Credit
 from infra.stacks import StackFileError
 from localcloud import cost
 from localcloud.engine import EngineError
@@ -78,6 +82,26 @@ def test_the_page_needs_no_network_and_hides_nothing() -> None:
     assert "aws:rds/instance:Instance × 2" in page
     assert "Against origin/main" in page
     assert page.count('class="bar') == 2 * 2  # expected and at most, of each component
+
+
+def test_the_page_has_commitments_and_credits_where_there_are_any() -> None:
+    group = {"instanceTypes": ["m6a.xlarge"], "scalingConfig": {"minSize": 2, "desiredSize": 2, "maxSize": 4}}
+    made = [
+        Resource("pulumi:providers:aws", "urn::aws", {"region": "ap-south-1"}),
+        Resource("aws:eks/nodeGroup:NodeGroup", "urn::group", group, "", "urn::aws"),
+    ]
+    credit = Credit(inr=10**6, until=date.max, source="AWS <Activate>", cloud="aws")
+    budget = SAID.budget.model_copy(update={"credits": (credit,)})
+    said = SAID.model_copy(update={"budget": budget})
+    beside = cost.beside(break_even(made, said.usage), credits_of(made, said, date.today()), said)
+    page = cost.page(told(**json.loads(json.dumps(beside))))
+    assert "Committed for one or three years" in page and "2 m6a.xlarge on-demand" in page
+    assert "~ 204 h, at most ₹" in page
+    assert (
+        "credits on aws: ₹" in page
+        and "COST-01 and the budget hold against the price without credits" in page
+    )
+    assert "Committed for" not in cost.page(told())
 
 
 def test_an_unknown_commit_and_an_unknown_stack_are_named() -> None:
