@@ -8,7 +8,7 @@ ASK := $(BIN)/python -m infra
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images simulate reclaim alarm preflight bench test check setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images showback simulate reclaim alarm preflight bench test check setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -44,11 +44,14 @@ choose: $(VENV)/ready  ## Machines that serve, cheapest first: GPU=H100 COUNT=8 
 advise: $(VENV)/ready  ## GPUs for a model: MODEL=8b TASK=serve DTYPE=bf16 CONTEXT=8192 USERS=50
 	@$(ASK) advise $(call options,MODEL TASK DTYPE CONTEXT USERS METHOD PURCHASE USD_INR)
 
-catalog: $(VENV)/ready  ## Refresh machines and prices from the clouds you have credentials for
+catalog: $(VENV)/ready  ## Refresh prices and the rate of the dollar: your clouds, else public feeds; CLOUDS=aws
 	@$(ASK) catalog $(call options,CLOUDS)
 
 images: $(VENV)/ready  ## Images of the charts, from where nodes pull them, what to copy: STACK=prod
 	@$(ASK) images --stack $(STACK)
+
+showback: $(VENV)/ready  ## Rupees of the last days, from OpenCost in a cluster: BY=namespace or owner DAYS=7 ADDRESS=
+	@$(ASK) showback $(call options,ADDRESS DAYS BY)
 
 simulate: $(VENV)/ready  ## Replay a trace on real Karpenter: STACK=dev AGAINST=local DAYS=7 TRACE=trace.csv
 	@$(RUN) simulate --stack $(STACK) $(call options,DAYS TRACE AGAINST SEED RECLAIMS START_MINUTES)

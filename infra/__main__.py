@@ -1,8 +1,12 @@
-"""Questions to the catalogue, before anything is made: `python -m infra choose | advise | catalog | images`."""
+"""Questions to the catalogue, before anything is made: `python -m infra choose | advise | catalog | images`.
+
+And one afterwards: `showback`."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
@@ -11,10 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from infra import catalog, geography
-from infra.advice.command import advise, stack_rate
+from infra.advice.command import advise, rate_assumed, stack_rate
 from infra.catalog.refresh.command import catalog as refresh
-from infra.catalog.show import show_choice, show_rejected
 from infra.platform.show_images import show_images
+from infra.platform.show_showback import showback
+from infra.pricing.show_choice import show_choice, show_rejected
+from infra.pricing.show_other_clouds import show_other_clouds
 from infra.settings.errors import SettingsError
 from infra.stacks import StackFileError
 
@@ -23,6 +29,7 @@ console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty(
 app.command()(advise)
 app.command(name="catalog")(refresh)
 app.command(name="images")(show_images)
+app.command()(showback)
 
 
 @app.callback()
@@ -31,7 +38,7 @@ def _several_commands() -> None:
 
 
 def warn_if_stale() -> None:
-    """Say once how old the prices are."""
+    """Say once how old prices, bands, scores and the rate of the dollar are."""
     if old := catalog.stale(date.today()):
         console.print(f"[yellow]{escape(old)}[/]", soft_wrap=True)
 
@@ -51,14 +58,21 @@ def choose(
 ) -> None:
     """Which machines serve, at what price, and why the others don't."""
     regions = [name for name in region.split(",") if name] or list(geography.REGIONS)
-    asked = catalog.Asked(gpu or None, memory or None, count, fabric, purchase, nodes, lost, saving)
+    one_zone = fabric != "none"
+    asked = catalog.Asked(gpu or None, memory or None, count, fabric, purchase, nodes, lost, saving, one_zone)
     _known(asked)
+    _each_once(regions)
     warn_if_stale()
+    rate = _rate(usd_inr)
     try:
-        show_choice(catalog.choose(regions, asked), _rate(usd_inr), console)
+        choice = catalog.choose(regions, asked)
     except catalog.NoMachineError as none:
         show_rejected(none.rejected, console)
+        show_other_clouds(asked.gpu, memory, (), rate, console)
         raise
+    show_choice(choice, rate, console)
+    show_other_clouds(asked.gpu, memory, choice.offers, rate, console)
+    console.print(f"[dim]{escape(rate_assumed(usd_inr, rate))}[/]", soft_wrap=True)
 
 
 def _rate(usd_inr: str) -> float:
@@ -85,6 +99,28 @@ def _known(asked: catalog.Asked) -> None:
             raise catalog.CatalogError(
                 f"{name} {given}: one of {', '.join(allowed)}{f'; the nearest is {near}' if near else ''}"
             )
+
+    for name, given, fits, allowed in (
+        ("memory", asked.min_gpu_memory_gib, (asked.min_gpu_memory_gib or 1) > 0, "GiB above 0"),
+        ("count", asked.gpus_per_node, asked.gpus_per_node > 0, "1 or more"),
+        ("nodes", asked.nodes, asked.nodes > 0, "1 or more"),
+        ("lost", asked.lost_hours, asked.lost_hours >= 0, "hours, 0 or more"),
+        (
+            "saving",
+            asked.min_spot_saving,
+            0 <= asked.min_spot_saving < 1,
+            "a share from 0 to below 1, as 0.1",
+        ),
+    ):
+        if not fits:
+            raise catalog.CatalogError(f"{name} {given:g}: {allowed}")
+
+
+def _each_once(regions: Sequence[str]) -> None:
+    if twice := [name for name, count in Counter(regions).items() if count > 1]:
+        raise catalog.CatalogError(
+            f"region {', '.join(regions)}: each region once; {twice[0]} is there again"
+        )
 
 
 def main() -> None:

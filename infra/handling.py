@@ -12,6 +12,9 @@ ACCESS_LOGS = "access-logs"
 
 CHECKPOINT_DAYS = 30
 UNDELETE_DAYS = 30
+# A run overwrites its checkpoints every hour: their old versions are the size of the model each, and what they were
+# trained from is kept by itself.
+OLD_CHECKPOINT_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,12 @@ def lifecycle(role: str, handling: Handling) -> Lifecycle:
     restored: for a year if the data is personal (the floor of DPDP Rules, 8(3): nobody shortens it by deleting; an
     erasure that the law asks for deletes the versions by their ids), else for a month. Checkpoints are written often
     and soon of no use, so they expire after a month, but not those of models trained on personal data: weights can
-    give examples back, and a checkpoint is as personal as what it saw. Logs are kept a year at least.
+    give examples back, and a checkpoint is as personal as what it saw. One that a run overwrites is gone within a week:
+    the next has learnt from the same data. Logs are kept a year at least.
     """
     if role in (AUDIT, ACCESS_LOGS):
         return Lifecycle(handling.log_days, UNDELETE_DAYS)
-    if role == "checkpoints" and not handling.personal:
-        return Lifecycle(min(CHECKPOINT_DAYS, handling.retention_days), UNDELETE_DAYS)
+    if role == "checkpoints":
+        kept = handling.retention_days
+        return Lifecycle(kept if handling.personal else min(CHECKPOINT_DAYS, kept), OLD_CHECKPOINT_DAYS)
     return Lifecycle(handling.retention_days, max(UNDELETE_DAYS, handling.floor_days))

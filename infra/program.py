@@ -8,9 +8,9 @@ from dataclasses import replace
 import pulumi
 
 from infra import advice, catalog, settings
-from infra.budget import Budget
 from infra.interfaces import GpuCluster
 from infra.platform.images import from_mirror
+from infra.pricing.budget import Budget
 from infra.protection import protect_clusters
 from infra.settings.credentials import store_credentials
 from infra.settings.placeholders import placeholders

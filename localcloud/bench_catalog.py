@@ -14,8 +14,9 @@ from rich.table import Table
 
 from infra import geography
 from infra.catalog import ANY, FABRICS, Asked, NoMachineError, choose, everywhere, machines
-from infra.catalog.bill import Registered, bill
-from infra.catalog.rupees import format_inr
+from infra.pricing.estimate import estimate
+from infra.pricing.resources import Resource
+from infra.pricing.rupees import format_inr
 from infra.settings import Settings
 from infra.settings.pools import GpuPool
 
@@ -31,13 +32,13 @@ RESOURCES = 2000
 def measure(with_skypilot: bool) -> dict[str, Any]:
     """Milliseconds of the chooser and of the bill, and USD an hour of the stack's pools chosen in each way."""
     said = settings_of(STACK)
-    resources = [Registered.of_state(found) for found in registered(STACK)]
+    resources = [Resource.of_state(found) for found in registered(STACK)]
     pools = _ways(said, with_skypilot)
     with step("catalogue"):
         many = list(_grown(resources, RESOURCES))
         return {
             "chooser, ms an answer over all of India": _answer_ms(),
-            f"bill of {len(many)} resources, ms": _ms(lambda: bill(many, said.usage)),
+            f"bill of {len(many)} resources, ms": _ms(lambda: estimate(many, said.usage)),
             "pools": pools,
         }
 
@@ -126,7 +127,7 @@ def _ms(work: Callable[[], object]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def _grown(resources: list[Registered], size: int) -> Iterator[Registered]:
+def _grown(resources: list[Resource], size: int) -> Iterator[Resource]:
     """The resources over and over under other names, until there are `size`."""
     for number in range(size):
         found = resources[number % len(resources)]

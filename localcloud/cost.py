@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -17,9 +17,14 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from infra import catalog
-from infra.catalog.bill import Bill, Item, Registered, bill
-from infra.catalog.rupees import format_inr
-from infra.catalog.show_bill import LEFT_OUT, show_bill
+from infra.catalog.exchange_rate import doubt
+from infra.pricing.break_even import AllMonth, break_even
+from infra.pricing.credits import WHY_BEFORE, Spent, credits_data, credits_of, show_credits
+from infra.pricing.estimate import Estimate, Item, estimate
+from infra.pricing.resources import Resource
+from infra.pricing.rupees import format_inr
+from infra.pricing.show_break_even import EXPLAINED, break_even_data, show_break_even
+from infra.pricing.show_estimate import GST, LEFT_OUT, MARKS, show_estimate
 from infra.settings import Settings
 
 from . import cloud
@@ -46,13 +51,13 @@ class Change:
         return self.after - self.before
 
 
-def price(stack: str, settings: Settings, project: Path = PROJECT) -> Bill:
+def price(stack: str, settings: Settings, project: Path = PROJECT) -> Estimate:
     """The bill of what the program in `project` would register for a stack, in a preview against an empty state."""
-    return bill(map(Registered.of_state, registered(stack, project)), settings.usage)
+    return estimate(map(Resource.of_state, registered(stack, project)), settings.usage)
 
 
 def registered(stack: str, project: Path = PROJECT) -> list[dict[str, Any]]:
-    """What the program in `project` would register for a stack, from nothing, as `Registered.of_state` reads it."""
+    """What the program in `project` would register for a stack, from nothing, as `Resource.of_state` reads it."""
     with step(f"Preview of {stack}{'' if project == PROJECT else ' as it was'}"):
         started = cloud.start()
         with tempfile.TemporaryDirectory(prefix="cost-") as state:
@@ -63,13 +68,19 @@ def registered(stack: str, project: Path = PROJECT) -> list[dict[str, Any]]:
 def cost(stack: str, settings: Settings, against: str | None) -> None:
     """Print a stack's price, and against another commit the difference; write both beside each other as JSON and
     HTML."""
-    month = price(stack, settings)
+    made = [Resource.of_state(one) for one in registered(stack)]
+    month = estimate(made, settings.usage)
     before = _price_of(against, stack, settings) if against else None
-    show_bill(month, settings.currency, settings.budget, console, details=True)
+    show_estimate(month, settings.currency, settings.budget, console, details=True)
+    all_month = break_even(made, settings.usage)
+    spent = credits_of(made, settings, date.today())
+    show_break_even(all_month, settings.currency, console)
+    show_credits(spent, console)
     changes = compare(before, month, settings) if before else []
     if against:
         _show_changes(changes, against)
     told = as_json(stack, month, settings, changes, against)
+    told |= beside(all_month, spent, settings)
     if old := catalog.stale(date.today()):
         console.print(f"[yellow]{old}[/]", soft_wrap=True)
         told["stale"] = old
@@ -81,7 +92,7 @@ def cost(stack: str, settings: Settings, against: str | None) -> None:
         console.print(f"wrote {file}", soft_wrap=True)
 
 
-def compare(before: Bill, after: Bill, settings: Settings) -> list[Change]:
+def compare(before: Estimate, after: Estimate, settings: Settings) -> list[Change]:
     """Lines whose price differs, the largest difference first."""
     was, now = _expected(before, settings), _expected(after, settings)
     changes = [Change(*line, was.get(line, 0.0), now.get(line, 0.0)) for line in dict.fromkeys([*was, *now])]
@@ -89,16 +100,16 @@ def compare(before: Bill, after: Bill, settings: Settings) -> list[Change]:
     return sorted(differ, key=lambda change: -abs(change.difference))
 
 
-def _expected(month: Bill, settings: Settings) -> dict[tuple[str, str], float]:
+def _expected(month: Estimate, settings: Settings) -> dict[tuple[str, str], float]:
     rate = settings.currency.usd_inr
     return {(item.component, item.what): item.usd.expected * rate for item in month.items if item.usd}
 
 
-def _price_of(revision: str, stack: str, settings: Settings) -> Bill:
+def _price_of(revision: str, stack: str, settings: Settings) -> Estimate:
     with checked_out(revision) as folder:
         if not (folder / f"Pulumi.{stack}.yaml").exists():
             console.print(f"{revision} has no stack {stack}: all of it is new")
-            return Bill((), {}, {})
+            return Estimate((), {}, {})
         return price(stack, settings, folder)
 
 
@@ -147,7 +158,7 @@ def signed(inr: float) -> str:
 
 
 def as_json(
-    stack: str, month: Bill, settings: Settings, changes: list[Change], against: str | None
+    stack: str, month: Estimate, settings: Settings, changes: list[Change], against: str | None
 ) -> dict[str, Any]:
     """All of it as plain data: rupees a month, without tax, rounded to the rupee."""
     rate = settings.currency.usd_inr
@@ -160,11 +171,24 @@ def as_json(
         "onDemandInr": _inr(month.on_demand, rate),
         "components": [{"name": name, **_inr(usd, rate)} for name, usd in month.components.items()],
         "items": [_item(item, rate) for item in month.items],
+        "restsOnInr": {basis: round(usd * rate) for basis, usd in month.by_basis.items()},
+        "rateDoubted": doubt(settings.currency, date.today()),
+        "gst": GST,
         "unpriced": dict(month.unpriced),
         "byUse": dict(month.by_use),
         "leftOut": LEFT_OUT,
         "against": against,
         "changes": [{**vars(change), "difference": change.difference} for change in changes],
+    }
+
+
+def beside(all_month: Sequence[AllMonth], spent: Sequence[Spent], settings: Settings) -> dict[str, Any]:
+    """What is no part of the sums, as plain data: commitments, and credits."""
+    return {
+        "commitments": break_even_data(all_month, settings.currency),
+        "commitmentsExplained": EXPLAINED,
+        "credits": credits_data(spent),
+        "creditsExplained": WHY_BEFORE,
     }
 
 
@@ -179,6 +203,13 @@ def _item(item: Item, rate: float) -> dict[str, Any]:
         "count": vars(item.count),
         "inr": _inr(item.usd, rate) if item.usd else None,
         "onDemandInr": _inr(item.on_demand_usd, rate) if item.on_demand_usd else None,
+        "hourInr": {name: round(usd * rate, 2) for name, usd in vars(item.hour).items()}
+        if item.hour
+        else None,
+        "basis": item.basis,
+        "mark": MARKS[item.basis].strip(),
+        "asOf": item.as_of.isoformat() if item.as_of else None,
+        "sources": item.sources,
     }
 
 

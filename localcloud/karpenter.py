@@ -10,7 +10,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +30,13 @@ OVERHEAD_CPU_MILLI = 100
 OVERHEAD_MEMORY_MIB = 10
 
 
-def start(cluster: str, zone_names: Mapping[str, str] | None = None) -> None:
+def start(cluster: str, zone_names: Mapping[str, str] | None = None, regions: Sequence[str] = ()) -> None:
     """Start Karpenter on a cluster that has its chart's definitions, and wait until it is ready.
 
     Nothing happens if it runs already.
     `zone_names` maps zone ids (`aps1-az1`) to the account's names (`ap-south-1a`); EC2 is asked when it is not given,
-    and Google's zones have one name for all.
+    and Google's zones have one name for all. `regions` are those whose machines it offers: the cluster's own unless
+    given.
     """
     access = clusters.named(cluster)
     if access is None:
@@ -51,7 +52,8 @@ def start(cluster: str, zone_names: Mapping[str, str] | None = None) -> None:
             "metadata": {"name": NODE_CLASS["name"]},
         }
     )
-    offered = _instance_types(access.region, zone_names or zone_names_of(access.region))
+    names = zone_names or zone_names_of(access.region)
+    offered = [made for region in regions or (access.region,) for made in _instance_types(region, names)]
     _run(access, offered)
 
 
@@ -153,13 +155,7 @@ def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str,
     """
     from .providers.aws_habits import without_spot
 
-    prices = {"spot": machine.spot_usd, "on-demand": machine.on_demand_usd}
-    if (
-        machine.cloud == "gcp"
-    ):  # a pool of GKE has one machine type: a price that nobody knows decides nothing
-        prices = {how: usd or 1.0 for how, usd in prices.items()}
-    if machine.machine_type in without_spot():
-        del prices["spot"]
+    ways = ("on-demand",) if machine.machine_type in without_spot() else ("spot", "on-demand")
     resources = nodes.allocatable(machine)
     cpu = _cpu_milli(machine)
     memory = int(resources["memory"].removesuffix("Mi")) + OVERHEAD_MEMORY_MIB
@@ -171,10 +167,16 @@ def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str,
         "offerings": [
             _offering(capacity_type, zone_names[zone], price)
             for zone in machine.zones
-            for capacity_type, price in prices.items()
-            if price is not None and zone in zone_names
+            for capacity_type in ways
+            if zone in zone_names and (price := _price(machine, capacity_type, zone)) is not None
         ],
     }
+
+
+def _price(machine: Machine, purchase: str, zone: str) -> float | None:
+    usd = machine.price(purchase, (zone,))
+    # A pool of GKE has one machine type: a price that nobody knows decides nothing.
+    return 1.0 if usd is None and machine.cloud == "gcp" else usd
 
 
 def limits(machine: Machine, count: int) -> dict[str, str]:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from infra import geography
 from infra.catalog import CatalogError, machine
-from infra.catalog.rupees import format_price
+from infra.pricing.rupees import format_price
 from infra.settings import Settings
 from infra.settings.errors import nearest
 

@@ -18,7 +18,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from infra.catalog.bill import Bill, Registered, bill
+from infra.pricing.estimate import Estimate, estimate
+from infra.pricing.resources import Resource
 from infra.settings import Settings
 from policies import baseline, profiles
 from policies.record import Record, name_of, read
@@ -46,7 +47,7 @@ class Side:
     the engine ran."""
 
     resources: Sequence[Mapping[str, Any]]
-    bill: Bill
+    bill: Estimate
     record: Record
     folder: Path
 
@@ -130,7 +131,7 @@ def look(
             resources = opened.registered(findings)
         except EngineError as error:
             raise EngineError(f"{name} can't be previewed: {error}") from None
-        month = bill(map(Registered.of_state, resources), settings.usage)
+        month = estimate(map(Resource.of_state, resources), settings.usage)
         return Side(resources, month, read(findings), opened.folder)
 
 
@@ -141,7 +142,7 @@ def _compared(stack: str, against: str, was: Side | None, now: Side, settings: S
         stands=was is not None,
         now=now,
         moved=list(changes(was.resources if was else [], now.resources)),
-        money=compare(was.bill if was else Bill((), {}, {}), now.bill, settings),
+        money=compare(was.bill if was else Estimate((), {}, {}), now.bill, settings),
         found=markdown.compare(was.record if was else None, now.record),
         at=positions(now.resources, now.folder, PROJECT),
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from infra.catalog.bill import Bill
-from infra.catalog.rupees import format_inr
+from infra.pricing.estimate import Estimate
+from infra.pricing.rupees import format_inr
+from infra.pricing.show_estimate import rests_on
 from infra.settings import Settings
 from policies.record import name_of
 from policies.reports import markdown
@@ -33,11 +34,12 @@ def resources_section(moved: Sequence[Moved], count: int, at: Positions) -> str:
     return f"{text}\n<details{' open' if len(rows) <= 10 else ''}><summary>which</summary>\n\n{body}\n</details>\n\n"
 
 
-def rupees_section(money: Sequence[Change], month: Bill, settings: Settings) -> str:
+def rupees_section(money: Sequence[Change], month: Estimate, settings: Settings) -> str:
     """The section on what it costs, in Markdown: a month as expected, without GST."""
     total = month.total.expected * settings.currency.usd_inr
     difference = sum(change.difference for change in money)
     text = f"### ₹ a month: {format_inr(total)}, {signed(difference) if money else 'no difference'}\n"
+    text += f"\n{rests_on(month, settings.currency)}\n\n"
     if not money:
         return f"{text}\n"
     rows = [

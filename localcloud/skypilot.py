@@ -77,8 +77,10 @@ def _rows(found: Machine) -> list[dict[str, Any]]:
         "MemoryGiB": found.memory_gib,
         "GpuInfo": "",
         "Price": found.on_demand_usd or "",
-        "SpotPrice": found.spot_usd or "",
         "Region": found.region,
         "Arch": "x86_64",
     }
-    return [{**row, "AvailabilityZone": zone} for zone in found.zones]
+    return [
+        {**row, "SpotPrice": found.price("spot", (zone,)) or "", "AvailabilityZone": zone}
+        for zone in found.zones
+    ]

@@ -12,10 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from infra import catalog
-from infra.catalog.bill import Registered, bill
-from infra.catalog.show_bill import show_bill
-from infra.catalog.show_risk import show_risk
 from infra.platform.values import FABRIC_RESOURCES
+from infra.pricing.estimate import estimate
+from infra.pricing.resources import Resource
+from infra.pricing.show_estimate import show_estimate
+from infra.pricing.show_risk import show_risk
 from infra.settings import Settings
 from infra.settings.pools import GpuPool
 
@@ -67,8 +68,8 @@ def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
         _show_pods(pods)
     show_waiting(waits.settle(clusters.recorded(), 0))
     show_risk(_pools(settings), console)
-    month = bill((Registered.of_state(resource) for resource in resources), settings.usage)
-    show_bill(month, settings.currency, settings.budget, console)
+    month = estimate((Resource.of_state(resource) for resource in resources), settings.usage)
+    show_estimate(month, settings.currency, settings.budget, console)
     if old := catalog.stale(date.today()):
         console.print(f"[yellow]{old}[/]", soft_wrap=True)
     show_policies(preview)

@@ -1,6 +1,7 @@
 """Cost: COST-01 a stack within its budget.
 
 The budget is the stack's own (`india-ai-infra:index:Budget`), or the policy's settings for stacks that have none.
+Credits of the budget are not taken off: they end on a day, and the stack would be over its budget on the next.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from infra.catalog.bill import Registered, bill
-from infra.catalog.rupees import format_inr
+from infra.pricing.estimate import estimate
+from infra.pricing.resources import Resource
+from infra.pricing.rupees import format_inr
 from infra.settings.stack import Usage
 from policies.control import Finding
 from policies.resources import Stack, StackResource
@@ -16,7 +17,7 @@ NAMED = 3
 
 def over(stack: Stack, usage: Mapping[str, Any], figure: str, budget: float, rate: float) -> Finding | None:
     """What is wrong if the month (`figure`: low, expected or high, without tax) costs more than `budget` rupees."""
-    month = bill(map(_registered, stack.all()), Usage.model_validate(usage))
+    month = estimate(map(_registered, stack.all()), Usage.model_validate(usage))
     total = getattr(month.total, figure) * rate
     if total <= budget:
         return None
@@ -34,9 +35,9 @@ def over(stack: Stack, usage: Mapping[str, Any], figure: str, budget: float, rat
     )
 
 
-def _registered(resource: StackResource) -> Registered:
+def _registered(resource: StackResource) -> Resource:
     shown = resource.shown
-    return Registered(
+    return Resource(
         resource.type,
         resource.urn,
         resource.props,

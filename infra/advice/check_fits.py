@@ -7,11 +7,12 @@ vLLM 0.33.0: v1/core/kv_cache_utils.py, v1/worker/gpu_worker.py, config/model.py
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from infra.advice import memory
-from infra.advice.fit import Ask, best_plans
+from infra.advice.fit import Ask, Plan, Purchase, best_plans
 from infra.advice.layout import GIB, USABLE, Layout
 from infra.advice.model import Dtype, Shape
 from infra.advice.quantization import checkpoint, quantizations
@@ -29,6 +30,8 @@ RUNTIME_GIB = 1.0
 # A shorter context is no answer to people who asked for a server; below it other GPUs are named instead.
 LEAST_TOKENS = 4096
 STEP = 1024  # tokens: what a length is rounded down to
+# Tokens: longer than any model takes (Llama-4-Scout's 10 million), for models whose own limit is not known.
+MOST_TOKENS = 16_777_216
 # Flags of vLLM with which more or less than the check counts is kept in memory.
 UNCOUNTED = frozenset(
     {
@@ -46,6 +49,7 @@ UNCOUNTED = frozenset(
     }
 )
 MEMORY = "workloads.serving"
+PURCHASES: tuple[Purchase, ...] = ("spot", "on-demand")
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,12 @@ class Server:
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest sequence that fits, as vLLM takes it; 0 or less where not even the weights do."""
-        layout = Layout(machines=1, tensor=self.gpus)
-        left = self.usable - replace(self, tokens=0).need
-        tokens = int(left / memory.kv_share(self.shape, layout))
-        return min(tokens // STEP * STEP if tokens >= STEP else tokens, self.shape.context or tokens)
+        """Tokens of the longest sequence that fits, as vLLM takes it; 0 where not even one token does."""
+        most = self.shape.context or MOST_TOKENS
+        tokens = bisect_right(
+            range(1, most + 1), self.usable, key=lambda length: replace(self, tokens=length).need
+        )
+        return tokens if tokens == most or tokens < STEP else tokens // STEP * STEP
 
 
 def check_fits(parts: Parts) -> list[Problem]:
@@ -178,7 +183,7 @@ def _problem(server: Server, serve: Serving, pool: GpuPool | SitePool, parts: Pa
 def _room(server: Server) -> str:
     """The arithmetic, in a sentence."""
     weights = memory.weights(server.shape, server.weights) / server.gpus / GIB
-    cache = server.tokens * memory.kv_share(server.shape, Layout(1, tensor=server.gpus)) / GIB
+    cache = memory.sequence(server.shape, server.tokens, Layout(1, tensor=server.gpus)) / GIB
     rest = server.need / GIB - weights - cache
     return (
         f"what fits: each {server.gpu.name} has {server.usable / GIB:.1f} GiB for vLLM, and {server.shape.name} takes "
@@ -205,16 +210,21 @@ def _other_pools(server: Server, serve: Serving, parts: Parts) -> Iterator[str]:
 
 def _what_would(server: Server) -> str:
     """The cheapest pool in India that holds it."""
-    ask = Ask("serve", server.shape, server.weights, "full", server.tokens, 1, "spot")
-    plans = (
-        plan for plan in best_plans(ask) if plan.fits and plan.host.machine and plan.layout.machines == 1
-    )
-    for plan in plans:
+    for plan in _single_machines(server):
         gpus_each = plan.layout.tensor
         if replace(server, gpu=plan.host.gpu, gpus=gpus_each).fits:
             host = f"gpu: {plan.host.gpu.name}, gpusPerNode: {plan.host.gpus}"
             return f"a pool with {{{host}}} holds it, with serving.gpus: {gpus_each}"
     return "no machine in India holds it alone"
+
+
+def _single_machines(server: Server) -> Iterator[Plan]:
+    """The cheapest machine of each GPU that holds it alone: on spot where that serves, else on demand."""
+    for purchase in PURCHASES:
+        ask = Ask("serve", server.shape, server.weights, "full", server.tokens, 1, purchase)
+        for plan in best_plans(ask):
+            if plan.serves and plan.host.machine and plan.layout.machines == 1:
+                yield plan
 
 
 def _gpu_of(pool: GpuPool | SitePool, parts: Parts) -> Gpu | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, inf
 from typing import Literal
 
 from infra.advice import memory, speed
 from infra.advice.layout import Host, Layout, hosts
 from infra.advice.model import Shape
+from infra.catalog.choose import Offer, Rejected
 
 Task = Literal["finetune", "pretrain", "serve"]
 Purchase = Literal["spot", "on-demand"]
@@ -18,6 +20,8 @@ Purchase = Literal["spot", "on-demand"]
 TRAINING_MACHINES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 PIPELINES = (1, 2, 3, 4, 6, 8)
 TENSORS = (1, 2, 4, 8)
+# Tokens a second that a user of a chat needs at the least: about as fast as people read (assumed).
+LEAST_TOKENS_S = 5
 MICRO_BATCH = 8192  # tokens that a GPU trains on at a time, where they fit and the context is no longer
 
 
@@ -36,46 +40,70 @@ class Ask:
 
 @dataclass(frozen=True)
 class Plan:
-    """A layout on machines: bytes it needs on each GPU, and tokens a second of all (generated ones, in serving)."""
+    """A layout on machines: bytes it needs on each GPU, and tokens a second of all (generated ones, in serving).
+
+    `each_s` is a user's tokens a second, of serving; `bought` what the chooser says of the machines, None on a desk.
+    """
 
     host: Host
     layout: Layout
     need: float
     tokens_s: float
+    bought: Offer | Rejected | None
+    each_s: float = inf
 
     @property
     def fits(self) -> bool:
         """It does in memory, and on a desk stands one computer."""
         return self.need <= self.host.usable and (self.host.machine is not None or self.layout.machines == 1)
 
-    def usd_hour(self, purchase: str) -> float | None:
-        """USD an hour of all machines; None on a desk, and where no price is known."""
-        one = self.host.usd_hour(purchase)
-        return None if one is None else one * self.layout.machines
+    @property
+    def slow(self) -> bool:
+        """Too slow for its users, however few share a replica."""
+        return self.each_s < LEAST_TOKENS_S
 
-    def usd_million(self, purchase: str) -> float | None:
+    @property
+    def refused(self) -> str:
+        """Why `make choose` refuses its machines; empty where it does not."""
+        return self.bought.why if isinstance(self.bought, Rejected) else ""
+
+    @property
+    def serves(self) -> bool:
+        """It fits, is fast enough, and its machines can be bought."""
+        return self.fits and not self.slow and not self.refused
+
+    @property
+    def usd_hour(self) -> float | None:
+        """USD an hour of all machines; None on a desk, and where the chooser refuses them."""
+        return self.bought.usd * self.layout.machines if isinstance(self.bought, Offer) else None
+
+    @property
+    def usd_million(self) -> float | None:
         """USD for a million tokens."""
-        hour = self.usd_hour(purchase)
-        return None if hour is None else hour / (self.tokens_s * 3600) * 1e6
+        hour = self.usd_hour
+        return None if hour is None or not self.tokens_s else hour / (self.tokens_s * 3600) * 1e6
 
 
 def best_plans(ask: Ask) -> list[Plan]:
     """One plan for each GPU, the cheapest by the hour, in order of price: by the hour in serving, else by the token.
 
-    Desks come first. A plan that does not fit stands for a GPU on which nothing does: the one that needs the least.
+    Desks come first. A plan that does not fit stands for a GPU on which nothing does: the one that needs the least. One
+    that the chooser refuses, or that is too slow, comes only where no other of the GPU fits.
     """
     plan_on = _serving_plan if ask.task == "serve" else _training_plan
     best: dict[str, Plan] = {}
     for plan in (plan_on(ask, host) for host in hosts()):
         rivals = (best.get(plan.host.gpu.name, plan), plan)
-        best[plan.host.gpu.name] = min(rivals, key=lambda each: _rank(each, each.usd_hour(ask.purchase)))
-    price = Plan.usd_hour if ask.task == "serve" else Plan.usd_million
-    return sorted(best.values(), key=lambda plan: _rank(plan, price(plan, ask.purchase)))
+        best[plan.host.gpu.name] = min(rivals, key=lambda each: _rank(each, each.usd_hour))
+    by_hour = ask.task == "serve"
+    return sorted(best.values(), key=lambda plan: _rank(plan, plan.usd_hour if by_hour else plan.usd_million))
 
 
 def _rank(plan: Plan, cost: float | None) -> tuple[float, ...]:
     if not plan.fits:
-        return (3, plan.need / plan.host.usable)
+        return (4, plan.need / plan.host.usable)
+    if plan.slow:
+        return (3, -plan.each_s)
     if cost is None:
         return (0 if plan.host.machine is None else 2, plan.layout.machines * plan.host.gpus, -plan.tokens_s)
     return (1, cost, -plan.tokens_s)
@@ -90,7 +118,13 @@ def _training_plan(ask: Ask, host: Host) -> Plan:
     }
     least = min(needs, key=lambda layout: needs[layout])
     layout = next((layout for layout in needs if needs[layout] <= host.usable), least)
-    return Plan(host, layout, needs[layout], speed.training(shape, method, dtype, context, host, layout))
+    tokens_s = speed.training(shape, method, dtype, context, host, layout)
+    return _plan(ask, host, layout, needs[layout], tokens_s)
+
+
+def _plan(ask: Ask, host: Host, layout: Layout, need: float, tokens_s: float, each_s: float = inf) -> Plan:
+    bought = host.bought(ask.purchase, layout.machines, together=layout.together)
+    return Plan(host, layout, need, tokens_s, bought, each_s)
 
 
 def _training_layouts(ask: Ask, host: Host) -> Iterator[Layout]:
@@ -104,31 +138,44 @@ def _training_layouts(ask: Ask, host: Host) -> Iterator[Layout]:
 
 
 def _serving_plan(ask: Ask, host: Host) -> Plan:
-    """The fewest machines, then the most tokens; a pipeline over several only where none holds the model alone."""
+    """The fewest machines that are fast enough, then the most tokens; a pipeline only where none holds it alone."""
     tried: list[Plan] = []
     for pipeline in PIPELINES if host.fabric_gbs else (1,):
         tensors = [tensor for tensor in _tensors(ask.shape, host) if pipeline == 1 or tensor == host.gpus]
         tried += [_replicas(ask, host, Layout(pipeline, tensor, pipeline)) for tensor in tensors]
         if fitting := [plan for plan in tried if plan.fits]:
-            return min(fitting, key=lambda plan: (plan.layout.machines, -plan.tokens_s))
+            return min(fitting, key=lambda plan: (plan.slow, plan.layout.machines, -plan.tokens_s))
     return min(tried, key=lambda plan: plan.need)
 
 
 def _replicas(ask: Ask, host: Host, one: Layout) -> Plan:
-    """As many replicas as hold every user's context, and those that the last machine has room for."""
+    """As many replicas as hold every user's context at a speed to read by, and the last machine has room for."""
     shape, dtype = ask.shape, ask.dtype
-    room = host.usable - memory.serving_fixed(shape, dtype, one)
-    each = min(memory.MAX_SEQUENCES, int(room / (memory.kv_share(shape, one) * ask.context)))
-    if each < 1:
-        return Plan(host, one, memory.serving(shape, dtype, ask.context, one), 0)
+    room = host.usable - memory.serving_fixed(shape, dtype, ask.context, one)
+    held = min(memory.MAX_SEQUENCES, int(room / memory.sequence(shape, ask.context, one)))
+    if held < 1:
+        return _plan(ask, host, one, memory.serving(shape, dtype, ask.context, one), 0)
+    each = _fast_enough(ask, host, one, held) or held
     on_machine = host.gpus // one.tensor  # with a pipeline this is 1: a replica takes whole machines
     machines = ceil(ceil(ask.users / each) / on_machine) * one.pipeline
     replicas = min(machines // one.pipeline * on_machine, ask.users)
     layout = replace(one, machines=machines, replicas=replicas)
     users = ask.users / replicas
-    need = memory.serving(shape, dtype, ceil(users) * ask.context, layout)
-    tokens_s = replicas * speed.serving(shape, dtype, ask.context, users, host.gpu, layout)
-    return Plan(host, layout, need, tokens_s)
+    need = memory.serving(shape, dtype, ask.context, layout, ceil(users))
+    tokens_s = speed.serving(shape, dtype, ask.context, users, host.gpu, layout)
+    return _plan(ask, host, layout, need, replicas * tokens_s, tokens_s / users)
+
+
+def _fast_enough(ask: Ask, host: Host, one: Layout, held: int) -> int:
+    """The most users of a replica, of those that it holds, who get their tokens fast enough; 0 if not even one does.
+
+    More users on a replica are never faster for each of them.
+    """
+
+    def late(users: int) -> bool:
+        return speed.serving(ask.shape, ask.dtype, ask.context, users, host.gpu, one) / users < LEAST_TOKENS_S
+
+    return bisect_left(range(1, held + 1), True, key=late)
 
 
 def _tensors(shape: Shape, host: Host) -> list[int]:

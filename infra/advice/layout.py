@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from infra.catalog.choose import Asked, Offer, Rejected, offer
 from infra.catalog.gpus import Gpu, gpus
 from infra.catalog.machines import Machine, machines
 from infra.geography import REGIONS
@@ -36,9 +37,22 @@ class Host:
         """Bytes of each GPU that a program may take."""
         return self.gpu.memory_gib * GIB * USABLE
 
-    def usd_hour(self, purchase: str) -> float | None:
-        """USD an hour; None on a desk, where no price is known, and where it is not sold so."""
-        return self.machine.price(purchase) if self.machine and self.machine.sold_as(purchase) else None
+    def bought(self, purchase: str, machines: int, *, together: bool) -> Offer | Rejected | None:
+        """What the chooser says of it, for a pool of so many machines; None on a desk.
+
+        Machines that work together need their fabric and one zone, the cheapest; others may be in any zone.
+        """
+        if self.machine is None:
+            return None
+        asked = Asked(
+            gpu=self.gpu.name,
+            gpus_per_node=self.gpus,
+            fabric=self.machine.fabrics[0] if together and self.machine.fabrics else "none",
+            purchase=purchase,
+            nodes=machines,
+            one_zone=together,
+        )
+        return offer(self.machine, purchase, asked)
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,11 @@ class Layout:
     fsdp: int = 1
     sequences: int = 1
     recompute: bool = False
+
+    @property
+    def together(self) -> bool:
+        """Whether several machines work on one copy of the model, and must stand beside each other."""
+        return self.machines > 1 and (self.pipeline > 1 or self.fsdp > 1)
 
 
 def hosts() -> Iterator[Host]:

@@ -32,14 +32,16 @@ def weights(shape: Shape, dtype: Dtype, bytes_each: dict[str, float] | None = No
 
 
 def adapters(shape: Shape) -> int:
-    """Parameters of LoRA adapters on every linear layer (arXiv 2106.09685), each rank x (in + out)."""
+    """Parameters of LoRA adapters on every linear layer (arXiv 2106.09685), each rank x (in + out).
+
+    Latent attention and mixers are taken as plain attention of as many heads.
+    """
     attention = 4 * shape.hidden + 2 * shape.q_dim + 2 * shape.kv_dim
-    parts = [shape.ffn] * (shape.experts or 1) + ([shape.shared_ffn] if shape.shared_ffn else [])
-    return (
-        shape.layers
-        * LORA_RANK
-        * (attention + sum(shape.ffn_matrices * (shape.hidden + part) for part in parts))
-    )
+    parts = [shape.ffn] * (shape.experts or 1) + [shape.shared_ffn]
+    sparse = sum(shape.ffn_matrices * (shape.hidden + part) for part in parts if part)
+    dense = shape.ffn_matrices * (shape.hidden + shape.dense_ffn)
+    sides = shape.layers * attention + (shape.layers - shape.dense_layers) * sparse
+    return LORA_RANK * (sides + shape.dense_layers * dense)
 
 
 def training_states(shape: Shape, method: Method, dtype: Dtype) -> float:
@@ -53,7 +55,7 @@ def layer_activations(shape: Shape) -> int:
     """What one layer keeps a token for its backward pass, in bf16, without dropout and with flash attention.
 
     Two norms, their outputs, queries, attention's output, keys, values, and the three of SwiGLU. 34 x hidden for
-    Llama-3-8B, as for the GPT layer of Korthikanti et al. without its attention matrix.
+    Llama-3-8B, as for the GPT layer of Korthikanti et al. without its attention matrix. A mixer is taken as attention.
     """
     return 8 * shape.hidden + 4 * shape.q_dim + 4 * shape.kv_dim + 2 * shape.ffn_matrices * shape.active_ffn
 
@@ -86,25 +88,33 @@ def training(shape: Shape, method: Method, dtype: Dtype, context: int, layout: L
 
 
 def kv_cache(shape: Shape) -> int:
-    """Bytes that one token keeps in the KV cache: keys and values, in bf16, of every layer that attends to all tokens.
+    """Bytes that one more token adds to the KV cache: in bf16, of every layer that attends to all tokens."""
+    return 2 * shape.full * shape.kept
 
-    A layer with a sliding window keeps its window whatever the context: tens of MiB, left out.
+
+def serving(shape: Shape, dtype: Dtype, context: int, layout: Layout, sequences: int = 1) -> float:
+    """Bytes on each GPU of a replica: weights, the caches of `sequences` of `context` tokens, work on one chunk."""
+    return serving_fixed(shape, dtype, context, layout) + sequences * sequence(shape, context, layout)
+
+
+def serving_fixed(shape: Shape, dtype: Dtype, context: int, layout: Layout) -> float:
+    """The part of `serving` that users do not add to.
+
+    While a prompt is read, a windowed layer keeps the chunk beside its window (vLLM, v1/kv_cache_interface.py).
     """
-    return 2 * 2 * (shape.layers - shape.windowed) * shape.kv_dim
-
-
-def serving(shape: Shape, dtype: Dtype, tokens: int, layout: Layout) -> float:
-    """Bytes on each GPU of a replica that holds `tokens` in its cache: weights, cache, and the work on one chunk."""
-    return serving_fixed(shape, dtype, layout) + tokens * kv_share(shape, layout)
-
-
-def serving_fixed(shape: Shape, dtype: Dtype, layout: Layout) -> float:
-    """The part of `serving` that users do not add to."""
     work = PREFILL_CHUNK * (8 * shape.hidden + 6 * shape.active_ffn / layout.tensor)
     logits = 4 * MAX_SEQUENCES * shape.vocab
-    return weights(shape, dtype) / (layout.tensor * layout.pipeline) + work + logits
+    beside = min(PREFILL_CHUNK, max(0, context - shape.window)) if shape.windowed else 0
+    chunk = 2 * shape.kept * shape.windowed * beside / _splits(shape, layout)
+    return weights(shape, dtype) / (layout.tensor * layout.pipeline) + work + logits + chunk
 
 
-def kv_share(shape: Shape, layout: Layout) -> float:
-    """Bytes of one token's cache on each GPU. Tensor parallel splits it by KV heads and repeats them beyond."""
-    return kv_cache(shape) / (min(layout.tensor, shape.kv_heads) * layout.pipeline)
+def sequence(shape: Shape, context: int | float, layout: Layout) -> float:
+    """Bytes on each GPU that one sequence of `context` tokens keeps: its cache and, of mixers, its state, in bf16."""
+    cache = 2 * shape.kept * shape.reach(context) / _splits(shape, layout)
+    return cache + 2 * shape.mixers * shape.mixer_state / (layout.tensor * layout.pipeline)
+
+
+def _splits(shape: Shape, layout: Layout) -> int:
+    """Tensor parallel splits a cache by KV heads, and repeats them beyond; a latent cache is whole on every GPU."""
+    return (1 if shape.latent else min(layout.tensor, shape.kv_heads)) * layout.pipeline

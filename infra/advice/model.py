@@ -1,4 +1,4 @@
-"""The shape of a decoder-only transformer, and its parameters: from a size, a known name or a `config.json`."""
+"""The shape of a decoder-only language model, and its parameters: from a size, a known name or a `config.json`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,18 @@ SMALLEST, LARGEST = 0.1, 2000  # billions of parameters: below, the vocabulary i
 
 @dataclass(frozen=True)
 class Shape:
-    """A decoder-only transformer with grouped-query attention and a gated feed-forward part (SwiGLU), as Llama's.
+    """A decoder-only model: of its `layers`, each has attention or a mixer, and a feed-forward part.
 
-    `experts` is 0 for a dense model; `ffn` is the width of one expert, `shared_ffn` that of the part which every token
-    passes. `tied`: the output layer is the embedding. `windowed` layers attend to a sliding window only. `context` is
-    the longest sequence in tokens, 0 where it is not known; `weights` is how the published checkpoint keeps them.
+    Attention is grouped-query with four plain projections, unless `attention_parameters` says what one layer's has
+    (0: the plain ones). `latent` is what a layer with multi-head latent attention caches of a token (values, not
+    bytes; 0: keys and values of every head). `windowed` layers attend to the last `window` tokens only, in a sliding
+    window or a chunk. `mixers` layers have no attention but linear attention or a state space (Mamba), with
+    `mixer_parameters` each, and keep `mixer_state` values a sequence, however long.
+
+    The feed-forward part is gated (SwiGLU, three matrices). `experts` is 0 for a dense model; `ffn` is the width of one
+    expert, `shared_ffn` that of the part which every token passes; `dense_layers` of a mixture have no experts, and the
+    width `dense_ffn`. `tied`: the output layer is the embedding. `context` is the longest sequence in tokens, 0 where
+    it is not known; `weights` is how the published checkpoint keeps them. `notes` are sentences about what was assumed.
     Counts are parameters; biases (far below 1%) are left out.
     """
 
@@ -44,9 +51,18 @@ class Shape:
     experts_per_token: int = 0
     shared_ffn: int = 0
     ffn_matrices: int = 3
+    dense_layers: int = 0
+    dense_ffn: int = 0
     windowed: int = 0
+    window: int = 0
+    mixers: int = 0
+    mixer_parameters: int = 0
+    mixer_state: int = 0
+    attention_parameters: int = 0
+    latent: int = 0
     context: int = 0
     weights: Dtype = "bf16"
+    notes: tuple[str, ...] = ()
 
     @property
     def q_dim(self) -> int:
@@ -57,8 +73,26 @@ class Shape:
         return self.kv_heads * self.head_dim
 
     @property
+    def full(self) -> int:
+        """Layers that attend to every token of the context."""
+        return self.layers - self.windowed - self.mixers
+
+    @property
+    def kept(self) -> int:
+        """Values that a layer with attention caches of one token."""
+        return self.latent or 2 * self.kv_dim
+
+    def reach(self, tokens: int | float) -> float:
+        """Tokens that the last of `tokens` attends to, summed over the layers."""
+        return self.full * tokens + self.windowed * min(tokens, self.window)
+
+    @property
     def active_ffn(self) -> int:
-        """Width of the feed-forward parts that one token passes."""
+        """Width of the feed-forward parts that one token passes, in the widest layer."""
+        return max(self._active, self.dense_ffn)
+
+    @property
+    def _active(self) -> int:
         return self.shared_ffn + self.ffn * (self.experts_per_token or 1)
 
     @property
@@ -72,26 +106,40 @@ class Shape:
 
     @property
     def layer(self) -> int:
-        """Parameters of one layer, every expert counted."""
-        return self._layer(self.shared_ffn + self.ffn * (self.experts or 1))
+        """Parameters of the largest layer, every expert counted."""
+        widest = max(self.shared_ffn + self.ffn * (self.experts or 1), self.dense_ffn)
+        mixing = max(self.attention if self.mixers < self.layers else 0, self.mixer_parameters)
+        return mixing + self._feed_forward(widest) + self.hidden * (self.experts + 2)
+
+    @property
+    def attention(self) -> int:
+        """Parameters of one layer's attention."""
+        return self.attention_parameters or 2 * self.hidden * (self.q_dim + self.kv_dim)
 
     @property
     def parameters(self) -> int:
-        return self.layers * self.layer + self.embeddings + self.hidden
+        return self._layers(self.shared_ffn + self.ffn * (self.experts or 1)) + self.embeddings + self.hidden
 
     @property
     def multiplied(self) -> int:
         """Parameters that one token is multiplied with: active experts, no embedding, the output layer."""
-        return self.layers * self._layer(self.active_ffn) + self.embedding
+        return self._layers(self._active) + self.embedding
 
     @property
     def expert_share(self) -> float:
-        """The share of a layer that is experts, of which a token passes only some."""
-        return self.ffn_matrices * self.hidden * self.ffn * self.experts / self.layer
+        """The share of all layers that is experts, of which a token passes only some."""
+        experts = (self.layers - self.dense_layers) * self._feed_forward(self.ffn * self.experts)
+        return experts / (self.parameters - self.embeddings)
 
-    def _layer(self, ffn: int) -> int:
-        attention = 2 * self.hidden * (self.q_dim + self.kv_dim)
-        return attention + self.hidden * (self.ffn_matrices * ffn + self.experts + 2)
+    def _layers(self, ffn: int) -> int:
+        """Parameters of all layers, where those that are not dense have a feed-forward part of this width."""
+        mixing = (self.layers - self.mixers) * self.attention + self.mixers * self.mixer_parameters
+        sparse = (self.layers - self.dense_layers) * (self._feed_forward(ffn) + self.hidden * self.experts)
+        dense = self.dense_layers * self._feed_forward(self.dense_ffn)
+        return mixing + sparse + dense + 2 * self.hidden * self.layers
+
+    def _feed_forward(self, width: int) -> int:
+        return self.ffn_matrices * self.hidden * width
 
 
 def published(name: str) -> Shape | None:
@@ -100,8 +148,8 @@ def published(name: str) -> Shape | None:
 
 
 def row_of(shape: Shape) -> str | None:
-    """The row of `models.csv` for a shape, its name to be put before it; None where the table has no column for it."""
-    if shape.shared_ffn or shape.ffn_matrices != 3 or not shape.context:
+    """The row of `models.csv` for a shape, its name to be put before it; None where its context is not known."""
+    if not shape.context:
         return None
     columns = [name for name in _PublishedRow.model_fields if name not in {"name", "size", *Row.model_fields}]
     cells = (str(getattr(shape, column)).lower() for column in columns)
@@ -120,9 +168,16 @@ def known_or_scaled(model: str) -> Shape:
         billions = float(size[1]) / (1000 if size[2] == "m" else 1)
         if SMALLEST <= billions <= LARGEST:
             return _of_size(billions)
-    sizes = [row.name for row in _published()]
-    allowed = f"a size from {SMALLEST}b to {LARGEST}b, a path to a config.json, or one of {', '.join(sizes)}"
-    raise SettingsError([Problem("model", model, allowed, nearest(model, sizes))])
+    raise SettingsError([unknown(model)])
+
+
+def unknown(model: str) -> Problem:
+    """What to give for a model that is neither a file nor in the table: names the nearest of the table."""
+    names = [row.name for row in _published()]
+    allowed = f"a size from {SMALLEST}b to {LARGEST}b, a path to a config.json, or one of {', '.join(names)}"
+    if "/" in model:
+        allowed = f"a file (there is none of that name), {allowed}"
+    return Problem("model", model, allowed, nearest(model.rpartition("/")[2], names))
 
 
 def _of_size(billions: float) -> Shape:
@@ -144,12 +199,22 @@ class _PublishedRow(Row):
     heads: int = Field(gt=0)
     kv_heads: int = Field(gt=0)
     head_dim: int = Field(gt=0)
-    ffn: int = Field(gt=0)
+    ffn: int = Field(ge=0)
     vocab: int = Field(gt=0)
     tied: bool
     experts: int = Field(ge=0)
     experts_per_token: int = Field(ge=0)
+    shared_ffn: int = Field(ge=0)
+    ffn_matrices: int = Field(ge=2, le=3)
+    dense_layers: int = Field(ge=0)
+    dense_ffn: int = Field(ge=0)
     windowed: int = Field(ge=0)
+    window: int = Field(ge=0)
+    mixers: int = Field(ge=0)
+    mixer_parameters: int = Field(ge=0)
+    mixer_state: int = Field(ge=0)
+    attention_parameters: int = Field(ge=0)
+    latent: int = Field(ge=0)
     context: int = Field(gt=0)
     weights: Dtype
 

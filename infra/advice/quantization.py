@@ -19,6 +19,9 @@ ENDINGS: tuple[tuple[str, Dtype], ...] = (
     (r"-(int4|nvfp4|mxfp4|quantized\.w4a16)", "int4"),
 )
 
+# How publishers end the name of a model that is tuned further, or again: google/gemma-3-27b-it, DeepSeek-R1-0528.
+TUNED = r"(-(instruct|chat|base|it|pt|\d{4}))+$"
+
 
 class Quantization(Row):
     """A method of vLLM's `--quantization`. `made` says whether the checkpoint must have it, or loading makes it.
@@ -40,10 +43,11 @@ def quantizations() -> Mapping[str, Quantization]:
 def checkpoint(model: str) -> tuple[Shape, Dtype] | None:
     """The shape of a model of the Hugging Face hub, and what its checkpoint keeps its weights in; None if not known.
 
-    A tuned model (`-Instruct`) has the shape of its base; the owner before the slash does not matter.
+    A tuned model (`-Instruct`, `-it`) and a dated one (`-0528`) have the shape of their base; the owner before the
+    slash does not matter.
     """
     name, kept = _plain(model.rpartition("/")[2])
-    shape = published(name) or published(name.removesuffix("-Instruct"))
+    shape = published(name) or published(re.sub(TUNED, "", name, flags=re.IGNORECASE))
     return (shape, kept or shape.weights) if shape else None
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from pydantic import Field
 
 from infra.advice.layout import Host, Layout
-from infra.advice.memory import FROZEN_BYTES, WEIGHT_BYTES, Dtype, Method, kv_share, weights
+from infra.advice.memory import FROZEN_BYTES, WEIGHT_BYTES, Dtype, Method, sequence, weights
 from infra.advice.model import DATA, Shape
 from infra.catalog.gpus import Gpu
 from infra.catalog.tables import Row, read
@@ -43,7 +43,7 @@ def mfu(gpu: Gpu) -> float:
 def training_flops(shape: Shape, method: Method, context: int) -> float:
     """FLOPs a token, forward and backward: 6 for a parameter (4 where its gradient isn't needed), and attention."""
     for_each = 6 if method == "full" else 4
-    return for_each * shape.multiplied + 12 * shape.layers * shape.q_dim * context
+    return for_each * shape.multiplied + 12 * shape.q_dim * shape.reach(context)
 
 
 def training(shape: Shape, method: Method, dtype: Dtype, context: int, host: Host, layout: Layout) -> float:
@@ -87,7 +87,7 @@ def decode(shape: Shape, dtype: Dtype, context: int, users: float, gpu: Gpu, lay
     )
     layers = WEIGHT_BYTES[dtype] * (shape.parameters - shape.embeddings) * (1 - untouched)
     output = 2 * shape.embedding  # of the embedding itself, a row a token is read
-    caches = users * context * kv_share(shape, layout)
+    caches = users * sequence(shape, context, layout)
     in_16_bits = (output / layout.tensor + caches) / BANDWIDTH_SHARE["bf16"]
     memory = (layers / layout.tensor / BANDWIDTH_SHARE[dtype] + in_16_bits) / (gpu.bandwidth_gbs * 1e9)
     arithmetic = 2 * shape.multiplied * users / (layout.tensor * layout.pipeline * _rate(gpu, dtype))
@@ -96,7 +96,7 @@ def decode(shape: Shape, dtype: Dtype, context: int, users: float, gpu: Gpu, lay
 
 def prefill(shape: Shape, dtype: Dtype, tokens: float, gpu: Gpu, layout: Layout) -> float:
     """Seconds of a replica's time for a prompt: arithmetic, with causal attention, and tensor parallel's traffic."""
-    flops = 2 * shape.multiplied * tokens + 2 * shape.layers * shape.q_dim * tokens**2
+    flops = 2 * shape.multiplied * tokens + 2 * shape.q_dim * shape.reach(tokens) * tokens
     arithmetic = flops / (layout.tensor * layout.pipeline * _rate(gpu, dtype))
     return arithmetic + _all_reduces(shape, tokens, gpu, layout)
 

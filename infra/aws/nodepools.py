@@ -14,7 +14,7 @@ import pulumi
 
 from infra.aws import fabric, nodes
 from infra.catalog import Machine
-from infra.catalog.node_bill import EXPECTED_NODES
+from infra.contracts.labels import EXPECTED_NODES, ZONE_IDS
 from infra.settings.pools import SYSTEM_POOL, GpuPool
 from infra.settings.purchase import ON_DEMAND
 
@@ -157,11 +157,10 @@ def system_pool(machine: Machine, zone_names: Sequence[pulumi.Input[str]], most_
     }
 
 
-def expected(pool: GpuPool) -> dict[str, dict[str, str]]:
-    """The annotation that tells the bill how many nodes people count on, where they said so."""
-    if pool.expected_nodes is None:
-        return {}
-    return {"annotations": {EXPECTED_NODES: f"{pool.expected_nodes:g}"}}
+def priced_as(pool: GpuPool, zones: Sequence[str]) -> dict[str, str]:
+    """What the estimate of costs reads: the IDs of the zones, and how many nodes people count on."""
+    counted = {} if pool.expected_nodes is None else {EXPECTED_NODES: f"{pool.expected_nodes:g}"}
+    return {ZONE_IDS: " ".join(zones), **counted}
 
 
 def _class_ref(name: str) -> dict[str, str]:

@@ -29,6 +29,12 @@ def managed_policy(name: str) -> str:
     return f"arn:aws:iam::aws:policy/{name}"
 
 
+def started_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags of what EC2 starts from a launch template or for Karpenter. The provider's default tags reach the template
+    only, and the stack's budget counts what carries its tag."""
+    return {"project": pulumi.get_project(), "stack": pulumi.get_stack(), **tags}
+
+
 @dataclass(frozen=True)
 class NodeRole:
     """A role for EC2 nodes. Nodes wait for `attachments`, or they start without a right to join."""
@@ -110,9 +116,8 @@ def launch_template(name: str, args: TemplateArgs, opts: pulumi.ResourceOptions)
         if args.reservation
         else None,
         user_data=base64.b64encode(args.user_data.encode()).decode() if args.user_data else None,
-        # The provider's default tags reach the template, not what is started from it.
         tag_specifications=[
-            {"resource_type": kind, "tags": dict(args.tags)} for kind in ("instance", "volume")
+            {"resource_type": kind, "tags": started_tags(args.tags)} for kind in ("instance", "volume")
         ],
         tags=dict(args.tags),
         opts=opts,

@@ -22,7 +22,7 @@ from infra.aws.existing_network import AnyNetwork
 from infra.aws.iam import Account
 from infra.aws.tags import Handling
 from infra.catalog import Choice, Machine, choose_for, kubernetes_versions, machine
-from infra.catalog.node_bill import EXPECTED_NODES
+from infra.contracts.labels import EXPECTED_NODES
 from infra.settings.pools import SYSTEM_POOL, GpuPool, SystemPool
 from infra.settings.purchase import CAPACITY_BLOCK, ON_DEMAND, RESERVED, SPOT
 
@@ -233,7 +233,7 @@ class Pools(pulumi.ComponentResource):
                 ami_alias=self._image.ami_alias,
                 instance_profile=args.instance_profile,
                 disk_key_arn=args.disk_key_arn,
-                tags=args.handling.tags(f"{self._name}-{called}"),
+                tags=nodes.started_tags(args.handling.tags(f"{self._name}-{called}")),
                 disk_gib=disk_gib,
                 together=together,
                 reservation=reservation,
@@ -243,20 +243,20 @@ class Pools(pulumi.ComponentResource):
 
     def _joined_node_pool(self, name: str, pool: GpuPool) -> kubernetes.apiextensions.CustomResource:
         """A pool from zero whose nodes a fabric joins: one machine type, in one zone, under a class of its own."""
-        choice, network = choose_for(self._args.account.region, pool), self._args.network
-        machines, zone = one_zone(choice, network.private_subnets, pool.zone)
+        choice = choose_for(self._args.account.region, pool)
+        machines, zone = one_zone(choice, self._args.network.private_subnets, pool.zone)
         group = self._fabric_group(name, pool)
         together = nodepools.Together(machines[0], self._placement_group(name, pool), group.id)
         node_class = self._node_class(name, pool.name, together, pool.capacity_reservation)
         types = [machines[0].machine_type]
-        return self._made(name, pool, types, [network.zone_names[zone]], node_class, pool.name)
+        return self._made(name, pool, types, [zone], node_class, pool.name)
 
     def _node_pool(
         self, name: str, pool: GpuPool, node_class: pulumi.Resource, class_name: str
     ) -> kubernetes.apiextensions.CustomResource:
         choice = choose_for(self._args.account.region, pool)
         offered = {zone for machine in choice.machines for zone in machine.zones}
-        zones = [zone_name for zone, zone_name in self._args.network.zone_names.items() if zone in offered]
+        zones = [zone for zone in self._args.network.zone_names if zone in offered]
         types = [machine.machine_type for machine in choice.machines]
         return self._made(name, pool, types, zones, node_class, class_name)
 
@@ -265,7 +265,7 @@ class Pools(pulumi.ComponentResource):
         name: str,
         pool: GpuPool,
         types: Sequence[str],
-        zones: Sequence[pulumi.Input[str]],
+        zones: Sequence[str],
         node_class: pulumi.Resource,
         class_name: str,
     ) -> kubernetes.apiextensions.CustomResource:
@@ -273,8 +273,10 @@ class Pools(pulumi.ComponentResource):
             f"{name}-{pool.name}",
             api_version=nodepools.NODE_POOL_API,
             kind="NodePool",
-            metadata={"name": pool.name, **nodepools.expected(pool)},
-            spec=nodepools.node_pool(pool, types, zones, class_name),
+            metadata={"name": pool.name, "annotations": nodepools.priced_as(pool, zones)},
+            spec=nodepools.node_pool(
+                pool, types, [self._args.network.zone_names[zone] for zone in zones], class_name
+            ),
             opts=self._of_karpenter([*self._args.karpenter, node_class]),
         )
 
@@ -298,9 +300,8 @@ def describe(region: str, pools: Sequence[GpuPool]) -> dict[str, interfaces.Pool
 def one_zone(
     choice: Choice, zones: Mapping[str, object], wanted: str | None = None
 ) -> tuple[list[Machine], str]:
-    """Machines that can stand in one group, and its zone among `zones`: the `wanted` one, else the first where the
-    cheapest
-    machine is.
+    """Machines that can stand in one group, and its zone among `zones`: the `wanted` one, else where the cheapest
+    machine costs least.
 
     Only machines with as many EFA interfaces as the cheapest: the launch template lays them out for all.
 
@@ -308,7 +309,7 @@ def one_zone(
         LookupError: none of the zones offers the machine.
     """
     cheapest = choice.machines[0]
-    zone = next((zone for zone in cheapest.zones if zone in zones and wanted in (None, zone)), None)
+    zone = next((zone for zone in choice.zones if zone in zones and wanted in (None, zone)), None)
     if zone is None:
         raise LookupError(
             f"{cheapest.machine_type} is in {', '.join(cheapest.zones)}; the network has {', '.join(zones)}"

@@ -1,4 +1,4 @@
-"""GPU machines, prices and rupees: tables of facts in `data/`, and the lookups on them."""
+"""GPU machines and their prices: tables of facts in `data/`, and the lookups on them."""
 
 from infra.catalog.choose import (
     ANY,
@@ -14,7 +14,6 @@ from infra.catalog.choose import (
 from infra.catalog.kubernetes_versions import KubernetesVersion, kubernetes_versions
 from infra.catalog.machines import MONTH_HOURS, Machine, everywhere, machine, machines, offered_in, stale
 from infra.catalog.offered import check_offered
-from infra.catalog.rupees import rupees
 from infra.catalog.tables import CatalogError
 from infra.settings.errors import nearest
 
@@ -39,6 +38,5 @@ __all__ = [
     "machines",
     "nearest",
     "offered_in",
-    "rupees",
     "stale",
 ]

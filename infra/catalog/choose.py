@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from infra.catalog import risk
-from infra.catalog.machines import Machine, machines, offered_in
+from infra.catalog.gpus import gpus
+from infra.catalog.machines import Machine, Quote, machines, offered_in
 from infra.catalog.tables import CatalogError
 from infra.settings.errors import nearest
 from infra.settings.pools import GpuPool
+from infra.settings.purchase import SPOT
 
 ANY = "any"
 PURCHASES = ("spot", "on-demand")
@@ -21,9 +23,11 @@ FABRICS = ("none", "efa", "rdma", "tcpx")
 class Asked:
     """What a pool asks of the catalogue: one kind of GPU, or any with enough memory; and how many of them in a node.
 
+    `min_gpu_memory_gib` is in the driver's GiB, or a card's nominal size (24, 48, 80), which asks for its class.
     `fabric` is none, efa, rdma or tcpx. `purchase` is one way of buying, or any. `nodes` of a pool with a
     fabric are lost together when one is taken back, and `lost_hours` of work with them. Spot is refused where it saves
-    less than `min_spot_saving` of the on-demand price.
+    less than `min_spot_saving` of the on-demand price. Nodes that must be in `one_zone` are in `zone`, or else in the
+    cheapest; all others may come up in any zone, and are priced at the median.
     """
 
     gpu: str | None = None
@@ -34,6 +38,8 @@ class Asked:
     nodes: int = 1
     lost_hours: float = 1.0
     min_spot_saving: float = 0.1
+    one_zone: bool = False
+    zone: str | None = None
 
     @classmethod
     def by(cls, pool: GpuPool, purchase: str) -> Asked:
@@ -47,6 +53,8 @@ class Asked:
             nodes=pool.most_nodes,
             lost_hours=pool.hours_lost_per_reclaim,
             min_spot_saving=pool.min_spot_saving,
+            one_zone=pool.together,
+            zone=pool.zone,
         )
 
     @property
@@ -66,12 +74,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class Offer:
-    """A machine bought in one way: USD an hour, and an hour's useful work once the risk of spot is paid for."""
+    """A machine bought in one way: USD an hour in the `zones` where it would be, and an hour's useful work once the
+    risk of spot is paid for."""
 
     machine: Machine
     purchase: str
+    quote: Quote
     usd: float
     useful_usd: float
+    zones: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,8 +110,10 @@ class Choice:
 
     @property
     def zones(self) -> tuple[str, ...]:
-        """Zones of the cheapest."""
-        return self.machines[0].zones
+        """Zones of the cheapest machine, by what it costs there."""
+        offered = self.machines[0].zones
+        priced = [zone for zone in self.offers[0].quote.zones if zone in offered]
+        return (*priced, *(zone for zone in offered if zone not in priced))
 
 
 class NoMachineError(CatalogError):
@@ -153,13 +166,32 @@ def _judge(machine: Machine, asked: Asked) -> Iterator[Offer | Rejected]:
         yield Rejected(machine, "", *fault)
         return
     for purchase in asked.purchases:
-        usd = machine.price(purchase)
-        why = _not_bought(machine, purchase, usd, asked)
-        if why or usd is None:
-            yield Rejected(machine, purchase, "purchase", why)
-            continue
-        useful = usd * risk.factor(machine, purchase, asked.together, asked.lost_hours)
-        yield Offer(machine, purchase, usd, useful)
+        yield _bought(machine, purchase, asked)
+
+
+def offer(machine: Machine, purchase: str, asked: Asked) -> Offer | Rejected:
+    """The machine bought in that way, at the price and in the zones of a pool that asks so; or why it does not serve.
+
+    It is what `choose` judges each machine by.
+    """
+    fault = _fault(machine, asked)
+    return Rejected(machine, "", *fault) if fault else _bought(machine, purchase, asked)
+
+
+def _bought(machine: Machine, purchase: str, asked: Asked) -> Offer | Rejected:
+    quote = _quote(machine, purchase, asked)
+    usd = None if quote is None else quote.low if asked.one_zone else quote.usd
+    why = _not_bought(machine, purchase, usd, asked)
+    if why or quote is None or usd is None:
+        return Rejected(machine, purchase, "purchase", why)
+    zones = quote.zones[:1] if asked.one_zone else quote.zones
+    useful = usd * risk.factor(machine, purchase, zones, asked.together, asked.lost_hours)
+    return Offer(machine, purchase, quote, usd, useful, zones)
+
+
+def _quote(machine: Machine, purchase: str, asked: Asked) -> Quote | None:
+    """In the zone that is asked for, if it is there; that it is not is for the settings to say."""
+    return machine.quote(purchase, {asked.zone} & {*machine.zones} if asked.zone else ())
 
 
 def _fault(machine: Machine, asked: Asked) -> tuple[str, str] | None:
@@ -171,8 +203,8 @@ def _fault(machine: Machine, asked: Asked) -> tuple[str, str] | None:
         ("gpu", not machine.gpu, "has no GPU"),
         (
             "min_gpu_memory_gib",
-            machine.gpu_memory_gib < (asked.min_gpu_memory_gib or 0),
-            f"{machine.gpu} has {gib}",
+            not _has_memory(machine, asked.min_gpu_memory_gib or 0),
+            _too_small(machine, asked.min_gpu_memory_gib or 0),
         ),
         ("gpus_per_node", not machine.gpu_count, f"has a fraction of a GPU ({gib})"),
         (
@@ -186,6 +218,20 @@ def _fault(machine: Machine, asked: Asked) -> tuple[str, str] | None:
     return next(((setting, why) for setting, fails, why in faults if fails), None)
 
 
+def _has_memory(machine: Machine, gib: float) -> bool:
+    """A whole GPU by its driver's figure or its class; a fraction by what the cloud gives it."""
+    known = gpus().get(machine.gpu)
+    return known.holds(gib) if known and machine.gpu_count else machine.gpu_memory_gib >= gib
+
+
+def _too_small(machine: Machine, gib: float) -> str:
+    """How much it has; and of a card whose class is large enough, though its driver's figure is not, what takes it."""
+    has, known = f"{machine.gpu} has {machine.gpu_memory_gib:g} GiB", gpus().get(machine.gpu)
+    if known and machine.gpu_count and known.nominal_gb >= gib:
+        return f"{has}, not {gib:g}: {known.memory_gib:g} takes it, or {known.nominal_gb}, its class"
+    return has
+
+
 def _not_bought(machine: Machine, purchase: str, usd: float | None, asked: Asked) -> str:
     """Why it can't, or should not, be bought that way; empty where it can."""
     if purchase == "capacity-block" and not machine.capacity_blocks:
@@ -193,11 +239,15 @@ def _not_bought(machine: Machine, purchase: str, usd: float | None, asked: Asked
     if not machine.sold_as(purchase):
         return f"is sold as {' or '.join(machine.ways)} only"
     if usd is None:
-        return f"no {purchase} price is known"
-    saving = machine.spot_saving
-    if purchase == "spot" and saving is not None and saving < asked.min_spot_saving:
-        return f"spot saves {saving:.0%}, less than {asked.min_spot_saving:.0%}"
+        return _no_price(purchase)
+    on_demand = machine.on_demand_usd
+    if purchase == SPOT and on_demand is not None and 1 - usd / on_demand < asked.min_spot_saving:
+        return f"spot saves {1 - usd / on_demand:.0%}, less than {asked.min_spot_saving:.0%}"
     return ""
+
+
+def _no_price(purchase: str) -> str:
+    return f"no {purchase} price is known"
 
 
 _ORDER = ("gpu", "min_gpu_memory_gib", "gpus_per_node", "fabric", "zones", "purchase")
@@ -230,6 +280,10 @@ def _refusal(regions: Sequence[str], asked: Asked, rejected: Sequence[Rejected])
             allowed = "; ".join(dict.fromkeys(f"{one.machine.machine_type} {one.why}" for one in last))
             return NoMachineError(failed, asked.fabric, allowed, _with_fabric(regions, asked))
     allowed = "; ".join(dict.fromkeys(f"{one.machine.machine_type}: {one.why}" for one in last))
+    if all(one.why == _no_price(one.purchase) for one in last):
+        names = ", ".join(dict.fromkeys(one.machine.machine_type for one in last))
+        ways = " or ".join(asked.purchases)
+        allowed = f"what has a price: no {ways} price is known of {names} in {here}"
     return NoMachineError(failed, asked.purchase, allowed, _bought_otherwise(asked, last))
 
 

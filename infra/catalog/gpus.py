@@ -15,13 +15,15 @@ from infra.settings.errors import nearest
 class Gpu(Row):
     """One kind of GPU, named as in the machine catalogue; `where` is desk for cards that no cloud in India rents out.
 
-    `memory_gib` is what the driver reports, not what the box says. Rates are dense (NVIDIA prints sparse ones, twice as
+    `memory_gib` is what the driver reports, and what memory is counted by; `nominal_gb` is what NVIDIA's data sheet
+    says, and the name of the card's class. Rates are dense (NVIDIA prints sparse ones, twice as
     high): `bf16_tflops` accumulates in fp32, and is that of `half`, the 16-bit type that the card has. `link` joins the
     GPUs of one machine; `link_gbs` is GB/s in one direction.
     """
 
     name: str = Field(min_length=1)
     where: Literal["cloud", "desk"]
+    nominal_gb: int = Field(gt=0)
     memory_gib: float = Field(gt=0)
     half: Literal["bf16", "fp16"]
     bandwidth_gbs: float = Field(gt=0)
@@ -30,6 +32,13 @@ class Gpu(Row):
     link: Literal["PCIe", "NVLink", "NVSwitch"]
     link_gbs: float = Field(gt=0)
     basis: Literal["observed", "derived"]
+
+    def holds(self, gib: float) -> bool:
+        """Whether it has so much memory: by its driver, or by its class where `gib` is the nominal size of a card.
+
+        24 asks for a 24 GB card, whose driver reports 22.5 GiB; 23 is nobody's nominal size, and means 23 GiB.
+        """
+        return self.memory_gib >= gib or (gib in nominal_sizes() and self.nominal_gb >= gib)
 
 
 def gpu(name: str) -> Gpu:
@@ -48,3 +57,19 @@ def gpu(name: str) -> Gpu:
 def gpus() -> Mapping[str, Gpu]:
     """Every GPU by name, in the order of the table."""
     return {found.name: found for found in read(DATA / "gpus.csv", Gpu)}
+
+
+@cache
+def nominal_sizes() -> frozenset[int]:
+    """The sizes in GB by which cards are sold: 16, 24, 40, 48, 80, …"""
+    return frozenset(found.nominal_gb for found in gpus().values())
+
+
+def memory_of(name: str, count: int, reported_gib: float) -> float:
+    """GiB of one GPU of a machine: the driver's figure for a whole GPU, one and the same on every cloud.
+
+    Clouds print the driver's figure, the nominal size, or one after the other. What the cloud reports counts only for a
+    fraction of a GPU (`count` 0), and for a kind that `gpus.csv` lacks.
+    """
+    known = gpus().get(name)
+    return known.memory_gib if known and count else reported_gib

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import TypeVar
 
 from infra import geography
+from infra.catalog import exchange_rate
+from infra.catalog.gpus import memory_of
 from infra.catalog.tables import (
     DATA,
     CatalogError,
     InterruptionRow,
     MachineRow,
     OfferingRow,
+    PlacementRow,
     PriceRow,
     WaysRow,
     read,
 )
 from infra.settings.errors import nearest
+from infra.settings.purchase import ON_DEMAND, RESERVED, SPOT
 
 MONTH_HOURS = 730  # what clouds bill as a month: 365 days × 24 h ÷ 12
 STALE_DAYS = 90
+AT_MOST = "at-most"
+
+Z = TypeVar("Z", PriceRow, PlacementRow)
 
 
 @dataclass(frozen=True)
 class Price:
-    """USD an hour, Linux, without tax. `basis` says how it was had: observed, derived or derived-weak."""
+    """USD an hour, Linux, without tax, bought one way in one zone, or in all of the region where `zone` is empty.
 
+    `basis` says how it was had (see data/SOURCES.md); `at-most`: another way's price, which this one does not exceed.
+    """
+
+    purchase: str
+    zone: str
     usd: float
     basis: str
     as_of: date
@@ -35,15 +50,40 @@ class Price:
 
 
 @dataclass(frozen=True)
+class Quote:
+    """A machine bought one way over some zones, USD an hour.
+
+    `usd` is the median of the zones, and what to count on where a node may come up in any of them; `low` and `high` are
+    the cheapest and the dearest zone. `prices` has a price for each zone, the cheapest first; one without a zone where
+    zones are not told apart.
+    """
+
+    usd: float
+    low: float
+    high: float
+    prices: tuple[Price, ...]
+
+    @property
+    def cheapest(self) -> Price:
+        return self.prices[0]
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The zones with a price, the cheapest first."""
+        return tuple(price.zone for price in self.prices if price.zone)
+
+
+@dataclass(frozen=True)
 class Machine:
     """One machine type in one region.
 
     `gpu` is the GPU's short name, "" for a CPU machine; `gpu_count` 0 beside a name is a fraction of that GPU
-    (`gpu_fraction`). `gpu_link` joins the GPUs of one machine. `fabrics` are the fast networks that it can have: efa,
-    rdma (memory to memory, past the CPU), tcpx; `extra_networks` are those that Google's need beside the first.
-    `capacity_blocks`: AWS sells it by the block, reserved for days. `ways` are the only ways in which it is sold, empty
-    where it is sold in all. `zones` are zone IDs, none where they were not found. Prices are None where no figure was
-    found."""
+    (`gpu_fraction`). `gpu_memory_gib` is what the driver reports of one GPU, or of the fraction. `gpu_link` joins the
+    GPUs of one machine. `fabrics` are the fast networks that it can have: efa, rdma (memory to memory, past the CPU),
+    tcpx; `extra_networks` are those that Google's need beside the first. `capacity_blocks`: AWS sells it by the block,
+    reserved for days. `ways` are the only ways in which it is sold, empty
+    where it is sold in all. `zones` are zone IDs, none where they were not found. `prices` are those that were found.
+    """
 
     cloud: geography.Cloud
     region: str
@@ -64,36 +104,54 @@ class Machine:
     capacity_blocks: bool
     ways: tuple[str, ...]
     zones: tuple[str, ...]
-    on_demand: Price | None
-    spot: Price | None
-    interruption_band: str
+    prices: tuple[Price, ...]
+    interruption: InterruptionRow | None
+    placement: tuple[PlacementRow, ...]
     as_of: date
     source: str
 
     @property
     def on_demand_usd(self) -> float | None:
-        return self.on_demand.usd if self.on_demand else None
-
-    @property
-    def spot_usd(self) -> float | None:
-        return self.spot.usd if self.spot else None
+        return self.price(ON_DEMAND)
 
     def sold_as(self, purchase: str) -> bool:
         """Whether it can be bought in this way."""
         return not self.ways or purchase in self.ways
 
-    def price(self, purchase: str) -> float | None:
-        """USD an hour when bought as `spot`, or on demand. No figure was found for the other ways, none of which costs
-        more than on demand: a block is priced when it is bought, flex-start is said to be up to 53 % cheaper (GKE
-        documentation, "flex-start", 2026-11-24), and a reservation is paid for whether it is used or not."""
-        return self.spot_usd if purchase == "spot" else self.on_demand_usd
+    def price(self, purchase: str, zones: Collection[str] = ()) -> float | None:
+        """USD an hour over `zones`, or all that offer it: the median where they differ."""
+        quote = self.quote(purchase, zones)
+        return quote.usd if quote else None
 
-    @property
-    def spot_saving(self) -> float | None:
-        """The share of the on-demand price that spot saves; None where one of the two is not known."""
-        if self.spot is None or self.on_demand is None:
+    def quote(self, purchase: str, zones: Collection[str] = ()) -> Quote | None:
+        """What it costs over `zones`, or all that offer it; None where no figure was found.
+
+        A reservation is paid as on demand. A block is priced when it is bought, and flex-start is said to be up to 53 %
+        cheaper (GKE documentation, "flex-start", 2026-11-24): without a figure of their own they cost at most what on
+        demand does.
+        """
+        found = self._prices(purchase)
+        in_zones = [price for price in found if price.zone and (not zones or price.zone in zones)]
+        if not in_zones:
+            # Told for the whole region. Of spot on AWS that is the lowest zone, without a word which.
+            in_zones = [price for price in found if not price.zone and not any(other.zone for other in found)]
+        if not in_zones:
             return None
-        return 1 - self.spot.usd / self.on_demand.usd
+        figures = sorted(price.usd for price in in_zones)
+        order = tuple(sorted(in_zones, key=lambda price: (price.usd, price.zone)))
+        return Quote(median(figures), figures[0], figures[-1], order)
+
+    def _prices(self, purchase: str) -> list[Price]:
+        found = [price for price in self.prices if price.purchase == purchase]
+        if found or purchase in (SPOT, ON_DEMAND):
+            return found
+        basis = {} if purchase == RESERVED else {"basis": AT_MOST}
+        return [replace(price, **basis) for price in self.prices if price.purchase == ON_DEMAND]
+
+    def spot_saving(self, zones: Collection[str] = ()) -> float | None:
+        """The share of the on-demand price that spot saves over `zones`; None where one of the two is not known."""
+        spot, on_demand = self.price(SPOT, zones), self.on_demand_usd
+        return None if spot is None or on_demand is None else 1 - spot / on_demand
 
 
 def machines(region: str) -> tuple[Machine, ...]:
@@ -135,32 +193,50 @@ def offered_in(gpu: str, gpus_per_node: int | None = None) -> Mapping[str, tuple
 
 
 def stale(today: date) -> str | None:
-    """A sentence about prices older than 90 days, with their age, or None."""
-    prices = [price for found in everywhere() for price in (found.on_demand, found.spot) if price]
-    oldest = min(price.as_of for price in prices)
-    old = sum((today - price.as_of).days > STALE_DAYS for price in prices)
+    """A sentence about prices, interruption bands, placement scores and a rate of the dollar that are older than 90
+    days, or None."""
+    every = everywhere()
+    days = {
+        "prices": [price.as_of for found in every for price in found.prices],
+        "interruption bands": [found.interruption.as_of for found in every if found.interruption],
+        "placement scores": [row.as_of for found in every for row in found.placement],
+    }
+    clauses = [_old(what, as_of, today) for what, as_of in days.items()]
+    told = [clause for clause in (*clauses, exchange_rate.stale(today)) if clause]
+    if not told:
+        return None
+    return (
+        f"{'; '.join(told)}: `make catalog` refreshes what the clouds, with your logins, or public feeds tell"
+    )
+
+
+def _old(what: str, days: Sequence[date], today: date) -> str | None:
+    old = [day for day in days if (today - day).days > STALE_DAYS]
     if not old:
         return None
-    age = (today - oldest).days
+    verb = "is" if len(old) == 1 else "are"
     return (
-        f"{old} of {len(prices)} prices are older than {STALE_DAYS} days (the oldest {age}, of {oldest}): "
-        "`make catalog` refreshes them from the clouds where you have credentials"
+        f"{len(old)} of {len(days)} {what} {verb} older than {STALE_DAYS} days "
+        f"(the oldest {(today - min(old)).days}, of {min(old)})"
     )
 
 
 @cache
 def _by_region() -> Mapping[str, tuple[Machine, ...]]:
     types = {row.machine_type: row for row in read(DATA / "machines.csv", MachineRow)}
-    prices = {
-        (row.region, row.machine_type, row.purchase): Price(row.usd_hour, row.basis, row.as_of, row.source)
-        for row in read(DATA / "prices.csv", PriceRow)
-    }
-    bands = {
-        (row.region, row.machine_type): row.band for row in read(DATA / "interruptions.csv", InterruptionRow)
-    }
+    offerings = read(DATA / "offerings.csv", OfferingRow)
+    zones = {(row.region, row.machine_type): row.zones for row in offerings}
+    prices: dict[tuple[str, str], list[Price]] = {}
+    for row in _in_zones(DATA / "prices.csv", PriceRow, zones):
+        price = Price(row.purchase, row.zone, row.usd_hour, row.basis, row.as_of, row.source)
+        prices.setdefault((row.region, row.machine_type), []).append(price)
+    bands = {(row.region, row.machine_type): row for row in read(DATA / "interruptions.csv", InterruptionRow)}
+    placement: dict[tuple[str, str], list[PlacementRow]] = {}
+    for row in _in_zones(DATA / "placement.csv", PlacementRow, zones):
+        placement.setdefault((row.region, row.machine_type), []).append(row)
     ways = {row.machine_type: row.ways for row in read(DATA / "sold_only_as.csv", WaysRow)}
     found: dict[str, list[Machine]] = {region: [] for region in geography.REGIONS}
-    for offering in read(DATA / "offerings.csv", OfferingRow):
+    for offering in offerings:
         if offering.machine_type not in types:
             raise CatalogError(f"offerings.csv: {offering.machine_type} has no row in machines.csv")
         at = (offering.region, offering.machine_type)
@@ -168,29 +244,44 @@ def _by_region() -> Mapping[str, tuple[Machine, ...]]:
             types[offering.machine_type],
             offering,
             ways.get(offering.machine_type, ()),
-            prices.get((*at, "on-demand")),
-            prices.get((*at, "spot")),
-            bands.get(at, ""),
+            tuple(prices.get(at, ())),
+            bands.get(at),
+            tuple(placement.get(at, ())),
         )
         found[geography.region(offering.region).name].append(made)
     return {region: tuple(offered) for region, offered in found.items()}
+
+
+def _in_zones(path: Path, kind: type[Z], zones: Mapping[tuple[str, str], tuple[str, ...]]) -> list[Z]:
+    """The rows of a table, each of a zone that offers its machine type, or of all of a region."""
+    rows = read(path, kind)
+    for number, row in enumerate(rows, 2):
+        there = zones.get((row.region, row.machine_type), ())
+        if row.zone and row.zone not in there:
+            near = nearest(row.zone, there)
+            raise CatalogError(
+                f"{path.name}:{number}: zone is {row.zone!r}: {row.machine_type} is offered in {row.region} in "
+                f"{', '.join(there) or 'no zone'}{f'; the nearest is {near}' if near else ''}"
+            )
+    return rows
 
 
 def _machine(
     kind: MachineRow,
     offering: OfferingRow,
     ways: tuple[str, ...],
-    on_demand: Price | None,
-    spot: Price | None,
-    band: str,
+    prices: tuple[Price, ...],
+    band: InterruptionRow | None,
+    placement: tuple[PlacementRow, ...],
 ) -> Machine:
     facts = kind.model_dump()
+    facts["gpu_memory_gib"] = memory_of(kind.gpu, kind.gpu_count, kind.gpu_memory_gib)
     return Machine(
         **facts,
         region=offering.region,
         ways=ways,
         zones=offering.zones,
-        on_demand=on_demand,
-        spot=spot,
-        interruption_band=band,
+        prices=prices,
+        interruption=band,
+        placement=placement,
     )

@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 DATA = Path(__file__).parent / "data"
 
-Purchase = Literal["spot", "on-demand"]
-Basis = Literal["observed", "derived", "derived-weak", "unverified"]
+Purchase = Literal["spot", "on-demand", "capacity-block", "flex-start"]
+Basis = Literal["observed", "lowest-zone", "derived", "derived-weak", "unverified", "not-observed"]
 Band = Literal["<5%", "5-10%", "10-15%", "15-20%", ">20%"]
 
 
@@ -67,12 +67,15 @@ class OfferingRow(Row):
 
 
 class PriceRow(Row):
-    """Dollars an hour for one way of buying; `basis` says how the figure was had (see SOURCES.md)."""
+    """Dollars an hour for one way of buying, in one zone or, without a `zone`, in all of the region.
+
+    `basis` says how the figure was had (see SOURCES.md)."""
 
     region: str
     machine_type: str
     purchase: Purchase
-    usd_hour: float = Field(gt=0)
+    zone: str = ""
+    usd_hour: float = Field(gt=0, allow_inf_nan=False)
     basis: Basis
 
 
@@ -89,6 +92,15 @@ class InterruptionRow(Row):
     region: str
     machine_type: str
     band: Band
+
+
+class PlacementRow(Row):
+    """EC2's spot placement score of one machine in a zone: 10 is likely to be had, 1 is not."""
+
+    region: str
+    machine_type: str
+    zone: str
+    score: int = Field(ge=1, le=10)
 
 
 R = TypeVar("R", bound=Row)

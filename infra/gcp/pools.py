@@ -17,8 +17,8 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
 from infra import interfaces
-from infra.catalog import Machine, choose_for
-from infra.catalog.node_bill import EXPECTED_LABEL
+from infra.catalog import Choice, Machine, choose_for
+from infra.contracts.labels import EXPECTED_NODES_GKE
 from infra.gcp import compute_class, nodes, tags
 from infra.gcp.cluster import Cluster
 from infra.gcp.fabric import Fabric, FabricArgs
@@ -66,8 +66,9 @@ class Pools(pulumi.ComponentResource):
         self.register_outputs({"pools": [pool.name for pool in args.pools]})
 
     def _pool(self, name: str, pool: GooglePool) -> list[pulumi.Resource]:
-        machine = choose_for(self._args.project.region, pool).machines[0]
-        zones = [one_zone(machine, pool.zone)] if pool.together else list(machine.zones)
+        choice = choose_for(self._args.project.region, pool)
+        machine = choice.machines[0]
+        zones = [one_zone(choice, pool.zone)] if pool.together else list(machine.zones)
         fabric = self._fabric(name, pool, zones[0]) if pool.fabric != "none" else None
         made = [self._node_pool(name, pool, way, machine, zones, fabric) for way in pool.purchase]
         choice = [self._compute_class(name, pool, made)] if pool.chained else []
@@ -179,15 +180,16 @@ def describe(region: str, version: str, pools: Sequence[GooglePool]) -> dict[str
     }
 
 
-def one_zone(machine: Machine, wanted: str | None = None) -> str:
-    """The zone of nodes that stand together: the `wanted` one, else the first that offers the machine.
+def one_zone(choice: Choice, wanted: str | None = None) -> str:
+    """The zone of nodes that stand together: the `wanted` one, else where the machine costs least.
 
     Raises:
         LookupError: the wanted zone does not offer it.
     """
     if wanted is None:
-        return machine.zones[0]
-    if wanted not in machine.zones:
+        return choice.zones[0]
+    if wanted not in choice.zones:
+        machine = choice.machines[0]
         raise LookupError(f"{machine.machine_type} is in {', '.join(machine.zones)}, not in {wanted}")
     return wanted
 
@@ -203,10 +205,10 @@ def _growth(pool: GooglePool) -> gcp.container.NodePoolAutoscalingArgsDict:
 def _expected(pool: GooglePool, way: Way) -> dict[str, str]:
     """The label that tells the bill how many nodes to count on: of a chain, all on its first way."""
     if way != pool.purchase[0]:
-        return {EXPECTED_LABEL: "0"}
+        return {EXPECTED_NODES_GKE: "0"}
     if pool.expected_nodes is None:
         return {}
-    return {EXPECTED_LABEL: f"{pool.expected_nodes:g}".replace(".", "-")}  # no dots in a label
+    return {EXPECTED_NODES_GKE: f"{pool.expected_nodes:g}".replace(".", "-")}  # no dots in a label
 
 
 def _networks(fabric: Fabric | None) -> gcp.container.NodePoolNetworkConfigArgsDict:

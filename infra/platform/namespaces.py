@@ -51,6 +51,7 @@ NAMESPACES = (
     NamespaceSpec("gpu-operator", "privileged", cloud="aws"),
     NamespaceSpec("keda", "restricted"),
     NamespaceSpec("kueue-system", "restricted"),
+    NamespaceSpec("opencost", "restricted"),
 )
 
 

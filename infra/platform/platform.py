@@ -8,7 +8,7 @@ from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.helm.v3 import Release
 
 from infra.interfaces import GpuCluster
-from infra.platform import values
+from infra.platform import opencost, values
 from infra.platform.charts import charts, install
 from infra.platform.images import from_mirrors
 from infra.platform.managed_prometheus import create_collection
@@ -32,6 +32,7 @@ class PlatformArgs:
     https_cidrs: what workloads may reach on port 443, the VPC and the object store's ranges.
     site_pod_cidrs: pod networks of nodes on premises; store: the networks and the port of an object store there.
     alert_receivers: where Alertmanager sends, by its own name of their kind (`sns_configs`); without any there is none.
+    prices: what its nodes cost, for OpenCost.
     disk: of the volumes that metrics are kept on; None keeps them on their node.
     registries: where images are pulled from instead, by the registry that their charts name (`quay.io`).
     interruption_queue: name of the queue that carries spot notices to Karpenter; AWS only.
@@ -47,6 +48,7 @@ class PlatformArgs:
     site_pod_cidrs: Sequence[str] = ()
     store: tuple[Sequence[str], int] | None = None
     alert_receivers: values.Receivers = field(default_factory=dict)
+    prices: Sequence[opencost.Price] = ()
     disk: Disk | None = None
     registries: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     interruption_queue: pulumi.Input[str] = ""
@@ -119,7 +121,7 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
     and so follows the chart that defines them. GKE's own exporter of GPUs knows neither XIDs nor memory errors."""
     table = charts()
 
-    def release(name: str, chart_values: values.Values, *after: Release) -> Release:
+    def release(name: str, chart_values: values.Values, *after: pulumi.Resource) -> Release:
         return install(table[name], from_mirrors(name, chart_values, args.registries), opts, after)
 
     cloud = args.cluster.cloud
@@ -140,6 +142,8 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
         releases["gpu-operator"] = release("gpu-operator", values.gpu_operator(), prometheus)
     else:
         releases["dcgm-exporter"] = release("dcgm-exporter", values.dcgm_exporter(), prometheus)
+    sheet = opencost.create_prices(cloud, args.prices, opts)
+    releases["opencost"] = release("opencost", opencost.values(args.cluster.name), prometheus, sheet)
     releases["keda"] = release("keda", values.keda(), prometheus)
     releases["kueue"] = release("kueue", values.kueue(cloud), prometheus)
     if args.site_pod_cidrs:

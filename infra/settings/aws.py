@@ -27,6 +27,8 @@ from infra.settings.types import (
     VpcId,
 )
 
+MOST_BUDGET_ADDRESSES = 10  # AWS Budgets mails a notification to no more (AWS Budgets quotas)
+
 
 class ExistingNetwork(Model):
     """A VPC that somebody else keeps, instead of one made here, and its subnets, one a zone: those of the nodes, and
@@ -146,6 +148,15 @@ class Audit(Model):
 
     guardduty: bool = True
     alert_emails: list[Email] = []
+
+    @field_validator("alert_emails")
+    @classmethod
+    def _a_budget_mails_ten(cls, emails: list[str]) -> list[str]:
+        if len(emails) > MOST_BUDGET_ADDRESSES:
+            raise refuse(
+                f"at most {MOST_BUDGET_ADDRESSES} addresses, as AWS Budgets mails no more: the address of a group"
+            )
+        return emails
 
 
 class Replica(Model):

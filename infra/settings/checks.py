@@ -177,4 +177,29 @@ def _in_a_registry(image: str) -> str:
     return f"{OWN_REGISTRY}/{image if slash else f'{OWN_REPOSITORY}/{image}'}"
 
 
-CHECKS = (_pools_are_told_apart, _networks_are_apart, _workloads_fit_their_pools, _images_can_be_pulled)
+def _credits_pay_something(parts: Parts) -> list[Problem]:
+    """A credit is for one cloud, and one that had ended when the rate was written was never in that month.
+
+    Whether it ends between that day and today is no matter of the settings: a stack that came up comes up tomorrow.
+    """
+    clouds = [cloud.cloud for cloud in parts.clouds]
+    problems = []
+    for path, credit in parts.credits.items():
+        if credit.cloud is None and len(clouds) > 1:
+            problems.append(Problem(f"{path}.cloud", NOTHING, f"whose bills it pays: {' or '.join(clouds)}"))
+        if credit.cloud and clouds and credit.cloud not in clouds:
+            allowed = f"a cloud of the stack: {' or '.join(clouds)}"
+            problems.append(Problem(f"{path}.cloud", credit.cloud, allowed, clouds[0]))
+        if parts.rate_of and credit.until < parts.rate_of:
+            allowed = f"{parts.rate_of} (currency.asOf) or later: this credit had ended; take it out"
+            problems.append(Problem(f"{path}.until", str(credit.until), allowed))
+    return problems
+
+
+CHECKS = (
+    _pools_are_told_apart,
+    _networks_are_apart,
+    _workloads_fit_their_pools,
+    _images_can_be_pulled,
+    _credits_pay_something,
+)

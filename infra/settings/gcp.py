@@ -11,6 +11,7 @@ from infra.settings.pools import GooglePool, GoogleSystemPool
 from infra.settings.types import (
     Email,
     Folder,
+    GoogleBillingAccount,
     GoogleDeployer,
     GoogleNetworkName,
     GoogleProject,
@@ -24,6 +25,7 @@ from infra.settings.types import (
     ReachingCidr,
 )
 
+MOST_BUDGET_CHANNELS = 5  # Cloud Billing Budget API, NotificationsRule
 GOOGLE_LOG_DAYS = 3650  # the longest that Cloud Logging keeps a bucket's entries
 
 
@@ -135,9 +137,11 @@ class Org(Model):
 
 
 class Gcp(Model):
-    """The platform on Google Cloud, in one Indian region of a project that exists."""
+    """The platform on Google Cloud, in one Indian region of a project that exists. `billing_account` pays for that
+    project, in rupees; without it Google has no budget of the stack."""
 
     project: GoogleProject
+    billing_account: GoogleBillingAccount | None = None
     region: GoogleRegion
     network: GoogleNetwork = GoogleNetwork()
     registries: GoogleRegistries = GoogleRegistries()
@@ -147,6 +151,16 @@ class Gcp(Model):
     lake: GoogleLake = GoogleLake()
     org: Org | None = None
     protect_data: bool = True
+
+    @field_validator("audit")
+    @classmethod
+    def _a_budget_has_five_channels(cls, audit: GoogleAudit, info: ValidationInfo) -> GoogleAudit:
+        if info.data.get("billing_account") and len(audit.alert_emails) > MOST_BUDGET_CHANNELS:
+            raise refuse(
+                f"at most {MOST_BUDGET_CHANNELS} alertEmails beside billingAccount, as a budget of Google's tells no "
+                "more: the address of a group"
+            )
+        return audit
 
     @field_validator("network")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -14,6 +15,7 @@ from infra.settings.errors import Problem
 from infra.settings.gcp import GoogleCluster, GoogleClusterAccess, GoogleNetwork
 from infra.settings.on_premises import SitePool
 from infra.settings.pools import AwsPool, GooglePool, GoogleSystemPool, GpuPool, SystemPool
+from infra.settings.stack import Credit, Currency
 from infra.settings.types import SiteCidr, SitePodsCidr
 from infra.settings.workloads import Proof, Serving, Training
 
@@ -59,7 +61,8 @@ class Parts:
     """The parts of a configuration that are right on their own.
 
     Checks between parts run on these, so that one wrong setting does not hide another. `pool_names` holds every name
-    that was written, of wrong pools too; `environment` is as it was written.
+    that was written, of wrong pools too; `environment` is as it was written. `credits` are by their path; `rate_of` is
+    the day of the dollar's rate.
     """
 
     clouds: tuple[CloudParts, ...]
@@ -69,6 +72,8 @@ class Parts:
     proof: Proof | None
     site: SiteParts = SiteParts()
     environment: str | None = None
+    credits: Mapping[str, Credit] = field(default_factory=dict)
+    rate_of: date | None = None
 
     @property
     def pools(self) -> dict[str, GpuPool | SitePool]:
@@ -94,7 +99,14 @@ def parts_of(values: Mapping[str, Any]) -> Parts:
         site=_site_parts(site),
         environment=text if isinstance(text := values.get("environment"), str) else None,
         proof=_read(Proof, workloads.get("proof")),
+        credits=_credits(_mapping(values.get("budget"))),
+        rate_of=rate.as_of if (rate := _read(Currency, values.get("currency"))) else None,
     )
+
+
+def _credits(budget: Mapping[str, Any]) -> Mapping[str, Credit]:
+    read = {f"budget.credits[{i}]": _read(Credit, one) for i, one in enumerate(_list(budget.get("credits")))}
+    return {path: credit for path, credit in read.items() if credit}
 
 
 def _cloud_parts(cloud: Cloud, given: Mapping[str, Any]) -> CloudParts:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from infra.geography import Cloud
 from infra.settings.aws import Aws
 from infra.settings.errors import refuse
 from infra.settings.gcp import Gcp
@@ -19,14 +20,33 @@ PERSONAL_CLASSES = ("personal", "sensitive", "payment")
 # DPDP Rules 2025, rule 8(3): personal data, and the logs of its processing, are kept for at least a year.
 PERSONAL_RETENTION_DAYS = 365
 LONGEST_DAYS = 36500  # a century: more is a slip, and lifecycle rules take no more than 32 bits
+EVEN_PERCENT = 50
 DataClass = Literal["personal", "sensitive", "payment", "internal", "public"]
 Environment = Literal["local", "dev", "prod"]
 
 
+class Credit(Model):
+    """A start-up's credit: rupees that one cloud takes off its bills up to a day, that day too.
+
+    `source` says who gave it (AWS Activate, Google for Startups). `cloud` is whose bills it pays, of a stack on both.
+    """
+
+    inr: int = Field(gt=0, le=10**12)
+    until: date
+    source: str = Field(min_length=1)
+    cloud: Cloud | None = None
+
+
 class Budget(Model):
-    """What the stack may cost a month, in rupees without tax."""
+    """What the stack may cost a month, in rupees without tax.
+
+    `aws_percent` is the share of AWS where the stack is on Google too, half unless given: each cloud has a budget of
+    its own, for neither sees what the other is paid. `credits` pay for some of it, while they last.
+    """
 
     monthly_inr: int = Field(gt=0, le=10**12)
+    aws_percent: int | None = Field(default=None, ge=1, le=99)
+    credits: tuple[Credit, ...] = ()
 
 
 class Currency(Model):
@@ -40,7 +60,10 @@ class Currency(Model):
 class Usage(Model):
     """What a month is assumed to carry, for the price: GiB stored and moved, millions of requests and events.
 
-    Nothing enforces it. `lake_gib` is all that the lake holds; `log_gib` what is written to logs in a month.
+    Nothing enforces it. `lake_gib` is all that the lake holds, `lake_written_gib` what is written to it in a month,
+    `checkpoint_gib_per_day` what of its checkpoints is overwritten or deleted in a day; `log_gib` what is written to
+    logs in a month. `guardduty_flow_gib` are flow logs and DNS queries that GuardDuty reads, without those of nodes
+    that have its agent; `malware_scan_gib` the disks that it scans after a finding.
     """
 
     lake_gib: float = Field(default=2000, ge=0)
@@ -50,6 +73,13 @@ class Usage(Model):
     endpoint_gib: float = Field(default=200, ge=0)
     internet_gib: float = Field(default=50, ge=0)
     audit_events_millions: float = Field(default=20, ge=0)
+    management_events_millions: float = Field(default=2, ge=0)
+    guardduty_flow_gib: float = Field(default=25, ge=0)
+    malware_scan_gib: float = Field(default=0, ge=0)
+    kms_requests_millions: float = Field(default=0.6, ge=0)
+    lake_written_gib: float = Field(default=200, ge=0)
+    checkpoint_gib_per_day: float = Field(default=20, ge=0)
+    prometheus_samples_millions: float = Field(default=900, ge=0)
 
 
 class Settings(Model):
@@ -67,6 +97,14 @@ class Settings(Model):
     aws: Aws | None = Field(default=None, validate_default=True)
     on_premises: OnPremises | None = None
     workloads: Workloads = Workloads()
+
+    def monthly_inr(self, cloud: Cloud) -> int:
+        """Rupees of the month's budget for one of the stack's clouds."""
+        total = self.budget.monthly_inr
+        if self.aws is None or self.gcp is None:
+            return total
+        of_aws = total * (self.budget.aws_percent or EVEN_PERCENT) // 100
+        return of_aws if cloud == "aws" else total - of_aws
 
     @field_validator("retention_days")
     @classmethod

@@ -193,6 +193,16 @@ def _google_project(name: str) -> str:
     )
 
 
+def _billing_account(name: str) -> str:
+    if re.fullmatch(r"[0-9A-F]{6}(-[0-9A-F]{6}){2}", name):
+        return name
+    digits = re.sub(r"[^0-9A-F]", "", name.upper().removeprefix("BILLINGACCOUNTS/"))
+    near = "-".join(digits[i : i + 6] for i in (0, 6, 12)) if len(digits) == 18 else None
+    raise refuse(
+        "a billing account's id, as `gcloud billing accounts list` shows it: 01A2B3-4C5D6E-7F8091", near=near
+    )
+
+
 def _folder(name: str) -> str:
     if re.fullmatch(r"folders/\d+", name):
         return name
@@ -301,6 +311,7 @@ Certificates = Annotated[str, AfterValidator(_certificates)]
 StoreEndpoint = Annotated[str, AfterValidator(_store_endpoint)]
 LogRetentionDays = Annotated[int, AfterValidator(_log_retention)]
 IamMember = Annotated[str, AfterValidator(_iam_member)]
+GoogleBillingAccount = Annotated[str, AfterValidator(_billing_account)]
 GoogleProject = Annotated[str, AfterValidator(_google_project)]
 Folder = Annotated[str, AfterValidator(_folder)]
 PullSecretArn = Annotated[str, AfterValidator(_pull_secret)]

@@ -13,6 +13,7 @@ from infra.aws import current_cluster, hybrid, pools, tags
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
 from infra.aws.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.aws.audit import Audit, AuditArgs
+from infra.aws.budget import SpendBudget, SpendBudgetArgs
 from infra.aws.cluster import Cluster, ClusterArgs, Reach
 from infra.aws.deployer import Deployer, administrators, caller
 from infra.aws.endpoints import ENDPOINTS, GUARDDUTY
@@ -30,6 +31,7 @@ from infra.aws.replica import Replica, ReplicaArgs
 from infra.aws.site_link import SiteLink, SiteLinkArgs
 from infra.aws.tags import Handling
 from infra.catalog import choose_for
+from infra.platform.opencost import Price, price_sheet
 from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings import Settings
@@ -83,6 +85,7 @@ def site(settings: Settings, cloud: Aws) -> Site:
 
     base = _foundation(name, settings, cloud, provider)
     topic_arn = _audit(base).topic_arn
+    _spend_budget(base)
     network = _network(base, existing)
     host = _jump_host(base, network)
     link = _link(base, network)
@@ -134,6 +137,14 @@ def _audit(base: Foundation) -> Audit:
         base.replica.lake if base.replica else None,
     )
     return Audit("audit", args, base.opts)
+
+
+def _spend_budget(base: Foundation) -> None:
+    """The month's budget on the account, where there is somebody to tell."""
+    if emails := base.cloud.audit.alert_emails:
+        monthly_inr = base.settings.monthly_inr("aws")
+        args = SpendBudgetArgs(base.name, pulumi.get_stack(), monthly_inr, base.settings.currency, emails)
+        SpendBudget("spend-budget", args, base.opts)
 
 
 def _cluster(
@@ -330,12 +341,18 @@ def _platform(
         store=on_premises.store_reach if on_premises else None,
         interruption_queue=karpenter.queue_name,
         alert_receivers=sender.receivers,
+        prices=_prices(base),
         disk=_disk(base),
         registries=registry.mirrors,
         controller_replicas=min(2, base.cloud.cluster.system.min_nodes),
         controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready, *sender.ready],
     )
     return Platform("platform", args)
+
+
+def _prices(base: Foundation) -> list[Price]:
+    cluster = base.cloud.cluster
+    return price_sheet(base.cloud.region, cluster.pools, cluster.system.machine_type, base.settings.currency)
 
 
 def _disk(base: Foundation) -> Disk | None:

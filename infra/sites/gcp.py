@@ -12,6 +12,7 @@ from infra.aws.tags import Handling
 from infra.gcp import access as gcp_access
 from infra.gcp import audit as gcp_audit
 from infra.gcp import bucket as gcp_bucket
+from infra.gcp import budget as gcp_budget
 from infra.gcp import cluster as gcp_cluster
 from infra.gcp import deployer as gcp_deployer
 from infra.gcp import iam as gcp_iam
@@ -27,11 +28,13 @@ from infra.gcp import tags as gcp_tags
 from infra.gcp.existing_network import AnyNetwork, ExistingNetwork, Found, Needs, look
 from infra.grants import KUBERNETES_GROUPS
 from infra.platform.managed_prometheus import rules_of_cluster
+from infra.platform.opencost import price_sheet
 from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings import Settings
 from infra.settings.checks import GOOGLE_FABRIC_CIDR
 from infra.settings.gcp import Gcp, GoogleClusterAccess
+from infra.settings.stack import Currency
 from infra.sites import Site
 
 
@@ -85,6 +88,14 @@ def site(said: Settings, cloud: Gcp) -> Site:
         ),
         opts,
     )
+    if cloud.billing_account and audit.channels:
+        gcp_budget.SpendBudget(
+            "spend-budget",
+            gcp_budget.SpendBudgetArgs(
+                project, name, cloud.billing_account, said.monthly_inr("gcp"), audit.channels
+            ),
+            opts,
+        )
     network = _network(name, cloud, project, existing, opts)
     host = _jump_host(name, cloud, project, handling, network, keys, opts)
     cluster = gcp_cluster.Cluster(
@@ -105,7 +116,7 @@ def site(said: Settings, cloud: Gcp) -> Site:
         ),
         opts,
     )
-    gpus = _operate(cloud, project, handling, keys, lake, network, cluster, opts)
+    gpus = _operate(cloud, project, handling, keys, lake, network, cluster, said.currency, opts)
     registry = f"{cloud.region}-docker.pkg.dev/{cloud.project}"
     return Site(gpus, lake.lake, registry, tunnel=host.tunnel if host else None)
 
@@ -176,6 +187,7 @@ def _operate(
     lake: gcp_lake.Lake,
     network: AnyNetwork,
     cluster: gcp_cluster.Cluster,
+    currency: Currency,
     opts: pulumi.ResourceOptions,
 ) -> interfaces.GpuCluster:
     """People's and pods' access to the data and the cluster, its operators and its GPU pools."""
@@ -205,6 +217,9 @@ def _operate(
             https_cidrs=network.https_cidrs,
             data_class=handling.data_class,
             people={KUBERNETES_GROUPS[person]: members for person, members in people.items()},
+            prices=price_sheet(
+                cloud.region, cloud.cluster.pools, cloud.cluster.system.machine_type, currency
+            ),
             # Of the cluster's key, as the nodes' own disks: Compute Engine's agent may use it already.
             disk=Disk(
                 "pd.csi.storage.gke.io", {"type": "pd-balanced", "disk-encryption-kms-key": keys.cluster}

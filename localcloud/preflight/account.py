@@ -10,7 +10,7 @@ from typing import Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from infra.catalog.bill import Stack
+from infra.pricing.resources import ResourceGraph
 
 from .needs import Need, Placed, ServiceRoleRow
 
@@ -130,7 +130,7 @@ def rights(caller_arn: str, wanted: Sequence[str], aws: Aws) -> list[Finding]:
     ]
 
 
-def detector(stack: Stack, region: str, aws: Aws) -> Finding | None:
+def detector(stack: ResourceGraph, region: str, aws: Aws) -> Finding | None:
     """A GuardDuty detector that is there already: an account has one in a region, and a second is refused."""
     wanted = [one for one in stack.of(DETECTOR) if stack.region(one) == region]
     if not wanted:

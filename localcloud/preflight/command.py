@@ -15,12 +15,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from infra import geography
-from infra.catalog.bill import Registered, Stack
+from infra.pricing.resources import Resource, ResourceGraph
 
 from .. import cost, toolchain
 from ..progress import console, step
 from ..stacks import settings_of
-from . import account, google, named, named_google, needs, releases
+from . import account, budget, google, named, named_google, needs, releases
 from .account import Aws, Finding
 
 MARKS: Mapping[str, str] = {
@@ -56,17 +56,19 @@ def preflight(
         raise typer.Exit(1)
     with step("Tools of the local cloud") as report:
         toolchain.ensure(report)
-    registered = Stack(map(Registered.of_state, cost.registered(stack)), settings.usage)
+    registered = ResourceGraph(map(Resource.of_state, cost.registered(stack)), settings.usage)
     findings: list[Finding] = []
     if caller:
         with step("Asking the AWS account"):
             findings += check(registered, caller, aws) + named.check(settings, aws)
             findings += releases.check(settings.aws, aws) if settings.aws else []
+            findings += budget.check(settings, aws)
         show(stack, f"the account of {caller}", findings)
     if google_apis and settings.gcp:
         with step("Asking the Google project"):
             of_google = google.check(registered, settings.gcp.project, settings.gcp.region, google_apis)
             of_google += named_google.check(settings, google_apis)
+            of_google += budget.check_google(settings, google_apis)
         show(stack, f"the project {settings.gcp.project}", of_google)
         findings += of_google
     if unasked or any(finding.verdict == "missing" for finding in findings):
@@ -111,7 +113,7 @@ def who(aws: Aws) -> str:
         ) from None
 
 
-def check(stack: Stack, caller: str, aws: Aws) -> list[Finding]:
+def check(stack: ResourceGraph, caller: str, aws: Aws) -> list[Finding]:
     """Every check of the AWS part of a stack, in the order in which a first `up` would fail."""
     places = needs.regions(stack)
     if not places:

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from infra.catalog.bill import Stack
 from infra.geography import regions_of
+from infra.pricing.resources import ResourceGraph
 
 from .account import Finding, Verdict
 from .needs import GKE_POOL, HERE, GcpQuotaRow
@@ -93,7 +93,7 @@ def of_http(http: Any) -> Google:
     )
 
 
-def check(stack: Stack, project: str, region: str, asked: Google) -> list[Finding]:
+def check(stack: ResourceGraph, project: str, region: str, asked: Google) -> list[Finding]:
     """Every check of the Google part of a stack, in the order in which a first `up` would fail."""
     apis, rights, unlisted = needed(one.type for one in stack.by_urn.values())
     findings = [_project(project, asked), *_apis(project, apis, asked), _rights(project, rights, asked)]
@@ -160,7 +160,7 @@ def _rights(project: str, rights: Sequence[str], asked: Google) -> Finding:
     )
 
 
-def _members(stack: Stack, project: str, asked: Google) -> Iterator[Finding]:
+def _members(stack: ResourceGraph, project: str, asked: Google) -> Iterator[Finding]:
     """Whether the organisation lets in everybody whom the stack grants something. It names customers, not domains, so
     members of several domains are to be looked at."""
     named = {str(one.inputs.get("member")) for one in stack.by_urn.values() if "member" in one.inputs}
@@ -185,7 +185,7 @@ def _members(stack: Stack, project: str, asked: Google) -> Iterator[Finding]:
     yield Finding("members", ", ".join(domains), "permitted", there, verdict, fix)
 
 
-def _log_buckets(stack: Stack, project: str, asked: Google) -> Iterator[Finding]:
+def _log_buckets(stack: ResourceGraph, project: str, asked: Google) -> Iterator[Finding]:
     """Where the project's own log buckets stand. `_Default` may be anywhere once its sink writes to the region."""
     try:
         listed = asked.logging.projects().locations().buckets()
@@ -234,7 +234,7 @@ LOG_FIXES = {
 }
 
 
-def _profiles(stack: Stack, project: str, asked: Google) -> Iterator[Finding]:
+def _profiles(stack: ResourceGraph, project: str, asked: Google) -> Iterator[Finding]:
     """Whether the zone of each network for RDMA has the profile that such a network needs."""
     for network in stack.of("gcp:compute/network:Network"):
         profile = str(network.inputs.get("networkProfile") or "").rpartition("/")[2]
@@ -252,7 +252,7 @@ def _profiles(stack: Stack, project: str, asked: Google) -> Iterator[Finding]:
         yield Finding("network", profile, "offered", "offered", "ok")
 
 
-def _quotas(stack: Stack, project: str, region: str, asked: Google) -> Iterator[Finding]:
+def _quotas(stack: ResourceGraph, project: str, region: str, asked: Google) -> Iterator[Finding]:
     """The GPU quotas of the region as they are today; what is used of them is not free."""
     wanted = gpu_quotas(stack)
     if not wanted:
@@ -289,7 +289,7 @@ def _named(row: GcpQuotaRow, region: str) -> str:
     return f"{row.metric}{family} in {region}{', unverified' if row.basis == 'unverified' else ''}"
 
 
-def _machines(stack: Stack, project: str, asked: Google) -> Iterator[Finding]:
+def _machines(stack: ResourceGraph, project: str, asked: Google) -> Iterator[Finding]:
     """Whether each zone of a node pool has its machine type, today and for this project."""
     for pool in stack.of(GKE_POOL):
         machine = str((pool.inputs.get("nodeConfig") or {}).get("machineType"))

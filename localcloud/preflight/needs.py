@@ -16,9 +16,9 @@ import yaml
 from pydantic import Field
 
 from infra.catalog import machines
-from infra.catalog.bill import Registered, Stack
-from infra.catalog.node_bill import GKE_POOL, NODE_GROUP, NODE_POOL, Nodes, nodes_of
 from infra.catalog.tables import Basis, Row, Words, read
+from infra.pricing.nodes import GKE_POOL, NODE_GROUP, NODE_POOL, Nodes, nodes_of
+from infra.pricing.resources import Resource, ResourceGraph
 
 HERE = Path(__file__).parent
 SUBNET, NAT, ENDPOINT = (
@@ -90,7 +90,7 @@ def quotas() -> list[QuotaRow]:
     return read(HERE / "quotas.csv", QuotaRow)
 
 
-def service_roles(stack: Stack) -> list[ServiceRoleRow]:
+def service_roles(stack: ResourceGraph) -> list[ServiceRoleRow]:
     """The service-linked roles that the stack's resources need."""
     spot = any(purchase == "spot" for _, purchase, _, _ in _pools(stack))
     return [
@@ -100,7 +100,7 @@ def service_roles(stack: Stack) -> list[ServiceRoleRow]:
     ]
 
 
-def needs(stack: Stack) -> list[Need]:
+def needs(stack: ResourceGraph) -> list[Need]:
     """Every quota that the stack takes something of, in the order of the table."""
     found = []
     for region in regions(stack):
@@ -113,13 +113,13 @@ def needs(stack: Stack) -> list[Need]:
     return found
 
 
-def regions(stack: Stack) -> list[str]:
+def regions(stack: ResourceGraph) -> list[str]:
     """AWS regions that the stack's resources are in."""
     aws = (one for one in stack.by_urn.values() if one.type.startswith("aws:"))
     return sorted({region for one in aws if (region := stack.region(one))})
 
 
-def counted(stack: Stack, region: str, *, largest: bool = False) -> dict[str, float]:
+def counted(stack: ResourceGraph, region: str, *, largest: bool = False) -> dict[str, float]:
     """Amounts of one region by what the quotas count; pools of their cheapest machine, or of their largest."""
     here = [
         one for one in stack.by_urn.values() if one.type.startswith("aws:") and stack.region(one) == region
@@ -158,13 +158,13 @@ def family(types: Sequence[str], purchase: str) -> str:
     return {"u": "high-memory"}.get(name, name)
 
 
-def tags(stack: Stack) -> dict[str, str]:
+def tags(stack: ResourceGraph) -> dict[str, str]:
     """The tags by which the stack's own resources are known, should it be up already."""
     head, project = next(iter(stack.by_urn)).split("::")[:2]
     return {"project": project, "stack": head.rpartition(":")[2]}
 
 
-def placed(stack: Stack) -> list[Placed]:
+def placed(stack: ResourceGraph) -> list[Placed]:
     """Where each pool's machines must be offered: the zones of its subnets, or all of the catalogue's."""
     found = []
     for resource, nodes in _resources_and_nodes(stack):
@@ -192,7 +192,7 @@ def actions(types: Iterable[str]) -> tuple[list[str], list[str]]:
     return sorted(wanted), [type_ for type_ in aws if type_ not in table]
 
 
-def google(stack: Stack) -> list[tuple[GcpQuotaRow, float]]:
+def google(stack: ResourceGraph) -> list[tuple[GcpQuotaRow, float]]:
     """Google's GPU quotas with the GPUs that the stack's pools grow to; a quota that is not in the table is guessed."""
     rows = {(row.accelerator, row.purchase): row for row in read(HERE / "gcp_quotas.csv", GcpQuotaRow)}
     gpus: Counter[tuple[str, str]] = Counter()
@@ -207,7 +207,7 @@ def google(stack: Stack) -> list[tuple[GcpQuotaRow, float]]:
     return [(rows.get(key) or _guessed(*key), count) for key, count in gpus.items()]
 
 
-def _most_gke(pool: Registered) -> int:
+def _most_gke(pool: Resource) -> int:
     """The most nodes of a GKE pool: its limits are for each zone, unless they are `total…`."""
     scaling = pool.inputs.get("autoscaling") or {}
     if scaling.get("totalMaxNodeCount"):
@@ -228,7 +228,7 @@ def _guessed(accelerator: str, purchase: str) -> GcpQuotaRow:
     )
 
 
-def _pools(stack: Stack) -> Iterator[tuple[Nodes, str, float, str]]:
+def _pools(stack: ResourceGraph) -> Iterator[tuple[Nodes, str, float, str]]:
     """Each pool with a way that it may buy, the most nodes it grows to, and its region."""
     for resource, nodes in _resources_and_nodes(stack):
         most = nodes.count.high if nodes.count else 0
@@ -241,11 +241,11 @@ def _quota(purchase: str) -> str:
     return "spot" if purchase == "spot" else "on-demand"
 
 
-def _resources_and_nodes(stack: Stack) -> Iterator[tuple[Registered, Nodes]]:
+def _resources_and_nodes(stack: ResourceGraph) -> Iterator[tuple[Resource, Nodes]]:
     return zip([*stack.of(NODE_GROUP), *stack.of(NODE_POOL)], nodes_of(stack), strict=True)
 
 
-def _purchases(resource: Registered) -> tuple[str, ...]:
+def _purchases(resource: Resource) -> tuple[str, ...]:
     """The capacity types of a NodePool; none for a node group, which has one."""
     spec = ((resource.inputs.get("spec") or {}).get("template") or {}).get("spec") or {}
     for need in spec.get("requirements") or ():
@@ -254,7 +254,7 @@ def _purchases(resource: Registered) -> tuple[str, ...]:
     return ()
 
 
-def _region_of(resource: Registered, nodes: Nodes, stack: Stack) -> str:
+def _region_of(resource: Resource, nodes: Nodes, stack: ResourceGraph) -> str:
     return nodes.machine.region if nodes.machine else stack.region(resource)
 
 
@@ -265,6 +265,6 @@ def _vcpus(nodes: Nodes, region: str, largest: bool) -> int:
     return max((one.vcpus for one in machines(region) if one.machine_type in nodes.types), default=0)
 
 
-def _by_zone(stack: Stack, gateways: Iterable[Registered]) -> Counter[str]:
+def _by_zone(stack: ResourceGraph, gateways: Iterable[Resource]) -> Counter[str]:
     subnets = (stack.behind(one, "subnetId", SUBNET) for one in gateways)
     return Counter(str(subnet.inputs.get("availabilityZoneId")) for subnet in subnets if subnet)

@@ -11,7 +11,7 @@ LEAST_HOURS = 60 / 3600  # EC2 bills Linux by the second, and a minute at least
 
 @dataclass(frozen=True)
 class NodeLife:
-    """A node from its launch to its end; `reclaimed` if AWS took it back."""
+    """A node from its launch to its end; `reclaimed` if its cloud took it back, `zone` (its id) where it is known."""
 
     name: str
     pool: str
@@ -21,6 +21,7 @@ class NodeLife:
     began: float
     ended: float
     reclaimed: bool = False
+    zone: str = ""
 
     @property
     def hours(self) -> float:
@@ -63,7 +64,8 @@ class Wait:
 
 @dataclass(frozen=True)
 class History:
-    """What happened in `hours` hours. `jobs` were asked for and `finished` came to their end."""
+    """What happened in `hours` hours. `jobs` were asked for and `finished` came to their end; `pools` are those that
+    the trace asked for anything of."""
 
     hours: float
     nodes: tuple[NodeLife, ...]
@@ -71,11 +73,12 @@ class History:
     waits: tuple[Wait, ...]
     jobs: int
     finished: int
+    pools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Line:
-    """A pool's part of the bill. Dollars are None where no price is known."""
+    """A pool's part of the bill. Dollars are None where no price is known. `used`: the trace asked for its GPUs."""
 
     pool: str
     gpu_hours: float
@@ -85,6 +88,7 @@ class Line:
     on_demand_usd: float | None
     nodes: int
     reclaims: int
+    used: bool
 
     @property
     def idle(self) -> float:
@@ -122,8 +126,18 @@ class Account:
         """The sum of `usd` or `on_demand_usd`; None if a price is not known."""
         return _sum(getattr(line, what) for line in self.lines)
 
+    @property
+    def used(self) -> tuple[Line, ...]:
+        """The pools that the trace asked for anything of: what a comparison is about."""
+        return tuple(line for line in self.lines if line.used)
 
-Price = Callable[[str, str], float | None]  # machine type, spot or on-demand → USD an hour
+    @property
+    def used_usd(self) -> float | None:
+        """What the used pools cost; None if a price is not known."""
+        return _sum(line.usd for line in self.used)
+
+
+Price = Callable[[NodeLife, str], float | None]  # a node, spot or on-demand → USD an hour
 
 
 def account(history: History, price: Price) -> Account:
@@ -148,10 +162,11 @@ def _line(pool: str, history: History, price: Price) -> Line:
         gpu_hours=sum(node.gpus * node.hours for node in nodes),
         worked=sum(done.gpus * done.kept for done in work),
         lost=sum(done.gpus * done.lost for done in work),
-        usd=_usd(nodes, lambda node: price(node.machine_type, "spot" if node.spot else "on-demand")),
-        on_demand_usd=_usd(nodes, lambda node: price(node.machine_type, "on-demand")),
+        usd=_usd(nodes, lambda node: price(node, "spot" if node.spot else "on-demand")),
+        on_demand_usd=_usd(nodes, lambda node: price(node, "on-demand")),
         nodes=len(nodes),
         reclaims=sum(node.reclaimed for node in nodes),
+        used=pool in history.pools or bool(work),
     )
 
 

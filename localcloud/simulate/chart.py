@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from .account import History
 
+FEW_HOURS = 96
 BLOCKS = " ▁▂▃▄▅▆▇█"
-WIDTH, HEIGHT = 960, 240  # of the drawing, in its own units
+WIDTH, HEIGHT = 720, 320  # of the drawing, in its own units
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,13 @@ class Steps:
 
 @dataclass(frozen=True)
 class Layer:
-    """An area of the drawing: a pool bought in one way, as an SVG path on top of the layers before it."""
+    """An area of the drawing: a pool bought in one way, as an SVG path on top of the layers before it; `idle` if the
+    trace asked for nothing of it."""
 
     pool: str
     spot: bool
     path: str
+    idle: bool
 
 
 @dataclass(frozen=True)
@@ -72,22 +76,24 @@ def blocks(history: History, pool: str, most: float, width: int = 56) -> str:
 
 def drawing(history: History, most: float) -> Drawing:
     """The chart of a history, with `most` GPUs at the top so that two designs can be compared."""
-    # What stands all the time below, what comes and goes above.
-    whole = sorted(history.nodes, key=lambda node: node.hours, reverse=True)
+    used = {*history.pools, *(work.pool for work in history.work)}
+    # Idle pools on top, so that the line of GPUs at work runs over the pools where they are; of the others, what stands
+    # all the time below and what comes and goes above.
+    whole = sorted(history.nodes, key=lambda node: (node.pool not in used, -node.hours))
     kinds = dict.fromkeys((node.pool, node.spot) for node in whole if node.gpus)
     series = {kind: stood(history, *kind) for kind in kinds}
-    hours = sorted({hour for steps in series.values() for hour, _ in steps.points} | {0.0, history.hours})
+    hours = sorted({hour for rise in series.values() for hour, _ in rise.points} | {0.0, history.hours})
     scale = _Scale(history.hours, most)
     below = dict.fromkeys(hours, 0.0)
     layers = []
-    for (pool, spot), steps in series.items():
-        top = {hour: below[hour] + steps.at(hour) for hour in hours}
-        layers.append(Layer(pool, spot, scale.area(below, top)))
+    for (pool, spot), rise in series.items():
+        top = {hour: below[hour] + rise.at(hour) for hour in hours}
+        layers.append(Layer(pool, spot, scale.area(below, top), pool not in used))
         below = top
     lost = [node for node in history.nodes if node.reclaimed and node.gpus]
-    tops = Steps("top", tuple(below.items()))
+    tops = {True: steps("used", _spans(history, used)), False: Steps("top", tuple(below.items()))}
     # At the height just before: the node is still in it.
-    marks = ((scale.x(node.ended), scale.y(tops.at(node.ended - 1e-6))) for node in lost)
+    marks = ((scale.x(node.ended), scale.y(tops[node.pool in used].at(node.ended - 1e-6))) for node in lost)
     return Drawing(
         layers=tuple(layers),
         working=scale.line(worked(history).points),
@@ -95,6 +101,10 @@ def drawing(history: History, most: float) -> Drawing:
         days=tuple((scale.x(hour), name) for hour, name in _days(history.hours)),
         gpus=tuple((scale.y(count), count) for count in _ticks(most)),
     )
+
+
+def _spans(history: History, pools: Collection[str]) -> Iterable[tuple[float, float, float]]:
+    return ((node.began, node.ended, node.gpus) for node in history.nodes if node.pool in pools)
 
 
 @dataclass(frozen=True)
@@ -137,14 +147,19 @@ def steps(name: str, spans: Iterable[tuple[float, float, float]]) -> Steps:
 
 
 def _days(hours: float) -> Sequence[tuple[float, str]]:
-    """Ticks of the time axis: days where there are some, else every third hour."""
-    if hours > 36:
-        names = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    """Ticks of the time axis: days where there are some; where they are few, hours between them too."""
+    names = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    if hours > FEW_HOURS:
         every = max(1, round(hours / 24 / 14))
         return [
             (day * 24.0, names[day % 7]) for day in range(0, int(hours // 24) + 1, every) if day * 24 < hours
         ]
-    return [(float(hour), f"{hour % 24:02}:00") for hour in range(0, int(hours) + 1, 3)]
+    # A tick of the clock needs room on a phone too: eight at most.
+    every = next(step for step in (1, 3, 6, 12) if hours <= 8 * step)
+    return [
+        (float(hour), f"{hour % 24:02}:00" if hour % 24 else names[hour // 24 % 7])
+        for hour in range(0, math.ceil(hours), every)
+    ]
 
 
 def _ticks(most: float) -> Sequence[int]:

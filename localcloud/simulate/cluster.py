@@ -12,17 +12,21 @@ import string
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from infra import geography
 from infra.aws import nodepools, nodes, pools
-from infra.catalog import choose_for
+from infra.catalog import Choice, choose_for, machines
+from infra.gcp.pools import one_zone
 from infra.platform.priorities import SERVING, TRAINING
-from infra.settings.pools import SYSTEM_POOL, GpuPool
+from infra.settings.pools import SYSTEM_POOL, GooglePool, GpuPool
+from infra.settings.purchase import ON_DEMAND, RESERVED, SPOT
 
 from .. import clusters, karpenter
+from ..compute_classes import HEAVIEST
 from ..kubernetes_api import MERGE, Api, ApiError, Object
 from ..kubernetes_crds import install
 from ..nodes import add_nodes
@@ -32,6 +36,8 @@ from .design import Design
 
 NAME = "simulate"
 GPU = "nvidia.com/gpu"
+INSTANCE_TYPE, ZONE = "node.kubernetes.io/instance-type", "topology.kubernetes.io/zone"
+NEVER = {"consolidateAfter": "Never"}  # empty nodes end in the replay's own time
 DISRUPTED = "karpenter.sh/disrupted"
 WORKLOAD = "india-ai-infra/workload"
 PRIORITIES = {SERVING: 10_000, TRAINING: 1_000}  # as infra/platform/priorities.py creates them
@@ -64,6 +70,7 @@ class Node:
     machine_type: str
     spot: bool
     gpus: int
+    zone: str = ""  # its id, where it is known
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,12 @@ class ScratchCluster:
     zones: Mapping[str, str]
     api: Api
     _replicas: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def _types(self) -> Mapping[str, str]:
+        """Machine types of the catalogue by what a node's label says."""
+        found = (one for place in self.design.places for one in machines(place.region))
+        return {karpenter.name_of(one): one.machine_type for one in found}
 
     def place(self, wanted: Sequence[Pod]) -> None:
         """Create a job's pods."""
@@ -158,30 +171,30 @@ class ScratchCluster:
                 self._stand(pool, pool.standing_nodes)
             else:
                 self._elastic(pool)
-        system = self.design.system
         labels = {nodes.POOL_LABEL: SYSTEM_POOL}
-        zone = next(iter(self.zones.values()))
-        machine = system.machine_type
-        add_nodes(NAME, SYSTEM_POOL, self.design.region, machine, zone, system.min_nodes, "on-demand", labels)
+        for place in self.design.places:
+            zone = next(self.zones[zone] for zone in geography.region(place.region).zones)
+            where = (place.region, place.system.machine_type, zone, place.system.min_nodes, "on-demand")
+            add_nodes(NAME, SYSTEM_POOL, *where, labels)
 
     def _elastic(self, pool: GpuPool) -> None:
-        choice = choose_for(self.design.region, pool)
-        offered = {zone for machine in choice.machines for zone in machine.zones}
-        zone_names = [name for zone, name in self.zones.items() if zone in offered]
-        asked = nodepools.node_pool(pool, [m.machine_type for m in choice.machines], zone_names)
-        spec = karpenter.played(asked)
-        disruption = {
-            **spec["disruption"],
-            "consolidateAfter": "Never",
-        }  # empty nodes end in the replay's own time
-        kind = {"apiVersion": nodepools.NODE_POOL_API, "kind": "NodePool", "metadata": {"name": pool.name}}
-        self.api.apply({**kind, "spec": {**spec, "disruption": disruption}})
+        place = self.design.place_of(pool.name)
+        for name, asked in node_pools(pool, choose_for(place.region, pool), place.cloud, self.zones).items():
+            kind = {"apiVersion": nodepools.NODE_POOL_API, "kind": "NodePool", "metadata": {"name": name}}
+            self.api.apply({**kind, "spec": asked})
 
     def _stand(self, pool: GpuPool, count: int) -> None:
-        machines, zone = pools.one_zone(choose_for(self.design.region, pool), self.zones, pool.zone)
-        labels, taints = {nodes.POOL_LABEL: pool.name}, [nodes.GPU_TAINT]
-        where = (self.design.region, machines[0].machine_type, self.zones[zone], count, pool.purchase[0])
-        add_nodes(NAME, pool.name, *where, labels, taints)
+        place = self.design.place_of(pool.name)
+        alike, zone = pools.one_zone(choose_for(place.region, pool), self.zones, pool.zone)
+        labels = {nodes.POOL_LABEL: pool.name, INSTANCE_TYPE: karpenter.name_of(alike[0])}
+        where = (place.region, alike[0].machine_type, self.zones[zone], count, pool.purchase[0])
+        add_nodes(NAME, pool.name, *where, labels, [nodes.GPU_TAINT])
+
+    def _node(self, item: Object) -> Node:
+        ids = {name: zone for zone, name in self.zones.items()}
+        node = _node(item)
+        zone = ids.get(item["metadata"]["labels"].get(ZONE, ""), "")
+        return replace(node, zone=zone, machine_type=self._types.get(node.machine_type, node.machine_type))
 
     def _pod(self, pod: Pod) -> Object:
         container = {"name": "main", "image": "played", "resources": {"limits": {GPU: str(pod.gpus)}}}
@@ -215,7 +228,7 @@ class ScratchCluster:
         moving += [f"node {n['metadata']['name']} comes" for n in staying if not self._whole(n)]
         moving += [f"pod {name} goes" for name, pod in pods.items() if _goes(pod, leaving)]
         seen = Seen(
-            nodes={node.name: node for node in map(_node, staying)},
+            nodes={node.name: node for node in map(self._node, staying)},
             pods={name: _seen_pod(pod) for name, pod in pods.items()},
         )
         for service, wanted in self._replicas.items():
@@ -278,12 +291,13 @@ def scratch(design: Design, report: Report) -> Iterator[ScratchCluster]:
         clusters.stop(NAME)  # what a killed replay left
         try:
             report(0, 0, "control plane")
-            access = clusters.start(NAME, design.region)
+            regions = [place.region for place in design.places]
+            access = clusters.start(NAME, regions[0])
             api = access.api()
-            zones = zone_names(design.region)
+            zones = {zone: name for region in regions for zone, name in zone_names(region).items()}
             install(api, "karpenter")
             report(0, 0, "Karpenter")
-            karpenter.start(NAME, zones)
+            karpenter.start(NAME, zones, regions)
             cluster = ScratchCluster(design, zones, api)
             cluster.prepare()
             yield cluster
@@ -291,9 +305,53 @@ def scratch(design: Design, report: Report) -> Iterator[ScratchCluster]:
             clusters.stop(NAME)
 
 
+def node_pools(
+    pool: GpuPool, choice: Choice, cloud: geography.Cloud, zones: Mapping[str, str]
+) -> Mapping[str, Object]:
+    """The NodePools that play an elastic pool, by name: on AWS its own; on Google one for each way of buying, of one
+    machine type, in the order in which its ComputeClass tries them."""
+    if cloud == "gcp":
+        assert isinstance(pool, GooglePool), "a pool of GKE is a GooglePool"
+        return _of_google(pool, choice, zones)
+    offered = {zone for machine in choice.machines for zone in machine.zones}
+    names = [name for zone, name in zones.items() if zone in offered]
+    spec = karpenter.played(nodepools.node_pool(pool, [m.machine_type for m in choice.machines], names))
+    return {pool.name: {**spec, "disruption": {**spec["disruption"], **NEVER}}}
+
+
+def _of_google(pool: GooglePool, choice: Choice, zones: Mapping[str, str]) -> dict[str, Object]:
+    machine = choice.machines[0]
+    where = [one_zone(choice, pool.zone)] if pool.together else machine.zones
+    # Nothing is reserved here: a chain goes on to its next way, as on AWS.
+    ways = [way for way in pool.purchase if way != RESERVED] or [ON_DEMAND]
+    made = {}
+    for rank, way in enumerate(ways):
+        asked = {
+            INSTANCE_TYPE: [karpenter.name_of(machine)],
+            ZONE: [zones[zone] for zone in where],
+            karpenter.CAPACITY_TYPE: [SPOT if way == SPOT else ON_DEMAND],
+        }
+        needs = [{"key": key, "operator": "In", "values": values} for key, values in asked.items()]
+        inside = {
+            "nodeClassRef": karpenter.NODE_CLASS,
+            "requirements": needs,
+            "taints": [nodes.GPU_TAINT],
+            "expireAfter": "Never",
+        }
+        made[pool.node_pool(way)] = {
+            "template": {"metadata": {"labels": {nodes.POOL_LABEL: pool.name}}, "spec": inside},
+            "limits": karpenter.limits(machine, pool.most_nodes),
+            "weight": HEAVIEST - rank,
+            "disruption": {"consolidationPolicy": "WhenEmpty", **NEVER},
+        }
+    return made
+
+
 def zone_names(region: str) -> dict[str, str]:
-    """Zone ids to names, in order of the letters: which letter is which place differs between accounts."""
+    """Zone ids to names: on AWS in order of the letters, for which letter is which place differs between accounts."""
     zones = geography.region(region).zones
+    if geography.region(region).cloud == "gcp":
+        return {zone: zone for zone in zones}
     return {zone: region + letter for zone, letter in zip(zones, string.ascii_lowercase, strict=False)}
 
 
@@ -326,7 +384,7 @@ def _node(item: Object) -> Node:
     return Node(
         name=item["metadata"]["name"],
         pool=labels.get(nodes.POOL_LABEL, SYSTEM_POOL),
-        machine_type=labels.get("node.kubernetes.io/instance-type", ""),
+        machine_type=labels.get(INSTANCE_TYPE, ""),
         spot=labels.get("karpenter.sh/capacity-type") == "spot",
         gpus=int(item["status"].get("allocatable", {}).get(GPU, 0)),
     )

@@ -15,8 +15,8 @@ import typer
 from rich.markup import escape
 
 from infra.aws import nodepools
-from infra.catalog import machine
 from infra.catalog.risk import reclaims_per_hour
+from infra.settings.pools import GooglePool
 
 from .. import toolchain
 from ..clusters import ClusterFailed
@@ -28,13 +28,18 @@ from . import show
 from .account import History
 from .cluster import Node, SimulationFailed, scratch
 from .design import Design, NoDesign, gpus_of, read
+from .model import ModelCluster
 from .reclaims import reclaimed_after
 from .replay import Replay, Rules
+from .speeds import rows_for
 from .trace import Row, TraceError, pool_of
 from .trace import read as read_trace
 
 TRACE = Path(__file__).parent / "traces" / "team.csv"
 START_MINUTES = 5.0
+SEEDS = 5  # of reclaims, over which the verdict gives its range
+# --scale-down-unneeded-time of the cluster autoscaler, which GKE runs (kubernetes/autoscaler, FAQ.md).
+GKE_EMPTY_HOURS = 10 / 60
 MOST_DAYS = 366
 
 BAD_INPUT = (NoDesign, TraceError)
@@ -87,11 +92,34 @@ def replay(design: Design, rows: Sequence[Row], run: show.Run, report: Report) -
         return Replay(rows, _pool_name(design), cluster, rules(design, run)).run(on_hour)
 
 
+def other_seeds(
+    design: Design, rows: Sequence[Row], run: show.Run, history: History
+) -> tuple[tuple[float | None, ...], float]:
+    """USD of the used pools with the replayed seed and those after it, and how far the model that plays them is off.
+
+    What the model says of two seeds differs by their luck; that difference is added to what the replay cost.
+    """
+
+    def modelled(seed: int) -> float | None:
+        cluster = ModelCluster.of(design, history)
+        luck = rules(design, replace(run, seed=seed))
+        return show.priced(design, Replay(rows, _pool_name(design), cluster, luck).run()).used_usd
+
+    cost = show.priced(design, history).used_usd
+    base = modelled(run.seed)
+    if cost is None or base is None:
+        return (None,), 0.0
+    more = (modelled(run.seed + n) for n in range(1, SEEDS))
+    seeds = (cost, *(None if usd is None else cost + usd - base for usd in more))
+    return seeds, abs(base - cost) / cost if cost else 0.0
+
+
 def rules(design: Design, run: show.Run) -> Rules:
     """What the replay's clock does with a design's nodes."""
 
     def reclaim(node: Node, nth: int) -> float:
-        hazard = reclaims_per_hour(machine(design.region, node.machine_type))
+        found = design.machine(node.pool, node.zone, node.machine_type)
+        hazard = reclaims_per_hour(found, (node.zone,) if node.zone else ())
         return reclaimed_after(run.seed, node.pool, nth, hazard * run.reclaims)
 
     elastic = [pool for pool in design.pools.values() if not pool.stands]
@@ -113,7 +141,16 @@ def _run(run: show.Run, rows: Sequence[Row], designs: Sequence[Design]) -> None:
         results = []
         for design in designs:
             with step(f"{Path(run.trace).stem} on {design.name}") as report:
-                results.append(show.Result.of(design, replay(design, rows, run, report)))
+                own, faster, services = rows_for(design, designs[0], rows)
+                history = replay(design, own, run, report)
+                seeds, off = other_seeds(design, own, run, history)
+                more = {
+                    "faster": tuple(faster),
+                    "services": tuple(services),
+                    "seeds": seeds,
+                    "model_off": off,
+                }
+                results.append(show.Result.of(design, history, **more))
     finally:
         signal.signal(signal.SIGTERM, before)
     run = replace(run, wall=time.monotonic() - began)
@@ -148,6 +185,8 @@ def _pool_name(design: Design) -> Callable[[Row], str]:
 def _empty_for(design: Design, name: str) -> float:
     """A pool's consolidateAfter, in hours."""
     pool = design.pools[name]
+    if isinstance(pool, GooglePool):
+        return GKE_EMPTY_HOURS
     spec = nodepools.node_pool(pool, [], [])
     return hours_of(spec["disruption"]["consolidateAfter"])
 

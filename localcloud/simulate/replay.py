@@ -102,6 +102,7 @@ class Replay:
         self._jobs: dict[str, Job] = {}
         self._services: dict[str, tuple[str, int]] = {}  # pool, GPUs of all its replicas
         self._replicas: dict[str, Replica] = {}
+        self._pools: dict[str, None] = {}
         self._nodes_done: list[NodeLife] = []
         self._work: list[Work] = []
         self._waits: list[Wait] = []
@@ -132,6 +133,7 @@ class Replay:
 
     def _ask(self, row: Row) -> bool:
         pool = self._pool_of(row)
+        self._pools[pool] = None
         if row.kind == "replicas":
             self._services[row.name] = (pool, row.pods * row.gpus)
             self._cluster.scale(Pod(row.name, row.name, pool, row.gpus), row.pods)
@@ -193,7 +195,7 @@ class Replay:
     def _life(self, life: Life) -> NodeLife:
         node = life.node
         facts = (node.name, node.pool, node.machine_type, node.spot, node.gpus)
-        return NodeLife(*facts, began=life.began, ended=self._now, reclaimed=life.reclaimed)
+        return NodeLife(*facts, began=life.began, ended=self._now, reclaimed=life.reclaimed, zone=node.zone)
 
     def _starts_on(self, node: str) -> float:
         """The hour from which a pod that was bound now runs. Standing nodes were there before the first hour."""
@@ -305,4 +307,5 @@ class Replay:
             self._retire(replica, "end")
         nodes = [*self._nodes_done, *map(self._life, self._lives.values())]
         facts = (tuple(nodes), tuple(self._work), tuple(self._waits))
-        return History(self._rules.hours, *facts, jobs=self._asked, finished=self._finished)
+        counted = {"jobs": self._asked, "finished": self._finished}
+        return History(self._rules.hours, *facts, **counted, pools=tuple(self._pools))

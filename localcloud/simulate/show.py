@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,16 @@ import jinja2
 from rich.markup import escape
 from rich.table import Table
 
-from infra.catalog import machine, rupees
-from infra.catalog.rupees import format_inr
+from infra.pricing.rupees import format_inr, rupees
 from infra.settings.pools import SYSTEM_POOL
 
 from ..progress import console
 from . import chart
-from .account import Account, History, Waits, account
+from .account import Account, History, Line, NodeLife, Waits, account
 from .design import Design
+from .speeds import Faster
+
+MODEL_OFF = 0.1  # above it the model of the cluster tells nothing of other seeds
 
 
 @dataclass(frozen=True)
@@ -38,22 +40,50 @@ class Run:
 
 @dataclass(frozen=True)
 class Result:
-    """A design, what happened on it, and its account."""
+    """A design, what happened on it, and its account.
+
+    `faster` are pools whose GPU is not that of the first design, `services` those that stand on another one. `seeds`
+    are the USD of the used pools with each seed, the replayed one first; `model_off` is how far the model that played
+    the others is from the replay with the same seed, as a share.
+    """
 
     design: Design
     history: History
     account: Account
+    faster: tuple[Faster, ...] = ()
+    services: tuple[str, ...] = ()
+    seeds: tuple[float | None, ...] = ()
+    model_off: float = 0.0
 
     @classmethod
-    def of(cls, design: Design, history: History) -> Result:
-        """Accounted at the catalogue's prices."""
-        region = design.region
-        return cls(
-            design, history, account(history, lambda type_, bought: machine(region, type_).price(bought))
-        )
+    def of(cls, design: Design, history: History, **more: Any) -> Result:
+        """Accounted at the catalogue's prices; see `priced`."""
+        return cls(design, history, priced(design, history), **more)
 
     def inr(self, usd: float | None) -> str:
         return "not known" if usd is None else format_inr(rupees(usd, self.design.currency))
+
+    @property
+    def idle(self) -> tuple[Line, ...]:
+        """Pools that were paid for though the trace asked for nothing of them."""
+        return tuple(line for line in self.account.lines if line.gpu_hours and not line.used)
+
+    @property
+    def work(self) -> float:
+        """GPU-hours of work that were done and kept, in hours of the first design's GPUs."""
+        factors = {one.pool: one.factor for one in self.faster}
+        return sum(line.worked * factors.get(line.pool, 1.0) for line in self.account.lines)
+
+
+def priced(design: Design, history: History) -> Account:
+    """The account of a history at the catalogue's prices, of a spot node those of its zone."""
+
+    def price(node: NodeLife, way: str) -> float | None:
+        machine = design.machine(node.pool, node.zone, node.machine_type)
+        in_zone = machine.price(way, (node.zone,)) if node.zone else None
+        return machine.price(way) if in_zone is None else in_zone
+
+    return account(history, price)
 
 
 def figures(results: Sequence[Result]) -> list[tuple[str, list[str]]]:
@@ -65,9 +95,11 @@ def figures(results: Sequence[Result]) -> list[tuple[str, list[str]]]:
         ("  lost again", lambda r: _share(r, "lost")),
         ("  idle or starting", lambda r: _share(r, "idle")),
         ("₹ spent", lambda r: r.inr(r.account.usd())),
+        ("  on pools that the trace uses", lambda r: r.inr(r.account.used_usd)),
+        ("  with other seeds", _seeds),
         *((f"  {name}", lambda r, name=name: _pool_cost(r, name)) for name in names),
         ("₹ all on demand", lambda r: r.inr(r.account.usd("on_demand_usd"))),
-        ("₹ a worked GPU-hour", lambda r: r.inr(per_hour(r))),
+        ("₹ a worked GPU-hour, used pools", lambda r: r.inr(per_hour(r))),
         ("jobs finished", lambda r: f"{r.account.finished} of {r.account.jobs}"),
         ("job waits, median", lambda r: _time(r.account.waits["job"].median)),
         ("  95th percentile", lambda r: _late(r.account.waits["job"])),
@@ -82,30 +114,101 @@ def figures(results: Sequence[Result]) -> list[tuple[str, list[str]]]:
 
 
 def verdict(results: Sequence[Result]) -> str:
-    """Which of two designs is cheaper, and whether they can be compared at all."""
-    first, second = results
-    costs = [rupees(r.account.usd() or 0, r.design.currency) for r in results]
-    if any(result.account.usd() is None for result in results):
-        return "A price is not known, so neither can be called cheaper."
-    low, high = sorted(results, key=lambda r: costs[results.index(r)])
+    """Which of two designs does the trace's work for less, on the pools that it uses; or why that can't be said."""
+    if why := _no_verdict(results):
+        return f"No verdict: {why}."
+    costs = [_used_inr(result, result.account.used_usd) for result in results]
     saved = abs(costs[0] - costs[1])
     if saved < 0.5:
-        return f"{first.design.name} and {second.design.name} cost the same."
-    said = f"{low.design.name} is cheaper by {format_inr(saved)} ({saved / max(costs):.0%})"
-    done = [r.account.total("worked") for r in (low, high)]
-    if abs(done[0] - done[1]) > 0.01 * max(done):
-        said += f", but did {done[0]:,.0f} GPU-hours of work against {done[1]:,.0f}: see ₹ a worked GPU-hour"
-    other = [f"{name} ({gpus})" for name, gpus in _gpus_differ(first.design, second.design).items()]
-    if other:
-        said += f". Other GPUs in {', '.join(other)}: the trace's hours were taken as they are on both"
-    return said + "."
+        return (
+            " and ".join(r.design.name for r in results) + " cost the same on the pools that the trace uses."
+        )
+    low, high = sorted(results, key=lambda r: costs[results.index(r)])
+    pairs = [
+        f"{r.inr(r.account.used_usd)} ({', '.join(line.pool for line in r.account.used)})"
+        for r in (low, high)
+    ]
+    said = (
+        f"On the pools that the trace uses, {low.design.name} is cheaper by {format_inr(saved)} "
+        f"({saved / max(costs):.0%}): {pairs[0]} against {pairs[1]}"
+    )
+    if abs(low.work - high.work) > 0.01 * max(low.work, high.work):
+        said += (
+            f", but did {low.work:,.0f} GPU-hours of work against {high.work:,.0f}: see ₹ a worked GPU-hour"
+        )
+    return f"{said}. {_over_seeds(low, high)}"
+
+
+def _no_verdict(results: Sequence[Result]) -> str:
+    for result in results:
+        if out := result.design.left_out:
+            return (
+                f"{', '.join(out)} of {result.design.name} stand on premises and were left out, and what they cost is "
+                "not known here"
+            )
+    if services := [one for result in results for one in result.services]:
+        return (
+            f"other GPUs under {', '.join(services)}, and the trace says replicas, not requests: how many such a GPU "
+            "takes is not known; write a trace for it"
+        )
+    if any(result.account.used_usd is None for result in results):
+        return "a price is not known"
+    return ""
+
+
+def _over_seeds(low: Result, high: Result) -> str:
+    """How sure the difference is: what it is with the luck of other seeds, alike on both."""
+    off = max(result.model_off for result in (low, high))
+    if off > MODEL_OFF:
+        return (
+            f"No range over seeds: the model that plays them is {off:.0%} off for the seed that was replayed."
+        )
+    pairs = zip(low.seeds, high.seeds, strict=True)
+    known = [(cheap, dear) for cheap, dear in pairs if cheap is not None and dear is not None]
+    saved = sorted(_used_inr(high, dear) - _used_inr(low, cheap) for cheap, dear in known)
+    if len(saved) < 2:
+        return ""
+    least, most = format_inr(saved[0]), format_inr(saved[-1])
+    if saved[0] <= 0:
+        return f"Not surely: over {len(saved)} seeds of reclaims the difference is from {least} to {most}."
+    return f"Over {len(saved)} seeds of reclaims it is cheaper by {least} to {most}."
+
+
+def _used_inr(result: Result, usd: float | None) -> float:
+    return rupees(usd or 0.0, result.design.currency)
 
 
 def unused(result: Result) -> str:
-    """The pools that were paid for and on which nothing of the trace ran."""
-    idle = [line for line in result.account.lines if line.gpu_hours and not line.worked + line.lost]
-    said = ", ".join(f"{line.pool} ({result.inr(line.usd)})" for line in idle)
-    return f"On {result.design.name} nothing ran on {said}." if said else ""
+    """The pools that were paid for and of which the trace asked nothing: no part of the verdict."""
+    said = ", ".join(
+        f"{line.pool} ({result.inr(line.usd)})" for line in result.idle if line.pool != SYSTEM_POOL
+    )
+    return (
+        f"On {result.design.name} the trace uses nothing of {said}: idle, and no part of the verdict."
+        if said
+        else ""
+    )
+
+
+def speeds(result: Result) -> str:
+    """Where a job's hours are not the trace's, by how much, and by what."""
+    said = "; ".join(map(str, result.faster))
+    return (
+        f"Jobs on {result.design.name} take other hours ({said}: estimated as in docs/advice.md)."
+        if said
+        else ""
+    )
+
+
+def conclusions(results: Sequence[Result]) -> list[str]:
+    """The verdict first, then what it is about."""
+    said = [verdict(results)] if len(results) == 2 else []
+    left_out = [
+        f"Left out of {result.design.name}, on premises: {', '.join(result.design.left_out)}."
+        for result in results
+        if result.design.left_out
+    ]
+    return [line for line in [*said, *left_out, *map(speeds, results), *map(unused, results)] if line]
 
 
 def caveats(run: Run) -> list[str]:
@@ -117,9 +220,12 @@ def caveats(run: Run) -> list[str]:
         f"A node's start is taken as {run.start_minutes:g} min (assumed: boot, join, image); on a node that stands "
         "a pod starts at once, and a model loads in no time.",
         "Karpenter's consolidateAfter is kept on that clock by the replay; expiry and drift don't happen.",
-        "Kueue is played: jobs enter whole, in order, smaller ones pass. Their hours are the trace's on any GPU.",
-        f"Spot is always to be had, at one price. Reclaims: the band's hazard × {run.reclaims:g}, seed {run.seed}, "
-        "each node alone; a real shortage takes many at once.",
+        "Kueue is played: jobs enter whole, in order, smaller ones pass. A GKE node pool is played by a NodePool of "
+        "Karpenter's, a ComputeClass by their weights.",
+        f"Spot is always to be had, at the price of the snapshot in the node's zone. Reclaims: the band's hazard × "
+        f"{run.reclaims:g}, seed {run.seed}, each node alone; a real shortage takes many at once.",
+        "Other seeds are played on a model of the cluster in memory: its difference between seeds is added to what the "
+        "replay cost.",
         "Money: machines only, by the second, before GST; no disks, traffic or control plane.",
         "The scheduler breaks ties by chance, so a figure may move by a per cent or two from run to run.",
     ]
@@ -138,7 +244,7 @@ def terminal(run: Run, results: Sequence[Result]) -> None:
     console.print(table)
     for result in results:
         _blocks(result)
-    for said in [unused(result) for result in results] + ([verdict(results)] if len(results) == 2 else []):
+    for said in conclusions(results):
         if said:
             console.print(f"[bold]{escape(said)}[/]", soft_wrap=True)
     for line in caveats(run):
@@ -161,9 +267,11 @@ def page(run: Run, results: Sequence[Result]) -> str:
         run=run,
         names=[result.design.name for result in results],
         figures=figures(results),
-        drawings=[(result.design.name, chart.drawing(result.history, most)) for result in results],
+        drawings=[(r.design.name, chart.drawing(r.history, most)) for r in results],
         colours={pool: n % 6 for n, pool in enumerate(pools)},
-        said=[*map(unused, results), verdict(results) if len(results) == 2 else ""],
+        said=conclusions(results),
+        idle={line.pool for result in results for line in result.idle}
+        - {p for r in results for p in r.history.pools},
         caveats=caveats(run),
         width=chart.WIDTH,
         height=chart.HEIGHT,
@@ -171,8 +279,8 @@ def page(run: Run, results: Sequence[Result]) -> str:
 
 
 def per_hour(result: Result) -> float | None:
-    """Dollars for a GPU-hour in which something ran and was kept."""
-    usd, worked = result.account.usd(), result.account.total("worked")
+    """Dollars of the used pools for a GPU-hour in which something ran and was kept."""
+    usd, worked = result.account.used_usd, result.work
     return usd / worked if usd is not None and worked else None
 
 
@@ -197,6 +305,11 @@ def _pool_cost(result: Result, pool: str) -> str:
     return result.inr(usd[0]) if usd else "–"
 
 
+def _seeds(result: Result) -> str:
+    known = [usd for usd in result.seeds[1:] if usd is not None]
+    return f"{result.inr(min(known))}–{result.inr(max(known)).removeprefix('₹')}" if known else "–"
+
+
 def _time(hours: float) -> str:
     return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h"
 
@@ -216,19 +329,20 @@ def _blocks(result: Result) -> None:
         console.print(f"[cyan]{line}[/] {escape(said)}", soft_wrap=True)
 
 
-def _gpus_differ(first: Design, second: Design) -> Mapping[str, str]:
-    both = first.pools.keys() & second.pools.keys()
-    pairs = {name: (first.pools[name].gpu, second.pools[name].gpu) for name in sorted(both)}
-    return {name: f"{one}, {two}" for name, (one, two) in pairs.items() if one != two}
-
-
 def _data(result: Result) -> dict[str, Any]:
     made, design = result.account, result.design
     usd, all_on_demand = made.usd(), made.usd("on_demand_usd")
     return {
         "design": design.name,
-        "region": design.region,
+        "regions": [place.region for place in design.places],
+        "left_out": design.left_out,
         "inr": None if usd is None else rupees(usd, design.currency),
+        "inr_used": None if made.used_usd is None else rupees(made.used_usd, design.currency),
+        "inr_used_by_seed": [
+            None if each is None else rupees(each, design.currency) for each in result.seeds
+        ],
+        "model_off": result.model_off,
+        "other_gpus": [asdict(one) for one in result.faster],
         "inr_all_on_demand": None if all_on_demand is None else rupees(all_on_demand, design.currency),
         "gpu_hours": {what: made.total(what) for what in ("gpu_hours", "worked", "lost", "idle")},
         "account": asdict(made),

@@ -113,3 +113,34 @@ def test_a_node_says_what_it_is() -> None:
     status = {"capacity": {"nvidia.com/gpu": "1"}, "allocatable": {"nvidia.com/gpu": "4"}}
     item = {"metadata": {"name": "n", "labels": {**labels, "india-ai-infra/pool": "train"}}, "status": status}
     assert cluster._node(item) == Node("n", "train", "g6.12xlarge", True, 4)
+
+
+GOOGLE = """
+0,job,night,google-serve,2,1,1,30
+0.5,job,wide,google-train,1,8,1,30
+"""
+
+
+def test_googles_pools_take_part(run_dir: Path, tmp_path: Path) -> None:
+    """On the stack of both clouds: nodes come from Google's machines, in its zones, at its prices."""
+    file = tmp_path / "trace.csv"
+    file.write_text(f"{','.join(COLUMNS)}{GOOGLE}")
+    both = design.read("prod", "prod")
+    run = show.Run(str(file), 3, 0.5, seed=1, reclaims=0, start_minutes=5)
+    rows = trace.read(file, [both])
+    made = command.replay(both, rows, run, lambda done, total, what: None)
+    assert made.finished == made.jobs == 2
+    lives = {node.pool: node for node in made.nodes}
+    assert lives["google-serve"].machine_type == "g2-standard-4"
+    assert lives["google-train"].machine_type == "a3-highgpu-8g"
+    assert lives["google-serve"].spot, "the first way of the chain"
+    assert all(lives[pool].zone.startswith("asia-south1-") for pool in ("google-serve", "google-train"))
+    empty = [node.ended - node.began for node in made.nodes if node.pool == "google-train"]
+    assert empty == [pytest.approx(START + 1 + 10 / 60)]
+    system = [node.machine_type for node in made.nodes if node.pool == "system"]
+    assert sorted(system) == ["e2-standard-8"] * 3 + ["m6a.2xlarge"] * 3
+    result = show.Result.of(both, made)
+    assert {line.pool for line in result.account.used} == {"google-serve", "google-train"}
+    assert result.account.used_usd is not None
+    seeds, off = command.other_seeds(both, rows, run, made)
+    assert len(seeds) == command.SEEDS and off < show.MODEL_OFF

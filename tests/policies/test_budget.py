@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from harness import UNKNOWN, Shown, failures, run
 
+from infra.catalog import machine
+
 MUMBAI = Shown("pulumi:providers:aws", {"region": "ap-south-1"}, "aws")
 CLUSTER = Shown("aws:eks/cluster:Cluster", {}, "cluster")
 NAT = Shown("aws:ec2/natGateway:NatGateway", {}, "nat")
@@ -38,6 +40,14 @@ def test_over_it_names_the_three_dearest() -> None:
     assert "KMS key" not in message
 
 
+def test_credits_are_not_taken_off() -> None:
+    """They end on a day; the stack would be over its budget on the next."""
+    tight = budget(11_387)
+    credit = {"inr": 10**6, "until": "2027-03-31", "source": "AWS Activate"}
+    with_credit = Shown(tight.type, {**tight.props, "credits": [credit]}, "budget")
+    assert failures(run(MUMBAI, with_credit, CLUSTER, NAT), "COST-01")
+
+
 def test_the_budget_is_the_urn_of_the_finding() -> None:
     (found,) = [one for one in run(MUMBAI, budget(1), CLUSTER) if "COST-01" in one.message]
     assert found.urn == budget(1).urn
@@ -61,8 +71,11 @@ def test_the_figure_is_a_setting(figure: str) -> None:
     group = nodes(0)
     group.props["scalingConfig"] = {"minSize": 1, "desiredSize": 2, "maxSize": 3}
     counts = {"low": 1, "expected": 2, "high": 3}
-    # A spot p5.48xlarge is 9,168 dollars a month: the budget is what one less would need.
-    inr = (counts[figure] - 0.5) * 12.5591 * 730 * 100
+    # Where the group has no zone: the cheapest at least, the median as expected, the dearest at most.
+    quote = machine("ap-south-1", "p5.48xlarge").quote("spot")
+    assert quote
+    usd = {"low": quote.low, "expected": quote.usd, "high": quote.high}[figure] * 730
     config = {"cost-01-stack-within-its-budget": {"figure": figure}}
-    assert failures(run(MUMBAI, budget(inr), group, config=config), "COST-01")
-    assert failures(run(MUMBAI, budget(inr + 12.5591 * 730 * 100), group, config=config), "COST-01") == []
+    for nodes_paid, over in ((counts[figure] - 0.5, True), (counts[figure] + 0.5, False)):
+        shown = run(MUMBAI, budget(nodes_paid * usd * 100), group, config=config)
+        assert bool(failures(shown, "COST-01")) == over

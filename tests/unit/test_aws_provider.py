@@ -683,6 +683,40 @@ STEPS: list[Step] = [
         {"isMultiRegionTrail": False, "tags": {"of": "audit"}},
     ),
     (
+        "aws:budgets/budget:Budget",
+        "spend",
+        {
+            "name": "stack",
+            "budgetType": "COST",
+            "timeUnit": "MONTHLY",
+            "limitAmount": "2106.15",
+            "limitUnit": "USD",
+            "costFilters": [{"name": "TagKeyValue", "values": ["user:stack$dev"]}],
+            "costTypes": {"includeTax": False, "includeCredit": False},
+            "notifications": [
+                {
+                    "notificationType": "ACTUAL",
+                    "comparisonOperator": "GREATER_THAN",
+                    "threshold": 80,
+                    "thresholdType": "PERCENTAGE",
+                    "subscriberEmailAddresses": ["ml@example.org", "money@example.org"],
+                }
+            ],
+        },
+        {
+            "limitAmount": "1900.00",
+            "notifications": [
+                {
+                    "notificationType": "FORECASTED",
+                    "comparisonOperator": "GREATER_THAN",
+                    "threshold": 100,
+                    "thresholdType": "PERCENTAGE",
+                    "subscriberEmailAddresses": ["money@example.org"],
+                }
+            ],
+        },
+    ),
+    (
         "aws:guardduty/detector:Detector",
         "detector",
         {"enable": True, "findingPublishingFrequency": "FIFTEEN_MINUTES"},
@@ -1021,6 +1055,14 @@ def test_outputs_that_programs_use(full: World) -> None:
     assert made["subnet"].outputs["availabilityZone"].startswith(REGION)
     assert re.fullmatch(r"audit-[0-9a-f]{7}", made["audit"].id)
     assert made["audit"].outputs["region"] == REGION
+
+
+def test_a_changed_notification_of_a_budget_takes_the_old_ones_place(full: World) -> None:
+    account = full.made["spend"].outputs["accountId"]
+    asked = {"AccountId": account, "BudgetName": "stack"}
+    answer = full.aws._calls.api.call("budgets", REGION, "DescribeNotificationsForBudget", asked)
+    kinds = [(one["NotificationType"], one["Threshold"]) for one in answer["Notifications"]]
+    assert kinds == [("FORECASTED", 100.0)]
 
 
 def test_a_cluster_and_its_nodes_are_played(full: World, played: Played) -> None:

@@ -184,6 +184,13 @@ CHANGES: dict[str, Any] = {
         "acceptRoleSessionName": False,
     },
     "parameter": {"description": "plainer", "type": "StringList"},
+    "spend": {
+        "budgetType": "USAGE",
+        "timeUnit": "QUARTERLY",
+        "limitUnit": "GB",
+        "costFilters": [{"name": "TagKeyValue", "values": ["user:stack$prod"]}],
+        "costTypes": {"includeTax": True, "includeCredit": True},
+    },
 }  # fmt: skip
 
 

@@ -10,8 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.catalog.bill import Bill, Item, Span
+from infra.pricing.break_even import break_even
+from infra.pricing.credits import credits_of
+from infra.pricing.estimate import Estimate, Item
+from infra.pricing.lines import CostRange
+from infra.pricing.resources import Resource
 from infra.settings import Settings
+from infra.settings.stack import Credit
 from infra.stacks import StackFileError
 from localcloud import cost
 from localcloud.engine import EngineError
@@ -22,12 +27,12 @@ RATE = SAID.currency.usd_inr
 
 
 def item(what: str, usd: float | None, component: str = "pools", high: float = 0) -> Item:
-    spans = None if usd is None else Span(0, usd, max(usd, high))
-    return Item(component, what, Span(0, 1, 2), spans, spans)
+    spans = None if usd is None else CostRange(0, usd, max(usd, high))
+    return Item(component, what, CostRange(0, 1, 2), spans, spans)
 
 
-def month(*items: Item) -> Bill:
-    return Bill(items, {"aws:rds/instance:Instance": 2}, {})
+def month(*items: Item) -> Estimate:
+    return Estimate(items, {"aws:rds/instance:Instance": 2}, {})
 
 
 def test_a_change_is_told_by_line_the_largest_first() -> None:
@@ -76,7 +81,27 @@ def test_the_page_needs_no_network_and_hides_nothing() -> None:
     assert "no price is known" in page
     assert "aws:rds/instance:Instance × 2" in page
     assert "Against origin/main" in page
-    assert page.count("<rect") == 2 * 2  # expected and at most, of each component
+    assert page.count('class="bar') == 2 * 2  # expected and at most, of each component
+
+
+def test_the_page_has_commitments_and_credits_where_there_are_any() -> None:
+    group = {"instanceTypes": ["m6a.xlarge"], "scalingConfig": {"minSize": 2, "desiredSize": 2, "maxSize": 4}}
+    made = [
+        Resource("pulumi:providers:aws", "urn::aws", {"region": "ap-south-1"}),
+        Resource("aws:eks/nodeGroup:NodeGroup", "urn::group", group, "", "urn::aws"),
+    ]
+    credit = Credit(inr=10**6, until=date.max, source="AWS <Activate>", cloud="aws")
+    budget = SAID.budget.model_copy(update={"credits": (credit,)})
+    said = SAID.model_copy(update={"budget": budget})
+    beside = cost.beside(break_even(made, said.usage), credits_of(made, said, date.today()), said)
+    page = cost.page(told(**json.loads(json.dumps(beside))))
+    assert "Committed for one or three years" in page and "2 m6a.xlarge on-demand" in page
+    assert "~ 204 h, at most ₹" in page
+    assert (
+        "credits on aws: ₹" in page
+        and "COST-01 and the budget hold against the price without credits" in page
+    )
+    assert "Committed for" not in cost.page(told())
 
 
 def test_an_unknown_commit_and_an_unknown_stack_are_named() -> None:

@@ -12,7 +12,8 @@ import yaml
 from site_on_premises import CERTIFICATE, KEYS, on_premises
 from whole_stacks import config_of
 
-from infra.catalog.bill import Registered, bill
+from infra.pricing import resources as priced
+from infra.pricing.estimate import estimate
 from infra.settings.errors import SettingsError
 from infra.settings.stack import Usage
 from policies.control import Control
@@ -197,10 +198,10 @@ def test_no_key_of_the_store_is_in_the_settings_or_in_a_pod(hybrid: Any) -> None
 
 def test_the_bill_has_the_vpn_and_the_sites_vcpus_but_no_s3_on_premises(hybrid: Any) -> None:
     seen = [
-        Registered(r.type, r.urn, r.inputs, r.parent, r.provider.rpartition("::")[0])
+        priced.Resource(r.type, r.urn, r.inputs, r.parent, r.provider.rpartition("::")[0])
         for r in hybrid.resources
     ]
-    made = bill(seen, Usage())
+    made = estimate(seen, Usage())
     items = {item.what: item for item in made.items if item.component in ("site", "hybrid")}
     assert items["VPN connection to a site"].count.expected == 1
     assert items["vCPU of a node on premises"].count.expected == 2 * 96

@@ -386,9 +386,9 @@ class TestMachines:
         offered = karpenter._instance_type(shape, {"aps1-az1": "ap-south-1a", "aps1-az3": "ap-south-1b"})
         prices = {tuple(r["values"][0] for r in o["Requirements"]): o["Price"] for o in offered["offerings"]}
         assert prices == {
-            ("spot", "ap-south-1a"): shape.spot_usd,
+            ("spot", "ap-south-1a"): shape.price("spot", ["aps1-az1"]),
             ("on-demand", "ap-south-1a"): shape.on_demand_usd,
-            ("spot", "ap-south-1b"): shape.spot_usd,
+            ("spot", "ap-south-1b"): shape.price("spot", ["aps1-az3"]),
             ("on-demand", "ap-south-1b"): shape.on_demand_usd,
         }
 

@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
-from infra.catalog.bill import Registered, Stack
+from infra.pricing.resources import Resource, ResourceGraph
 from infra.settings.stack import Usage
 from localcloud.preflight import account, command, google, needs
 from localcloud.preflight.needs import Need, Placed
@@ -24,16 +24,16 @@ TAGS = {"project": "shop", "stack": "prod"}
 ROLE = "arn:aws:iam::123456789012:role/team/deployer"
 
 
-def made(type_: str, name: str, sources: dict[str, list[str]] | None = None, /, **inputs: Any) -> Registered:
+def made(type_: str, name: str, sources: dict[str, list[str]] | None = None, /, **inputs: Any) -> Resource:
     provider = "" if type_.startswith("pulumi:") else PROVIDER
-    return Registered(type_, urn(type_, name), inputs, "", provider, sources or {})
+    return Resource(type_, urn(type_, name), inputs, "", provider, sources or {})
 
 
 def urn(type_: str, name: str) -> str:
     return PROVIDER if type_.startswith("pulumi:") else f"urn:pulumi:prod::shop::{type_}::{name}"
 
 
-def node_pool(name: str, types: list[str], gpus: int, *capacity: str) -> Registered:
+def node_pool(name: str, types: list[str], gpus: int, *capacity: str) -> Resource:
     asked = {"node.kubernetes.io/instance-type": types, "karpenter.sh/capacity-type": list(capacity)}
     template = {
         "spec": {"requirements": [{"key": k, "operator": "In", "values": v} for k, v in asked.items()]}
@@ -42,7 +42,7 @@ def node_pool(name: str, types: list[str], gpus: int, *capacity: str) -> Registe
     return made(needs.NODE_POOL, name, metadata={"name": name}, spec=spec)
 
 
-def node_group(name: str, type_: str, most: int, capacity: str, zone: str) -> Registered:
+def node_group(name: str, type_: str, most: int, capacity: str, zone: str) -> Resource:
     sizes = {"minSize": 0, "desiredSize": 0, "maxSize": most}
     subnet = urn(needs.SUBNET, zone)
     inputs = {
@@ -54,13 +54,13 @@ def node_group(name: str, type_: str, most: int, capacity: str, zone: str) -> Re
     return made(needs.NODE_GROUP, name, {"subnetIds": [subnet]}, **inputs)
 
 
-def stack(*resources: Registered) -> Stack:
+def stack(*resources: Resource) -> ResourceGraph:
     zones = [made(needs.SUBNET, zone, availabilityZoneId=zone) for zone in ("aps1-az1", "aps1-az2")]
     provider = made("pulumi:providers:aws", "aws", region=REGION)
-    return Stack([provider, *zones, *resources], Usage())
+    return ResourceGraph([provider, *zones, *resources], Usage())
 
 
-def amounts(found: Stack) -> dict[str, tuple[float, float]]:
+def amounts(found: ResourceGraph) -> dict[str, tuple[float, float]]:
     return {need.quota.codes[0]: (need.amount, need.at_most) for need in needs.needs(found)}
 
 
@@ -250,8 +250,8 @@ def test_an_opt_in_region_must_be_enabled():
 
 
 def test_every_type_of_the_bill_has_its_actions():
-    from infra.catalog.metering import METERED
-    from infra.catalog.services import by_use
+    from infra.pricing.meters import METERED
+    from infra.pricing.services import by_use
 
     _, unlisted = needs.actions([*METERED, *by_use()])
     assert unlisted == []
@@ -259,7 +259,7 @@ def test_every_type_of_the_bill_has_its_actions():
 
 
 def test_google_is_told_by_its_metrics():
-    def pool(name: str, accelerator: str, count: int, spot: bool, **sizes: Any) -> Registered:
+    def pool(name: str, accelerator: str, count: int, spot: bool, **sizes: Any) -> Resource:
         config = {"guestAccelerators": [{"type": accelerator, "count": count}], "spot": spot}
         return made(needs.GKE_POOL, name, nodeConfig=config, **sizes)
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from httplib2 import Response
 
-from infra.catalog.bill import Registered, Stack
+from infra.pricing.resources import Resource, ResourceGraph
 from infra.settings.stack import Usage
 from localcloud.preflight import google, needs
 from localcloud.preflight.account import Finding
@@ -88,7 +88,7 @@ class Project:
         return self._of_what_is_there(path)
 
 
-def pool(name: str, machine: str, gpu: str, nodes: int, zones: list[str], spot: bool = True) -> Registered:
+def pool(name: str, machine: str, gpu: str, nodes: int, zones: list[str], spot: bool = True) -> Resource:
     config = {
         "machineType": machine,
         "spot": spot,
@@ -98,13 +98,15 @@ def pool(name: str, machine: str, gpu: str, nodes: int, zones: list[str], spot: 
     return made(needs.GKE_POOL, name, **inputs)
 
 
-def made(type_: str, called: str, /, **inputs: Any) -> Registered:
-    return Registered(type_, f"urn:pulumi:prod::shop::{type_}::{called}", inputs, "", "", {})
+def made(type_: str, called: str, /, **inputs: Any) -> Resource:
+    return Resource(type_, f"urn:pulumi:prod::shop::{type_}::{called}", inputs, "", "", {})
 
 
-def asked_of(project: Project, *resources: Registered) -> list[Finding]:
+def asked_of(project: Project, *resources: Resource) -> list[Finding]:
     provider = made("pulumi:providers:gcp", "gcp", region=REGION)
-    return google.check(Stack([provider, *resources], Usage()), PROJECT, REGION, google.of_http(project))
+    return google.check(
+        ResourceGraph([provider, *resources], Usage()), PROJECT, REGION, google.of_http(project)
+    )
 
 
 TRAIN = pool("train", "a3-highgpu-8g", "nvidia-h100-80gb", 3, ["asia-south1-c"])
@@ -235,7 +237,7 @@ def test_members_of_several_organisations_are_to_be_looked_at(
 
 
 def test_a_zone_without_the_profile_of_rdma_networks_is_named() -> None:
-    def network(zone: str) -> Registered:
+    def network(zone: str) -> Resource:
         profile = f"projects/{PROJECT}/global/networkProfiles/{zone}-vpc-roce"
         return made("gcp:compute/network:Network", zone, networkProfile=profile)
 

@@ -277,12 +277,23 @@ def test_a_second_cloud_changes_nothing_of_the_first(both: Any, deploy: Callable
             for r in recorded.resources
             if r.type.startswith("aws:") or ("kubernetes:" in r.type and "gcp:Cluster" not in r.urn)
             if "workloads:" not in r.urn and "gcp:" not in r.urn
+            if r.type != "aws:budgets/budget:Budget"  # its share of the month
         }
 
     config = yaml.safe_load((PROJECT / "Pulumi.prod.yaml").read_text())["config"]
-    alone = of_aws(_run(deploy, {key: value for key, value in config.items() if key != "india-ai-infra:gcp"}))
+    rate = {"india-ai-infra:currency": GOOGLE_STACK["india-ai-infra:currency"]}  # that of OpenCost's prices
+    of_prod = {key: value for key, value in config.items() if key != "india-ai-infra:gcp"}
+    alone = of_aws(_run(deploy, {**of_prod, **rate}))
     assert len(alone) > 200
     assert of_aws(both) == alone
+
+
+def test_two_clouds_share_the_month(both: Any) -> None:
+    asked = both.one("index:Budget").inputs
+    assert asked.get("awsPercent") is None, "so that each has half"
+    limit = float(both.one("budgets/budget:Budget").inputs["limitAmount"])
+    assert limit == pytest.approx(asked["monthlyInr"] / 2 / asked["currency"]["usdInr"], abs=0.01)
+    assert not both.of("billing/budget:Budget"), "no billing account is named"
 
 
 def test_a_workload_runs_where_its_pool_is(both: Any) -> None:
@@ -321,7 +332,13 @@ def test_on_google_objects_go_with_their_cluster_and_the_network_last(google: An
 
 
 def test_on_google_the_platform_is_without_what_gke_brings(google: Any) -> None:
-    assert set(google.of("Release")) == {"kube-prometheus-stack", "keda", "kueue", "dcgm-exporter"}
+    assert set(google.of("Release")) == {
+        "kube-prometheus-stack",
+        "opencost",
+        "keda",
+        "kueue",
+        "dcgm-exporter",
+    }
     assert "gpu-operator-namespace" not in google.of("v1:Namespace")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.catalog.bill import Bill
+from infra.pricing.estimate import Estimate
 from localcloud.cost import Change
 from localcloud.review_changes import Moved, changes
 from localcloud.review_comment import MOST_LINES, resources_section, rupees_section
@@ -78,6 +78,6 @@ def test_sections_stop_and_say_what_is_left() -> None:
 
 
 def test_rupees_are_told_with_their_sign() -> None:
-    text = rupees_section([Change("lake", "GiB", 100.0, 40.0)], Bill((), {}, {}), settings_of("dev"))
+    text = rupees_section([Change("lake", "GiB", 100.0, 40.0)], Estimate((), {}, {}), settings_of("dev"))
     assert "-₹60" in text or "−₹60" in text, text
-    assert "no difference" in rupees_section([], Bill((), {}, {}), settings_of("dev"))
+    assert "no difference" in rupees_section([], Estimate((), {}, {}), settings_of("dev"))

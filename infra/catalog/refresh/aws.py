@@ -1,8 +1,9 @@
 """Machine types, zones and prices of AWS in India, from EC2 and the Price List API.
 
 Read: `ec2:DescribeRegions` (is the region enabled), `ec2:DescribeInstanceTypes`, `ec2:DescribeInstanceTypeOfferings`,
-`ec2:DescribeSpotPriceHistory`, `pricing:GetProducts`. The API tells nothing of how GPUs are joined nor of RDMA: both
-follow from the family here (p4 and later: NVSwitch, RDMA over EFA). Spot Advisor's bands have no API.
+`ec2:DescribeSpotPriceHistory`, `ec2:DescribeAvailabilityZones`, `pricing:GetProducts`. The API tells nothing of how
+GPUs are joined nor of RDMA: both follow from the family here (p4 and later: NVSwitch, RDMA over EFA). Spot Advisor's
+bands have no API.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import geography
+from infra.catalog.gpus import memory_of
 from infra.catalog.refresh.answers import Answer, NoCredentialsError, Unread
 from infra.catalog.tables import MachineRow, OfferingRow, PriceRow
 
@@ -113,7 +115,13 @@ def _machine(facts: Mapping[str, Any]) -> dict[str, Any]:
         "gpu": GPU_NAMES.get(gpu.get("Name", ""), gpu.get("Name", "")),
         "gpu_count": count,
         "gpu_fraction": 0 if count else gpu.get("GpuPartitionSize", 0),
-        "gpu_memory_gib": round(gpu["MemoryInfo"]["SizeInMiB"] / 1024, 1) if gpu else 0,
+        "gpu_memory_gib": memory_of(
+            GPU_NAMES.get(str(gpu["Name"]), str(gpu["Name"])),
+            count,
+            round(gpu["MemoryInfo"]["SizeInMiB"] / 1024, 1),
+        )
+        if gpu
+        else 0,
         "gpu_link": ""
         if count < 2
         else "NVSwitch"
@@ -137,7 +145,7 @@ def _prices(
     login: boto3.Session, region: str, types: Sequence[str], now: datetime
 ) -> tuple[tuple[PriceRow, ...], tuple[str, ...]]:
     """What each way of buying costs; one that may not be asked leaves a note, and so its rows as they are."""
-    ways: tuple[tuple[str, str, str, Callable[[], Mapping[str, float]]], ...] = (
+    ways: tuple[tuple[str, str, str, Callable[[], Mapping[tuple[str, str], float]]], ...] = (
         ("on-demand", "pricing", "aws price list", lambda: _on_demand(login, region, types)),
         ("spot", "ec2", "aws spot history", lambda: _spot(login, region, types, now)),
     )
@@ -151,34 +159,42 @@ def _prices(
             continue
         told = {"purchase": purchase, "basis": "observed", "as_of": now.date(), "source": source}
         rows += [
-            PriceRow(region=region, machine_type=name, usd_hour=usd, **told) for name, usd in found.items()
+            PriceRow(region=region, machine_type=name, zone=zone, usd_hour=usd, **told)
+            for (name, zone), usd in found.items()
         ]
     return tuple(rows), tuple(notes)
 
 
-def _spot(login: boto3.Session, region: str, types: Sequence[str], now: datetime) -> dict[str, float]:
-    """The lowest zone of the region, each zone at its latest price of the last day."""
+def _spot(
+    login: boto3.Session, region: str, types: Sequence[str], now: datetime
+) -> dict[tuple[str, str], float]:
+    """By machine type and zone ID, each at its latest price of the last day; without local zones."""
     latest: dict[tuple[str, str], tuple[datetime, float]] = {}
-    pages = login.client("ec2", region_name=region).get_paginator("describe_spot_price_history")
+    ec2 = login.client("ec2", region_name=region)
+    ids = {
+        zone["ZoneName"]: zone["ZoneId"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]
+    }
+    pages = ec2.get_paginator("describe_spot_price_history")
     asked = {"InstanceTypes": list(types), "ProductDescriptions": ["Linux/UNIX"]}
     for page in pages.paginate(**asked, StartTime=now - timedelta(days=1), EndTime=now):
         for told in page["SpotPriceHistory"]:
-            if len(told["AvailabilityZone"]) != len(region) + 1:
-                continue  # a local zone: ap-south-1-del-1a
-            at = (told["InstanceType"], told["AvailabilityZone"])
+            zone = ids.get(told["AvailabilityZone"], "")
+            if zone.count("-") != 1:
+                continue  # a local zone (aps1-del1-az1), or one that the account does not see
+            at = (told["InstanceType"], zone)
             latest[at] = max(
                 latest.get(at, (told["Timestamp"], 0.0)), (told["Timestamp"], float(told["SpotPrice"]))
             )
-    zones: dict[str, list[float]] = {}
-    for (name, _), (_, usd) in latest.items():
-        zones.setdefault(name, []).append(usd)
-    return {name: min(zones[name]) for name in types if name in zones}
+    order = {name: number for number, name in enumerate(types)}
+    known = sorted((at for at in latest if at[0] in order), key=lambda at: (order[at[0]], at[1]))
+    return {at: latest[at][1] for at in known}
 
 
-def _on_demand(login: boto3.Session, region: str, types: Sequence[str]) -> dict[str, float]:
-    """The list price of each machine type that has exactly one; the others keep the row that they have."""
+def _on_demand(login: boto3.Session, region: str, types: Sequence[str]) -> dict[tuple[str, str], float]:
+    """The list price of each machine type that has exactly one, alike in every zone; the others keep the row that they
+    have."""
     products = login.client("pricing", region_name=PRICE_LIST_REGION).get_paginator("get_products")
-    found: dict[str, float] = {}
+    found: dict[tuple[str, str], float] = {}
     for name in types:
         pages = products.paginate(ServiceCode="AmazonEC2", Filters=product_filters(region, name))
         listed = {
@@ -188,7 +204,7 @@ def _on_demand(login: boto3.Session, region: str, types: Sequence[str]) -> dict[
             for usd in _list_prices(json.loads(product))
         }
         if len(listed) == 1:
-            found[name] = listed.pop()
+            found[name, ""] = listed.pop()
     return found
 
 

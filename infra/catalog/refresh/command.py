@@ -1,10 +1,11 @@
-"""`make catalog`: the tables refreshed with whatever logins this shell has, and what that changed."""
+"""`make catalog`: the tables refreshed with the logins of this shell, with public feeds, and what that changed."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
@@ -13,8 +14,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from infra import geography
+from infra.catalog.exchange_rate import RateRow
 from infra.catalog.refresh.answers import Answer, NoCredentialsError, Unread
-from infra.catalog.refresh.merge import KINDS, Change, facts, load, merge, save
+from infra.catalog.refresh.download import download
+from infra.catalog.refresh.feeds import FEEDS, Reading, age, read_feed, renewed
+from infra.catalog.refresh.merge import KINDS, TABLES, Change, Tables, facts, load, merge, save
+from infra.catalog.refresh.rates import read_rate
+from infra.catalog.refresh.take import known_of, take
 from infra.catalog.tables import DATA, CatalogError, MachineRow, PriceRow
 
 console = Console(highlight=False)
@@ -24,25 +31,63 @@ CLOUDS = ("aws", "gcp")
 def catalog(
     clouds: Annotated[str, typer.Option(help="aws, gcp, or both with a comma")] = ",".join(CLOUDS),
 ) -> None:
-    """Refresh machine types, zones and prices from the clouds' own APIs, with your logins.
+    """Refresh machines, zones, prices and the rate of the dollar: with your logins, else from public feeds.
 
     Raises:
-        CatalogError: nothing was written: no login, nothing could be read, or what was read cannot be true.
+        CatalogError: nothing was written: nothing could be read, or what a login was answered cannot be true.
     """
     asked = clouds.split(",")
     if unknown := set(asked) - set(CLOUDS):
         raise CatalogError(f"clouds {', '.join(sorted(unknown))}: allowed is aws, gcp or aws,gcp")
-    old = load(DATA)
-    answers, missing = _ask(asked, old.machines, datetime.now(UTC))
+    old, now = load(DATA), datetime.now(UTC)
+    answers, missing = _ask(asked, old.machines, now)
     read = [answer for answer in answers if isinstance(answer, Answer)]
     unread = [f"{one.region} was not read: {one.why}" for one in answers if isinstance(one, Unread)]
-    if not read:
-        raise CatalogError(f"Nothing was refreshed: {'; '.join([*missing, *unread])}")
-    made, changes = merge(old, read)
-    save(made, DATA)
+    answered, changes = merge(old, read)
+    readings = _feeds(asked, {answer.region for answer in read}, answered, now.date())
+    rate, without_rate = _rate(answered, now.date())
+    failed = [f"{one.feed.label}: {one.why}" for one in readings if one.rows is None]
+    if not read and rate is None and len(failed) == len(readings):
+        raise CatalogError(f"Nothing was refreshed: {'; '.join([*missing, *unread, *failed, *without_rate])}")
+    made, taken, dropped = take(answered, [one.rows for one in readings if one.rows])
+    made = replace(made, feeds=renewed(old.feeds, readings))
+    save(replace(made, exchange_rates=(rate,)) if rate else made, DATA)
     for line in (*missing, *unread):
-        console.print(f"[yellow]![/] {escape(line)}; its rows are kept", soft_wrap=True)
-    show(read, changes)
+        console.print(f"[yellow]![/] {escape(line)}: public feeds are read instead", soft_wrap=True)
+    _show_feeds(readings, dropped, now.date())
+    _show_rate(old, rate, without_rate)
+    show(read, _together(changes, taken))
+
+
+def _feeds(clouds: Sequence[str], read: Collection[str], tables: Tables, today: date) -> list[Reading]:
+    """Every feed of a cloud of which a region was not read with a login; of the others what no login is asked for."""
+    whole = {cloud for cloud in CLOUDS if set(geography.regions_of(cloud)) <= set(read)}
+    needed = [
+        feed for feed in FEEDS if feed.cloud in clouds and (feed.beside_login or feed.cloud not in whole)
+    ]
+    known = known_of(tables)
+    readings: list[Reading] = []
+    for feed in needed:
+        with console.status(f"reading {feed.label}"):
+            readings.append(read_feed(feed, known, tables.feeds, today, download))
+    return readings
+
+
+def _rate(tables: Tables, today: date) -> tuple[RateRow | None, list[str]]:
+    known = max(tables.exchange_rates, key=lambda row: row.as_of)
+    with console.status("reading the rate of the dollar"):
+        return read_rate(known, today, download)
+
+
+def _together(changes: Sequence[Change], taken: Sequence[Change]) -> list[Change]:
+    """What became of each row: what a feed did to it, where it did anything, counts last."""
+    found = {(change.table, change.key): change for change in changes}
+    found |= {
+        (change.table, change.key): change
+        for change in taken
+        if change.kind != "kept" or (change.table, change.key) not in found
+    }
+    return list(found.values())
 
 
 def _ask(
@@ -74,15 +119,48 @@ def _read(cloud: str, known: Sequence[MachineRow], now: datetime) -> list[Answer
     return gcp.read(gcp.services(), known, now)
 
 
+def _show_feeds(readings: Sequence[Reading], dropped: Sequence[str], today: date) -> None:
+    for one in readings:
+        if one.rows is None:
+            console.print(
+                f"[yellow]![/] {one.feed.label}: {escape(one.why)}; its rows are kept", soft_wrap=True
+            )
+            continue
+        rows = len(one.rows.prices) + len(one.rows.bands) + len(one.rows.scores)
+        console.print(
+            f"[green]✓[/] {one.feed.label}: {one.feed.covers}; {rows} rows, {age(one, today)}",
+            soft_wrap=True,
+        )
+    for line in dropped:
+        console.print(f"[yellow]![/] dropped: {escape(line)}", soft_wrap=True)
+
+
+def _show_rate(old: Tables, rate: RateRow | None, failed: Sequence[str]) -> None:
+    known = max(old.exchange_rates, key=lambda row: row.as_of)
+    was = f"₹{known.usd_inr:.4f} of {known.as_of}"
+    for line in failed:
+        console.print(f"[yellow]![/] {escape(line)}", soft_wrap=True)
+    if rate is None:
+        console.print(f"[yellow]![/] the rate of the dollar is kept: {was}", soft_wrap=True)
+        return
+    console.print(
+        f"[green]✓[/] ₹{rate.usd_inr:.4f} to the dollar of {rate.as_of}, was {was} ({escape(rate.source)}). Stacks "
+        "have their own: currency.usdInr",
+        soft_wrap=True,
+    )
+
+
 def show(read: Sequence[Answer], changes: Sequence[Change]) -> None:
     """What became of the rows: counts by cloud and table, every change, and the prices as a table."""
     for note in dict.fromkeys(f"{answer.region}: {note}" for answer in read for note in answer.notes):
         console.print(f"[yellow]![/] {escape(note)}", soft_wrap=True)
     for cloud in dict.fromkeys(change.cloud for change in changes):
-        for table in ("machines", "offerings", "prices"):
+        for table in TABLES.values():
             kinds = Counter(
                 change.kind for change in changes if (change.cloud, change.table) == (cloud, table)
             )
+            if not kinds:
+                continue
             counts = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS)
             console.print(f"[green]✓[/] {cloud} {table}.csv: {counts}", soft_wrap=True)
     moved = [change for change in changes if change.kind in ("new", "changed", "gone")]
@@ -109,8 +187,8 @@ def _cell(value: object) -> str:
 
 
 def _prices(changes: Sequence[Change]) -> Table:
-    table = Table("region", "machine type", "bought", "was USD/h", "is USD/h", "", "basis")
-    for column in table.columns[3:6]:
+    table = Table("region", "machine type", "bought", "zone", "was USD/h", "is USD/h", "", "basis")
+    for column in table.columns[4:7]:
         column.justify = "right"
     for change in changes:
         was, now = (row if isinstance(row, PriceRow) else None for row in (change.was, change.now))

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from infra.advice.command import advise, read_ask
 from infra.advice.fit import best_plans
 from infra.advice.show import show
+from infra.catalog.choose import Rejected
 from infra.settings.errors import SettingsError
 
 GIVEN = {
@@ -98,3 +100,80 @@ def test_a_broken_config_is_one_message(tmp_path: Path) -> None:
     code, _, said = _run("--model", str(path))
     assert code == 2
     assert f"{path}: num_hidden_layers: nothing" in said
+
+
+@pytest.mark.parametrize(
+    ("context", "tokens"), [("8192", 8192), ("8k", 8192), ("128k", 131_072), ("128K", 131_072), ("0.5k", 512)]
+)
+def test_a_context_may_be_counted_in_k(context: str, tokens: int) -> None:
+    assert read_ask("8b", GIVEN | {"context": context})[0].context == tokens
+
+
+@pytest.mark.parametrize("context", ["k", "1.5", "8kb", "-8k", "100m"])
+def test_what_is_no_context(context: str) -> None:
+    with pytest.raises(SettingsError, match="context: "):
+        read_ask("8b", GIVEN | {"context": context})
+
+
+def test_a_context_over_the_models_own_is_refused_with_its_limit() -> None:
+    with pytest.raises(SettingsError, match=r"context: 10485760\n.*up to 131072") as refused:
+        read_ask("8b", GIVEN | {"context": "10m"})
+    assert refused.value.problems[0].nearest == "131072"
+    assert read_ask("Llama-4-Scout-17B-16E", GIVEN | {"context": "10m"})[0].context == 10_485_760
+
+
+def test_without_a_context_it_is_no_more_than_the_model_takes() -> None:
+    silent = {key: value for key, value in GIVEN.items() if key != "context"}
+    assert read_ask("8b", silent)[0].context == 8192
+    path = Path(__file__).parent / "configs" / "gpt2.json"
+    assert read_ask(str(path), silent)[0].context == 1024
+
+
+def test_weights_are_served_as_the_checkpoint_has_them_and_trained_in_bf16() -> None:
+    silent = {key: value for key, value in GIVEN.items() if key != "dtype"}
+    assert read_ask("gpt-oss-20b", silent)[0].dtype == "int4"
+    assert read_ask("Qwen/Qwen3-32B-FP8", silent)[0].dtype == "int8"
+    assert read_ask("Qwen/Qwen3-32B-FP8", GIVEN)[0].dtype == "bf16"
+    assert read_ask("gpt-oss-20b", silent | {"task": "finetune"})[0].dtype == "bf16"
+
+
+def test_a_name_of_the_hub_is_taken() -> None:
+    assert read_ask("meta-llama/Llama-3.1-8B", GIVEN)[0].shape.name == "Llama-3.1-8B"
+
+
+@pytest.mark.parametrize(
+    ("model", "near"),
+    [
+        ("meta-llama/Llama-3.1-9B", "Llama-3.1-8B"),
+        ("deepseek-ai/DeepSeek-V3.1", "DeepSeek-V3"),
+        ("kimi-k3", "Kimi-K2"),
+        ("openai/gpt-oss-21b", "gpt-oss-20b"),
+    ],
+)
+def test_the_nearest_model_of_the_table_is_named(model: str, near: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_ask(model, GIVEN)
+    (problem,) = refused.value.problems
+    assert problem.nearest == near
+    assert ("there is none of that name" in problem.allowed) == ("/" in model)
+
+
+def test_what_was_assumed_stands_under_the_table(tmp_path: Path) -> None:
+    config = json.loads((Path(__file__).parent / "configs" / "Qwen3-30B-A3B.json").read_text())
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config | {"model_type": "brand_new"}))
+    assert "counted as full attention" in _run("--model", str(path), "--usd-inr", "100")[1].replace("\n", " ")
+
+
+def test_refusals_of_the_chooser_stand_under_the_table() -> None:
+    ask, rate = read_ask("8b", GIVEN)
+    plans = best_plans(ask)
+    (serving, *_) = [plan for plan in plans if plan.serves and plan.host.machine]
+    assert serving.host.machine
+    why = "which zones offer it is not known"
+    refused = replace(serving, bought=Rejected(serving.host.machine, "", "zones", why))
+    out = io.StringIO()
+    show(ask, [refused], rate, Console(file=out, width=200))
+    machines = f"{refused.layout.machines} {serving.host.machine.machine_type}"
+    assert f"{serving.host.gpu.name}: fits on {machines}, but {why}" in out.getvalue()
+    assert "tok/s" not in out.getvalue(), "nothing serves, so there is no table"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.catalog.refresh import command
+from infra.catalog.refresh.answers import FeedError
 from infra.catalog.tables import DATA
 
 NOW = datetime(2026, 12, 1, 6, 30, tzinfo=UTC)
@@ -29,6 +30,22 @@ def tables_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(DATA, folder)
     monkeypatch.setattr(command, "DATA", folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def public(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """What public addresses send to `make catalog`, by the end of the address; no other can be reached."""
+    sent: dict[str, bytes] = {}
+
+    def download(url: str, most_bytes: int) -> bytes:
+        body = next((body for end, body in sent.items() if url.endswith(end)), None)
+        if body is None:
+            raise FeedError("could not be reached (ConnectionError)")
+        assert len(body) < most_bytes
+        return body
+
+    monkeypatch.setattr(command, "download", download)
+    return sent
 
 
 @pytest.fixture(autouse=True)

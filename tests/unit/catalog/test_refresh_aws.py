@@ -127,7 +127,7 @@ def test_local_zones_are_left_out(login: boto3.Session, stubbed: Stubbed) -> Non
     }
 
 
-def test_spot_is_the_lowest_zone_at_its_latest_price(
+def test_spot_is_each_zones_latest_price_by_the_zones_id(
     login: boto3.Session, stubbed: Stubbed, now: datetime
 ) -> None:
     told = [
@@ -145,14 +145,22 @@ def test_spot_is_the_lowest_zone_at_its_latest_price(
         }
         for zone, hour, usd in told
     ]
-    stubbed("ec2").add_response("describe_spot_price_history", {"SpotPriceHistory": history})
-    assert aws._spot(login, "ap-south-1", ["g6.xlarge", "p5.48xlarge"], now) == {"g6.xlarge": 0.6}
+    ec2 = stubbed("ec2")
+    ids = {"ap-south-1a": "aps1-az1", "ap-south-1b": "aps1-az3", "ap-south-1-del-1a": "aps1-del1-az1"}
+    zones = [{"ZoneName": name, "ZoneId": zone} for name, zone in ids.items()]
+    ec2.add_response("describe_availability_zones", {"AvailabilityZones": zones})
+    ec2.add_response("describe_spot_price_history", {"SpotPriceHistory": history})
+    assert aws._spot(login, "ap-south-1", ["g6.xlarge", "p5.48xlarge"], now) == {
+        ("g6.xlarge", "aps1-az1"): 0.7,
+        ("g6.xlarge", "aps1-az3"): 0.6,
+    }
 
 
 def test_motos_spot_prices_become_observed_rows(answers: list[Answer | Unread]) -> None:
     answer = answer_of("ap-south-1", answers)
     spot = [row for row in answer.prices if row.purchase == "spot"]
     assert {row.machine_type for row in spot} == {row.machine_type for row in answer.offerings}
+    assert {row.zone for row in spot} <= {zone for row in answer.offerings for zone in row.zones}
     assert {(row.basis, row.source, row.usd_hour) for row in spot} == {
         ("observed", "aws spot history", 1e-05)
     }
@@ -169,7 +177,10 @@ def test_on_demand_is_the_only_list_price(login: boto3.Session, stubbed: Stubbed
     for name, products in listed.items():
         asked = {"ServiceCode": "AmazonEC2", "Filters": aws.product_filters("ap-south-1", name)}
         pricing.add_response("get_products", {"PriceList": products}, asked)
-    assert aws._on_demand(login, "ap-south-1", list(listed)) == {"g6.xlarge": 0.97, "p5.48xlarge": 66.048}
+    assert aws._on_demand(login, "ap-south-1", list(listed)) == {
+        ("g6.xlarge", ""): 0.97,
+        ("p5.48xlarge", ""): 66.048,
+    }
     pricing.assert_no_pending_responses()
 
 

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import feed_excerpts as excerpts
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -60,9 +61,9 @@ def told_again(tables: Tables, region: str, without: str = "") -> Answer:
     return Answer(region, *again)
 
 
-def price(name: str, purchase: str, usd: float, region: str = "ap-south-1") -> PriceRow:
+def price(name: str, purchase: str, usd: float, region: str = "ap-south-1", zone: str = "") -> PriceRow:
     return PriceRow(
-        region=region, machine_type=name, purchase=purchase, usd_hour=usd, basis="observed", **SEEN
+        region=region, machine_type=name, purchase=purchase, zone=zone, usd_hour=usd, basis="observed", **SEEN
     )
 
 
@@ -74,7 +75,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_no_login_at_all_changes_nothing(tables_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_login_and_no_feed_changes_nothing(tables_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = bytes_of(tables_folder)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -83,10 +84,22 @@ def test_no_login_at_all_changes_nothing(tables_folder: Path, monkeypatch: pytes
         monkeypatch.setenv(name, str(tables_folder / "none"))
     result = CliRunner().invoke(APP, [])
     assert result.exit_code == 1
-    assert str(result.exception) == (
+    said = str(result.exception)
+    assert said.startswith(
         "Nothing was refreshed: aws has no credentials (set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-        "AWS_SECRET_ACCESS_KEY); gcp has no credentials (set GOOGLE_APPLICATION_CREDENTIALS)"
+        "AWS_SECRET_ACCESS_KEY); gcp has no credentials (set GOOGLE_APPLICATION_CREDENTIALS); "
     )
+    for host in (
+        "d26bk4799jlxhe.cloudfront.net (SpotLake)",
+        "raw.githubusercontent.com (SkyPilot catalogue)",
+        "website.spot.ec2.aws.a2z.com (AWS spot price table)",
+        "spot-bid-advisor.s3.amazonaws.com (AWS Spot Advisor)",
+        "raw.githubusercontent.com (Karpenter's Google prices)",
+        "www.ecb.europa.eu",
+        "www.fbil.org.in",
+    ):
+        assert f"{host}: could not be reached" in said
+    assert "\n" not in said
     assert bytes_of(tables_folder) == before
 
 
@@ -112,9 +125,13 @@ def test_what_became_of_the_rows_is_told(refresh: Refresh, tables_folder: Path) 
     assert result.exit_code == 0, result.exception
     printed = " ".join(result.output.split())
     assert (
-        "ap-south-2 was not read: it is opt-in and not enabled in this account; its rows are kept" in printed
+        "ap-south-2 was not read: it is opt-in and not enabled in this account: public feeds are read instead"
+        in printed
     )
-    assert "gcp has no credentials (set GOOGLE_APPLICATION_CREDENTIALS); its rows are kept" in printed
+    assert (
+        "gcp has no credentials (set GOOGLE_APPLICATION_CREDENTIALS): public feeds are read instead"
+        in printed
+    )
     assert "aws prices.csv: 1 new, 1 changed, 0 same" in printed
     assert "machines.csv g4dn.metal: gone" in printed
     assert "offerings.csv ap-south-1 g4dn.metal: gone" in printed
@@ -147,6 +164,27 @@ def test_rows_that_are_told_again_only_get_their_day(refresh: Refresh, tables_fo
     assert {row.as_of for row in new.offerings if row.region == "ap-south-1"} == {SEEN["as_of"]}
 
 
+def test_a_machine_priced_anew_by_zone_keeps_no_other_price_of_that_way(tables_folder: Path) -> None:
+    old = load(tables_folder)
+    mumbai = told_again(old, "ap-south-1")
+    fresh = [
+        price("g6e.xlarge", "spot", 0.9, zone="aps1-az1"),
+        price("p5.48xlarge", "spot", 20, zone="aps1-az3"),
+    ]
+    made, changes = merge(old, [with_prices(mumbai, *fresh)])
+    for row in fresh:
+        kept = [
+            other
+            for other in made.prices
+            if (other.region, other.machine_type, other.purchase) == ("ap-south-1", row.machine_type, "spot")
+        ]
+        assert kept == [row]
+    gone = {change.key for change in changes if change.kind == "gone" and change.table == "prices"}
+    assert ("ap-south-1", "g6e.xlarge", "spot", "aps1-az3") in gone
+    assert ("ap-south-1", "p5.48xlarge", "spot", "aps1-az1") in gone
+    assert any(row.machine_type == "p5.48xlarge" and row.purchase == "on-demand" for row in made.prices)
+
+
 def test_a_machine_whose_region_was_not_read_waits(tables_folder: Path) -> None:
     old = load(tables_folder)
     by_hand = MachineRow(**old.machines[0].model_dump() | {"machine_type": "p9.huge"})
@@ -162,6 +200,10 @@ def test_a_machine_whose_region_was_not_read_waits(tables_folder: Path) -> None:
         (
             [price("p5.48xlarge", "spot", 70)],
             r"p5\.48xlarge in ap-south-1: spot 70 USD/h .* on-demand 66\.048",
+        ),
+        (
+            [price("p6-b200.48xlarge", "spot", 7, zone="aps1-az1")],
+            r"p6-b200\.48xlarge has a price in aps1-az1, and is not offered there: in ap-south-1 it is in aps1-az2",
         ),
         ([price("p9.huge", "spot", 70)], r"p9\.huge in ap-south-1 has a price and is not offered there"),
         ([price("p4d.24xlarge", "spot", 7, "ap-south-2")], r"p4d\.24xlarge in ap-south-2 has a price"),
@@ -216,11 +258,51 @@ def test_a_disk_that_is_full_leaves_the_old_tables(
 def test_unread_regions_alone_change_nothing(refresh: Refresh, tables_folder: Path) -> None:
     before = bytes_of(tables_folder)
     result = refresh([Unread("ap-south-1", "the login may not ec2:DescribeInstanceTypes")], clouds="aws")
-    assert str(result.exception) == (
-        "Nothing was refreshed: ap-south-1 was not read: the login may not ec2:DescribeInstanceTypes"
+    assert str(result.exception).startswith(
+        "Nothing was refreshed: ap-south-1 was not read: the login may not ec2:DescribeInstanceTypes; "
     )
     assert bytes_of(tables_folder) == before
 
 
 def test_an_unknown_cloud_is_refused(refresh: Refresh) -> None:
     assert str(refresh([], clouds="aws,azure").exception) == "clouds azure: allowed is aws, gcp or aws,gcp"
+
+
+def test_with_a_login_only_what_no_login_tells_is_read_from_feeds(
+    refresh: Refresh, tables_folder: Path, public: dict[str, bytes]
+) -> None:
+    public.update(excerpts.ALL)
+    public["latest_aws.json"] = public["latest_aws.json"].replace(b"2026-11-28", b"2026-10-01")
+    old = load(tables_folder)
+    answers = [told_again(old, region) for region in ("ap-south-1", "ap-south-2")]
+    said = refresh(answers, clouds="aws").output
+    assert "SpotLake" in said
+    assert "Spot Advisor" in said
+    assert "SkyPilot" not in said
+    assert "AWS spot price table" not in said
+    new = load(tables_folder)
+    bands = {(row.region, row.machine_type): row.source for row in new.interruptions}
+    assert bands["ap-south-1", "g6.48xlarge"] == "aws spot advisor"
+    scores = {(row.machine_type, row.zone): row.source for row in new.placement}
+    assert scores["g6f.4xlarge", "aps1-az3"] == "spotlake latest"
+    # The login's are of today, SpotLake's older.
+    assert {row.source for row in new.prices if row.region == "ap-south-1"} == {SEEN["source"]}
+
+
+def test_a_zone_that_no_longer_offers_a_machine_takes_its_rows_along(
+    refresh: Refresh, tables_folder: Path
+) -> None:
+    old = load(tables_folder)
+    mumbai = told_again(old, "ap-south-1", without="g4dn.metal")
+    offerings = tuple(
+        OfferingRow(**row.model_dump() | {"zones": ("aps1-az3",)}) if row.machine_type == "g5.xlarge" else row
+        for row in mumbai.offerings
+    )
+    result = refresh([replace(mumbai, offerings=offerings, prices=())])
+    assert result.exit_code == 0, result.exception
+    new = load(tables_folder)
+    zones = {row.zone for row in new.prices if row.machine_type == "g5.xlarge" and row.purchase == "spot"}
+    assert zones == {"aps1-az3"}
+    assert {row.zone for row in new.placement if row.machine_type == "g5.xlarge"} == {"aps1-az3"}
+    metal = [row for row in (*new.interruptions, *new.placement) if row.machine_type == "g4dn.metal"]
+    assert metal == []

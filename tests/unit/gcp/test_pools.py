@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.catalog import Asked, NoMachineError, choose, everywhere, machine
+from infra.catalog import Asked, NoMachineError, choose, choose_for, everywhere, machine
 from infra.gcp.cluster import Cluster, ClusterArgs
 from infra.gcp.fabric import KINDS
 from infra.gcp.network import Network, NetworkArgs
@@ -266,7 +266,7 @@ def test_pools_as_pods_see_them():
 
 
 def test_a_zone_without_the_machine_is_told():
-    fast = machine("asia-south2", "a3-highgpu-8g")
+    fast = choose(["asia-south2"], Asked("H100", gpus_per_node=8, fabric="tcpx"))
     assert one_zone(fast) == "asia-south2-b"
     with pytest.raises(LookupError, match="a3-highgpu-8g is in asia-south2-b, not in asia-south2-a"):
         one_zone(fast, "asia-south2-a")
@@ -303,7 +303,7 @@ def test_whatever_is_chosen_exists_where_its_nodes_stand(region, gpu, count, fab
     except NoMachineError:
         return
     found = machine(region, seen.machine_types[0])
-    assert one_zone(found) in found.zones
+    assert one_zone(choose_for(region, asked)) in found.zones
     assert found.zones and all(zone.startswith(region) for zone in found.zones)
     assert found.sold_as(purchase)
     assert found.gpu_count == count == int(seen.limits["nvidia.com/gpu"])

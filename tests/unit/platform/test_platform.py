@@ -343,7 +343,13 @@ def google(deploy):
 
 
 def test_gke_brings_driver_device_plugin_and_autoscaler_itself(google):
-    assert set(google.of("Release")) == {"kube-prometheus-stack", "keda", "kueue", "dcgm-exporter"}
+    assert set(google.of("Release")) == {
+        "kube-prometheus-stack",
+        "keda",
+        "kueue",
+        "dcgm-exporter",
+        "opencost",
+    }
     assert "gpu-operator-namespace" not in google.of("v1:Namespace")
     assert set(google.of("PodMonitor")) == {"podmonitor-model-servers"}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.catalog import MONTH_HOURS
 from infra.catalog.machines import machine
-from infra.catalog.risk import reclaims_per_hour
+from infra.catalog.risk import BANDS, RUN_HOURS, WORST, band, reclaims_per_hour
 from localcloud.simulate.reclaims import reclaimed_after
 
 SEEDS = st.integers(0, 1000)
@@ -33,8 +33,9 @@ def test_without_a_hazard_nothing_is_reclaimed() -> None:
     assert reclaimed_after(1, "train", 1, 0) == math.inf
 
 
-def test_a_bands_share_is_reclaimed_within_a_month() -> None:
-    hazard = reclaims_per_hour(machine("ap-south-1", "g6.xlarge"))  # 10-15 %
+def test_a_bands_share_is_reclaimed_within_a_day() -> None:
+    found = machine("ap-south-1", "g6.xlarge")
+    share = BANDS[band(found) or WORST]
     nodes = 5000
-    lost = sum(reclaimed_after(1, "train", nth, hazard) < MONTH_HOURS for nth in range(nodes))
-    assert 0.13 < lost / nodes < 0.17
+    lost = sum(reclaimed_after(1, "train", nth, reclaims_per_hour(found)) < RUN_HOURS for nth in range(nodes))
+    assert lost / nodes == pytest.approx(share, abs=0.02)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ def history(*nodes: NodeLife, work: tuple[Work, ...] = (), waits: tuple[Wait, ..
     return History(10, nodes, work, waits, jobs=0, finished=0)
 
 
-def price(machine_type: str, bought: str) -> float | None:
+def price(node: NodeLife, bought: str) -> float | None:
     return {"spot": 1.0, "on-demand": 3.0}[bought]
 
 
@@ -33,7 +35,7 @@ def test_a_node_of_a_second_is_paid_for_a_minute() -> None:
 
 
 def test_an_unknown_price_is_not_taken_for_nothing() -> None:
-    made = account(history(SPOT), lambda _type, bought: 1.0 if bought == "spot" else None)
+    made = account(history(SPOT), lambda _node, bought: 1.0 if bought == "spot" else None)
     assert made.usd() == 10
     assert made.usd("on_demand_usd") is None
 
@@ -64,3 +66,28 @@ def test_a_percentile_is_a_value_that_so_many_do_not_exceed(values: list[float],
 )
 def test_karpenters_durations(duration: str, hours: float) -> None:
     assert hours_of(duration) == pytest.approx(hours)
+
+
+lives = st.builds(
+    NodeLife,
+    name=st.just("n"),
+    pool=st.sampled_from(["train", "serve", "idle", "system"]),
+    machine_type=st.just("m"),
+    spot=st.booleans(),
+    gpus=st.sampled_from([0, 1, 8]),
+    began=st.just(0.0),
+    ended=st.floats(0.1, 10),
+)
+
+
+@given(st.lists(lives, max_size=12), st.sets(st.sampled_from(["train", "serve"])))
+def test_used_and_idle_pools_are_the_whole_bill(nodes: list[NodeLife], asked: set[str]) -> None:
+    made = account(replace(history(*nodes), pools=tuple(asked)), price)
+    assert {line.pool for line in made.used} == asked & {node.pool for node in nodes}
+    rest = sum(line.usd or 0 for line in made.lines if not line.used)
+    assert (made.used_usd or 0) + rest == pytest.approx(made.usd())
+
+
+def test_a_pool_on_which_something_ran_is_used_though_nobody_says_so() -> None:
+    made = account(history(SPOT, work=(Work("job", "train", 4, 1, 4, kept=2),)), price)
+    assert [line.pool for line in made.used] == ["train"]

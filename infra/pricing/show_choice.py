@@ -10,40 +10,54 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.catalog.choose import Choice, Offer, Rejected
-from infra.catalog.rupees import format_price
+from infra.pricing.rupees import format_price
+from infra.pricing.show_risk import EXPLAINED
+
+# Below this the risk of spot changes no figure that anybody reads.
+WORTH_A_COLUMN = 1.005
 
 
 def show_choice(choice: Choice, usd_inr: float, console: Console) -> None:
     """A table of the offers, then the machines that have the GPU and still fell out, with their reasons."""
     title = f"What serves, the cheapest useful hour first (₹{usd_inr:g} to the dollar)"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for column in ("machine", "region", "zones", "GPUs", "bought"):
-        table.add_column(column, no_wrap=column != "zones")
-    for column in ("₹/hour", "₹/useful hour"):
-        table.add_column(column, justify="right")
+    risky = any(offer.useful_usd >= offer.usd * WORTH_A_COLUMN for offer in choice.offers)
+    for column in ("machine", "region", "zones, the cheapest first", "GPUs", "bought"):
+        table.add_column(column, no_wrap=not column.startswith("zones"))
+    for column in ("₹/hour", "over its zones", *(["₹/useful hour"] if risky else [])):
+        table.add_column(column, justify="right", no_wrap=True)
     for offer in choice.offers:
-        table.add_row(*_cells(offer, usd_inr))
+        useful = [format_price(offer.useful_usd * usd_inr)] if risky else []
+        table.add_row(*_cells(offer, usd_inr), *useful)
     console.print(table)
-    if any("~" in cell for offer in choice.offers for cell in _cells(offer, usd_inr)):
+    if any(_mark(offer) for offer in choice.offers):
         console.print(
-            "[dim]~ derived from another region's or a sibling's price; see infra/catalog/data/SOURCES.md[/]"
+            "[dim]~ derived, the lowest zone alone, or at most; see infra/catalog/data/SOURCES.md[/]"
         )
+    if risky:
+        console.print(f"[dim]{EXPLAINED}[/]", soft_wrap=True)
     show_rejected(choice.rejected, console)
 
 
 def _cells(offer: Offer, usd_inr: float) -> Sequence[str]:
-    machine = offer.machine
-    price = machine.spot if offer.purchase == "spot" else machine.on_demand
-    sure = "" if price and price.basis == "observed" else " ~"
+    machine, quote = offer.machine, offer.quote
+    order = (*quote.zones, *(zone for zone in machine.zones if zone not in quote.zones))
+    span = ""
+    if quote.high > quote.low:
+        span = f"{format_price(quote.low * usd_inr)}–{format_price(quote.high * usd_inr).removeprefix('₹')}"
     return (
         machine.machine_type,
         machine.region,
-        ", ".join(zone.removeprefix(f"{machine.region}-") for zone in machine.zones),
+        ", ".join(zone.removeprefix(f"{machine.region}-") for zone in order),
         f"{machine.gpu_count} × {machine.gpu}",
         offer.purchase,
-        format_price(offer.usd * usd_inr) + sure,
-        format_price(offer.useful_usd * usd_inr),
+        format_price(offer.usd * usd_inr) + _mark(offer),
+        span,
     )
+
+
+def _mark(offer: Offer) -> str:
+    return "" if all(price.basis == "observed" for price in offer.quote.prices) else " ~"
 
 
 def show_rejected(rejected: Sequence[Rejected], console: Console) -> None:

@@ -18,7 +18,8 @@ class Budget(pulumi.ComponentResource):
 
     def __init__(self, name: str, said: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         told: dict[str, Any] = {
-            **said.budget.model_dump(by_alias=True),
+            # Without credits nothing is told of them: a stack that is up sees no change.
+            **said.budget.model_dump(by_alias=True, mode="json", exclude_defaults=True),
             "currency": said.currency.model_dump(by_alias=True, mode="json"),
             "usage": said.usage.model_dump(by_alias=True),
         }

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from infra.catalog import services
-from infra.catalog.bill import NOTHING, Bill, Item, Span
-from infra.catalog.rupees import format_inr
+from infra.catalog.exchange_rate import doubt
+from infra.pricing import services
+from infra.pricing.estimate import Estimate, Item
+from infra.pricing.lines import DERIVED, NOTHING, OBSERVED, UNVERIFIED, CostRange
+from infra.pricing.rupees import format_inr, format_price
 from infra.settings.stack import Budget, Currency
 
-LEFT_OUT = "traffic between zones, a load balancer's capacity units, support plans, savings plans"
+LEFT_OUT = (
+    "traffic between zones, a load balancer's capacity units, snapshots of disks, support plans, savings plans and "
+    "committed use (in a table of their own)"
+)
+MARKS = {OBSERVED: "", DERIVED: " ~", UNVERIFIED: " ?"}
+GST = "a firm with a GSTIN takes it back as input tax credit: for it the figure without is the cost"
 
 
-def show_bill(
-    bill: Bill, currency: Currency, budget: Budget, console: Console, *, details: bool = False
+def show_estimate(
+    bill: Estimate, currency: Currency, budget: Budget, console: Console, *, details: bool = False
 ) -> None:
     """Print a month: at the pools' minimum, as expected and at their maximum, as bought and all on demand."""
     console.print(_table(bill, currency, details=details))
@@ -28,8 +36,12 @@ def show_bill(
     colour = "green" if share <= 1 else "red"
     console.print(
         f"expected with {currency.gst_percent:g} % GST: {format_inr(expected * tax)}; "
-        f"[{colour}]{share:.0%} of the budget of {format_inr(budget.monthly_inr)}[/] without it"
+        f"[{colour}]{share:.0%} of the budget of {format_inr(budget.monthly_inr)}[/] without it ({GST})",
+        soft_wrap=True,
     )
+    console.print(rests_on(bill, currency), soft_wrap=True)
+    if doubted := doubt(currency, date.today()):
+        console.print(f"[yellow]{doubted}[/]", soft_wrap=True)
     show_gaps(bill, console)
     console.print(
         f"[dim]₹{currency.usd_inr:g} to the dollar (setting of {currency.as_of}); prices and their dates: "
@@ -38,7 +50,17 @@ def show_bill(
     )
 
 
-def show_gaps(bill: Bill, console: Console) -> None:
+def rests_on(bill: Estimate, currency: Currency) -> str:
+    """One sentence on how sure the sum is."""
+    inr = {basis: format_inr(usd * currency.usd_inr) for basis, usd in bill.by_basis.items()}
+    total = format_inr(bill.total.expected * currency.usd_inr)
+    return (
+        f"of {total} expected, {inr[OBSERVED]} rests on observed prices, {inr[DERIVED]} on derived ones (~) and "
+        f"{inr[UNVERIFIED]} on list prices that were not verified (?)"
+    )
+
+
+def show_gaps(bill: Estimate, console: Console) -> None:
     """Say what has no price."""
     if bill.unknown:
         names = ", ".join(f"{item.what} ({item.component})" for item in bill.unknown)
@@ -51,7 +73,7 @@ def show_gaps(bill: Bill, console: Console) -> None:
         console.print(f"[dim]Paid by use, next to nothing: {escape(names)}[/]", soft_wrap=True)
 
 
-def _table(bill: Bill, currency: Currency, *, details: bool) -> Table:
+def _table(bill: Estimate, currency: Currency, *, details: bool) -> Table:
     table = Table(title="Price of a month", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("component")
     for column in ("pools at minimum", "expected", "at maximum", "expected, all on demand"):
@@ -62,20 +84,29 @@ def _table(bill: Bill, currency: Currency, *, details: bool) -> Table:
         table.add_row(component, *_figures(usd, plain[component].expected, currency), style=style)
         for item in bill.items if details else ():
             if item.component == component:
-                table.add_row(f"  {_quantity(item)} {item.what}", *_priced(item, currency))
+                what = f"  {_quantity(item)} {item.what}{MARKS[item.basis]}{_hour(item, currency)}"
+                table.add_row(escape(what), *_priced(item, currency))
     table.add_section()
     table.add_row("total", *_figures(bill.total, bill.on_demand.expected, currency), style="bold")
     return table
 
 
-def _on_demand(bill: Bill) -> Mapping[str, Span]:
-    sums: dict[str, Span] = {}
+def _hour(item: Item, currency: Currency) -> str:
+    """What a node costs an hour, over the zones where it may be."""
+    if item.hour is None:
+        return ""
+    low, high = (format_price(usd * currency.usd_inr) for usd in (item.hour.low, item.hour.high))
+    return f" ({low}{'' if low == high else '–' + high.removeprefix('₹')}/h)"
+
+
+def _on_demand(bill: Estimate) -> Mapping[str, CostRange]:
+    sums: dict[str, CostRange] = {}
     for item in bill.items:
         sums[item.component] = sums.get(item.component, NOTHING) + (item.on_demand_usd or NOTHING)
     return sums
 
 
-def _figures(usd: Span, on_demand: float, currency: Currency) -> list[str]:
+def _figures(usd: CostRange, on_demand: float, currency: Currency) -> list[str]:
     return [format_inr(figure * currency.usd_inr) for figure in (usd.low, usd.expected, usd.high, on_demand)]
 
 

@@ -1,0 +1,1 @@
+"""What crosses rooms: names that two rooms must write alike."""

@@ -1,0 +1,306 @@
+"""Nodes in the estimate: how many a pool has at least, as expected and at most, and what each costs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from infra.catalog.machines import MONTH_HOURS, Machine, Quote, machines
+from infra.contracts import labels
+from infra.geography import REGIONS
+from infra.pricing import node_counts
+from infra.pricing.lines import CostRange, Fact, Line, Metered, metered_line
+from infra.pricing.node_counts import number
+from infra.pricing.resources import Resource, ResourceGraph, plain
+from infra.settings.purchase import (
+    CAPACITY_BLOCK,
+    FLEX_START,
+    KARPENTER_ORDER,
+    ON_DEMAND,
+    RESERVED,
+    SPOT,
+)
+
+NODE_GROUP, NODE_POOL = "aws:eks/nodeGroup:NodeGroup", "kubernetes:karpenter.sh/v1:NodePool"
+GKE_POOL, COMPUTE_CLASS = "gcp:container/nodePool:NodePool", "kubernetes:cloud.google.com/v1:ComputeClass"
+NODE_CLASS = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
+# Meters by the disk types of Google's nodes; GKE gives a balanced one where none is said.
+DISKS = {None: "gcp-disk", "pd-balanced": "gcp-disk", "hyperdisk-balanced": "gcp-hyperdisk"}
+TEMPLATE, SUBNET = "aws:ec2/launchTemplate:LaunchTemplate", "aws:ec2/subnet:Subnet"
+
+
+@dataclass(frozen=True)
+class Bought:
+    """A machine bought in one way, over the zones where its nodes may be."""
+
+    machine: Machine
+    purchase: str
+    quote: Quote | None
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Nodes of one pool.
+
+    `purchases` are the ways of buying them in order of preference, `ways` the same with the cheapest machine of the
+    pool's types; there are none where the catalogue has none of the types in that region. `on_demand` is what would be
+    bought if all were bought on demand. `count` is None where it can't be known before it is made."""
+
+    types: tuple[str, ...]
+    purchases: tuple[str, ...]
+    ways: tuple[Bought, ...]
+    on_demand: Bought | None
+    count: CostRange | None
+    disk_gib: float
+
+    @property
+    def first(self) -> Bought | None:
+        """What is bought while the first way that has a price has machines."""
+        return next((way for way in self.ways if way.quote), self.ways[0] if self.ways else None)
+
+    @property
+    def machine(self) -> Machine | None:
+        return self.first.machine if self.first else None
+
+    @property
+    def purchase(self) -> str:
+        return self.first.purchase if self.first else self.purchases[0]
+
+    @property
+    def vcpus(self) -> int:
+        return self.machine.vcpus if self.machine else 0
+
+    @property
+    def usd(self) -> CostRange | None:
+        """An hour of a node: in the cheapest zone, as expected, and bought the dearest way in the dearest zone."""
+        quote = self.first.quote if self.first else None
+        if quote is None:
+            return None
+        return CostRange(quote.low, quote.usd, max(way.quote.high for way in self.ways if way.quote))
+
+
+def nodes_of(graph: ResourceGraph) -> list[Nodes]:
+    """Every pool on AWS that has, or can grow, nodes."""
+    groups = [_of_group(group, graph) for group in graph.of(NODE_GROUP)]
+    return [*groups, *(_of_pool(pool, graph) for pool in graph.of(NODE_POOL))]
+
+
+def all_pools(graph: ResourceGraph) -> Iterator[tuple[Resource, Nodes]]:
+    """Every pool of both clouds, with the resource that makes it."""
+    yield from ((group, _of_group(group, graph)) for group in graph.of(NODE_GROUP))
+    yield from ((pool, _of_pool(pool, graph)) for pool in graph.of(NODE_POOL))
+    yield from ((pool, _counted(pool, graph)) for pool in graph.of(GKE_POOL))
+
+
+def google_nodes(graph: ResourceGraph) -> list[CostRange | None]:
+    """How many nodes each pool on Google has."""
+    return [_counted(pool, graph).count for pool in graph.of(GKE_POOL)]
+
+
+def node_group(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
+    """A managed node group: what stands is what is expected."""
+    return _lines(_of_group(resource, graph), resource, graph, "gp3")
+
+
+def node_pool(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
+    """A Karpenter NodePool: nothing at least, its limit at most; expected is what the stack's own pods ask for."""
+    return _lines(_of_pool(resource, graph), resource, graph, "gp3")
+
+
+def gke_pool(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
+    """A GKE node pool: fixed, or between its limits; expected is then what the stack's own pods ask for. Of a chain the
+    dearest node pool alone counts at its maximum: together they have the nodes of one pool."""
+    nodes = _counted(resource, graph)
+    kind = plain(resource.inputs, "nodeConfig", "diskType")
+    return _lines(nodes, resource, graph, DISKS.get(kind, f"GiB of {kind}"))
+
+
+def _counted(pool: Resource, graph: ResourceGraph) -> Nodes:
+    nodes = _of_gke_pool(pool, graph)
+    if nodes.count and _cheaper_in_chain(pool, graph):
+        return replace(nodes, count=replace(nodes.count, high=nodes.count.expected))
+    return nodes
+
+
+def _lines(nodes: Nodes, resource: Resource, graph: ResourceGraph, disk: str) -> Iterator[Line | Metered]:
+    usd, on_demand = nodes.usd, nodes.on_demand.quote if nodes.on_demand else None
+    yield Line(
+        _name(nodes),
+        nodes.count,
+        usd.times(MONTH_HOURS) if usd else None,
+        on_demand.usd * MONTH_HOURS if on_demand else None,
+        tuple(Fact.of(price) for way in nodes.ways if way.quote for price in way.quote.prices),
+        _hour_of(nodes.first),
+    )
+    if nodes.disk_gib:
+        count = nodes.count.times(nodes.disk_gib) if nodes.count else None
+        yield from metered_line(graph, resource, disk, count)
+
+
+def _hour_of(way: Bought | None) -> CostRange | None:
+    quote = way.quote if way else None
+    return CostRange(quote.low, quote.usd, quote.high) if quote else None
+
+
+def _name(nodes: Nodes) -> str:
+    types = " or ".join(nodes.types) or "nodes of a machine that is not known"
+    return f"{nodes.machine.machine_type if nodes.machine else types} {' or '.join(nodes.purchases)}"
+
+
+def _of_group(group: Resource, graph: ResourceGraph) -> Nodes:
+    template = graph.behind(group, "launchTemplate", TEMPLATE)
+    types = _words(group.inputs.get("instanceTypes"))
+    if not types and template:
+        types = _words([template.inputs.get("instanceType")])
+    scaling = group.inputs.get("scalingConfig") or {}
+    count = _range(*(scaling.get(size) for size in ("minSize", "desiredSize", "maxSize")))
+    mappings = template.inputs.get("blockDeviceMappings") if template else None
+    disk = sum(_gib((disk.get("ebs") or {}).get("volumeSize")) for disk in mappings or ())
+    zones = [
+        subnet.inputs.get("availabilityZoneId") for subnet in graph.all_behind(group, "subnetIds", SUBNET)
+    ]
+    kind = str(group.inputs.get("capacityType"))
+    way = {"SPOT": SPOT, "CAPACITY_BLOCK": CAPACITY_BLOCK}.get(kind, ON_DEMAND)
+    return _nodes(types, graph.region(group), [way], _words(zones), count, disk)
+
+
+def _of_pool(pool: Resource, graph: ResourceGraph) -> Nodes:
+    spec = pool.inputs.get("spec") or {}
+    template = (spec.get("template") or {}).get("spec") or {}
+    asked = {need.get("key"): _words(need.get("values")) for need in template.get("requirements") or ()}
+    types = asked.get("node.kubernetes.io/instance-type", ())
+    ways = [way for way in KARPENTER_ORDER if way in asked.get("karpenter.sh/capacity-type", ())]
+    names = asked.get("topology.kubernetes.io/zone", ())
+    of_zone = re.sub(r"[a-z]$", "", names[0]) if names else ""
+    region = of_zone if of_zone in REGIONS else graph.region(pool)
+    annotations = (pool.inputs.get("metadata") or {}).get("annotations") or {}
+    zones = tuple(str(annotations.get(labels.ZONE_IDS) or "").split())
+    of_class = (template.get("nodeClassRef") or {}).get("name")
+    nodes = _nodes(types, region, ways or [ON_DEMAND], zones, None, _class_disk(graph, of_class))
+    per_node = nodes.machine.gpu_count if nodes.machine and nodes.machine.gpu_count else 1
+    most = _most(spec.get("limits") or {}, per_node, nodes.machine)
+    expected = node_counts.of_node_pool(pool, graph, per_node)
+    if most is None or expected is None:
+        return nodes
+    # A reservation is paid whether it is used or not; it is taken as large as the pool may grow.
+    held = most if nodes.purchase == RESERVED else 0
+    return replace(nodes, count=CostRange(held, max(held, min(expected, most)), most))
+
+
+def _most(limits: Mapping[str, Any], per_node: int, machine: Machine | None) -> float | None:
+    """Nodes that a NodePool's limits let it have: so many GPUs, or so many vCPUs."""
+    if labels.GPU not in limits and machine:
+        vcpus = number(limits.get("cpu"))
+        return None if vcpus is None else vcpus // machine.vcpus
+    gpus = number(limits.get(labels.GPU))
+    return None if gpus is None else gpus // per_node
+
+
+def _of_gke_pool(pool: Resource, graph: ResourceGraph) -> Nodes:
+    config = pool.inputs.get("nodeConfig") or {}
+    type_, gpus = str(config.get("machineType")), config.get("guestAccelerators") or ()
+    if type_.startswith("n1-") and gpus:
+        # The one family whose GPUs are chosen apart: the catalogue's name has both.
+        type_ = f"{type_}+{gpus[0].get('count')}x{str(gpus[0].get('type')).rpartition('-')[2].upper()}"
+    way, zones = _gke_purchase(config), _words(pool.inputs.get("nodeLocations"))
+    nodes = _nodes((type_,), graph.region(pool), [way], zones, None, _gib(config.get("diskSizeGb")))
+    scaling = pool.inputs.get("autoscaling")
+    if scaling:
+        return replace(nodes, count=_elastic(pool, graph, nodes, scaling, len(zones) or 1))
+    fixed = number(pool.inputs.get("nodeCount"))
+    return nodes if fixed is None else replace(nodes, count=CostRange.always(fixed * (len(zones) or 1)))
+
+
+def _gke_purchase(config: Mapping[str, Any]) -> str:
+    if config.get("spot") is True:
+        return SPOT
+    if config.get("flexStart") is True:
+        return FLEX_START
+    kind = (config.get("reservationAffinity") or {}).get("consumeReservationType")
+    return RESERVED if kind == "SPECIFIC_RESERVATION" else ON_DEMAND
+
+
+def _elastic(
+    pool: Resource, graph: ResourceGraph, nodes: Nodes, scaling: dict[str, Any], zones: int
+) -> CostRange | None:
+    """GKE's limits are for each zone, or `total…` for all."""
+    if "totalMaxNodeCount" in scaling:
+        least, most = number(scaling.get("totalMinNodeCount", 0)), number(scaling["totalMaxNodeCount"])
+    else:
+        each = (number(scaling.get("minNodeCount", 0)), number(scaling.get("maxNodeCount")))
+        least, most = (None if count is None else count * zones for count in each)
+    config = pool.inputs.get("nodeConfig") or {}
+    stated = (config.get("resourceLabels") or {}).get(labels.EXPECTED_NODES_GKE)
+    expected = number(str(stated).replace("-", "."))
+    if expected is None:
+        per_node = nodes.machine.gpu_count if nodes.machine and nodes.machine.gpu_count else 1
+        expected = node_counts.asked(graph, (config.get("labels") or {}).get(labels.POOL), per_node)
+    if least is None or most is None or expected is None:
+        return None
+    held = most if nodes.purchase == RESERVED else least
+    return CostRange(held, min(max(held, expected), most), most)
+
+
+def _cheaper_in_chain(pool: Resource, graph: ResourceGraph) -> bool:
+    """Whether a ComputeClass tries this node pool beside a dearer one; of two alike, the one that it tries later."""
+    name = pool.inputs.get("name")
+    for chain in graph.of(COMPUTE_CLASS):
+        priorities = (chain.inputs.get("spec") or {}).get("priorities") or ()
+        tried = [called for step in priorities for called in step.get("nodepools") or ()]
+        if name not in tried:
+            continue
+        others = [other for other in graph.of(GKE_POOL) if other.inputs.get("name") in tried]
+        dearest = max(
+            others, key=lambda other: (_hour(_of_gke_pool(other, graph)), tried.index(other.inputs["name"]))
+        )
+        return dearest is not pool
+    return False
+
+
+def _hour(nodes: Nodes) -> float:
+    return nodes.usd.high if nodes.usd else 0
+
+
+def _nodes(
+    types: tuple[str, ...],
+    region: str,
+    ways: Sequence[str],
+    zones: tuple[str, ...],
+    count: CostRange | None,
+    disk_gib: float,
+) -> Nodes:
+    bought = tuple(found for way in ways if (found := _cheapest(types, region, way, zones)))
+    return Nodes(types, tuple(ways), bought, _cheapest(types, region, ON_DEMAND, zones), count, disk_gib)
+
+
+def _cheapest(types: Sequence[str], region: str, way: str, zones: tuple[str, ...]) -> Bought | None:
+    """What is bought of a list of types, as Karpenter and EKS would: the cheapest with a price. None abroad."""
+    if region not in REGIONS:
+        return None
+    found = [Bought(one, way, one.quote(way, zones)) for one in machines(region) if one.machine_type in types]
+    return min(found, key=lambda one: one.quote.usd if one.quote else float("inf"), default=None)
+
+
+def _class_disk(graph: ResourceGraph, name: object) -> float:
+    """GiB of the disks that Karpenter gives a node of the class with this name."""
+    for found in graph.of(NODE_CLASS):
+        if (found.inputs.get("metadata") or {}).get("name") != name:
+            continue
+        disks = (found.inputs.get("spec") or {}).get("blockDeviceMappings") or ()
+        return sum(_gib((disk.get("ebs") or {}).get("volumeSize")) for disk in disks)
+    return 0
+
+
+def _words(given: Any) -> tuple[str, ...]:
+    return tuple(word for word in given if isinstance(word, str)) if isinstance(given, list | tuple) else ()
+
+
+def _gib(size: Any) -> float:
+    return number(str(size).removesuffix("Gi")) or 0
+
+
+def _range(*figures: Any) -> CostRange | None:
+    known = [known for known in map(number, figures) if known is not None]
+    return CostRange(*known) if len(known) == len(figures) else None
