@@ -54,6 +54,13 @@ IN_PLACE: dict[str, Any] = {
     "usage.endpointGib": 210,
     "usage.internetGib": 51,
     "usage.auditEventsMillions": 21,
+    "usage.managementEventsMillions": 3,
+    "usage.guarddutyFlowGib": 26,
+    "usage.malwareScanGib": 1,
+    "usage.kmsRequestsMillions": 0.7,
+    "usage.lakeWrittenGib": 210,
+    "usage.checkpointGibPerDay": 21,
+    "usage.prometheusSamplesMillions": 910,
     "aws.network.flowLogDays": 400,
     "aws.registries.githubSecret": f"{SECRET}/github-AbCdEf",
     "aws.registries.dockerHubSecret": f"{SECRET}/docker-AbCdEf",
@@ -158,6 +165,8 @@ TOO_LATE = {
 # Changed on stacks of their own, or judged without one; with the place.
 ELSEWHERE = {
     "environment": "another environment is another stack: tests/unit/test_settings.py",
+    "budget.awsPercent": "of a stack on both clouds alone: tests/unit/aws/test_budget.py",
+    "budget.credits": "changes no resource but the Budget's own record: tests/unit/test_cost.py",
     "aws.replica": "tests/local/test_replica.py",
     "aws.registries.copied": "names images alone: tests/unit/aws/test_registry.py",
     "aws.cluster.access": "who reaches the cluster: the tests of the way in",

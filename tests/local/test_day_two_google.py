@@ -137,6 +137,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 ELSEWHERE = {
+    "gcp.billingAccount": "makes a budget, and changes nothing else: tests/unit/gcp/test_budget.py",
     "gcp.protectData": "without it DPDP-LOG-04 refuses the update: tests/policies/test_evidence.py",
     "gcp.cluster.access.cidrs": "who reaches the cluster: tests/local/test_way_in.py, tests/unit/test_reach.py",
     "gcp.cluster.access.jumpHost": "who reaches the cluster: tests/local/test_way_in.py, tests/unit/test_reach.py",
