@@ -118,8 +118,7 @@ class Choice:
 
 class NoMachineError(CatalogError):
     """No machine serves. `asked` names the request that left none (gpu, min_gpu_memory_gib, gpus_per_node, fabric,
-    zones or
-    purchase), `rejected` has every machine with its reason."""
+    zones or purchase), `rejected` has every machine with its reason."""
 
     rejected: Sequence[Rejected] = ()
 

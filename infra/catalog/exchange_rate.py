@@ -7,10 +7,9 @@ from functools import cache
 
 from pydantic import Field
 
-from infra.catalog.tables import DATA, Row, read
+from infra.catalog.tables import DATA, STALE_DAYS, Row, read
 from infra.settings.stack import Currency
 
-STALE_DAYS = 90
 FAR = 0.03  # the share that a setting may lie off the reference rate before it is worth a word
 
 

@@ -15,6 +15,7 @@ from infra.catalog import exchange_rate
 from infra.catalog.gpus import memory_of
 from infra.catalog.tables import (
     DATA,
+    STALE_DAYS,
     CatalogError,
     InterruptionRow,
     MachineRow,
@@ -28,7 +29,6 @@ from infra.settings.errors import nearest
 from infra.settings.purchase import ON_DEMAND, RESERVED, SPOT
 
 MONTH_HOURS = 730  # what clouds bill as a month: 365 days × 24 h ÷ 12
-STALE_DAYS = 90
 AT_MOST = "at-most"
 
 Z = TypeVar("Z", PriceRow, PlacementRow)
@@ -64,10 +64,6 @@ class Quote:
     prices: tuple[Price, ...]
 
     @property
-    def cheapest(self) -> Price:
-        return self.prices[0]
-
-    @property
     def zones(self) -> tuple[str, ...]:
         """The zones with a price, the cheapest first."""
         return tuple(price.zone for price in self.prices if price.zone)
@@ -81,8 +77,8 @@ class Machine:
     (`gpu_fraction`). `gpu_memory_gib` is what the driver reports of one GPU, or of the fraction. `gpu_link` joins the
     GPUs of one machine. `fabrics` are the fast networks that it can have: efa, rdma (memory to memory, past the CPU),
     tcpx; `extra_networks` are those that Google's need beside the first. `capacity_blocks`: AWS sells it by the block,
-    reserved for days. `ways` are the only ways in which it is sold, empty
-    where it is sold in all. `zones` are zone IDs, none where they were not found. `prices` are those that were found.
+    reserved for days. `ways` are the only ways in which it is sold, empty where it is sold in all. `zones` are zone
+    IDs, none where they were not found. `prices` are those that were found.
     """
 
     cloud: geography.Cloud
@@ -147,11 +143,6 @@ class Machine:
             return found
         basis = {} if purchase == RESERVED else {"basis": AT_MOST}
         return [replace(price, **basis) for price in self.prices if price.purchase == ON_DEMAND]
-
-    def spot_saving(self, zones: Collection[str] = ()) -> float | None:
-        """The share of the on-demand price that spot saves over `zones`; None where one of the two is not known."""
-        spot, on_demand = self.price(SPOT, zones), self.on_demand_usd
-        return None if spot is None or on_demand is None else 1 - spot / on_demand
 
 
 def machines(region: str) -> tuple[Machine, ...]:

@@ -11,8 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from infra.catalog.machines import STALE_DAYS
-from infra.catalog.tables import DATA, Basis, CatalogError, Row, read
+from infra.catalog.tables import DATA, STALE_DAYS, Basis, CatalogError, Row, read
 
 FILE = "other_clouds.csv"
 

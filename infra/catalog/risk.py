@@ -7,7 +7,8 @@ from datetime import timedelta
 from math import log
 from types import MappingProxyType
 
-from infra.catalog.machines import MONTH_HOURS, STALE_DAYS, Machine
+from infra.catalog.machines import MONTH_HOURS, Machine
+from infra.catalog.tables import STALE_DAYS
 from infra.settings.purchase import SPOT
 
 # AWS Spot Advisor: the share of a machine type's spot nodes that AWS took back, in the month before. Each band counts

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 DATA = Path(__file__).parent / "data"
+STALE_DAYS = 90  # after which a fact that moves is doubted
 
 Purchase = Literal["spot", "on-demand", "capacity-block", "flex-start"]
 Basis = Literal["observed", "lowest-zone", "derived", "derived-weak", "unverified", "not-observed"]

@@ -134,8 +134,15 @@ def _item(component: str, what: str, lines: Sequence[Line]) -> Item:
         _sum((line.count, line.usd) for line in lines),
         _sum((line.count, _always(line.on_demand_usd)) for line in lines),
         tuple(dict.fromkeys(fact for line in lines for fact in line.facts)),
-        lines[0].hour,
+        _span([line.hour for line in lines if line.hour]),
     )
+
+
+def _span(hours: Sequence[CostRange]) -> CostRange | None:
+    """From the cheapest zone of any pool to the dearest; what is counted on is the first's."""
+    if not hours:
+        return None
+    return CostRange(min(hour.low for hour in hours), hours[0].expected, max(hour.high for hour in hours))
 
 
 def _always(usd: float | None) -> CostRange | None:

@@ -22,16 +22,27 @@ EXPLAINED = (
 
 
 def show_risk(pools: Iterable[tuple[str, GpuPool]], console: Console) -> None:
-    """A row for each pool, with its region, that buys spot: of its cheapest machine there; no table without any."""
+    """A row for each pool, with its region, that buys spot: of its cheapest machine there; no table without any. Pools
+    that stand where spot was cheapest are named: newer prices would move them."""
     table = Table(title="Spot", title_justify="left", box=SIMPLE_HEAD)
     for column in ("pool", "bought", "machine", "saves", "taken back", "hours lost a node and month"):
         table.add_column(column)
+    moved_by_prices = []
     for region, pool in pools:
-        if SPOT in pool.purchase:
-            table.add_row(pool.name, escape(in_words(pool.purchase)), *_figures(region, pool))
+        if SPOT not in pool.purchase:
+            continue
+        table.add_row(pool.name, escape(in_words(pool.purchase)), *_figures(region, pool))
+        if pool.stands and pool.zone is None:
+            moved_by_prices.append(pool.name)
     if table.rows:
         console.print(table)
         console.print(f"[dim]{EXPLAINED}[/]", soft_wrap=True)
+    if moved_by_prices:
+        console.print(
+            f"[yellow]{', '.join(moved_by_prices)}: the zone where spot is cheapest. Write it as the pool's `zone`, "
+            "or newer prices may move the pool, and replace its nodes[/]",
+            soft_wrap=True,
+        )
 
 
 def _figures(region: str, pool: GpuPool) -> tuple[str, ...]:

@@ -241,4 +241,5 @@ def test_a_new_shape_is_what_the_preview_said_also_on_a_day_without_spot(running
 
 def test_the_way_back_ends(running: OnGoogle) -> None:
     running.write({})
-    running.update()
+    done = running.update()
+    assert CLUSTER not in done.replaced | done.of("delete")

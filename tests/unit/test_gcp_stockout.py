@@ -119,7 +119,8 @@ def test_from_zero_and_of_other_machines_and_on_demand_it_comes(
 
 def test_on_demand_machines_of_that_type_are_there(provider: Gcp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(gcp_habits.NO_SPOT, "g2-standard-4")
-    create(provider, pool(nodeCount=1, nodeConfig={"machineType": "g2-standard-4"}))
+    made = create(provider, pool(nodeCount=1, nodeConfig={"machineType": "g2-standard-4"}))
+    assert made.endswith("/nodePools/train")
 
 
 @pytest.mark.parametrize(

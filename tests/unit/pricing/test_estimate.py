@@ -442,6 +442,16 @@ def test_conditions_on_metrics_are_paid_and_those_on_logs_are_not() -> None:
     assert item.count == CostRange.always(1)
 
 
+def test_a_line_of_two_pools_has_the_span_of_both() -> None:
+    zones = ("aps1-az1", "aps1-az3")
+    above = Resource("india-ai-infra:aws:Pools", "urn::pools", {})
+    apart = [pool(f"in-{zone}", annotations={"india-ai-infra/zone-ids": zone}) for zone in zones]
+    month = billed(above, *(replace(made, parent=above.urn) for made in apart))
+    (item,) = [item for item in month.items if item.what == "g6.xlarge spot"]
+    assert item.hour
+    assert [item.hour.low, item.hour.high] == sorted(L4.price("spot", [zone]) or 0 for zone in zones)
+
+
 def test_every_line_says_what_its_price_rests_on() -> None:
     month = billed(pool(), pods("serve", 1, 1), made("aws:kms/key:Key"), made(DETECTOR), guardduty_flow_gib=1)
     bases = {item.what: item.basis for item in month.items}

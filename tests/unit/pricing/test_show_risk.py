@@ -55,3 +55,16 @@ def test_what_is_not_known_is_said_to_be_so() -> None:
 
 def test_pools_without_spot_have_no_row() -> None:
     assert not row(MUMBAI, GpuPool(name="sure", gpu="L4", max_nodes=1, purchase=("on-demand",)))
+
+
+def test_a_pool_that_newer_prices_would_move_is_named() -> None:
+    def shown(**over: object) -> str:
+        asked = {"gpu": "H100", "gpus_per_node": 8, "fabric": "efa", "max_nodes": 1, **over}
+        console = Console(width=200, file=StringIO())
+        show_risk([(MUMBAI, GpuPool(name="stands", **asked))], console)
+        return console.file.getvalue()
+
+    words = "stands: the zone where spot is cheapest. Write it as the pool's `zone`"
+    assert words in shown()
+    for settled in ({"zone": "aps1-az3"}, {"elastic": True}):
+        assert words not in shown(**settled)
