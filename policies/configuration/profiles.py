@@ -1,4 +1,4 @@
-"""Profiles: who is regulated by whom, as policy configs in `policies/profiles`: `python -m policies.profiles`.
+"""Profiles: who is regulated by whom, as policy configs in `policies/profiles`: `python -m policies.cli generate`.
 
 A profile changes levels and settings, never what is checked. The files are plain policy configs, so that any stack can
 be shown to the pack under one: `--policy-pack-config policies/profiles/sebi-re.json`. Written from the table below; a
@@ -15,11 +15,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from policies.control import Control
-from policies.ledger import Ledger
+from policies.framework.control import Control
+from policies.framework.run_state import Ledger
 from policies.pack import CONTROLS
 
-FOLDER = Path(__file__).parent / "profiles"
+FOLDER = Path(__file__).parents[1] / "profiles"
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,3 @@ def _of(profile: Profile, control: Control) -> Iterator[tuple[str, Any]]:
     for policy in control.policies(Ledger()):
         if given:
             yield policy.name, given
-
-
-if __name__ == "__main__":
-    write()

@@ -1,4 +1,4 @@
-"""A JSON Schema of the file that `--policy-pack-config` takes: `python -m policies.config_schema` writes it.
+"""A JSON Schema of the file that `--policy-pack-config` takes: `python -m policies.cli generate` writes it.
 
 The engine takes a misspelt policy or setting without a word, and then nothing is changed by it; an editor or a check
 that holds the file against this schema says so. A test holds the schema against the controls.
@@ -19,7 +19,7 @@ from pulumi_policy import EnforcementLevel, Policy, ResourceValidationPolicy
 
 from policies.pack import CONTROLS, run
 
-FILE = Path(__file__).parent / "policy-config.schema.json"
+FILE = Path(__file__).parents[1] / "policy-config.schema.json"
 LEVELS = [level.value for level in EnforcementLevel if level is not EnforcementLevel.REMEDIATE]
 LEVEL, MENDING_LEVEL = {"$ref": "#/$defs/level"}, {"$ref": "#/$defs/mendingLevel"}
 MENDING = [*LEVELS, EnforcementLevel.REMEDIATE.value]
@@ -107,7 +107,3 @@ def _level_or(settings: dict[str, Any], mends: bool = False) -> dict[str, Any]:
         "additionalProperties": False,
     }
     return {"anyOf": [level, whole]}
-
-
-if __name__ == "__main__":
-    write()

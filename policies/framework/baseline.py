@@ -1,8 +1,8 @@
 """The baseline: what was wrong already when a team took the pack up, in `dpdp-baseline.json` beside the program.
 
 What is in it stops nobody; anything new does. It only shrinks: GOV-03 refuses an entry whose finding is gone, and
-`python -m policies.baseline FINDINGS`, which writes it the first time from what a preview found, takes such entries out
-later and adds none. `INDIA_DPDP_BASELINE` names another file.
+`python -m policies.cli baseline FINDINGS`, which writes it the first time from what a preview found, takes such entries
+out later and adds none. `INDIA_DPDP_BASELINE` names another file.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from policies import project
-from policies.control import Finding
-from policies.record import Told
+from policies.framework import project
+from policies.framework.control import Finding
+from policies.framework.record import Told
 
 FILE, ELSEWHERE = "dpdp-baseline.json", "INDIA_DPDP_BASELINE"
 
@@ -83,7 +83,7 @@ class Baseline:
         ):
             if judge_use and known.speaks_of(stack):
                 where = f"{known.control} {known.urn} {known.where}"
-                expected = "a finding that is still there: `python -m policies.baseline` takes it out"
+                expected = "a finding that is still there: `python -m policies.cli baseline` takes it out"
                 yield Finding("the baseline holds what is mended", FILE, where, expected)
 
 

@@ -27,12 +27,12 @@ from pulumi_policy import (
 from pulumi_policy.deserialize import deserialize_properties, serialize_properties
 from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
-from policies.fills import Fill, filled
+from policies.framework.record import Told, brief
+from policies.framework.remediation import Fill, filled
+from policies.framework.resources import Resource, Settings, Stack, StackResource, provider_props
+from policies.framework.run_state import Ledger
+from policies.framework.unknowns import Unknown, plain
 from policies.law import Law
-from policies.ledger import Ledger
-from policies.record import Told, brief
-from policies.resources import Resource, Settings, Stack, StackResource, provider_props
-from policies.unknowns import Unknown, plain
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policies.control import Finding
+from policies.framework.control import Finding
+from policies.framework.unknowns import Unknown, each
 from policies.law import Law
-from policies.unknowns import Unknown, each
 
 OPTIONAL = "?"
 

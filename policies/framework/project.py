@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-PACK = Path(__file__).resolve().parent
+PACK = Path(__file__).resolve().parents[1]
 
 
 def folder() -> Path:

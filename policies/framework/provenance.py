@@ -6,8 +6,8 @@ judged where they are made, and the update shows the known value to the same con
 
 from __future__ import annotations
 
-from policies.resources import Stack, StackResource
-from policies.unknowns import Unknown
+from policies.framework.resources import Stack, StackResource
+from policies.framework.unknowns import Unknown
 
 _CLOUDS = ("aws:", "gcp:")
 IN_CLUSTERS = ("kubernetes:", "random:", "tls:")  # own too, where pods are told something

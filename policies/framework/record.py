@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from policies import project
+from policies.framework import project
 
 FILE = "INDIA_DPDP_FINDINGS"
 VERSION = 1

@@ -9,7 +9,7 @@ from typing import Any
 
 from pulumi_policy.deserialize import SPECIAL_SIG_KEY
 
-from policies.unknowns import Path
+from policies.framework.unknowns import Path
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pulumi_policy import PolicyProviderResource, PolicyResource, ResourceValidationArgs
 
-from policies.unknowns import plain
+from policies.framework.unknowns import plain
 
 Settings = Mapping[str, Any]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from pulumi_policy import ResourceValidationArgs, StackValidationArgs
 
-from policies.record import Level, Outcome, Told
-from policies.resources import Resource, Stack
-from policies.unknowns import Unknown, dotted
+from policies.framework.record import Level, Outcome, Told
+from policies.framework.resources import Resource, Stack
+from policies.framework.unknowns import Unknown, dotted
 
 # A finding, to who answers for it: nobody, an exemption (named) or the baseline.
 Answer = Callable[[Told], tuple[Outcome, str] | None]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path as FilePath
 from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
@@ -97,9 +96,3 @@ def dotted(path: Path) -> str:
     """`rules[0].destination.bucket`, as people write it."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
-
-
-def block_names(file: str) -> frozenset[str]:
-    """Names of nested properties from `data/`: what an unknown one may hide. Lines that start with # are comments."""
-    lines = (FilePath(__file__).parent / "data" / file).read_text().splitlines()
-    return frozenset(line for line in lines if not line.startswith("#"))

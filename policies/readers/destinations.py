@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policies import locations
-from policies.control import Finding, StackCheck
-from policies.encryption import BUCKETS
-from policies.provenance import is_own
-from policies.references import at, told
-from policies.resources import Settings, Stack, StackResource
-from policies.unknowns import Unknown
+from policies.framework.control import Finding, StackCheck
+from policies.framework.provenance import is_own
+from policies.framework.resources import Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown
+from policies.readers import locations
+from policies.readers.references import at, told
+from policies.readers.s3_buckets import BUCKETS
 
 S3 = (*BUCKETS, "aws:s3/directoryBucket:DirectoryBucket")
 GCS = ("gcp:storage/bucket:Bucket",)

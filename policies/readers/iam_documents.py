@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from policies import locations
-from policies.control import Finding
-from policies.resources import document
-from policies.unknowns import Unknown, each, leaves
+from policies.framework.control import Finding
+from policies.framework.resources import document
+from policies.framework.unknowns import Unknown, each, leaves
+from policies.readers import locations
 
 _ACCOUNT = re.compile(r"\d{12}")
 
@@ -74,3 +74,43 @@ def account(principal: str) -> str | None:
         return principal
     arn = locations.arn(principal)
     return arn.account if arn and _ACCOUNT.fullmatch(arn.account) else None
+
+
+PUBLIC_MEMBERS = ("allUsers", "allAuthenticatedUsers")
+# Conditions on these make a statement for everybody non-public, by S3's own definition of "public".
+_NARROWING_KEYS = frozenset(
+    {
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principalorgid",
+        "aws:principalorgpaths",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+        "aws:sourceorgid",
+        "aws:sourcevpc",
+        "aws:sourcevpce",
+        "aws:userid",
+        "s3:dataaccesspointaccount",
+        "s3:dataaccesspointarn",
+    }
+)
+_NARROWING_OPERATORS = frozenset({"stringequals", "stringlike", "arnequals", "arnlike"})
+
+
+def is_narrowed(statement: dict[str, Any]) -> bool:
+    conditions = statement.get("Condition")
+    if not isinstance(conditions, dict):
+        return False
+    return any(
+        operator.lower() in _NARROWING_OPERATORS and key.lower() in _NARROWING_KEYS and _fixed(values)
+        for operator, tests in conditions.items()
+        if isinstance(tests, dict)
+        for key, values in tests.items()
+    )
+
+
+def _fixed(values: Any) -> bool:
+    """No value that starts with a wildcard, which would match everybody again."""
+    return bool(each(values)) and all(
+        isinstance(value, str) and value[:1] not in ("*", "?", "") for value in each(values)
+    )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from policies.provenance import is_own, sources
-from policies.resources import Stack, StackResource
-from policies.unknowns import Unknown
+from policies.framework.provenance import is_own, sources
+from policies.framework.resources import Stack, StackResource
+from policies.framework.unknowns import Unknown
 
 KEY_TYPES = (
     "aws:kms/key:Key",

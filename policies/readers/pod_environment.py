@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policies.pod_specs import ABOVE
-from policies.provenance import IN_CLUSTERS, made_here
-from policies.resources import Stack, StackResource
-from policies.unknowns import Leaf, Path, Unknown, each, leaves
+from policies.framework.provenance import IN_CLUSTERS, made_here
+from policies.framework.resources import Stack, StackResource
+from policies.framework.unknowns import Leaf, Path, Unknown, dig, each, leaves
+from policies.readers.pod_specs import ABOVE
 
 KUBERNETES = ("kubernetes:",)
 CRD = "kubernetes:apiextensions.k8s.io/"  # its texts are the documentation of a schema
@@ -176,3 +176,13 @@ def _variables(path: Path, entries: Any) -> Iterator[Variable]:
             source = entry.get("valueFrom")
             where = (*path, index, "value" if source is None else "valueFrom")
             yield Variable(where, (*path, index, "name"), entry["name"], entry.get("value"), source)
+
+
+def settled_elsewhere(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
+    """An address is settled by own resources, or by the stack's ConfigMap or Secret that has it: that one is judged."""
+    reference = at(resource.props, unknown.path)
+    if isinstance(reference, dict):
+        wanted = [dig(reference, name, "key") for name in ("configMapKeyRef", "secretKeyRef")]
+        there = keys_of(reference, stack)
+        return any(isinstance(one, str) and one in there for one in wanted)
+    return settled_by_own_resources(unknown, resource, stack)

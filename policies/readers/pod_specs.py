@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from policies.unknowns import Unknown, dotted
+from policies.framework.unknowns import Unknown, dotted
 
 PodSpec = tuple[str, dict[str, Any]]
 _LISTS = ("containers", "initContainers", "ephemeralContainers")

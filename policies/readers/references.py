@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policies import locations
-from policies.control import Check, Finding
-from policies.provenance import is_own, sources
-from policies.residency import place_word
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Leaf, Unknown, dotted, leaves
+from policies.framework.control import Check, Finding
+from policies.framework.provenance import is_own, sources
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Leaf, Unknown, dotted, leaves
+from policies.readers import locations
+from policies.readers.place_names import place_word
 
 Wrong = tuple[str, str]  # what is wrong, and what would be right
 Judge = Callable[[str, Settings], Wrong | None]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.encryption import BUCKET_LOGGING, BUCKETS
-from policies.governance import is_personal
-from policies.resources import Stack, StackResource, document
-from policies.unknowns import dig
+from policies.framework.resources import Stack, StackResource, document
+from policies.framework.unknowns import dig
+from policies.readers.data_stores import is_personal
 
+BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
+BUCKET_LOGGING = ("aws:s3/bucketLogging:BucketLogging", "aws:s3/bucketLoggingV2:BucketLoggingV2")
 LIFECYCLES = (
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
     "aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2",
@@ -51,3 +52,6 @@ def is_amazons(bucket: StackResource) -> bool:
 def receives_access_logs(stack: Stack, bucket: StackResource) -> bool:
     """Such a bucket can't log its own access: each delivery would be an access that makes a delivery."""
     return bool(parts(stack, bucket, *BUCKET_LOGGING, prop="targetBucket"))
+
+
+BUCKET_POLICIES = ("aws:s3/bucketPolicy:BucketPolicy", "aws:s3control/bucketPolicy:BucketPolicy")

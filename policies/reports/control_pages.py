@@ -1,4 +1,4 @@
-"""A page for each control in docs/policies, and their index, written from the controls: `python -m policies.pages`.
+"""A page for each control in docs/policies, and their index; `python -m policies.cli generate` writes them.
 
 The words are the metadata and the docstrings beside the code, so that a page can't say what the pack does not do; a
 test holds the pages against the controls.
@@ -16,11 +16,10 @@ from typing import Any
 import yaml
 from pulumi_policy import EnforcementLevel
 
-from policies.control import ANY_TYPE, Control, nothing_settles
-from policies.ledger import Ledger
-from policies.pack import CONTROLS
-from policies.unresolved import GOV_04
-from policies.unresolved import NAME as UNRESOLVED
+from policies.framework.control import ANY_TYPE, Control, nothing_settles
+from policies.framework.run_state import Ledger
+from policies.pack import CONTROLS, GOV_04, UNRESOLVED
+from policies.readers.tables import DATA
 
 _NOT_EXEMPT = {
     "COST-01": "Not: raise the budget, with whoever pays.",
@@ -28,7 +27,7 @@ _NOT_EXEMPT = {
     "DPDP-GOV-04": "Under the id of the control that needed the value: its page has the entry.",
 }
 PAGES = tuple(sorted((*CONTROLS, GOV_04), key=lambda control: control.id))
-FOLDER = Path(__file__).parents[1] / "docs/policies"
+FOLDER = Path(__file__).parents[2] / "docs/policies"
 INDEX = "README.md"
 BASIS = {
     "statutory": "law that binds",
@@ -45,7 +44,7 @@ def pages() -> dict[str, str]:
 @functools.cache
 def why() -> dict[str, str]:
     """A sentence for each control, by its id."""
-    return yaml.safe_load((Path(__file__).parent / "data/why.yaml").read_text())
+    return yaml.safe_load((DATA / "why.yaml").read_text())
 
 
 def write(folder: Path = FOLDER) -> None:
@@ -67,7 +66,7 @@ def _index() -> str:
         f"| [{one.id}]({_file(one)}) | {one.title} | {one.law.basis} | {_word(one.severity)} | {_word(one.level)} |"
         for one in PAGES
     ]
-    head = "# The controls\n\nWritten by `python -m policies.pages` from the controls themselves.\n"
+    head = "# The controls\n\nWritten by `python -m policies.cli generate` from the controls themselves.\n"
     table = "\n| Control | Asks | Basis | Severity | Level |\n|---|---|---|---|---|\n"
     return f"{head}{table}" + "\n".join(rows) + "\n"
 
@@ -168,7 +167,3 @@ def _sentence(text: str) -> str:
 
 def _word(value: Any) -> str:
     return value.value if isinstance(value, EnforcementLevel) else str(getattr(value, "value", value)).lower()
-
-
-if __name__ == "__main__":
-    write()

@@ -15,8 +15,8 @@ from pulumi_policy import EnforcementLevel
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
 from policies import pack
-from policies.record import Record
-from policies.servicer import Servicer
+from policies.framework.record import Record
+from policies.runner.servicer import Servicer
 
 Config = Mapping[str, str | Mapping[str, Any]]
 

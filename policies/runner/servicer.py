@@ -25,9 +25,9 @@ from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY, deser
 from pulumi_policy.policy import _NotApplicableError, _PolicyAnalyzerServicer
 from pulumi_policy.proxy import unknown_checking_proxy
 
+from policies.framework.record import Record
+from policies.framework.unknowns import Path, dotted
 from policies.pack import Run
-from policies.record import Record
-from policies.unknowns import Path, dotted
 
 P = TypeVar("P", ResourceValidationPolicy, StackValidationPolicy)
 

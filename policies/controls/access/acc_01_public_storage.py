@@ -7,42 +7,22 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.documents import Statement, statements
-from policies.encryption import BUCKETS
-from policies.fills import Fill
+from policies.framework.control import Control, Finding
+from policies.framework.remediation import Fill
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown, dotted, each, leaves
 from policies.law import ACCESS
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Unknown, dotted, each, leaves
+from policies.readers.iam_documents import PUBLIC_MEMBERS, Statement, is_narrowed, statements
+from policies.readers.s3_buckets import BUCKET_POLICIES, BUCKETS
 
 BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 ACCOUNT_BLOCK = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
-BUCKET_POLICIES = ("aws:s3/bucketPolicy:BucketPolicy", "aws:s3control/bucketPolicy:BucketPolicy")
 GCS_BUCKET = "gcp:storage/bucket:Bucket"
 SWITCHES = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 GCS_SWITCHES = {"publicAccessPrevention": "enforced", "uniformBucketLevelAccess": True}
 
 _PUBLIC_ACLS = ("public-read", "public-read-write", "authenticated-read")
 _PUBLIC_GROUPS = ("/groups/global/AllUsers", "/groups/global/AuthenticatedUsers")
-PUBLIC_MEMBERS = ("allUsers", "allAuthenticatedUsers")
-# Conditions on these make a statement for everybody non-public, by S3's own definition of "public".
-_NARROWING_KEYS = frozenset(
-    {
-        "aws:principalaccount",
-        "aws:principalarn",
-        "aws:principalorgid",
-        "aws:principalorgpaths",
-        "aws:sourceaccount",
-        "aws:sourcearn",
-        "aws:sourceorgid",
-        "aws:sourcevpc",
-        "aws:sourcevpce",
-        "aws:userid",
-        "s3:dataaccesspointaccount",
-        "s3:dataaccesspointarn",
-    }
-)
-_NARROWING_OPERATORS = frozenset({"stringequals", "stringlike", "arnequals", "arnlike"})
 
 
 def object_storage(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
@@ -146,25 +126,6 @@ def _for_everybody(statement: dict[str, Any]) -> bool:
     principal = statement.get("Principal")
     named = principal.values() if isinstance(principal, dict) else [principal]
     return any("*" in each(value) for value in named)
-
-
-def is_narrowed(statement: dict[str, Any]) -> bool:
-    conditions = statement.get("Condition")
-    if not isinstance(conditions, dict):
-        return False
-    return any(
-        operator.lower() in _NARROWING_OPERATORS and key.lower() in _NARROWING_KEYS and _fixed(values)
-        for operator, tests in conditions.items()
-        if isinstance(tests, dict)
-        for key, values in tests.items()
-    )
-
-
-def _fixed(values: Any) -> bool:
-    """No value that starts with a wildcard, which would match everybody again."""
-    return bool(each(values)) and all(
-        isinstance(value, str) and value[:1] not in ("*", "?", "") for value in each(values)
-    )
 
 
 def _gcs(resource: Resource) -> Iterator[Finding | Unknown]:

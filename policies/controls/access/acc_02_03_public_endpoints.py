@@ -8,11 +8,11 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import Want, is_off, is_on, judge, occurrences, one_of
+from policies.framework.resources import Resource, Settings, Stack, StackResource, document
+from policies.framework.unknowns import Leaf, Unknown, dig, dotted, each, leaves
 from policies.law import ACCESS
-from policies.resources import Resource, Settings, Stack, StackResource, document
-from policies.unknowns import Leaf, Unknown, dig, dotted, each, leaves
-from policies.wants import Want, is_off, is_on, judge, occurrences, one_of
 
 _PUBLIC = "it can be reached from the internet"
 _LARGEST_PRIVATE = {4: 8, 6: 7}  # 10.0.0.0/8 and fc00::/7: what is wider reaches the world

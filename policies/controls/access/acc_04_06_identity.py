@@ -10,15 +10,15 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.documents import Statement, statements
-from policies.fills import Fill
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import Want, is_named, judge, occurrences, one_of
+from policies.framework.provenance import is_own, settled_by_own_parts, sources
+from policies.framework.remediation import Fill
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown, dig, each
 from policies.law import ACCESS
-from policies.pod_specs import containers, pod_specs
-from policies.provenance import is_own, settled_by_own_parts, sources
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Unknown, dig, each
-from policies.wants import Want, is_named, judge, occurrences, one_of
+from policies.readers.iam_documents import Statement, statements
+from policies.readers.pod_specs import containers, pod_specs
 
 ACCESS_KEYS = (
     "aws:iam/accessKey:AccessKey",

@@ -7,12 +7,12 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import Want, is_off, is_on, judge
+from policies.framework.resources import Resource, Settings
+from policies.framework.unknowns import Unknown, dig, each
 from policies.law import ACCESS
-from policies.pod_specs import containers, pod_specs
-from policies.resources import Resource, Settings
-from policies.unknowns import Unknown, dig, each
-from policies.wants import Want, is_off, is_on, judge
+from policies.readers.pod_specs import containers, pod_specs
 
 HOST_NAMESPACES = ("hostNetwork", "hostPID", "hostIPC")
 # GPUs and their networks hand out devices by files of the host; nothing else of it may be seen.

@@ -7,14 +7,13 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.buckets import GCS_BUCKET, VERSIONINGS, parts
-from policies.control import Control, Finding
-from policies.encryption import BUCKETS
-from policies.governance import GCP_SQL, personal_stores
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import Want, at_least, is_true, judge
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown, dig, each
 from policies.law import CONTINUITY, SECOND_COPY
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Unknown, dig, each
-from policies.wants import Want, at_least, is_true, judge
+from policies.readers.data_stores import GCP_SQL, personal_stores
+from policies.readers.s3_buckets import BUCKETS, GCS_BUCKET, VERSIONINGS, parts
 
 DAYS = 7
 _WEEK_SECONDS = DAYS * 86_400

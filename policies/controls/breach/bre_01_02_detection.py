@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.governance import AWS_STORES, CLASS, GCP_SQL, GCP_STORES, STORES, personal_stores, tag
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import Want, is_named, is_true, judge
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown, dig, each
 from policies.law import BREACH, SPECIFIED_DATA
-from policies.network_logs import unlogged_subnets, unlogged_vpcs
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Unknown, dig, each
-from policies.wants import Want, is_named, is_true, judge
+from policies.readers.data_stores import AWS_STORES, CLASS, GCP_SQL, GCP_STORES, STORES, personal_stores, tag
+from policies.readers.network_logs import unlogged_subnets, unlogged_vpcs
 
 DETECTOR = "aws:guardduty/detector:Detector"
 DETECTORS: dict[str, Want] = {

@@ -11,10 +11,10 @@ from typing import Any, TypeGuard
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
+from policies.framework.control import Control, Finding
+from policies.framework.resources import Settings, Stack
+from policies.framework.unknowns import dig
 from policies.law import BUDGET
-from policies.resources import Settings, Stack
-from policies.unknowns import dig
 
 BUDGET_TYPE = "india-ai-infra:index:Budget"
 
@@ -33,7 +33,7 @@ def within_budget(stack: Stack, settings: Settings) -> Iterator[tuple[str, Findi
         yield where, Finding("the budget can't be compared", "budget", value, "both, as numbers above 0")
         return
     # The catalogue is read where there is a budget, and only there: every preview waits for the pack to start.
-    from policies.month import over
+    from policies.controls.cost.month import over
 
     figure = settings.get("figure", "expected")
     if finding := over(stack, told.get("usage") or {}, figure, budget, rate):

@@ -9,8 +9,8 @@ from infra.pricing.estimate import estimate
 from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
 from infra.settings.stack import Usage
-from policies.control import Finding
-from policies.resources import Stack, StackResource
+from policies.framework.control import Finding
+from policies.framework.resources import Stack, StackResource
 
 NAMED = 3
 

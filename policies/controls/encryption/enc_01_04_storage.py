@@ -8,18 +8,17 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.keys import settled_by_key
+from policies.framework.control import Control, Finding
+from policies.framework.resources import Resource, Settings, Stack
+from policies.framework.unknowns import Unknown, dig, each
 from policies.law import CUSTOMER_KEY, ENCRYPTION
-from policies.resources import Resource, Settings, Stack
-from policies.unknowns import Unknown, dig, each
+from policies.readers.kms_keys import settled_by_key
+from policies.readers.s3_buckets import BUCKET_LOGGING, BUCKETS
 
-BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 BUCKET_ENCRYPTION = (
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
     "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
 )
-BUCKET_LOGGING = ("aws:s3/bucketLogging:BucketLogging", "aws:s3/bucketLoggingV2:BucketLoggingV2")
 _KMS_ALGORITHMS = ("aws:kms", "aws:kms:dsse")
 
 

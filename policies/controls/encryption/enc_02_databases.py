@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.keys import settled_by_key
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import Want, is_named, is_on, judge
+from policies.framework.resources import Resource, Settings
+from policies.framework.unknowns import Unknown
 from policies.law import CUSTOMER_KEY, ENCRYPTION, Law
-from policies.resources import Resource, Settings
-from policies.unknowns import Unknown
-from policies.wants import Want, is_named, is_on, judge
+from policies.readers.kms_keys import settled_by_key
 
 
 @dataclass(frozen=True)

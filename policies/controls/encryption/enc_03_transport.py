@@ -8,16 +8,14 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.access import BUCKET_POLICIES
-from policies.buckets import is_amazons
-from policies.control import Control, Finding
-from policies.documents import Statement, statements
-from policies.encryption import BUCKETS
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import Want, is_named, is_on, judge, one_of
+from policies.framework.provenance import settled_by_own_parts
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown, dig, each
 from policies.law import ENCRYPTION
-from policies.provenance import settled_by_own_parts
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Unknown, dig, each
-from policies.wants import Want, is_named, is_on, judge, one_of
+from policies.readers.iam_documents import Statement, statements
+from policies.readers.s3_buckets import BUCKET_POLICIES, BUCKETS, is_amazons
 
 _CLEAR = "connections in the clear are let in"
 _VIEWERS = one_of("https-only", "redirect-to-https")

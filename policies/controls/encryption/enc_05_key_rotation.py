@@ -8,12 +8,12 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.fills import Fill
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import Want, is_on, judge
+from policies.framework.remediation import Fill
+from policies.framework.resources import Resource, Settings
+from policies.framework.unknowns import Unknown, dig
 from policies.law import KEY_CARE
-from policies.resources import Resource, Settings
-from policies.unknowns import Unknown, dig
-from policies.wants import Want, is_on, judge
 
 AWS_KEY = "aws:kms/key:Key"
 AWS_OTHER_KEYS = (

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.keys import settled_by_key
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import Misshapen, Want, is_named, is_on, judge, occurrences
+from policies.framework.resources import Resource, Settings
+from policies.framework.unknowns import Unknown
 from policies.law import CUSTOMER_KEY, ENCRYPTION
-from policies.resources import Resource, Settings
-from policies.unknowns import Unknown
-from policies.wants import Misshapen, Want, is_named, is_on, judge, occurrences
+from policies.readers.kms_keys import settled_by_key
 
 # Where each type names the key of what it keeps. Without one the cloud's own key encrypts it.
 ARTEFACTS: dict[str, tuple[str, ...]] = {

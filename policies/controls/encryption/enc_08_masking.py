@@ -8,12 +8,12 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.governance import TAG
+from policies.framework.control import Control, Finding
+from policies.framework.provenance import settled_by_own_parts
+from policies.framework.resources import Resource, Settings, Stack, StackResource, document
+from policies.framework.unknowns import Unknown, dig, each, leaves, plain
 from policies.law import MASKING
-from policies.provenance import settled_by_own_parts
-from policies.resources import Resource, Settings, Stack, StackResource, document
-from policies.unknowns import Unknown, dig, each, leaves, plain
+from policies.readers.data_stores import TAG
 
 GROUP = "aws:cloudwatch/logGroup:LogGroup"
 POLICY = "aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy"

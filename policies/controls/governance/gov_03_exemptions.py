@@ -34,12 +34,12 @@ from pulumi_policy import (
 )
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from policies import project
-from policies.baseline import Baseline
-from policies.control import Control, Finding
+from policies.framework import project
+from policies.framework.baseline import Baseline
+from policies.framework.control import Control, Finding
+from policies.framework.record import Told
+from policies.framework.resources import Settings, Stack
 from policies.law import EXEMPTIONS
-from policies.record import Told
-from policies.resources import Settings, Stack
 
 FILE, ELSEWHERE = "dpdp-exemptions.yaml", "INDIA_DPDP_EXEMPTIONS"
 LISTED = "dpdp-exempt-findings"

@@ -17,12 +17,12 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from policies.control import Control, Finding
+from policies.framework.control import Control, Finding
+from policies.framework.record import Told
+from policies.framework.resources import Stack
+from policies.framework.run_state import Ledger
+from policies.framework.unknowns import Unknown, dotted
 from policies.law import EXEMPTIONS
-from policies.ledger import Ledger
-from policies.record import Told
-from policies.resources import Stack
-from policies.unknowns import Unknown, dotted
 
 NAME = "dpdp-unresolved-values"
 # For its page: it finds nothing itself, and its findings are told under the control that needed the value.

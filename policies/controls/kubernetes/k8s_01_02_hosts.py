@@ -10,26 +10,26 @@ from dataclasses import dataclass
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies import locations
-from policies.control import Control, Finding
+from policies.framework.control import Control, Finding
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Leaf, Unknown, dotted, each
 from policies.law import RESIDENCY
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.tables import several, table
-from policies.unknowns import Leaf, Unknown, dig, dotted, each
-from policies.workloads import (
+from policies.readers import locations
+from policies.readers.pod_environment import (
     BLOCKS,
     CRD,
     KUBERNETES,
     SECRET,
     Environment,
     Variable,
-    at,
     environments,
     hidden,
     keys_of,
     settled_by_own_resources,
+    settled_elsewhere,
     told,
 )
+from policies.readers.tables import several, table
 
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
 _CLOUDS = (".amazonaws.com", ".googleapis.com")
@@ -120,16 +120,6 @@ def host_abroad(host: str) -> tuple[str, str] | None:
         abroad = [name for name in _places(host) if not locations.place(name)]
         return ("a cloud's regional endpoint", abroad[0]) if abroad else None
     return None
-
-
-def settled_elsewhere(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
-    """An address is settled by own resources, or by the stack's ConfigMap or Secret that has it: that one is judged."""
-    reference = at(resource.props, unknown.path)
-    if isinstance(reference, dict):
-        wanted = [dig(reference, name, "key") for name in ("configMapKeyRef", "secretKeyRef")]
-        there = keys_of(reference, stack)
-        return any(isinstance(one, str) and one in there for one in wanted)
-    return settled_by_own_resources(unknown, resource, stack)
 
 
 def settled_by_addresses(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies import locations
-from policies.control import Control, Finding
-from policies.fills import Fill
+from policies.framework.control import Control, Finding
+from policies.framework.remediation import Fill
+from policies.framework.resources import Resource, Settings
+from policies.framework.unknowns import Unknown, dotted, each
 from policies.law import IMAGE_SOURCE, RESIDENCY, TELEMETRY
-from policies.resources import Resource, Settings
-from policies.saas_hosts import settled_elsewhere
-from policies.tables import several, table
-from policies.unknowns import Unknown, dotted, each
-from policies.workloads import (
+from policies.readers import locations
+from policies.readers.pod_environment import (
     CRD,
     KUBERNETES,
     Environment,
@@ -25,8 +23,10 @@ from policies.workloads import (
     hidden,
     line,
     settled_by_own_resources,
+    settled_elsewhere,
     told,
 )
+from policies.readers.tables import several, table
 
 # Variables that can only hold a region or a zone.
 REGIONS = frozenset({

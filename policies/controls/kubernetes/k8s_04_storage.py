@@ -8,13 +8,13 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies import locations
-from policies.control import Control, Finding
-from policies.encryption import BUCKETS
+from policies.framework.control import Control, Finding
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Leaf, Unknown, dig, dotted, each
 from policies.law import RESIDENCY
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Leaf, Unknown, dig, dotted, each
-from policies.workloads import BLOCKS, CRD, KUBERNETES, settled_by_own_resources, told
+from policies.readers import locations
+from policies.readers.pod_environment import BLOCKS, CRD, KUBERNETES, settled_by_own_resources, told
+from policies.readers.s3_buckets import BUCKETS
 
 VELERO = tuple(
     f"kubernetes:velero.io/v1:{kind}" for kind in ("BackupStorageLocation", "VolumeSnapshotLocation")

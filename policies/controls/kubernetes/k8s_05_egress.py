@@ -7,12 +7,12 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.governance import LABEL
+from policies.framework.control import Control, Finding
+from policies.framework.provenance import IN_CLUSTERS, made_here
+from policies.framework.resources import Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown, dig, dotted, each, leaves
 from policies.law import EGRESS
-from policies.provenance import IN_CLUSTERS, made_here
-from policies.resources import Settings, Stack, StackResource
-from policies.unknowns import Unknown, dig, dotted, each, leaves
+from policies.readers.data_stores import LABEL
 
 NAMESPACE = "kubernetes:core/v1:Namespace"
 POLICIES = (

@@ -7,18 +7,23 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.buckets import GCS_BUCKET, is_amazons, parts, personal_buckets, receives_access_logs
-from policies.control import Control, Finding
-from policies.encryption import BUCKET_LOGGING
-from policies.governance import AWS_STORES, GCP_SQL, is_personal, personal_stores
-from policies.keys import settled_by_key
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import Want, holds, is_named, is_true, judge
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown, dig, each
 from policies.law import VISIBILITY
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Unknown, dig, each
-from policies.wants import Want, holds, is_named, is_true, judge
+from policies.readers.audit_trails import EVENT_STORE, TRAIL
+from policies.readers.data_stores import AWS_STORES, GCP_SQL, is_personal, personal_stores
+from policies.readers.kms_keys import settled_by_key
+from policies.readers.s3_buckets import (
+    BUCKET_LOGGING,
+    GCS_BUCKET,
+    is_amazons,
+    parts,
+    personal_buckets,
+    receives_access_logs,
+)
 
-TRAIL = "aws:cloudtrail/trail:Trail"
-EVENT_STORE = "aws:cloudtrail/eventDataStore:EventDataStore"
 TRAILS: dict[str, tuple[Want, ...]] = {
     TRAIL: (
         Want("enableLogging", is_true, "the trail writes nothing", "true", absent=True),

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.fills import Fill
+from policies.framework.control import Control, Finding
+from policies.framework.remediation import Fill
+from policies.framework.resources import Resource, Settings
+from policies.framework.unknowns import Unknown
 from policies.law import LOG_RETENTION
-from policies.resources import Resource, Settings
-from policies.unknowns import Unknown
 
 FLOOR_DAYS = 365
 # CERT-In Directions of 28 April 2022, (iv): 180 days for all systems. No configuration goes below it.

@@ -7,15 +7,14 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.buckets import GCS_BUCKET, LOCKS, bucket_of, parts
-from policies.control import Control, Finding
-from policies.encryption import BUCKETS
-from policies.keys import settled_by_key
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import Want, at_least, is_named, is_true, judge
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown, dig
 from policies.law import LOG_SAFETY, VISIBILITY
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.trails import EVENT_STORE, TRAIL
-from policies.unknowns import Unknown, dig
-from policies.wants import Want, at_least, is_named, is_true, judge
+from policies.readers.audit_trails import EVENT_STORE, TRAIL
+from policies.readers.kms_keys import settled_by_key
+from policies.readers.s3_buckets import BUCKETS, GCS_BUCKET, LOCKS, bucket_of, parts
 
 FLOOR_DAYS = 365
 _DAY_SECONDS = 86_400

@@ -6,31 +6,20 @@ from collections.abc import Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.governance import AWS_STORES, GCP_SQL, GCP_STORES, personal_stores
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import Want, holds, judge
+from policies.framework.resources import Resource, Settings, Stack
+from policies.framework.unknowns import Unknown, dig, each
 from policies.law import CLOCKS, TRAFFIC_LOGS, VISIBILITY
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Unknown, dig, each, leaves
-from policies.wants import Want, at_least, holds, judge
+from policies.readers.data_stores import AWS_STORES, GCP_SQL, GCP_STORES, personal_stores
+from policies.readers.network_logs import FLOW_LOG, unlogged_subnets, unlogged_vpcs
 
-VPC, FLOW_LOG = "aws:ec2/vpc:Vpc", "aws:ec2/flowLog:FlowLog"
-QUERY_LOG = "aws:route53/resolverQueryLogConfigAssociation:ResolverQueryLogConfigAssociation"
-NETWORK, SUBNETWORK = "gcp:compute/network:Network", "gcp:compute/subnetwork:Subnetwork"
-DNS_POLICY = "gcp:dns/policy:Policy"
 ALL_TRAFFIC = Want("trafficType", lambda value: value == "ALL", "the flow log leaves traffic out", "ALL")
 _TRANSIT = (
     "transitGatewayId",
     "transitGatewayAttachmentId",
     "regionalNatGatewayId",
 )  # their flow logs take no trafficType
-# Subnets of these purposes belong to load balancers and services of Google, and take no flow logs.
-_NO_NODES = (
-    "GLOBAL_MANAGED_PROXY",
-    "INTERNAL_HTTPS_LOAD_BALANCER",
-    "PRIVATE_NAT",
-    "PRIVATE_SERVICE_CONNECT",
-    "REGIONAL_MANAGED_PROXY",
-)
 
 EKS, GKE = "aws:eks/cluster:Cluster", "gcp:container/cluster:Cluster"
 EKS_LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
@@ -61,52 +50,6 @@ def traffic_logs(stack: Stack, settings: Settings) -> Iterator[tuple[str, Findin
         yield from unlogged_vpcs(stack, dns)
     if any(personal_stores(stack, *GCP_STORES, GCP_SQL)):
         yield from unlogged_subnets(stack, dns)
-
-
-def unlogged_vpcs(stack: Stack, dns: bool) -> Iterator[tuple[str, Finding]]:
-    for vpc in stack.of(VPC):
-        if not _made_for(stack, vpc, FLOW_LOG, "vpcId"):
-            yield vpc.urn, _unlogged("traffic", "a FlowLog with trafficType ALL")
-        if dns and not _made_for(stack, vpc, QUERY_LOG, "resourceId"):
-            yield vpc.urn, _unlogged("DNS queries", "a ResolverQueryLogConfigAssociation")
-
-
-def unlogged_subnets(stack: Stack, dns: bool) -> Iterator[tuple[str, Finding]]:
-    """A network without a way out, such as one between GPUs, carries nothing that could leave."""
-    for network in stack.of(NETWORK):
-        if network.props.get("deleteDefaultRoutesOnCreate") is True or network.props.get("networkProfile"):
-            continue
-        for subnet in _made_for(stack, network, SUBNETWORK, "network"):
-            if subnet.props.get("purpose") not in _NO_NODES and not _samples(subnet):
-                yield subnet.urn, _unlogged("traffic", "a logConfig")
-        policies = _made_for(stack, network, DNS_POLICY, "networks")
-        if dns and not any(policy.props.get("enableLogging") is True for policy in policies):
-            yield network.urn, _unlogged("DNS queries", "a DNS policy with enableLogging")
-
-
-def _made_for(stack: Stack, network: StackResource, type_: str, prop: str) -> list[StackResource]:
-    known = [network.props.get(name) for name in ("id", "selfLink", "name")]
-    return [
-        one
-        for one in stack.of(type_)
-        if network.urn in {source.urn for source in one.sources(prop)}
-        or any(
-            isinstance(leaf.value, str) and leaf.value in known
-            for leaf in leaves({prop: one.props.get(prop)})
-        )
-    ]
-
-
-def _samples(subnet: StackResource) -> bool:
-    config = subnet.props.get("logConfig")
-    if config is None or isinstance(config, Unknown):
-        return False
-    sampling = dig(config, "flowSampling")
-    return sampling is None or at_least(0.000_001)(sampling)
-
-
-def _unlogged(what: str, expected: str) -> Finding:
-    return Finding(f"nothing writes down the network's {what}", "the stack", None, expected)
 
 
 def control_plane(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:

@@ -5,18 +5,19 @@ The DPDP Act does not ask for any of this; `law.py` says what does, and for whom
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies import locations
-from policies.control import ANY_TYPE, Control, Finding
-from policies.keys import is_key_property, settled_by_key
+from policies.framework.control import ANY_TYPE, Control, Finding
+from policies.framework.resources import Resource, Settings
+from policies.framework.unknowns import Leaf, Unknown, dig, dotted, each, leaves
 from policies.law import KEY_RESIDENCY, RESIDENCY
-from policies.locations import Place
-from policies.resources import Resource, Settings
-from policies.unknowns import Leaf, Unknown, block_names, dig, dotted, each, leaves
+from policies.readers import locations
+from policies.readers.kms_keys import is_key_property, settled_by_key
+from policies.readers.locations import Place
+from policies.readers.place_names import is_always_a_place, place_word
+from policies.readers.tables import block_names
 
 PROVIDER_TYPES = {
     "pulumi:providers:aws": "aws",
@@ -32,14 +33,9 @@ GLOBAL_CONTROL_PLANES = ("gcp:certificatemanager/", "gcp:dns/", "gcp:gkehub/", "
 # Google names that end in "zone" and name no place. AWS has such names too (hostedZone, zoneId), and there a zone or
 # location is only judged when its value looks like a place.
 _GCP_NOT_PLACES = frozenset({"timezone", "managedzone", "dnszone", "dnspeeringzone"})
-_WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 # An unknown block hides whatever it holds, so one of these names counts as an unknown place or key itself.
 BLOCKS_OF_PLACES = block_names("blocks_of_places.txt")
 BLOCKS_OF_KEYS = block_names("blocks_of_keys.txt")
-_SUFFIXES = ("id", "ids", "name", "names")
-_REGION_WORDS = ("region", "regions")
-_ZONE_WORDS = ("zone", "zones")
-_LOCATION_WORDS = ("location", "locations")
 
 
 def resource_location(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
@@ -100,12 +96,6 @@ def key_location(resource: Resource, _settings: Settings) -> Iterator[Finding | 
             yield from _key_reference(leaf)
 
 
-def is_always_a_place(name: str) -> bool:
-    """Whether an AWS property of this name can only be a region or an availability zone."""
-    word = place_word(name)
-    return word == "region" or (word == "zone" and "availability" in name.lower())
-
-
 def _hides(leaf: Leaf, resource: Resource, blocks: frozenset[str]) -> bool:
     return leaf.name in blocks and resource.type.startswith("aws:")
 
@@ -142,19 +132,6 @@ def _key_reference(leaf: Leaf) -> Iterator[Finding]:
             yield Finding(
                 "the key is not in India", dotted(leaf.path), leaf.value, f"a key in {locations.EXPECTED_GCP}"
             )
-
-
-def place_word(name: str) -> str:
-    """`availabilityZoneIds` -> "zone": the kind of place a property speaks of, or "" when of none."""
-    words = [word.lower() for word in _WORD.findall(name.rsplit("/", 1)[-1])]
-    if words and words[-1] in _SUFFIXES:
-        words.pop()
-    if not words or "or" in words:  # `stateOrRegion` is part of a postal address
-        return ""
-    for kind in (_REGION_WORDS, _ZONE_WORDS, _LOCATION_WORDS):
-        if words[-1] in kind:
-            return kind[0]
-    return ""
 
 
 def _judge_of(type_: str) -> Callable[[str, Leaf, str], Iterator[Finding | Unknown]]:

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies import locations
-from policies.control import Control, Finding
-from policies.destinations import Destination, destinations, inventory
-from policies.fills import Fill
+from policies.framework.control import Control, Finding
+from policies.framework.remediation import Fill
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown, dig
 from policies.law import RESIDENCY
-from policies.references import Row, Wrong, at, both, region, rows, told
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Unknown, dig
+from policies.readers import locations
+from policies.readers.destinations import Destination, destinations, inventory
+from policies.readers.references import Row, Wrong, at, both, region, rows, told
 
 # "Instance configurations", Spanner's documentation, read 2026-11: the pair is Mumbai and Delhi.
 SPANNER_CONFIGS = ("regional-asia-south1", "regional-asia-south2", "dual-region-india1")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control
-from policies.destinations import GCS, Destination, destinations, inventory
+from policies.framework.control import Control
 from policies.law import RESIDENCY
-from policies.references import FAMILIES, Row, both, region, rows, settled_by_own, told, walk
+from policies.readers.destinations import GCS, Destination, destinations, inventory
+from policies.readers.references import FAMILIES, Row, both, region, rows, settled_by_own, told, walk
 
 _TRANSFER = "gcp:storage/transferJob:TransferJob"
 _OBJECTS = (

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies import locations
-from policies.control import Control, Finding
+from policies.framework.control import Control, Finding
+from policies.framework.provenance import is_own, sources
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown, dig, dotted, leaves
 from policies.law import RESIDENCY
-from policies.provenance import is_own, sources
-from policies.references import FAMILIES, Row, both, region, rows, settled_by_own, told, walk
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Unknown, dig, dotted, leaves
+from policies.readers import locations
+from policies.readers.references import FAMILIES, Row, both, region, rows, settled_by_own, told, walk
 
 _DLM = "aws:dlm/lifecyclePolicy:LifecyclePolicy"
 _SECRET = "gcp:secretmanager/secret:Secret"

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.destinations import GCS, S3, Destination, destinations, inventory
+from policies.framework.control import Control, Finding
+from policies.framework.resources import Resource, Settings, document
+from policies.framework.unknowns import Unknown, dotted, leaves
 from policies.law import LOGS_IN_INDIA
-from policies.references import FAMILIES, Row, abroad, both, rows, settled_by_own, told, walk
-from policies.resources import Resource, Settings, document
-from policies.unknowns import Unknown, dotted, leaves
+from policies.readers.destinations import GCS, S3, Destination, destinations, inventory
+from policies.readers.references import FAMILIES, Row, abroad, both, rows, settled_by_own, told, walk
 
 _ANYWHERE = (
     *S3,

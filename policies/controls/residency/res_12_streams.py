@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.destinations import GCS, Destination, destinations, inventory
+from policies.framework.control import Control, Finding
+from policies.framework.resources import Resource, Settings
+from policies.framework.unknowns import Unknown, dig
 from policies.law import RESIDENCY
-from policies.references import (
+from policies.readers.destinations import GCS, Destination, destinations, inventory
+from policies.readers.references import (
     FAMILIES,
     HOSTS,
     Row,
@@ -21,8 +23,6 @@ from policies.references import (
     told,
     walk,
 )
-from policies.resources import Resource, Settings
-from policies.unknowns import Unknown, dig
 
 _FIREHOSE = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
 _REPLICATOR = "aws:msk/replicator:Replicator"

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies import locations
-from policies.control import Control, Finding
+from policies.framework.control import Control, Finding
+from policies.framework.resources import Resource, Settings, Stack
+from policies.framework.unknowns import Leaf, Unknown, dig, dotted, leaves
 from policies.law import INFERENCE
-from policies.references import both, settled_by_own, walk
-from policies.resources import Resource, Settings, Stack
-from policies.unknowns import Leaf, Unknown, block_names, dig, dotted, leaves
+from policies.readers import locations
+from policies.readers.references import both, settled_by_own, walk
+from policies.readers.tables import block_names
 
 INDIA = "in"
 BLOCKS_OF_MODELS = block_names("blocks_of_models.txt")

@@ -8,13 +8,13 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies import locations
-from policies.control import Control, Finding
-from policies.documents import Statement, statements
+from policies.framework.control import Control, Finding
+from policies.framework.provenance import settled_by_own_parts
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown, dig, each
 from policies.law import RESIDENCY
-from policies.provenance import settled_by_own_parts
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Unknown, dig, each
+from policies.readers import locations
+from policies.readers.iam_documents import Statement, statements
 
 # Where identity policies are written, by type.
 DOCUMENTS: dict[str, tuple[str, ...]] = {

@@ -7,12 +7,12 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies import locations
-from policies.control import Control, Finding
+from policies.framework.control import Control, Finding
+from policies.framework.provenance import settled_by_own_parts
+from policies.framework.resources import Resource, Settings, document
+from policies.framework.unknowns import Unknown, dig, dotted, each
 from policies.law import RESIDENCY
-from policies.provenance import settled_by_own_parts
-from policies.resources import Resource, Settings, document
-from policies.unknowns import Unknown, dig, dotted, each
+from policies.readers import locations
 
 # Regions that a connection leads to, by type; absent is the connection's own region.
 REGIONS: dict[str, tuple[tuple[str, ...], ...]] = {

@@ -7,11 +7,11 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
-from policies.governance import LABEL, TAG
+from policies.framework.control import Control, Finding
+from policies.framework.resources import Resource, Settings, document
+from policies.framework.unknowns import Unknown, dig, each
 from policies.law import RESIDENCY
-from policies.resources import Resource, Settings, document
-from policies.unknowns import Unknown, dig, each
+from policies.readers.data_stores import LABEL, TAG
 
 DISTRIBUTION = "aws:cloudfront/distribution:Distribution"
 ACCELERATION = (

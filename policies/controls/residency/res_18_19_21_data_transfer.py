@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies import locations
-from policies.control import ANY_TYPE, Control, Finding
-from policies.destinations import GCS, Destination, destinations, inventory
+from policies.framework.control import ANY_TYPE, Control, Finding
+from policies.framework.resources import Resource, Settings
+from policies.framework.unknowns import Unknown, dotted, leaves
 from policies.law import RESIDENCY
-from policies.references import HOSTS, Row, Wrong, both, host, rows, settled_by_own, told, walk
-from policies.resources import Resource, Settings
-from policies.unknowns import Unknown, dotted, leaves
+from policies.readers import locations
+from policies.readers.destinations import GCS, Destination, destinations, inventory
+from policies.readers.references import HOSTS, Row, Wrong, both, host, rows, settled_by_own, told, walk
 
 _TASK = "aws:datasync/task:Task"
 _DMS = "aws:dms/endpoint:Endpoint"

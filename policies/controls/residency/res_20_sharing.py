@@ -13,13 +13,12 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.access import PUBLIC_MEMBERS, is_narrowed
-from policies.control import Control, Finding
-from policies.documents import Statement, account, statements
+from policies.framework.control import Control, Finding
+from policies.framework.provenance import settled_by_own_parts
+from policies.framework.resources import Resource, Settings, Stack, StackResource, document
+from policies.framework.unknowns import Leaf, Unknown, dotted, each, leaves
 from policies.law import ACCESS, RESIDENCY
-from policies.provenance import settled_by_own_parts
-from policies.resources import Resource, Settings, Stack, StackResource, document
-from policies.unknowns import Leaf, Unknown, dotted, each, leaves
+from policies.readers.iam_documents import PUBLIC_MEMBERS, Statement, account, is_narrowed, statements
 
 KEY = "aws:kms/key:Key"
 # Where policies of resources are written, by type.

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.control import Control, Finding
+from policies.framework.control import Control, Finding
+from policies.framework.resources import Resource, Settings
 from policies.law import RESIDENCY
-from policies.resources import Resource, Settings
-from policies.unknowns import block_names
+from policies.readers.tables import block_names
 
 # Types of pulumi_aws that take no region, written by tests/policies/provider_blocks.py.
 GLOBAL_TYPES = block_names("global_types.txt")

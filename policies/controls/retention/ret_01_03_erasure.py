@@ -11,15 +11,14 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
-from policies.buckets import GCS_BUCKET, LIFECYCLES, bucket_of, parts, personal_buckets
-from policies.control import Control, Finding
-from policies.encryption import BUCKETS
-from policies.fills import Fill
-from policies.governance import RETENTION_DAYS, is_personal, tag
+from policies.framework.control import Control, Finding
+from policies.framework.expectations import number
+from policies.framework.remediation import Fill
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Unknown, dig, each, first_unknown
 from policies.law import ERASURE, RETENTION_FLOOR
-from policies.resources import Resource, Settings, Stack, StackResource
-from policies.unknowns import Unknown, dig, each, first_unknown
-from policies.wants import number
+from policies.readers.data_stores import RETENTION_DAYS, is_personal, tag
+from policies.readers.s3_buckets import BUCKETS, GCS_BUCKET, LIFECYCLES, bucket_of, parts, personal_buckets
 
 FLOOR_DAYS = 365
 _DAY_MS = 86_400_000
