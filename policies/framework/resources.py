@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from pulumi_policy import PolicyProviderResource, PolicyResource, ResourceValidationArgs
 
 from policies.framework.unknowns import plain
 
 Settings = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,13 @@ class Resource:
     urn: str
     props: dict[str, Any]
     provider_props: dict[str, Any] = field(default_factory=dict)
+    _kept: dict[Callable[..., Any], Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, read: Callable[[Resource], T]) -> T:
+        """What a reader makes of this resource, kept for the next control that asks."""
+        if read not in self._kept:
+            self._kept[read] = read(self)
+        return self._kept[read]
 
     @classmethod
     def shown(cls, args: ResourceValidationArgs) -> Resource:

@@ -93,6 +93,9 @@ def first_unknown(tree: Any) -> Unknown | None:
 
 
 def dotted(path: Path) -> str:
-    """`rules[0].destination.bucket`, as people write it."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    """`rules[0].destination.bucket`, as people write it; a key with a dot in it is quoted: `data["app.yaml"]`."""
+    text = "".join(
+        f"[{part}]" if isinstance(part, int) else f'["{part}"]' if "." in part else f".{part}"
+        for part in path
+    )
     return text.removeprefix(".")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from harness import UNKNOWN, Shown, failures, run, unresolved
 
-from policies.controls.kubernetes.k8s_01_02_hosts import HOSTS, IMPLICIT
+from policies.controls.kubernetes.k8s_01_foreign_hosts import HOSTS
+from policies.controls.kubernetes.k8s_02_implicit_saas import IMPLICIT
 from policies.pack import CONTROLS
 from policies.readers.pod_environment import BLOCKS
 from policies.readers.tables import table

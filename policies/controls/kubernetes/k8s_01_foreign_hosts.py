@@ -1,4 +1,4 @@
-"""Hosts in Kubernetes resources: K8S-01 no foreign SaaS endpoints, K8S-02 no implicit SaaS."""
+"""Hosts: K8S-01 no foreign SaaS endpoints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Leaf, Unknown, dotted, each
 from policies.law import RESIDENCY
 from policies.readers import locations
@@ -20,12 +20,7 @@ from policies.readers.pod_environment import (
     CRD,
     KUBERNETES,
     SECRET,
-    Environment,
-    Variable,
     environments,
-    hidden,
-    keys_of,
-    settled_by_own_resources,
     settled_elsewhere,
     told,
 )
@@ -53,25 +48,8 @@ class Host:
         return host == self.suffix or host.endswith(f".{self.suffix}")
 
 
-@dataclass(frozen=True)
-class Implicit:
-    """A service that is reached by setting a key and nothing else."""
-
-    keys: tuple[str, ...]
-    addresses: tuple[str, ...]
-    offline: tuple[str, ...]
-    service: str
-    host: str
-
-
 HOSTS = tuple(Host(row["host"], row["service"], row["stores_in"]) for row in table("saas_hosts.csv"))
-IMPLICIT = tuple(
-    Implicit(
-        several(row["keys"]), several(row["addresses"]), several(row["offline"]), row["service"], row["host"]
-    )
-    for row in table("implicit_saas.csv")
-)
-ADDRESSES = frozenset(name for implicit in IMPLICIT for name in implicit.addresses)
+ADDRESSES = frozenset(name for row in table("implicit_saas.csv") for name in several(row["addresses"]))
 
 
 def foreign_hosts(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
@@ -89,27 +67,6 @@ def foreign_hosts(resource: Resource, settings: Settings) -> Iterator[Finding | 
     yield from _kept_elsewhere(resource)
 
 
-def implicit_saas(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
-    """K8S-02: no container has the key of a service without its address, which then is the service's default."""
-    yield from hidden(resource.props)
-    allowed = each(settings.get("allowedServices"))
-    for environment in environments(resource.props):
-        if environment.path[:1] in (("data",), ("stringData",)):
-            continue  # a Secret of keys is no program yet
-        for key, implicit in _without_address(environment):
-            if implicit.service in allowed:
-                continue
-            if environment.elsewhere:
-                yield Unknown(environment.elsewhere[0])
-            else:
-                yield Finding(
-                    f"{implicit.service} gets its key and no address, so it goes to {implicit.host}",
-                    dotted(key.named),
-                    key.name,
-                    f"{' or '.join(implicit.addresses)} set to a host in India",
-                )
-
-
 def host_abroad(host: str) -> tuple[str, str] | None:
     """(whose, where) for a host that keeps data abroad, None for all others."""
     host = host.lower()
@@ -120,18 +77,6 @@ def host_abroad(host: str) -> tuple[str, str] | None:
         abroad = [name for name in _places(host) if not locations.place(name)]
         return ("a cloud's regional endpoint", abroad[0]) if abroad else None
     return None
-
-
-def settled_by_addresses(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
-    """A key without its address is settled where `envFrom` names a ConfigMap of the stack that has it."""
-    environment = next(
-        (one for one in environments(resource.props) if one.elsewhere and one.elsewhere[0] == unknown.path),
-        None,
-    )
-    if environment is None or environment.elsewhere is None:
-        return settled_by_own_resources(unknown, resource, stack)
-    found = {key for reference in each(environment.elsewhere[1]) for key in keys_of(reference, stack)}
-    return all(found.intersection(implicit.addresses) for _, implicit in _without_address(environment))
 
 
 def _may_be_an_address(leaf: Leaf) -> bool:
@@ -160,15 +105,6 @@ def _kept_elsewhere(resource: Resource) -> Iterator[Unknown]:
         for variable in environment.variables:
             if variable.source is not None and variable.name in ADDRESSES:
                 yield Unknown(variable.path)
-
-
-def _without_address(environment: Environment) -> Iterator[tuple[Variable, Implicit]]:
-    for implicit in IMPLICIT:
-        key = next(filter(None, map(environment.get, implicit.keys)), None)
-        if key is None or any(environment.get(name) for name in implicit.addresses):
-            continue
-        if not any(environment.says(setting) for setting in implicit.offline):
-            yield key, implicit
 
 
 def _places(host: str) -> Iterator[str]:
@@ -206,23 +142,4 @@ K8S_01 = Control(
         }
     },
 )
-K8S_02 = Control(
-    id="DPDP-K8S-02",
-    title="No implicit SaaS",
-    law=RESIDENCY,
-    severity=Severity.HIGH,
-    level=EnforcementLevel.MANDATORY,
-    types=KUBERNETES,
-    remedy="set the address variable beside the key, or take the key away",
-    check=implicit_saas,
-    settles=settled_by_addresses,
-    settings={
-        "allowedServices": {
-            "type": "array",
-            "items": {"type": "string"},
-            "default": [],
-            "description": "services that you accept, as data/implicit_saas.csv names them",
-        }
-    },
-)
-CONTROLS = (K8S_01, K8S_02)
+CONTROLS = (K8S_01,)
