@@ -86,6 +86,19 @@ def pieces(text: str, keys: tuple[str, ...], budget: Budget) -> Iterator[Piece]:
         todo.extend(reversed(found))
 
 
+def opened_tree(text: str) -> Any:
+    """The mapping or list that a text is: JSON, YAML or TOML, in base64 too; None where it is none of these."""
+    stripped = text.strip()
+    if (plain := decoded(stripped)) is not None:
+        stripped = plain.strip()
+    if stripped[:1] in ("{", "[") and (found := _json(stripped)) is not None:
+        return found
+    if "\n" not in stripped:
+        return None
+    found = _yaml(stripped)
+    return _toml(stripped) if found is None else found
+
+
 def phrases(tree: Any, keys: tuple[str, ...] = ()) -> Iterator[Piece]:
     """The scalars of a tree of mappings and lists as pieces; what a block itself switches off is left out."""
     todo: list[tuple[tuple[str, ...], Any]] = [(keys, tree)]
