@@ -119,7 +119,9 @@ _NARROWING_KEYS = _NAMING_KEYS | frozenset(
 _NARROWING_OPERATORS = frozenset(
     {"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike"}
 )
-_EXCEPTING_OPERATORS = frozenset({"stringnotequals", "stringnotequalsignorecase", "stringnotlike", "arnnotequals", "arnnotlike"})  # fmt: skip
+_EXCEPTING_OPERATORS = frozenset(
+    {"stringnotequals", "stringnotequalsignorecase", "stringnotlike", "arnnotequals", "arnnotlike"}
+)
 # A Deny beside these keeps the clouds' own services out of it, and nobody else.
 _OF_SERVICES = ("aws:principalisawsservice", "aws:viaawsservice")
 # Wider networks than these count as everybody (S3 guide, "The meaning of public").

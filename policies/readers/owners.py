@@ -1,8 +1,8 @@
 """Whose the stack is: its AWS accounts, Google projects and canonical users, by every way that shows them.
 
-Nothing in a preview says which account a program works in. What its resources are called once made does, and so do the
-provider's own settings, the keys (KMS refuses a key policy under which the caller could not change that policy again), the
-role that the provider assumes, and what only one's own account may be named in: the role of a service, or the resource
+Nothing in a preview says which account a program works in. What its resources are called once made does, and so do
+the provider's own settings, the role that it assumes, the keys (KMS refuses a key policy under which the caller could
+not change that policy again), and what only one's own account may be named in: the role of a service, or the resource
 that a policy is put on.
 """
 

@@ -1,12 +1,13 @@
 """Policy documents with principals, wherever they are: in any property of any type, as a tree or as a text.
 
 A resource policy is known by its own shape (a `Statement` that has a `Principal`), and not by the name of the property
-that holds it: a provider adds such properties each month. The rules of OpenSearch Serverless have another shape (a list of
-`Rules` with one `Principal`), and so have Google's bindings, whose members `members` reads.
+that holds it: a provider adds such properties each month. The rules of OpenSearch Serverless have another shape (a list
+of `Rules` with one `Principal`).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -98,15 +99,30 @@ def _is_document(body: dict[str, Any]) -> bool:
 
 
 def _opened(text: str) -> Any:
-    """The tree that a text is, where there may be a policy in it."""
+    """What a text is made of, where there may be a policy in it: a tree, or the text that it encodes.
+
+    YAML is read only where the words of a policy are in it: it is slow, and most texts are no policies.
+    """
+    text = text.strip()
     if len(text) < _LEAST_CHARACTERS:
         return None
-    if not any(name in text for name in _MARKS):
-        plain = decoded(text)
-        if plain is None or not any(name in plain for name in _MARKS):
-            return None
-        text = plain
-    return opened_tree(text)
+    if text[0] in "{[":
+        found = opened_tree(text)
+    elif text[0] == '"':
+        found = _unquoted(text)
+    elif (plain := decoded(text)) is not None:
+        found = plain
+    else:
+        found = opened_tree(text) if any(name in text for name in _MARKS) else None
+    return found
+
+
+def _unquoted(text: str) -> str | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _allowed(document: Document) -> Iterator[Grant | Unknown]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
+import provider_blocks
 import pytest
-from harness import UNKNOWN, Shown, failures, run, unresolved
+import yaml
+from harness import UNKNOWN, Shown, failures, put, run, unresolved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.framework.resources import Resource
 from policies.pack import CONTROLS
-from policies.readers.principals import documents
+from policies.readers.grants import of_types, rows
+from policies.readers.principals import Grant, documents
+from policies.readers.principals import grants as read_grants
 from policies.readers.tables import table
 
 OWN, OTHER, ELB_MUMBAI, ELB_VIRGINIA = "111122223333", "444455556666", "718504428378", "127311923021"
@@ -174,3 +181,185 @@ def test_what_is_shared_with_strangers(case: str) -> None:
 @pytest.mark.parametrize("case", CLEAN)
 def test_what_is_shared_with_nobody_else(case: str) -> None:
     assert not found(*CLEAN[case])
+
+
+# Whose the stack is
+
+QUEUE = ("aws:sqs/queuePolicy:QueuePolicy", {"policy": aws(ROOT)})
+OWNERS = {
+    "an ARN of what is made": PROOF,
+    "an ARN of any type": Shown("aws:never/seen:Before", {}, "o", outputs={"arn": f"arn:aws:x:ap-south-1:{OWN}:y"}),
+    "a registry": Shown("aws:ecr/repository:Repository", {"name": "r"}, "o", outputs={"registryId": OWN}),
+    "a provider's list": Shown("pulumi:providers:aws", {"region": "ap-south-1", "allowedAccountIds": json.dumps([OWN])}, "o"),
+    "a provider's role": Shown("pulumi:providers:aws", {"region": "ap-south-1", "assumeRoles": json.dumps([{"roleArn": f"arn:aws:iam::{OTHER}:role/hop"}, {"roleArn": f"arn:aws:iam::{OWN}:role/deploy"}])}, "o"),
+    "a key": Shown("aws:kms/key:Key", {"policy": aws(ROOT, Action="kms:*")}, "o"),
+    "the role of a service": Shown("aws:lambda/function:Function", {"role": f"arn:aws:iam::{OWN}:role/run"}, "o"),
+    "what a policy is put on": Shown("aws:msk/clusterPolicy:ClusterPolicy", {"clusterArn": f"arn:aws:kafka:ap-south-1:{OWN}:cluster/c/1", "policy": aws(ROOT)}, "o"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("proof", OWNERS)
+def test_the_stack_shows_its_own_account(proof: str) -> None:
+    assert not found(*QUEUE, OWNERS[proof])
+    assert found("aws:sqs/queuePolicy:QueuePolicy", {"policy": aws(STRANGER)}, OWNERS[proof])
+
+
+def test_what_is_given_shows_nothing() -> None:
+    nothing = Shown("aws:s3/bucket:Bucket", {"bucket": "b"}, "o")
+    share = Shown("aws:ram/resourceShareAccepter:ResourceShareAccepter", {"shareArn": "a"}, "o", outputs={"arn": f"arn:aws:ram:ap-south-1:{OWN}:share/s"})  # fmt: skip
+    given_arn = Shown("aws:never/seen:Before", {"arn": f"arn:aws:x:ap-south-1:{OWN}:y"}, "o")
+    for beside in (nothing, share, given_arn):
+        assert found(*QUEUE, beside)
+
+
+def test_two_roles_of_two_accounts_tell_nothing() -> None:
+    roles = [
+        Shown("aws:lambda/function:Function", {"role": f"arn:aws:iam::{number}:role/run"}, number)
+        for number in (OWN, OTHER)
+    ]
+    assert found(*QUEUE, *roles)
+
+
+def test_declared_accounts_projects_and_users() -> None:
+    (control,) = [one for one in CONTROLS if one.id == "DPDP-RES-20"]
+    settings_ = {"indianAccounts": [OTHER, "ab" * 32], "indianProjects": ["theirs"]}
+    config = dict.fromkeys((control.policy_name, f"{control.policy_name}-stack"), settings_)
+    for case in ("lake", "lattice", "narrowed to a stranger", "a canonical user", "a database", "a service for a project"):  # fmt: skip
+        assert not failures(run(Shown(*LEAKS[case]), PROOF, config=config), "DPDP-RES-20"), case
+
+
+def test_members_of_other_domains() -> None:
+    (control,) = [one for one in CONTROLS if one.id == "DPDP-RES-20"]
+    config = {control.policy_name: {"ownDomains": ["example.in"]}}
+    for type_, props in (
+        ("gcp:bigquery/dataset:Dataset", {"accesses": [{"role": "READER", "domain": "elsewhere.example"}]}),
+        ("gcp:bigquery/datasetAccess:DatasetAccess", {"userByEmail": "a@elsewhere.example"}),
+        ("gcp:storage/bucketAccessControl:BucketAccessControl", {"entity": "user-a@elsewhere.example"}),
+    ):
+        assert failures(run(Shown(type_, props), config=config), "DPDP-RES-20")
+        assert not failures(run(Shown(type_, props)), "DPDP-RES-20")
+
+
+# The table
+
+
+ROWS = [
+    row
+    for type_ in of_types("policy", "account", "value", "project")
+    for row in rows(type_)
+    if row.reads in ("policy", "account", "value", "project") and not row.is_anywhere
+]
+
+
+def test_a_property_of_the_table_that_is_unknown_is_no_pass() -> None:
+    for row in ROWS:
+        names = row.path.split(".")
+        for depth in range(1, len(names) + 1):
+            shown = Shown(row.type, put({}, names[:depth], UNKNOWN))
+            assert unresolved(run(shown), "DPDP-RES-20"), (row.type, names[:depth])
+
+
+def test_the_table_is_dated_sourced_and_of_the_sdks() -> None:
+    known: dict[str, set[str]] = {}
+    for package in ("pulumi_aws", "pulumi_gcp"):
+        for type_, path, _ in provider_blocks.paths(package):
+            known.setdefault(type_, set()).add(".".join(path))
+    assert len(known) > 2000, "the SDKs were not read"
+    for row in table("grants.csv"):
+        assert row["as_of"].startswith("20")
+        assert row["source"]
+        assert row["why"]
+        assert row["type"] in known or row["property"].startswith("**.")
+    for row in table("service_accounts.csv"):
+        assert row["as_of"].startswith("20")
+        assert row["source"]
+
+
+def test_every_property_that_may_hold_a_policy_is_in_the_table() -> None:
+    named = {
+        "policy",
+        "policyDocument",
+        "resourcePolicy",
+        "accessPolicy",
+        "accessPolicies",
+        "repositoryPolicy",
+    }
+    missing = {
+        (type_, ".".join(path))
+        for type_, path, annotation in provider_blocks.paths("pulumi_aws")
+        if path[-1] in named and len(path) < 3 and "_builtins.str" in annotation
+        if not any(row.path == ".".join(path) for row in rows(type_))
+    }
+    assert missing == set()
+
+
+# Any nesting
+
+PRINCIPAL = st.sampled_from(["*", STRANGER, OTHER, {"AWS": STRANGER}, {"AWS": ["*", ROOT]}, [STRANGER]])
+WRAPPERS: tuple[Callable[[Any], Any], ...] = (
+    lambda value: {"key": value},
+    lambda value: [1, value],
+    lambda value: {"a": [{"b": {"c": value}}], "d": None},
+    json.dumps,
+    lambda value: json.dumps({"Properties": {"PolicyDocument": value}}, indent=2),
+    # A policy hidden in YAML by an encoding is not looked for.
+    lambda value: (
+        yaml.safe_dump({"Resources": {"P": value}}) if "Principal" in json.dumps(value) else [value]
+    ),
+    lambda value: base64.b64encode(json.dumps(value).encode()).decode(),
+    lambda value: base64.b64encode(gzip.compress(json.dumps(value).encode())).decode(),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(principal=PRINCIPAL, wrap=st.lists(st.sampled_from(WRAPPERS), max_size=3), many=st.booleans())
+def test_a_policy_is_found_under_any_wrapping(
+    principal: Any, wrap: list[Callable[[Any], Any]], many: bool
+) -> None:
+    statement = allow(principal)
+    wrapped: Any = {"Statement": [statement] if many else statement}
+    for one in wrap:
+        wrapped = one(wrapped)
+    read = read_grants(Resource("aws:never/seen:Before", "urn", {"some": {"where": wrapped}}))
+    named = json.dumps(principal)
+    assert [isinstance(one, Grant) and one.is_open for one in read] == ["*" in named]
+    assert isinstance(read[0], Grant)
+    assert read[0].path[:2] == ("some", "where")
+    assert set(read[0].principals) == {
+        one for one in ("*", STRANGER, OTHER, ROOT) if json.dumps(one) in named
+    }
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.sampled_from(["*", "Allow", ANYBODY, "{"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["Statement", "Effect", "Principal", "Rules", "AWS", "Condition", "StringEquals", "Action", "x"]), inner, max_size=5)
+    ),
+    max_leaves=25,
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(props=st.dictionaries(st.sampled_from(["policy", "principal", "content", "x"]), JSON, max_size=3))
+def test_no_shape_breaks_the_reader(props: dict[str, Any]) -> None:
+    read_grants(Resource("aws:sqs/queue:Queue", "urn", props))
+    for type_ in (
+        "aws:sqs/queue:Queue",
+        "aws:lambda/permission:Permission",
+        "gcp:storage/bucketACL:BucketACL",
+    ):
+        for diagnostic in run(Shown(type_, props)):
+            assert "could not be evaluated" not in diagnostic.message
+
+
+def test_large_and_deep_documents() -> None:
+    many = policy(*[allow({"AWS": STRANGER})] * 5000)
+    assert len(read_grants(Resource("t", "urn", {"policy": many}))) == 5000
+    deep: Any = {"Statement": allow("*")}
+    for _ in range(500):
+        deep = {"k": [deep]}
+    assert len(list(documents(deep))) == 1
+    assert not list(
+        documents({"a": "Principal" * 100_000, "b": "[" * 100_000, "c": '{"Principal":' * 20_000})
+    )

@@ -1,8 +1,8 @@
 """Shares: RES-20 nothing is shared with everybody, nor with accounts that are not declared as kept in India.
 
 An account number says nothing about a country, so that outside accounts are declared (`indianAccounts`); so are the
-projects that may connect to a service (`indianProjects`). The stack's own need not be (`readers/owners.py`), nor AWS's own
-accounts, by which its services write (data/service_accounts.csv).
+projects that may connect to a service (`indianProjects`). The stack's own need not be (`readers/owners.py`), nor AWS's
+own accounts, by which its services write (data/service_accounts.csv).
 """
 
 from __future__ import annotations
