@@ -45,6 +45,22 @@ VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 SETTING = re.compile(r"[A-Za-z][A-Za-z0-9_]*=\S+")
 CONDITION = re.compile(r'[\w."/\[\]]+( present| absent|!?=[\w./|-]+)')
 WHEN = re.compile(r"absent|present|always|equals:.+|lacks:.+")
+# First labels of hosts below a service's own that serve pages, downloads, time or tokens, or are no hosts.
+PAGES = {
+    *(
+        "docs",
+        "developer",
+        "developers",
+        "platform",
+        "charts",
+        "helm",
+        "helm-charts",
+        "ad",
+        "admission",
+        "tags",
+    ),
+    *("time", "samay1", "samay2", "oidc", "cdnjs", "indiacode", "openaipublic", "grype"),
+}
 # ISO 3166-1 alpha-2, as far as clouds have regions there, so that a slip of the pen is seen.
 COUNTRIES = (
     " AE AR AT AU BE BH BR CA CH CL CN CO DE DK EE ES FI FR GB GR HK ID IE IL IN IT JP KR MA MX MY NG NL NO NZ OM "
@@ -167,6 +183,17 @@ def test_a_host_that_takes_no_data_is_no_host_of_a_service():
         assert row["host"] not in taken, row["host"]
         assert row["match"] in {"suffix", "exact"} and row["reason"] and row["kind"]
         assert HOST.fullmatch(row["host"]) and "*" not in row["host"], row["host"]
+
+
+def test_only_pages_and_names_are_carved_out_of_a_services_hosts():
+    """A longer suffix wins, so a slip here would silence a service."""
+    services = table("services.csv")
+    suffixes = {host for row in services for host in several(row["hosts"])}
+    ends = {host for row in services for host in [row["default_host"], *several(row["indian_hosts"])]}
+    for row in table("no_destination_hosts.csv"):
+        if any(covers(suffix, row["host"]) for suffix in suffixes):
+            assert row["host"].split(".")[0] in PAGES, row
+            assert row["host"] not in ends, row
 
 
 def test_a_host_that_takes_no_data_names_no_foreign_place():
