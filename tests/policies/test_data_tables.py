@@ -15,11 +15,9 @@ from pathlib import Path
 import provider_blocks
 import pytest
 
-from policies import locations
-
-DATA = Path(locations.__file__).parents[0] / "data"
-if not DATA.is_dir():  # the reader of places may lie one folder deeper than the tables
-    DATA = DATA.parents[1] / "data"
+from policies.readers import locations
+from policies.readers.tables import DATA
+from policies.readers.values import hosts
 
 TABLES = {
     "services.csv": ("name",),
@@ -199,6 +197,22 @@ def test_only_pages_and_names_are_carved_out_of_a_services_hosts():
 def test_a_host_that_takes_no_data_names_no_foreign_place():
     foreign = {r["word"] for r in table("places.csv") if r["ambiguous"] == "false" and r["country"] != "IN"}
     assert [r["host"] for r in table("no_destination_hosts.csv") if foreign & set(r["host"].split("."))] == []
+
+
+def test_the_reader_takes_hosts_as_the_tables_say():
+    for row in table("services.csv"):
+        for name in several(row["indian_hosts"]):
+            read = hosts.host(name.replace("*", "x"))
+            if read.place is None:
+                assert read.service is not None and read.service.country == "IN", (row["name"], name)
+            else:
+                assert read.place.is_india, (row["name"], name)
+        for name in [*several(row["default_host"]), *(f"acme.{one}" for one in several(row["hosts"]))]:
+            read = hosts.host(name.replace("*", "x"))
+            assert read.service is not None and read.service.name == row["name"], (row["name"], name)
+            assert not read.silent
+    for row in table("no_destination_hosts.csv"):
+        assert hosts.host(row["host"]).silent, row["host"]
 
 
 def test_words_are_lower_case_with_hyphens():
