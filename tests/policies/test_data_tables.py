@@ -274,6 +274,7 @@ def test_silent_defaults_use_words_of_closed_lists():
         assert (row["when"] == "always") == (row["property"] == ""), row
         assert row["place"] in words or row["place"].lower() in words, row
         assert row["soft"] in {"true", "false"} and row["does"] and row["expected"], row
+        assert row["certainty"] in {"documented", "known"}, row
         for condition in filter(None, row["only_if"].split(" & ")):
             assert CONDITION.fullmatch(condition), (row["type"], condition)
 
