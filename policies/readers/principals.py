@@ -8,6 +8,7 @@ of `Rules` with one `Principal`).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ _MOST_OPENED = 6
 _MOST_CHARACTERS = 8_000_000
 _LEAST_CHARACTERS = 16
 _MARKS = ("Principal", "AllowFromPublic")
+# No policy is shorter in base64; the lookbehind makes each run tried once.
+_ENCODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{64}")
 
 
 @dataclass(frozen=True)
@@ -56,36 +59,46 @@ class Document:
 
 @dataclass(frozen=True)
 class _Node:
-    path: Path
-    where: str
-    opened: int
+    """A value on the way, with the key that leads to it. `opened`: how many texts were opened to get there."""
+
     value: Any
+    parent: _Node | None = None
+    key: str | int | None = None
+    opened: int = 0
+
+    def paths(self) -> tuple[Path, Path]:
+        """The path of the property, and the one that goes on inside opened texts."""
+        outer: list[str | int] = []
+        whole: list[str | int] = []
+        node: _Node | None = self
+        while node is not None:
+            if node.key is not None:
+                whole.append(node.key)
+                if not node.opened:
+                    outer.append(node.key)
+            node = node.parent
+        return tuple(reversed(outer)), tuple(reversed(whole))
 
 
 def documents(props: Any) -> Iterator[Document]:
     """Every policy document with a principal in a tree; texts are opened, and nothing recurses."""
-    todo, characters = [_Node((), "", 0, props)], _MOST_CHARACTERS
+    todo, characters = [_Node(props)], _MOST_CHARACTERS
     while todo:
         node = todo.pop()
         value = node.value
         if isinstance(value, dict):
             if _is_document(value):
-                yield Document(node.path, node.where, value)
-            todo.extend(_inside(node, key, inner) for key, inner in reversed(list(value.items())))
+                path, whole = node.paths()
+                yield Document(path, dotted(whole), value)
+            todo.extend(_Node(inner, node, str(key), node.opened) for key, inner in reversed(value.items()))
         elif isinstance(value, list):
-            todo.extend(_inside(node, index, inner) for index, inner in reversed(list(enumerate(value))))
+            inside = reversed(list(enumerate(value)))
+            todo.extend(_Node(inner, node, index, node.opened) for index, inner in inside)
         elif isinstance(value, str) and node.opened < _MOST_OPENED and len(value) <= characters:
             characters -= len(value)
             inner = _opened(value)
             if inner is not None:
-                todo.append(_Node(node.path, node.where, node.opened + 1, inner))
-
-
-def _inside(node: _Node, key: str | int, value: Any) -> _Node:
-    path = node.path if node.opened else (*node.path, key)
-    step = dotted((key,))
-    joined = f"{node.where}{step}" if step.startswith("[") or not node.where else f"{node.where}.{step}"
-    return _Node(path, joined, node.opened, value)
+                todo.append(_Node(inner, node, None, node.opened + 1))
 
 
 def _is_document(body: dict[str, Any]) -> bool:
@@ -104,7 +117,7 @@ def _opened(text: str) -> Any:
     YAML is read only where the words of a policy are in it: it is slow, and most texts are no policies.
     """
     text = text.strip()
-    if len(text) < _LEAST_CHARACTERS:
+    if len(text) < _LEAST_CHARACTERS or not (any(name in text for name in _MARKS) or _ENCODED.search(text)):
         return None
     if text[0] in "{[":
         found = opened_tree(text)

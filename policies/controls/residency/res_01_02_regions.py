@@ -93,7 +93,7 @@ def _names_its_regions(resource: Resource) -> bool:
 
 
 def provider_region(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
-    """RES-02: a provider says its region in the program or the stack's settings, and it is an Indian one."""
+    """RES-02: providers of AWS and Google say their region, and no provider's region, endpoint or cluster is abroad."""
     yield from provider_addresses(resource, settings)
     cloud = PROVIDER_TYPES.get(resource.type)
     if cloud is None:

@@ -29,6 +29,8 @@ _MEMBER_TYPES = ("iammember:", "iambinding:", "iampolicy:")
 _ALL = (*EVERYBODY, "all", "everyone")
 _PUBLIC_SETS = (*PUBLIC_MEMBERS, "principalSet://goog/public:all")
 _SHUT_OUT = ("deniedPrincipals", "exclude", "excludedPrincipals")
+# In the first preview of a stack nothing may tell its account: what its provider is allowed does.
+_SHOW_THE_ACCOUNT = "; if it is this stack's own account, name it in the provider's allowedAccountIds"
 _CANONICAL = re.compile(r"[0-9a-f]{64}")
 
 
@@ -54,7 +56,7 @@ def outside_accounts(stack: Stack, settings: Settings) -> Iterator[tuple[str, Fi
             continue
         for where, named in _named(resource):
             if not known.account(named):
-                yield resource.urn, _undeclared("an account", where, named, "indianAccounts")
+                yield resource.urn, _undeclared("an account", where, named, "indianAccounts", known.fix)
         for where, named in _consumers(resource):
             if not known.project(named):
                 yield resource.urn, _undeclared("a project", where, named, "indianProjects")
@@ -66,13 +68,16 @@ class _Known:
 
     accounts: frozenset[str]
     projects: frozenset[str]
+    fix: str = ""
 
     @classmethod
     def of(cls, stack: Stack, settings: Settings) -> _Known:
+        own = owners.accounts(stack)
         return cls(
-            frozenset({*_texts(settings, "indianAccounts"), *owners.accounts(stack), *owners.services(),
+            frozenset({*_texts(settings, "indianAccounts"), *own, *owners.services(),
                        *owners.canonical_users(stack)}),
             frozenset({*_texts(settings, "indianProjects"), *owners.projects(stack)}),
+            "" if own else _SHOW_THE_ACCOUNT,
         )  # fmt: skip
 
     def account(self, principal: str) -> bool:
@@ -200,13 +205,13 @@ def _texts(settings: Settings, name: str) -> Iterator[str]:
     return (one for one in each(settings.get(name)) if isinstance(one, str))
 
 
-def _undeclared(whom: str, where: str, value: str, setting: str) -> Finding:
+def _undeclared(whom: str, where: str, value: str, setting: str, hint: str = "") -> Finding:
     return Finding(
         f"it is shared with {whom} that nobody has declared",
         where,
         value,
         f"this stack's own, or one of the setting {setting}",
-        fix=f"name who may have it, and declare those in the policy's setting {setting}",
+        fix=f"name who may have it, and declare those in the policy's setting {setting}{hint}",
     )
 
 
