@@ -14,7 +14,8 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2_grpc
 
 from localcloud.paths import PROJECT
-from policies import pack, project
+from policies import pack
+from policies.framework import project
 
 PACK = PROJECT / "policies"
 
@@ -53,7 +54,7 @@ def as_the_launcher(cwd: Path, child: str, env: dict[str, str]) -> str:
     return done.stdout.strip()
 
 
-ASK = f"import sys; sys.path[0] = {str(PROJECT)!r}; from policies import project; print(project.folder())"
+ASK = f"import sys; sys.path[0] = {str(PROJECT)!r}; from policies.framework import project; print(project.folder())"
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="only Linux shows where the launcher runs")

@@ -1,0 +1,105 @@
+"""What stayed unknown when the run ended: one policy, so that it has one level of its own.
+
+A resource policy sees a value before it is known (a key's ARN in the first preview) and can't tell where it comes
+from; the stack can, by `property_dependencies`. So each control says what settles its unknowns, and the rest is
+reported here, at the end of the preview. During the update itself values are known and the controls decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from pulumi_policy import (
+    EnforcementLevel,
+    ReportViolation,
+    Severity,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+
+from policies.framework.control import ANY_TYPE, Control, Finding
+from policies.framework.record import Told
+from policies.framework.resources import Resource, Settings, Stack
+from policies.framework.run_state import Ledger
+from policies.framework.unknowns import Path, Unknown, dotted
+from policies.law import EXEMPTIONS
+from policies.readers.pod_environment import settled_by_own_resources
+from policies.readers.values.reading import read
+
+NAME = "dpdp-unresolved-values"
+
+
+def unlisted(resource: Resource, _settings: Settings) -> Iterator[Unknown]:
+    """GOV-04: a value that can't be known, in a property that no control lists, may lead anywhere."""
+    if not resource.type.startswith(_JUDGED_OTHERWISE):
+        yield from read(resource).unknowns
+        yield from (Unknown(path) for path in read(resource).unread)
+
+
+# The controls of Kubernetes list the blocks of a pod that may hide something; RES-02 judges providers.
+_JUDGED_OTHERWISE = ("kubernetes:", "pulumi:")
+# A value that a control needed is reported under that control; one that none lists, under this.
+GOV_04 = Control(
+    id="DPDP-GOV-04",
+    title="No value stays unresolved",
+    law=EXEMPTIONS,
+    severity=Severity.HIGH,
+    level=EnforcementLevel.MANDATORY,
+    types=ANY_TYPE,
+    remedy="give the value as plain text, or take it from a resource of this stack",
+    check=unlisted,
+    settles=settled_by_own_resources,
+)
+
+
+def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPolicy:
+    """A policy that reports each value that some control needed, could not know, and nothing in the stack settles."""
+
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        stack = ledger.stack(args)
+        listed = {(urn, unknown.path) for control in controls for urn, unknown in ledger.unknowns(control.id)}
+        told = [
+            _told(control, urn, unknown)
+            for control in (*controls, GOV_04)
+            for urn, unknown in _open(control, ledger, stack, listed)
+        ]
+        for one in ledger.tell(NAME, "", told):
+            report(one.message, one.urn)
+
+    return StackValidationPolicy(
+        name=NAME,
+        description="Values that a control needs and this preview can't know",
+        display_name="Unresolved values",
+        enforcement_level=GOV_04.level,
+        severity=GOV_04.severity,
+        tags=["unresolved", GOV_04.id],
+        remediation_steps=GOV_04.remedy,
+        validate=validate,
+    )
+
+
+def _open(
+    control: Control, ledger: Ledger, stack: Stack, listed: Collection[tuple[str, Path]]
+) -> Iterator[tuple[str, Unknown]]:
+    """What nothing settles; of the values that no control lists, those that none of them has spoken of."""
+    for urn, unknown in ledger.unknowns(control.id):
+        if control.id == GOV_04.id and (urn, unknown.path) in listed:
+            continue
+        resource = stack.get(urn)
+        if resource is None or not control.settles(unknown, resource, stack):
+            yield urn, unknown
+
+
+def _told(control: Control, urn: str, unknown: Unknown) -> Told:
+    finding = Finding(
+        what="unresolved: a value that this control needs can't be known during preview",
+        where=dotted(unknown.path),
+        value=unknown,
+        expected="a value known in preview, or one that comes from a resource of this stack that settles it",
+        fix="give the value as plain text, or take it from such a resource",
+    )
+    told = control.told(NAME, urn, finding, {})
+    severity, level = GOV_04.severity.value, GOV_04.level.value
+    return told.model_copy(
+        update={"outcome": "unresolved", "value": "unknown", "severity": severity, "level": level}
+    )
