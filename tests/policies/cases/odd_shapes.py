@@ -137,9 +137,10 @@ def _long_runs() -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def _deep_and_wide() -> Iterator[tuple[str, dict[str, Any], str]]:
-    yield UNHEARD_OF, _nested(500, {"region": "us-east-1"}), "alive"
-    yield UNHEARD_OF, _nested(60, {"region": "us-east-1"}), "found"
-    yield UNHEARD_OF, _nested(500, {"region": "ap-south-1"}), "alive"
+    # A message of the engine carries some thirty levels (protobuf's limit of nested messages); a text carries any number.
+    yield CONFIG_MAP, _config_map(json.dumps(_nested(500, {"region": "us-east-1"})), "deep.json"), "alive"
+    yield UNHEARD_OF, _nested(25, {"region": "us-east-1"}), "found"
+    yield CONFIG_MAP, _config_map(json.dumps(_nested(500, {"region": "ap-south-1"})), "deep.json"), "clean"
     leaves = {f"key{n}": {"value": f"value-{n}", "enabled": True, "size": n} for n in range(7_000)}
     yield UNHEARD_OF, leaves, "clean"
     yield UNHEARD_OF, {**leaves, "last": {"endpoint": "https://queue.eu-west-1.amazonaws.com"}}, "found"
