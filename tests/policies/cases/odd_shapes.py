@@ -137,7 +137,7 @@ def _long_runs() -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def _deep_and_wide() -> Iterator[tuple[str, dict[str, Any], str]]:
-    # A message of the engine carries some thirty levels (protobuf's limit of nested messages); a text carries any number.
+    # A message of the engine carries some thirty levels (the limit of protobuf); a text carries any number.
     yield CONFIG_MAP, _config_map(json.dumps(_nested(500, {"region": "us-east-1"})), "deep.json"), "alive"
     yield UNHEARD_OF, _nested(25, {"region": "us-east-1"}), "found"
     yield CONFIG_MAP, _config_map(json.dumps(_nested(500, {"region": "ap-south-1"})), "deep.json"), "clean"
