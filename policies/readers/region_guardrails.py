@@ -109,8 +109,8 @@ def _of_condition(where: str, operator: str, key: str, values: list[Any]) -> Ite
         yield Loophole("the guardrail is for some callers only", where, {key: values})
 
 
-def _names_regions(operator: str, key: str, _values: list[Any]) -> bool:
-    return key == REGION_KEY and _plain(operator) in _REGION_OPERATORS
+def _names_regions(operator: str, key: str, values: list[Any]) -> bool:
+    return key == REGION_KEY and _plain(operator) in _REGION_OPERATORS and bool(values)
 
 
 def _plain(operator: str) -> str:

@@ -14,7 +14,20 @@ SCP, CONTROL = "aws:organizations/policy:Policy", "aws:controltower/controlTower
 GCP = "gcp:orgpolicy/policy:Policy"
 INDIA = {"StringNotEquals": {"aws:RequestedRegion": ["ap-south-1", "ap-south-2"]}}
 # As AWS's own example of a region guardrail has it, shortened.
-GLOBAL = ["iam:*", "organizations:*", "sts:*", "route53:*", "cloudfront:*", "budgets:*", "s3:GetAccountPublic*", "s3:ListAllMyBuckets", "ec2:DescribeRegions", "kms:*", "support:*", "waf:*"]  # fmt: skip
+GLOBAL = [
+    "iam:*",
+    "organizations:*",
+    "sts:*",
+    "route53:*",
+    "cloudfront:*",
+    "budgets:*",
+    "s3:GetAccountPublic*",
+    "s3:ListAllMyBuckets",
+    "ec2:DescribeRegions",
+    "kms:*",
+    "support:*",
+    "waf:*",
+]
 
 
 def guardrail(condition: Any = INDIA, type_: str = "SERVICE_CONTROL_POLICY", **more: Any) -> dict[str, Any]:
@@ -71,53 +84,203 @@ LEAKS: dict[str, tuple[str, dict[str, Any]]] = {
     "tables are exempt": (SCP, guardrail(NotAction=[*GLOBAL, "dynamodb:*"])),
     "models are exempt": (SCP, guardrail(NotAction=[*GLOBAL, "bedrock:Invoke*"])),
     "all is exempt": (SCP, guardrail(NotAction=["*"])),
-    "some resources are exempt": (SCP, {"type": "SERVICE_CONTROL_POLICY", "content": json.dumps({"Statement": {"Effect": "Deny", "NotAction": GLOBAL, "NotResource": "arn:aws:s3:::*", "Condition": INDIA}})}),
+    "some resources are exempt": (
+        SCP,
+        {
+            "type": "SERVICE_CONTROL_POLICY",
+            "content": json.dumps(
+                {
+                    "Statement": {
+                        "Effect": "Deny",
+                        "NotAction": GLOBAL,
+                        "NotResource": "arn:aws:s3:::*",
+                        "Condition": INDIA,
+                    }
+                }
+            ),
+        },
+    ),
     "only those with a tag": (SCP, guardrail(INDIA | {"StringEquals": {"aws:PrincipalTag/env": "dev"}})),
-    "Virginia too": (SCP, guardrail({"StringNotEquals": {"aws:RequestedRegion": ["ap-south-1", "us-east-1"]}})),
+    "Virginia too": (
+        SCP,
+        guardrail({"StringNotEquals": {"aws:RequestedRegion": ["ap-south-1", "us-east-1"]}}),
+    ),
     "all of Asia": (SCP, guardrail({"StringNotLike": {"aws:RequestedRegion": "ap-*"}})),
-    "of resources, every role": (SCP, guardrail(but("arn:aws:iam::*:role/*"), "RESOURCE_CONTROL_POLICY", Principal="*", Action="*", NotAction=None)),
+    "of resources, every role": (
+        SCP,
+        guardrail(
+            but("arn:aws:iam::*:role/*"), "RESOURCE_CONTROL_POLICY", Principal="*", Action="*", NotAction=None
+        ),
+    ),
     "AI may learn": (SCP, opted("optIn")),
     "AI may learn of one": (SCP, opted("optIn", "comprehend")),
-    "images for all": (SCP, document("DECLARATIVE_POLICY_EC2", {"ec2_attributes": {"image_block_public_access": {"state": {"@@assign": "unblocked"}}}})),
-    "snapshots for all": (SCP, document("DECLARATIVE_POLICY_EC2", {"ec2_attributes": {"snapshot_block_public_access": {"state": {"@@assign": "unblocked"}}}})),
+    "images for all": (
+        SCP,
+        document(
+            "DECLARATIVE_POLICY_EC2",
+            {"ec2_attributes": {"image_block_public_access": {"state": {"@@assign": "unblocked"}}}},
+        ),
+    ),
+    "snapshots for all": (
+        SCP,
+        document(
+            "DECLARATIVE_POLICY_EC2",
+            {"ec2_attributes": {"snapshot_block_public_access": {"state": {"@@assign": "unblocked"}}}},
+        ),
+    ),
     "backups in Virginia": (SCP, backup(region="us-east-1")),
     "copies in Singapore": (SCP, backup(copy="ap-southeast-1")),
-    "copies in Ireland, by key": (SCP, document("BACKUP_POLICY", {"plans": {"p": {"rules": {"r": {"copy_actions": {"arn:aws:backup:eu-west-1:$account:backup-vault:v": {"lifecycle": {}}}}}}}})),
-    "a landing zone": ("aws:controltower/landingZone:LandingZone", {"manifestJson": json.dumps({"governedRegions": ["ap-south-1", "us-west-2"], "centralizedLogging": {"accountId": "111122223333"}})}),
+    "copies in Ireland, by key": (
+        SCP,
+        document(
+            "BACKUP_POLICY",
+            {
+                "plans": {
+                    "p": {
+                        "rules": {
+                            "r": {
+                                "copy_actions": {
+                                    "arn:aws:backup:eu-west-1:$account:backup-vault:v": {"lifecycle": {}}
+                                }
+                            }
+                        }
+                    }
+                }
+            },
+        ),
+    ),
+    "a landing zone": (
+        "aws:controltower/landingZone:LandingZone",
+        {
+            "manifestJson": json.dumps(
+                {
+                    "governedRegions": ["ap-south-1", "us-west-2"],
+                    "centralizedLogging": {"accountId": "111122223333"},
+                }
+            )
+        },
+    ),
     "a tower's region": (CONTROL, tower({"key": "AllowedRegions", "value": json.dumps(["eu-west-1"])})),
-    "a tower's exempt roles": (CONTROL, tower({"key": "ExemptedPrincipalArns", "value": json.dumps(["arn:aws:iam::*:role/*"])})),
+    "a tower's exempt roles": (
+        CONTROL,
+        tower({"key": "ExemptedPrincipalArns", "value": json.dumps(["arn:aws:iam::*:role/*"])}),
+    ),
     "a tower's exempt actions": (CONTROL, tower({"key": "ExemptedActions", "value": json.dumps(["s3:*"])})),
-    "stack sets": ("aws:cloudformation/stackInstances:StackInstances", {"regions": ["ap-south-1", "eu-west-1"]}),
-    "a report of backups": ("aws:backup/reportPlan:ReportPlan", {"reportSetting": {"regions": ["us-east-1"]}}),
+    "stack sets": (
+        "aws:cloudformation/stackInstances:StackInstances",
+        {"regions": ["ap-south-1", "eu-west-1"]},
+    ),
+    "a report of backups": (
+        "aws:backup/reportPlan:ReportPlan",
+        {"reportSetting": {"regions": ["us-east-1"]}},
+    ),
     "Google, America": (GCP, locations(values={"allowedValues": ["in:us-locations"]})),
     "Google, what is not denied": (GCP, locations(values={"deniedValues": ["in:us-locations"]})),
-    "Google, reset": (GCP, {"name": "organizations/1/policies/gcp.resourceLocations", "spec": {"reset": True}}),
-    "Google, as it was": ("gcp:organizations/policy:Policy", {"constraint": "constraints/gcp.resourceLocations", "restorePolicy": {"default": True}}),
-    "Google, all of it": ("gcp:projects/organizationPolicy:OrganizationPolicy", {"constraint": "gcp.resourceLocations", "listPolicy": {"allow": {"all": True}}}),
-    "Google, any domain": (GCP, {"name": "organizations/1/policies/iam.allowedPolicyMemberDomains", "spec": {"rules": [{"allowAll": "TRUE"}]}}),
-    "Google, public buckets": (GCP, {"name": "projects/p/policies/storage.publicAccessPrevention", "spec": {"rules": [{"enforce": "FALSE"}]}}),
-    "Google, by an operator": ("kubernetes:resourcemanager.cnrm.cloud.google.com/v1beta1:ResourceManagerPolicy", {"spec": {"constraint": "constraints/gcp.resourceLocations", "listPolicy": {"allow": {"values": ["in:us-locations"]}}}}),
-    "Google, by an operator of today": ("kubernetes:orgpolicy.cnrm.cloud.google.com/v1beta1:OrgPolicyPolicy", {"spec": {"resourceID": "gcp.resourceLocations", "spec": {"rules": [{"allowAll": True}]}}}),
-}  # fmt: skip
+    "Google, reset": (
+        GCP,
+        {"name": "organizations/1/policies/gcp.resourceLocations", "spec": {"reset": True}},
+    ),
+    "Google, as it was": (
+        "gcp:organizations/policy:Policy",
+        {"constraint": "constraints/gcp.resourceLocations", "restorePolicy": {"default": True}},
+    ),
+    "Google, all of it": (
+        "gcp:projects/organizationPolicy:OrganizationPolicy",
+        {"constraint": "gcp.resourceLocations", "listPolicy": {"allow": {"all": True}}},
+    ),
+    "Google, any domain": (
+        GCP,
+        {
+            "name": "organizations/1/policies/iam.allowedPolicyMemberDomains",
+            "spec": {"rules": [{"allowAll": "TRUE"}]},
+        },
+    ),
+    "Google, public buckets": (
+        GCP,
+        {
+            "name": "projects/p/policies/storage.publicAccessPrevention",
+            "spec": {"rules": [{"enforce": "FALSE"}]},
+        },
+    ),
+    "Google, by an operator": (
+        "kubernetes:resourcemanager.cnrm.cloud.google.com/v1beta1:ResourceManagerPolicy",
+        {
+            "spec": {
+                "constraint": "constraints/gcp.resourceLocations",
+                "listPolicy": {"allow": {"values": ["in:us-locations"]}},
+            }
+        },
+    ),
+    "Google, by an operator of today": (
+        "kubernetes:orgpolicy.cnrm.cloud.google.com/v1beta1:OrgPolicyPolicy",
+        {"spec": {"resourceID": "gcp.resourceLocations", "spec": {"rules": [{"allowAll": True}]}}},
+    ),
+}
 CLEAN: dict[str, tuple[str, dict[str, Any]]] = {
     "as AWS has it": (SCP, guardrail()),
-    "one role to break the glass": (SCP, guardrail(but(["arn:aws:iam::*:role/AWSControlTowerExecution", "arn:aws:iam::*:role/Break*"]))),
-    "one permission set": (SCP, guardrail(but("arn:aws:iam::*:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Admin_*"))),
+    "one role to break the glass": (
+        SCP,
+        guardrail(but(["arn:aws:iam::*:role/AWSControlTowerExecution", "arn:aws:iam::*:role/Break*"])),
+    ),
+    "one permission set": (
+        SCP,
+        guardrail(but("arn:aws:iam::*:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Admin_*")),
+    ),
     "services of AWS": (SCP, guardrail(INDIA | {"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}})),
-    "a guardrail of another kind": (SCP, guardrail({"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}})),
+    "a guardrail of another kind": (
+        SCP,
+        guardrail({"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}}),
+    ),
     "no models abroad": (SCP, guardrail(NotAction=None, Action="bedrock:*")),
     "AI may not": (SCP, opted("optOut")),
     "backups at home": (SCP, backup()),
-    "a tag policy": (SCP, document("TAG_POLICY", {"tags": {"Region": {"tag_value": {"@@assign": ["us", "eu"]}}}})),
-    "images for nobody": (SCP, document("DECLARATIVE_POLICY_EC2", {"ec2_attributes": {"image_block_public_access": {"state": {"@@assign": "block_new_sharing"}}}})),
-    "a landing zone at home": ("aws:controltower/landingZone:LandingZone", {"manifestJson": json.dumps({"governedRegions": ["ap-south-1", "ap-south-2"], "accessManagement": {"enabled": True}})}),
-    "a tower's one role": (CONTROL, tower({"key": "ExemptedPrincipalArns", "value": json.dumps(["arn:aws:iam::*:role/Break"])})),
+    "a tag policy": (
+        SCP,
+        document("TAG_POLICY", {"tags": {"Region": {"tag_value": {"@@assign": ["us", "eu"]}}}}),
+    ),
+    "images for nobody": (
+        SCP,
+        document(
+            "DECLARATIVE_POLICY_EC2",
+            {"ec2_attributes": {"image_block_public_access": {"state": {"@@assign": "block_new_sharing"}}}},
+        ),
+    ),
+    "a landing zone at home": (
+        "aws:controltower/landingZone:LandingZone",
+        {
+            "manifestJson": json.dumps(
+                {"governedRegions": ["ap-south-1", "ap-south-2"], "accessManagement": {"enabled": True}}
+            )
+        },
+    ),
+    "a tower's one role": (
+        CONTROL,
+        tower({"key": "ExemptedPrincipalArns", "value": json.dumps(["arn:aws:iam::*:role/Break"])}),
+    ),
     "Google, India": (GCP, locations(values={"allowedValues": ["in:in-locations"]})),
     "Google, nothing": (GCP, locations(denyAll="TRUE")),
-    "Google, one's domain": (GCP, {"name": "organizations/1/policies/iam.allowedPolicyMemberDomains", "spec": {"rules": [{"values": {"allowedValues": ["C0"]}}]}}),
-    "Google, no public buckets": (GCP, {"name": "projects/p/policies/storage.publicAccessPrevention", "spec": {"rules": [{"enforce": "TRUE"}]}}),
-    "Google, another constraint": (GCP, {"name": "organizations/1/policies/compute.requireOsLogin", "spec": {"rules": [{"enforce": "FALSE"}]}}),
-}  # fmt: skip
+    "Google, one's domain": (
+        GCP,
+        {
+            "name": "organizations/1/policies/iam.allowedPolicyMemberDomains",
+            "spec": {"rules": [{"values": {"allowedValues": ["C0"]}}]},
+        },
+    ),
+    "Google, no public buckets": (
+        GCP,
+        {
+            "name": "projects/p/policies/storage.publicAccessPrevention",
+            "spec": {"rules": [{"enforce": "TRUE"}]},
+        },
+    ),
+    "Google, another constraint": (
+        GCP,
+        {
+            "name": "organizations/1/policies/compute.requireOsLogin",
+            "spec": {"rules": [{"enforce": "FALSE"}]},
+        },
+    ),
+}
 
 
 def found(type_: str, props: dict[str, Any]) -> list[str]:
