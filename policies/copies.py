@@ -9,7 +9,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies import locations
 from policies.control import Control, Finding
-from policies.law import RESIDENCY
+from policies.law import KEY_RESIDENCY, RESIDENCY, RESIDENCY_GUARD
 from policies.provenance import is_own, sources
 from policies.references import FAMILIES, Row, both, region, rows, settled_by_own, told, walk
 from policies.resources import Resource, Settings, Stack, StackResource
@@ -115,7 +115,7 @@ RES_06 = Control(
 RES_09 = Control(
     id="DPDP-RES-09",
     title="Secrets stay in India",
-    law=RESIDENCY,
+    law=KEY_RESIDENCY,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=FAMILIES["DPDP-RES-09"],
@@ -130,7 +130,7 @@ RES_09 = Control(
 RES_10 = Control(
     id="DPDP-RES-10",
     title="Images stay in India",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.MEDIUM,
     level=EnforcementLevel.ADVISORY,
     types=("aws:", "gcp:", "docker"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
-from policies.law import RESIDENCY
+from policies.law import RESIDENCY_GUARD
 from policies.resources import Resource, Settings
 from policies.unknowns import block_names
 
@@ -41,7 +41,7 @@ def global_services(resource: Resource, settings: Settings) -> Iterator[Finding]
 RES_22 = Control(
     id="DPDP-RES-22",
     title="Global services from the list",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.LOW,
     level=EnforcementLevel.ADVISORY,
     types=("aws:",),

@@ -13,7 +13,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.control import Control, Finding
 from policies.documents import Statement, statements
 from policies.fills import Fill
-from policies.law import ACCESS
+from policies.law import ACCESS, CONFINEMENT
 from policies.pod_specs import containers, pod_specs
 from policies.provenance import is_own, settled_by_own_parts, sources
 from policies.resources import Resource, Settings, Stack, StackResource
@@ -389,7 +389,7 @@ ACC_05 = Control(
 ACC_06 = Control(
     id="DPDP-ACC-06",
     title="Node metadata asks for a session",
-    law=ACCESS,
+    law=CONFINEMENT,
     severity=Severity.MEDIUM,
     level=EnforcementLevel.MANDATORY,
     types=tuple(NODES),

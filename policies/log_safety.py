@@ -11,7 +11,7 @@ from policies.buckets import GCS_BUCKET, LOCKS, bucket_of, parts
 from policies.control import Control, Finding
 from policies.encryption import BUCKETS
 from policies.keys import settled_by_key
-from policies.law import LOG_SAFETY, VISIBILITY
+from policies.law import INFERENCE_LOGS, LOG_SAFETY
 from policies.resources import Resource, Settings, Stack, StackResource
 from policies.trails import EVENT_STORE, TRAIL
 from policies.unknowns import Unknown, dig
@@ -203,7 +203,7 @@ LOG_04 = Control(
 LOG_07 = Control(
     id="DPDP-LOG-07",
     title="Inference logs stay in the stack",
-    law=VISIBILITY,
+    law=INFERENCE_LOGS,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=(BEDROCK, SAGEMAKER, VERTEX),

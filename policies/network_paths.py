@@ -9,7 +9,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies import locations
 from policies.control import Control, Finding
-from policies.law import RESIDENCY
+from policies.law import RESIDENCY_GUARD
 from policies.provenance import settled_by_own_parts
 from policies.resources import Resource, Settings, document
 from policies.unknowns import Unknown, dig, dotted, each
@@ -105,7 +105,7 @@ def _project(network: Any) -> str | None:
 RES_16 = Control(
     id="DPDP-RES-16",
     title="No network path abroad",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.HIGH,
     level=EnforcementLevel.ADVISORY,
     types=(*dict.fromkeys((*REGIONS, *CORE_POLICIES, PEERING)),),

@@ -8,7 +8,7 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.control import Control, Finding
-from policies.law import ACCESS
+from policies.law import CONFINEMENT
 from policies.pod_specs import containers, pod_specs
 from policies.resources import Resource, Settings
 from policies.unknowns import Unknown, dig, each
@@ -152,7 +152,7 @@ def _at(prefix: str, holder: Any, want: Want) -> Iterator[Finding | Unknown]:
 ACC_07 = Control(
     id="DPDP-ACC-07",
     title="Pods are confined",
-    law=ACCESS,
+    law=CONFINEMENT,
     severity=Severity.MEDIUM,
     level=EnforcementLevel.ADVISORY,
     types=("kubernetes:",),

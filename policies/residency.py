@@ -13,7 +13,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies import locations
 from policies.control import ANY_TYPE, Control, Finding
 from policies.keys import is_key_property, settled_by_key
-from policies.law import KEY_RESIDENCY, RESIDENCY
+from policies.law import KEY_RESIDENCY, RESIDENCY, RESIDENCY_GUARD
 from policies.locations import Place
 from policies.resources import Resource, Settings
 from policies.unknowns import Leaf, Unknown, block_names, dig, dotted, each, leaves
@@ -231,7 +231,7 @@ RES_01 = Control(
 RES_02 = Control(
     id="DPDP-RES-02",
     title="Provider pinned to India",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=tuple(PROVIDER_TYPES),

@@ -16,7 +16,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.access import PUBLIC_MEMBERS, is_narrowed
 from policies.control import Control, Finding
 from policies.documents import Statement, account, statements
-from policies.law import ACCESS, RESIDENCY
+from policies.law import ACCESS, RESIDENCY_GUARD
 from policies.provenance import settled_by_own_parts
 from policies.resources import Resource, Settings, Stack, StackResource, document
 from policies.unknowns import Leaf, Unknown, dotted, each, leaves
@@ -212,7 +212,8 @@ def _public(where: str, value: Any) -> Finding:
 RES_20 = Control(
     id="DPDP-RES-20",
     title="Nothing shared with strangers",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
+    other_laws=(ACCESS,),
     severity=Severity.CRITICAL,
     level=EnforcementLevel.MANDATORY,
     types=(*DOCUMENTS, *GRANTEES, RESOURCE_SHARE, "gcp:"),

@@ -1,8 +1,9 @@
-"""What stayed unknown when the run ended: one policy, so that it has one level of its own.
+"""What stayed unknown when the run ended: one policy, whose level is the highest that an unknown value has.
 
 A resource policy sees a value before it is known (a key's ARN in the first preview) and can't tell where it comes
 from; the stack can, by `property_dependencies`. So each control says what settles its unknowns, and the rest is
-reported here, at the end of the preview. During the update itself values are known and the controls decide.
+reported here, at the end of the preview. What a control that is only advice needed to know is advice too. During the
+update itself values are known and the controls decide.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPo
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         stack = ledger.stack(args)
         told = [
-            _told(control, urn, unknown)
+            _told(control, urn, unknown, ledger)
             for control in controls
             for urn, unknown in _open(control, ledger, stack)
         ]
@@ -70,7 +71,7 @@ def _open(control: Control, ledger: Ledger, stack: Stack) -> Iterator[tuple[str,
             yield urn, unknown
 
 
-def _told(control: Control, urn: str, unknown: Unknown) -> Told:
+def _told(control: Control, urn: str, unknown: Unknown, ledger: Ledger) -> Told:
     finding = Finding(
         what="unresolved: a value that this control needs can't be known during preview",
         where=dotted(unknown.path),
@@ -78,8 +79,9 @@ def _told(control: Control, urn: str, unknown: Unknown) -> Told:
         expected="a value known in preview, or one that comes from a resource of this stack that settles it",
         fix="give the value as plain text, or take it from such a resource",
     )
-    told = control.told(NAME, urn, finding, {})
-    severity, level = GOV_04.severity.value, GOV_04.level.value
+    told = control.told(NAME, urn, finding, ledger.settings.get(control.policy_name, {}))
+    needed_at = ledger.levels.get(control.policy_name, control.level.value)
+    severity, level = GOV_04.severity.value, "advisory" if needed_at == "advisory" else GOV_04.level.value
     return told.model_copy(
         update={"outcome": "unresolved", "value": "unknown", "severity": severity, "level": level}
     )
