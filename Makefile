@@ -36,7 +36,7 @@ review: $(VENV)/ready  ## What a change does to resources, rupees and policies: 
 	@$(RUN) review --stack $(STACK) $(call options,AGAINST PROFILE OUT)
 
 audit: $(VENV)/ready  ## The policies over a stack that exists, in any language: STATE=stack.json PROFILE=sebi-re
-	@$(BIN)/python -m policies.audit "$(STATE)" $(call options,PROFILE CONFIG OUT PROJECT)
+	@$(BIN)/python -m policies.cli audit "$(STATE)" $(call options,PROFILE CONFIG OUT PROJECT)
 
 choose: $(VENV)/ready  ## Machines that serve, cheapest first: GPU=H100 COUNT=8 FABRIC=rdma MEMORY= PURCHASE= REGION=
 	@$(ASK) choose $(call options,GPU MEMORY COUNT FABRIC PURCHASE REGION NODES LOST SAVING USD_INR)

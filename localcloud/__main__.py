@@ -13,8 +13,8 @@ from rich.markup import escape
 from infra.catalog import CatalogError
 from infra.settings.errors import SettingsError
 from infra.stacks import StackFileError
-from policies.profiles import NoSuchProfile, file_of
-from policies.record import NoRecord
+from policies.configuration.profiles import NoSuchProfile, file_of
+from policies.framework.record import NoRecord
 
 from . import bench as benchmark
 from . import bench_against, cloud, clusters, cost, doctor, faults, summary, toolchain, waiting

@@ -19,9 +19,9 @@ from pulumi import automation
 from pulumi.automation.events import EngineEvent, OpType, PolicyEvent
 
 from infra.stacks import read as read_stack
-from policies.profiles import file_of
-from policies.record import FILE as FINDINGS
-from policies.record import read
+from policies.configuration.profiles import file_of
+from policies.framework.record import FILE as FINDINGS
+from policies.framework.record import read
 
 from . import deployer, google_deployer, google_networks
 from .faults import Fault, causes, told

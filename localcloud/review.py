@@ -21,8 +21,9 @@ from rich.markup import escape
 from infra.pricing.estimate import Estimate, estimate
 from infra.pricing.resources import Resource
 from infra.settings import Settings
-from policies import baseline, profiles
-from policies.record import Record, name_of, read
+from policies.configuration import profiles
+from policies.framework import baseline
+from policies.framework.record import Record, name_of, read
 from policies.reports import markdown
 from policies.reports.annotations import commands
 from policies.reports.markdown import Compared

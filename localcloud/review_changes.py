@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from policies.record import name_of
+from policies.framework.record import name_of
 
 Kind = Literal["new", "changed", "gone"]
 KINDS: tuple[Kind, ...] = ("new", "changed", "gone")

@@ -8,7 +8,7 @@ from infra.pricing.estimate import Estimate
 from infra.pricing.rupees import format_inr
 from infra.pricing.show_estimate import rests_on
 from infra.settings import Settings
-from policies.record import name_of
+from policies.framework.record import name_of
 from policies.reports import markdown
 from policies.reports.markdown import escaped, table
 from policies.reports.positions import Positions

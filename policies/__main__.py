@@ -9,9 +9,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import pulumi_policy.policy
 
-from policies import pack, project
-from policies.record import Record, wanted_file, write
-from policies.servicer import Servicer
+from policies import pack
+from policies.framework import project
+from policies.framework.record import Record, wanted_file, write
+from policies.runner.servicer import Servicer
 
 # On the path, this folder's modules would stand for others' of the same names.
 sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != project.PACK]

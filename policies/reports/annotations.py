@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.record import Record, Told
+from policies.framework.record import Record, Told
 from policies.reports.positions import Positions
 
 MOST = 10

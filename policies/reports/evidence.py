@@ -15,7 +15,7 @@ from typing import Any
 
 import jinja2
 
-from policies.record import Asked, Record, Told, name_of
+from policies.framework.record import Asked, Record, Told, name_of
 from policies.reports.positions import Positions
 
 PAGE = Path(__file__).with_name("evidence.html.j2")

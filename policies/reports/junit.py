@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from policies.record import Asked, Record, Told
+from policies.framework.record import Asked, Record, Told
 from policies.reports.positions import Positions
 
 # What XML 1.0 can't hold, not even escaped.

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from policies.record import Record, Told, name_of
+from policies.framework.record import Record, Told, name_of
 from policies.reports.positions import Positions
 
 COMMENT_ROOM = 60_000

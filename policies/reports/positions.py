@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from policies.record import Told
+from policies.framework.record import Told
 
 PROJECT_FILE = "Pulumi.yaml"
 # Folders of packages that a program uses: not where its author made a resource.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from policies.record import Record
+from policies.framework.record import Record
 from policies.reports.evidence import as_csv, as_json, as_page, evidence
 from policies.reports.junit import junit
 from policies.reports.positions import Positions

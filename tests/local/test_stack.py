@@ -23,7 +23,7 @@ from localcloud import cloud, clusters, deployer, doctor, summary, waiting
 from localcloud.engine import Stack
 from localcloud.paths import PROJECT
 from policies import audit
-from policies.record import read
+from policies.framework.record import read
 
 pytestmark = pytest.mark.local
 

@@ -14,9 +14,9 @@ from google.protobuf import json_format
 from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
-from policies import shown
-from policies.record import Record
-from policies.unresolved import NAME as UNRESOLVED
+from policies.controls.governance.gov_04_unresolved import NAME as UNRESOLVED
+from policies.framework.record import Record
+from policies.runner import offline as shown
 
 FIXTURES = FilePath(__file__).parent / "fixtures"
 Path = Sequence[str | int]

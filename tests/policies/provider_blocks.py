@@ -22,20 +22,20 @@ _HEADER = "# {what}; written by tests/policies/provider_blocks.py.\n"
 
 
 def blocks_of_places() -> list[str]:
-    from policies.residency import is_always_a_place
+    from policies.readers.place_names import is_always_a_place
 
     return _blocks(is_always_a_place)
 
 
 def blocks_of_keys() -> list[str]:
-    from policies.keys import is_key_property
+    from policies.readers.kms_keys import is_key_property
 
     # A block named `region` is rare, and RES-01 reports whatever is unknown under that name.
     return [name for name in _blocks(is_key_property) if name != "region"]
 
 
 def blocks_of_models() -> list[str]:
-    from policies.inference import is_model_property
+    from policies.controls.residency.res_13_inference import is_model_property
 
     return _blocks(is_model_property, "bedrock*")
 

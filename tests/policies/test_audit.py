@@ -11,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from policies import audit, profiles
-from policies.audit import NoState, resources_of, shown
-from policies.config_schema import BadConfig, parse
+from policies import cli
+from policies.configuration import profiles
+from policies.configuration.schema import BadConfig, parse
+from policies.framework.record import Record, read
 from policies.pack import CONTROLS
-from policies.record import Record, read
-from policies.shown import UNKNOWN
+from policies.runner.offline import UNKNOWN
+from policies.runner.states import SECRET as SECRET_SIGNATURE
+from policies.runner.states import SIGNATURE, NoState, resources_of, shown
 
-SECRET = {audit._SIGNATURE: audit._SECRET, "ciphertext": "v1:abc"}
+SECRET = {SIGNATURE: SECRET_SIGNATURE, "ciphertext": "v1:abc"}
 PROVIDER = "urn:pulumi:prod::shop::pulumi:providers:aws::here"
 QUEUE = "urn:pulumi:prod::shop::aws:sqs/queue:Queue::orders"
 
@@ -53,7 +55,7 @@ def run(folder: Path, said: Any, *words: str) -> tuple[int, str, Record | None]:
     file = folder / "stack.json"
     file.write_text(said if isinstance(said, str) else json.dumps(said))
     result = CliRunner().invoke(
-        audit.app, [str(file), "--out", str(folder / "out"), "--project", str(folder), *words]
+        cli.app, ["audit", str(file), "--out", str(folder / "out"), "--project", str(folder), *words]
     )
     assert not result.exception or isinstance(result.exception, SystemExit)
     kept = folder / "out" / "findings.json"
@@ -88,7 +90,7 @@ def test_a_secret_is_not_known_and_never_a_pass(tmp_path: Path) -> None:
 
 
 def test_a_secret_in_the_clear_is_read(tmp_path: Path) -> None:
-    clear = {audit._SIGNATURE: audit._SECRET, "plaintext": '"us-east-1"'}
+    clear = {SIGNATURE: SECRET_SIGNATURE, "plaintext": '"us-east-1"'}
     assert open_of(run(tmp_path, state({}, region=clear))[2]) == [("DPDP-RES-02", "fail", "region")]
 
 

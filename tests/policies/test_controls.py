@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from harness import UNKNOWN, Shown, failures, fixtures, put, run, unresolved
 
+from policies.controls.residency.res_01_02_regions import BLOCKS_OF_KEYS, BLOCKS_OF_PLACES
+from policies.framework.unknowns import dotted
 from policies.pack import CONTROLS
-from policies.residency import BLOCKS_OF_KEYS, BLOCKS_OF_PLACES
-from policies.unknowns import dotted
 
 ROWS = fixtures()
 

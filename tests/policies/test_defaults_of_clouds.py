@@ -1,4 +1,4 @@
-"""What a cloud does by itself is no finding, and never "statutory": TLS of databases, encryption of buckets and clusters."""
+"""What a cloud does by itself is no finding, and never said to be law: TLS of databases, encryption, logs for ever."""
 
 from __future__ import annotations
 

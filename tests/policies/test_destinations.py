@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from harness import UNKNOWN, Shown, failures, put, run, unresolved
 
-from policies.destinations import Destination, name_in
-from policies.log_places import _PLACES
-from policies.movers import _BUCKETS as MOVERS
-from policies.movers import _EXPORTS
-from policies.multi_region import _ACCESS_POINTS
+from policies.controls.residency.res_03_07_global_tables import _ACCESS_POINTS
+from policies.controls.residency.res_04_05_replication import _MEMBERS, _OBJECTS, _TABLE_BUCKETS
+from policies.controls.residency.res_11_log_places import _PLACES
+from policies.controls.residency.res_12_streams import _BUCKETS as STREAMS
+from policies.controls.residency.res_18_19_21_data_transfer import _BUCKETS as MOVERS
+from policies.controls.residency.res_18_19_21_data_transfer import _EXPORTS
 from policies.pack import CONTROLS
-from policies.replication import _MEMBERS, _OBJECTS, _TABLE_BUCKETS
-from policies.streams import _BUCKETS as STREAMS
+from policies.readers.destinations import Destination, name_in
 
 ROWS = [
     *(("DPDP-RES-03", row) for row in _ACCESS_POINTS),

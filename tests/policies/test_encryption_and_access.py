@@ -14,9 +14,13 @@ from harness import FIXTURES, UNKNOWN, Shown, failures, put, run, unresolved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies import ai_artefacts, databases, exposure, identity, transport
+from policies.controls.access import acc_02_03_public_endpoints as exposure
+from policies.controls.access import acc_04_06_identity as identity
+from policies.controls.encryption import enc_02_databases as databases
+from policies.controls.encryption import enc_03_transport as transport
+from policies.controls.encryption import enc_06_07_ai_artefacts as ai_artefacts
+from policies.framework.expectations import Misshapen, occurrences
 from policies.pack import CONTROLS
-from policies.wants import Misshapen, occurrences
 
 LAKE = Shown("aws:s3/bucket:Bucket", {"bucket": "lake", "tags": {"dpdp:data-class": "personal"}}, "lake")
 NO_HTTP = {

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.runtime.proto import analyzer_pb2 as proto
 
-from policies import exemptions
-from policies.exemptions import Exemptions
+from policies.controls.governance import gov_03_exemptions as exemptions
+from policies.controls.governance.gov_03_exemptions import Exemptions
 from policies.pack import CONTROLS
 
 IDS = [control.id for control in CONTROLS]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies import locations
+from policies.readers import locations
 
 INDIAN = [
     "ap-south-1",

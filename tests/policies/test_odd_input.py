@@ -9,9 +9,9 @@ from harness import UNKNOWN, Shown, of, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies import control as control_module
+from policies.framework import control as control_module
+from policies.framework.resources import Resource
 from policies.pack import CONTROLS
-from policies.resources import Resource
 
 TYPES = sorted({prefix for control in CONTROLS for prefix in control.types if prefix.count(":") == 2})
 NAMES = ["region", "policy", "rules", "tags", "encryptionConfig", "resources", "ebs", "blockDeviceMappings", "acl",

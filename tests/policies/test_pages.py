@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from policies import pages
 from policies.pack import CONTROLS
+from policies.reports import control_pages as pages
 
 
 def test_the_pages_are_those_of_the_controls() -> None:
     written = {file.name: file.read_text() for file in pages.FOLDER.glob("*.md")}
-    assert written == pages.pages(), "python -m policies.pages"
+    assert written == pages.pages(), "python -m policies.cli generate"
 
 
 def test_every_control_says_what_it_checks() -> None:

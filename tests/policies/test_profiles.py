@@ -8,15 +8,16 @@ import pytest
 from harness import Shown, run
 from pulumi.runtime.proto import analyzer_pb2 as proto
 
-from policies import pack, profiles
-from policies.profiles import PROFILES, NoSuchProfile, config, file_of
+from policies import pack
+from policies.configuration import profiles
+from policies.configuration.profiles import PROFILES, NoSuchProfile, config, file_of
 
 ABROAD = Shown("aws:sqs/queue:Queue", {"region": "us-east-1", "tags": {"dpdp:data-class": "internal"}})
 
 
 def test_the_files_are_those_of_the_table() -> None:
     written = {file.stem: json.loads(file.read_text()) for file in profiles.FOLDER.glob("*.json")}
-    assert written == {name: config(one) for name, one in PROFILES.items()}, "python -m policies.profiles"
+    assert written == {name: config(one) for name, one in PROFILES.items()}, "python -m policies.cli generate"
 
 
 @pytest.mark.parametrize("name", PROFILES)

@@ -14,10 +14,11 @@ from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY
 from typer.testing import CliRunner
 
-from policies import baseline, exemptions
-from policies.baseline import __main__ as baseline_command
+from policies import cli
+from policies.controls.governance import gov_03_exemptions as exemptions
+from policies.framework import baseline
+from policies.framework.record import NoRecord, Record, brief, read, without_stack, write
 from policies.pack import CONTROLS
-from policies.record import NoRecord, Record, brief, read, without_stack, write
 
 TAGS = {"dpdp:data-class": "internal"}
 ABROAD = Shown("aws:sqs/queue:Queue", {"region": "us-east-1", "tags": TAGS})
@@ -120,9 +121,9 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def keep(folder: Path, record: Record, file: Path) -> Any:
-    """`python -m policies.baseline`."""
+    """`python -m policies.cli baseline`."""
     write(record, folder / "findings.json")
-    return CliRunner().invoke(baseline_command.app, [str(folder / "findings.json"), "--to", str(file)])
+    return CliRunner().invoke(cli.app, ["baseline", str(folder / "findings.json"), "--to", str(file)])
 
 
 def levels(diagnostics: list[proto.AnalyzeDiagnostic]) -> dict[str, str]:

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY
 
-from policies import locations, shown
-from policies.fills import Fill, filled
+from policies.framework.remediation import Fill, filled
+from policies.framework.unknowns import leaves
 from policies.pack import CONTROLS
-from policies.unknowns import leaves
+from policies.readers import locations
+from policies.runner import offline as shown
 
 MENDING = {control.id: control.policy_name for control in CONTROLS if control.mend}
 EVERYTHING = dict.fromkeys(MENDING.values(), "remediate")

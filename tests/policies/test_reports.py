@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from sarif_pydantic import Sarif
 from typer.testing import CliRunner
 
-from policies.record import Record, Told, write
-from policies.reports import __main__ as command
+from policies import cli
+from policies.framework.record import Record, Told, write
 from policies.reports import markdown
 from policies.reports.annotations import commands
 from policies.reports.evidence import STATUS, as_csv, as_page, evidence
@@ -282,20 +282,20 @@ def test_the_command_writes_every_report_and_ends_as_a_check_does(
     monkeypatch.chdir(tmp_path)
     write(RECORD, tmp_path / "findings.json")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    result = CliRunner().invoke(command.app, ["findings.json", "--out", "out"])
+    result = CliRunner().invoke(cli.app, ["report", "findings.json", "--out", "out"])
     assert result.exit_code == 1 and "::error file=Pulumi.yaml,line=1" in result.output
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
         "comment.md", "evidence.csv", "evidence.html", "evidence.json", "findings.json", "findings.sarif", "junit.xml",
     ]  # fmt: skip
-    assert (tmp_path / "out" / "comment.md").read_text().startswith(command.MARK)
+    assert (tmp_path / "out" / "comment.md").read_text().startswith(cli.MARK)
     write(having([]), tmp_path / "clean.json")
-    assert CliRunner().invoke(command.app, ["clean.json", "--before", "findings.json"]).exit_code == 0
+    assert CliRunner().invoke(cli.app, ["report", "clean.json", "--before", "findings.json"]).exit_code == 0
     assert "1 mended" in (tmp_path / "dpdp-reports" / "comment.md").read_text()
     for name, entries in (
         ("dpdp-baseline.json", [{"control": "c", "urn": "u", "where": "w"}]),
         ("old.json", []),
     ):
         (tmp_path / name).write_text(json.dumps({"findings": entries}))
-    grown = CliRunner().invoke(command.app, ["clean.json", "--old-baseline", "old.json"])
+    grown = CliRunner().invoke(cli.app, ["report", "clean.json", "--old-baseline", "old.json"])
     assert grown.exit_code == 1 and "dpdp-baseline.json grows by c u w" in grown.output
-    assert "no findings" in CliRunner().invoke(command.app, ["none.json"]).output
+    assert "no findings" in CliRunner().invoke(cli.app, ["report", "none.json"]).output

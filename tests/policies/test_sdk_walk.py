@@ -14,10 +14,10 @@ import provider_blocks
 import pytest
 from harness import put
 
-from policies.control import Finding
+from policies.controls.residency.res_01_02_regions import US_EAST_1_ONLY
+from policies.framework.control import Finding
+from policies.framework.resources import Resource
 from policies.pack import CONTROLS
-from policies.residency import US_EAST_1_ONLY
-from policies.resources import Resource
 
 PLACES = {"region", "regions", "location", "locations", "zone", "zones"}
 LEADS = {"endpoint", "endpoints", "url", "urls", "destination", "destinations"}

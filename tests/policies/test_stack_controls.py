@@ -168,8 +168,8 @@ def test_a_known_public_policy_fails_with_the_block_too() -> None:
 
 def test_the_second_look_at_a_resource_replaces_the_first() -> None:
     """A preview and the update that follows may share one process: what was unknown then is known now."""
-    from policies.ledger import Ledger
-    from policies.unknowns import Unknown
+    from policies.framework.run_state import Ledger
+    from policies.framework.unknowns import Unknown
 
     ledger = Ledger()
     ledger.met("DPDP-RES-01", "urn", [Unknown(("region",))])

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from harness import UNKNOWN, Shown, failures, run, unresolved
 
+from policies.controls.kubernetes.k8s_01_foreign_hosts import HOSTS
+from policies.controls.kubernetes.k8s_02_implicit_saas import IMPLICIT
 from policies.pack import CONTROLS
-from policies.saas_hosts import HOSTS, IMPLICIT
-from policies.tables import table
-from policies.workloads import BLOCKS
+from policies.readers.pod_environment import BLOCKS
+from policies.readers.tables import table
 
 NAMESPACE, DENY, CONFIG_MAP = (
     "kubernetes:core/v1:Namespace", "kubernetes:networking.k8s.io/v1:NetworkPolicy", "kubernetes:core/v1:ConfigMap",

@@ -16,9 +16,9 @@ from infra.pricing import resources as priced
 from infra.pricing.estimate import estimate
 from infra.settings.errors import SettingsError
 from infra.settings.stack import Usage
-from policies.control import Control
+from policies.framework.control import Control
+from policies.framework.resources import Resource
 from policies.pack import CONTROLS
-from policies.resources import Resource
 
 NODES, PODS = "192.168.10.0/24", "172.24.0.0/16"
 TRAIN = {"training": {"pool": "hall", "image": "{registry}/own/training:1", "nodes": 2, "gpusPerNode": 8}}

@@ -14,7 +14,8 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2_grpc
 
 from localcloud.paths import PROJECT
-from policies import pack, project
+from policies import pack
+from policies.framework import project
 
 PACK = PROJECT / "policies"
 

@@ -16,9 +16,9 @@ from infra.aws.registry import EKS_ADDONS
 from infra.platform.images import images
 from infra.protection import PROTECTED
 from localcloud.paths import PROJECT
-from policies.control import Control
+from policies.framework.control import Control
+from policies.framework.resources import Resource
 from policies.pack import CONTROLS
-from policies.resources import Resource
 from workloads.placement import WHEN_MADE
 
 STACKS = ("local", "dev", "prod")

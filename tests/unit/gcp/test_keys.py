@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.gcp.keys import USE, Keys, KeysArgs
-from policies.locations import gcp_path_place
+from policies.readers.locations import gcp_path_place
 
 NUMBER = "123456789012"
 USERS = {

@@ -1,0 +1,109 @@
+"""A JSON Schema of the file that `--policy-pack-config` takes: `python -m policies.cli generate` writes it.
+
+The engine takes a misspelt policy or setting without a word, and then nothing is changed by it; an editor or a check
+that holds the file against this schema says so. A test holds the schema against the controls.
+
+Of the engine's levels `remediate` is one only of the policies that have something to fill in. `$schema` is left out,
+which the engine would read as a policy with a wrong level.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pulumi_policy import EnforcementLevel, Policy, ResourceValidationPolicy
+
+from policies.pack import CONTROLS, run
+
+FILE = Path(__file__).parents[1] / "policy-config.schema.json"
+LEVELS = [level.value for level in EnforcementLevel if level is not EnforcementLevel.REMEDIATE]
+LEVEL, MENDING_LEVEL = {"$ref": "#/$defs/level"}, {"$ref": "#/$defs/mendingLevel"}
+MENDING = [*LEVELS, EnforcementLevel.REMEDIATE.value]
+
+
+def schema() -> dict[str, Any]:
+    """The schema, with a property for each policy of the pack."""
+    named = {policy.name: _one(policy) for policy in run().policies}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Configuration of the policy pack india-dpdp",
+        "description": "Levels and settings by policy, for `pulumi preview --policy-pack-config`.",
+        "type": "object",
+        "properties": {"all": _all(), **dict(sorted(named.items()))},
+        "additionalProperties": False,
+        "$defs": {
+            "level": {"description": "What a finding does", "enum": LEVELS},
+            "mendingLevel": {"description": "What a finding does, or that it is mended", "enum": MENDING},
+        },
+    }
+
+
+class BadConfig(ValueError):
+    """A file is no policy config; the message says what in it is wrong."""
+
+
+def parse(file: Path) -> dict[str, Any]:
+    """A policy config, with a level for every policy where it has one for `all`.
+
+    Raises:
+        BadConfig: it is none, names no policy of the pack, or a level or a setting that there is not.
+    """
+    try:
+        said = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"{file} is no policy config: {error}") from None
+    if not isinstance(said, dict):
+        raise BadConfig(f"{file} is no policy config: an object is wanted, of levels and settings by policy")
+    policies = schema()["properties"]
+    for name, given in said.items():
+        _known(f"{file}: there is no policy", name, policies)
+        settings = given if isinstance(given, dict) else {"enforcementLevel": given}
+        for setting in settings:
+            _known(f"{file}: {name} has no setting", setting, policies[name]["anyOf"][1]["properties"])
+        levels = MENDING if policies[name]["anyOf"][0] == MENDING_LEVEL else LEVELS
+        if (level := settings.get("enforcementLevel", LEVELS[0])) not in levels:
+            why = "; it has nothing to fill in" if level in MENDING else ""
+            raise BadConfig(f"{file}: {name} is {level!r}: a level is one of {', '.join(levels)}{why}")
+    of_all = dict.fromkeys(policies, said["all"]) if "all" in said else {}
+    return {name: given for name, given in {**of_all, **said}.items() if name != "all"}
+
+
+def _known(wrong: str, name: str, names: Iterable[str]) -> None:
+    if name not in names:
+        near = get_close_matches(name, names, n=1)
+        raise BadConfig(f"{wrong} {name}{f'; the nearest is {near[0]}' if near else ''}")
+
+
+def write(file: Path = FILE) -> None:
+    file.write_text(json.dumps(schema(), indent=1, ensure_ascii=False) + "\n")
+
+
+def _one(policy: Policy) -> dict[str, Any]:
+    controls = {control.id for control in CONTROLS} & set(policy.tags or ())
+    page = f"docs/policies/{controls.pop().lower()}.md" if controls else "docs/policies.md"
+    settings = policy.config_schema.properties if policy.config_schema else {}
+    mends = isinstance(policy, ResourceValidationPolicy) and policy.has_remediation()
+    return {
+        "description": f"{policy.description}. {page}",
+        **_level_or({name: dict(setting) for name, setting in settings.items()}, mends),
+        "default": policy.enforcement_level.value if policy.enforcement_level else None,
+    }
+
+
+def _all() -> dict[str, Any]:
+    """The engine's word for every policy that the file does not name; it knows no settings."""
+    return {"description": "The level of every policy that has none of its own here", **_level_or({})}
+
+
+def _level_or(settings: dict[str, Any], mends: bool = False) -> dict[str, Any]:
+    level = MENDING_LEVEL if mends else LEVEL
+    whole = {
+        "type": "object",
+        "properties": {"enforcementLevel": level, **settings},
+        "additionalProperties": False,
+    }
+    return {"anyOf": [level, whole]}

@@ -1,0 +1,245 @@
+"""What pods are told about places: K8S-03 regions, K8S-06 telemetry; and where they come from: K8S-07 images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pulumi_policy import EnforcementLevel, Severity
+
+from policies.framework.control import Control, Finding
+from policies.framework.remediation import Fill
+from policies.framework.resources import Resource, Settings
+from policies.framework.unknowns import Unknown, dotted, each
+from policies.law import IMAGE_SOURCE, RESIDENCY, TELEMETRY
+from policies.readers import locations
+from policies.readers.pod_environment import (
+    CRD,
+    KUBERNETES,
+    Environment,
+    Variable,
+    environments,
+    hidden,
+    line,
+    settled_by_own_resources,
+    settled_elsewhere,
+    told,
+)
+from policies.readers.tables import several, table
+
+# Variables that can only hold a region or a zone.
+REGIONS = frozenset({
+    "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_S3_REGION", "BEDROCK_REGION", "SAGEMAKER_REGION", "S3_REGION",
+    "GOOGLE_CLOUD_REGION", "GOOGLE_CLOUD_LOCATION", "CLOUD_ML_REGION", "VERTEX_LOCATION", "VERTEXAI_LOCATION",
+    "CLOUDSDK_COMPUTE_REGION", "CLOUDSDK_COMPUTE_ZONE", "GCP_REGION",
+})  # fmt: skip
+_ASSIGNED = re.compile(rf"\b({'|'.join(sorted(REGIONS))})[\"']?\s*[=:]\s*[\"']?([\w-]+)")
+_WORDS = re.compile(r"[\s=,;:\"'/]+")
+# Inference profiles of Bedrock that route to other countries; `in.` stays in Mumbai and Hyderabad.
+_ROUTED_ABROAD = re.compile(
+    r"(?<![\w.-])(apac|au|ca|eu|global|jp|us|us-gov)\."
+    r"(ai21|amazon|anthropic|cohere|deepseek|luma|meta|mistral|openai|qwen|stability|twelvelabs|writer)\.\S+"
+)
+_INDIAN_REGISTRIES = (
+    re.compile(r"\d{12}\.dkr\.ecr(-fips)?\.(ap-south-1|ap-south-2)\.(amazonaws\.com|on\.aws)"),
+    re.compile(r"asia-south[12]-docker\.pkg\.dev"),
+)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that reports its use: `marks` tell it by its image or command, any of `off` stops it."""
+
+    name: str
+    marks: tuple[str, ...]
+    off: tuple[str, ...]
+
+
+PROGRAMS = tuple(
+    Program(row["program"], several(row["marks"]), several(row["off"])) for row in table("telemetry.csv")
+)
+
+
+def region_variables(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
+    """K8S-03: variables, arguments and files tell pods of no region abroad, nor of a model that routes there."""
+    if resource.type.startswith(CRD):
+        return
+    yield from hidden(resource.props)
+    judged = set()
+    for environment in environments(resource.props):
+        for variable in environment.variables:
+            if variable.name in REGIONS:
+                judged.add(variable.path)
+                yield from _region(variable)
+    for leaf in told(resource.props):
+        if isinstance(leaf.value, Unknown):
+            if leaf.path[0] in ("data", "stringData") or leaf.name in ("args", "command"):
+                yield leaf.value
+        elif isinstance(leaf.value, str) and leaf.path not in judged:
+            for abroad in _abroad(leaf.value, leaf.name):
+                yield Finding(
+                    "the pod is told of a region abroad",
+                    dotted(leaf.path),
+                    abroad,
+                    f"{locations.EXPECTED_AWS}, {locations.EXPECTED_GCP}, or a model of that region",
+                )
+
+
+def telemetry(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
+    """K8S-06: each container whose image or command is of a program that reports its use has that switched off."""
+    yield from hidden(resource.props)
+    for environment in environments(resource.props):
+        if environment.path[:1] in (("data",), ("stringData",)):
+            continue
+        image = environment.block.get("image")
+        if isinstance(image, Unknown):
+            yield image
+        for program in _reporting(environment):
+            if environment.elsewhere:
+                yield Unknown(environment.elsewhere[0])
+            else:
+                where = (*environment.path, "image" if "image" in environment.block else "env")
+                yield Finding(
+                    f"{program.name} reports its use to its makers",
+                    dotted(where),
+                    image,
+                    f"one of {', '.join(program.off)}",
+                )
+
+
+def silence(resource: Resource, _settings: Settings) -> Iterator[Fill]:
+    """K8S-06: the variable that switches a program's reports off, in the container of a pod that says nothing of it and
+    whose variables are all written there."""
+    for environment in environments(resource.props):
+        if not _is_open(environment):
+            continue
+        named = {variable.name for variable in environment.variables}
+        off = [
+            program.off[0].split("=")
+            for program in _reporting(environment)
+            if named.isdisjoint(setting.partition("=")[0] for setting in program.off)
+        ]
+        for index, (name, value) in enumerate(off, len(environment.variables)):
+            yield Fill((*environment.path, "env", index), {"name": name, "value": value})
+
+
+def _is_open(environment: Environment) -> bool:
+    """A container of a pod, not of a chart's values, all of whose variables can be read."""
+    path, variables = environment.path, environment.block.get("env")
+    return (
+        path[-2:-1] in (("containers",), ("initContainers",))
+        and "values" not in path
+        and not environment.elsewhere
+        and isinstance(variables, list | None)
+        and len(variables or ()) == len(environment.variables)
+    )
+
+
+def _reporting(environment: Environment) -> Iterator[Program]:
+    """Programs of a container that would report their use."""
+    command = line(environment.block)
+    seen = f"{environment.block.get('image')} {command}".lower()
+    for program in PROGRAMS:
+        if any(mark in seen for mark in program.marks) and not _is_off(program, environment, command):
+            yield program
+
+
+def images(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
+    """K8S-07: each container's image comes from a registry in an Indian region, or one that the settings name."""
+    yield from hidden(resource.props)
+    allowed = [one for one in each(settings.get("registries")) if isinstance(one, str)]
+    for environment in environments(resource.props):
+        image = environment.block.get("image")
+        if isinstance(image, Unknown):
+            yield image
+        elif isinstance(image, str) and not _is_indian_registry(image, allowed):
+            yield Finding(
+                "the image does not come from a registry in India",
+                dotted((*environment.path, "image")),
+                image,
+                "ECR or Artifact Registry of an Indian region, or one of the setting registries",
+            )
+
+
+def _region(variable: Variable) -> Iterator[Finding | Unknown]:
+    if variable.source is not None:
+        yield Unknown(variable.path)
+    elif isinstance(variable.value, Unknown):
+        yield variable.value
+    elif variable.value not in (None, "") and not locations.place(str(variable.value)):
+        yield Finding(
+            f"{variable.name} is not in India",
+            dotted(variable.path),
+            variable.value,
+            f"{locations.EXPECTED_AWS}, {locations.EXPECTED_GCP}",
+        )
+
+
+def _abroad(text: str, name: str) -> Iterator[str]:
+    """Places and models abroad in a text; words count only in one of a single line, where they can't be prose."""
+    yield from (found[0] for found in _ROUTED_ABROAD.finditer(text))
+    yield from (value for _, value in _ASSIGNED.findall(text) if not locations.place(value))
+    if "\n" not in text and name not in ("image", "description"):
+        for word in _WORDS.split(text):
+            if locations.looks_like_a_place(word) and not locations.place(word):
+                yield word
+
+
+def _is_off(program: Program, environment: Environment, command: str) -> bool:
+    return any(
+        setting in command.split() if setting.startswith("--") else environment.says(setting)
+        for setting in program.off
+    )
+
+
+def _is_indian_registry(image: str, allowed: list[str]) -> bool:
+    host = image.partition("/")[0] if "/" in image else ""
+    return any(pattern.fullmatch(host) for pattern in _INDIAN_REGISTRIES) or any(
+        image == one or image.startswith(f"{one.rstrip('/')}/") for one in allowed
+    )
+
+
+K8S_03 = Control(
+    id="DPDP-K8S-03",
+    title="Region variables in India",
+    law=RESIDENCY,
+    severity=Severity.HIGH,
+    level=EnforcementLevel.MANDATORY,
+    types=KUBERNETES,
+    remedy="name an Indian region, and a model of that region or of the profile `in.`",
+    check=region_variables,
+    settles=settled_elsewhere,
+)
+K8S_06 = Control(
+    id="DPDP-K8S-06",
+    title="Telemetry off",
+    law=TELEMETRY,
+    severity=Severity.LOW,
+    level=EnforcementLevel.ADVISORY,
+    types=KUBERNETES,
+    remedy="set one of the variables that switch it off",
+    check=telemetry,
+    mend=silence,
+    settles=settled_by_own_resources,
+)
+K8S_07 = Control(
+    id="DPDP-K8S-07",
+    title="Images from Indian registries",
+    law=IMAGE_SOURCE,
+    severity=Severity.LOW,
+    level=EnforcementLevel.ADVISORY,
+    types=KUBERNETES,
+    remedy="mirror the image into a registry of the region",
+    check=images,
+    settles=settled_by_own_resources,
+    settings={
+        "registries": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": [],
+            "description": "registries, or paths in them, that you accept: registry.example.in/team",
+        }
+    },
+)
+CONTROLS = (K8S_03, K8S_06, K8S_07)

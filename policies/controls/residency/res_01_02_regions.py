@@ -1,0 +1,229 @@
+"""Residency: RES-01 resources, RES-02 providers, RES-08 keys.
+
+The DPDP Act does not ask for any of this; `law.py` says what does, and for whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from pulumi_policy import EnforcementLevel, Severity
+
+from policies.framework.control import ANY_TYPE, Control, Finding
+from policies.framework.resources import Resource, Settings
+from policies.framework.unknowns import Leaf, Unknown, dig, dotted, each, leaves
+from policies.law import KEY_RESIDENCY, RESIDENCY, RESIDENCY_GUARD
+from policies.readers import locations
+from policies.readers.kms_keys import is_key_property, settled_by_key
+from policies.readers.locations import Place
+from policies.readers.place_names import is_always_a_place, place_word
+from policies.readers.tables import block_names
+
+PROVIDER_TYPES = {
+    "pulumi:providers:aws": "aws",
+    "pulumi:providers:aws-native": "aws",
+    "pulumi:providers:gcp": "gcp",
+}
+
+# Global services that must live in us-east-1 and hold no personal data; AWS's own region guardrails exempt them too.
+US_EAST_1_ONLY = ("aws:acm/", "aws:wafv2/", "aws:cur/", "aws:bcmdata/")
+# Google services whose location is `global` by nature: control planes, no data at rest.
+GLOBAL_CONTROL_PLANES = ("gcp:certificatemanager/", "gcp:dns/", "gcp:gkehub/", "gcp:iam/", "gcp:monitoring/")
+
+# Google names that end in "zone" and name no place. AWS has such names too (hostedZone, zoneId), and there a zone or
+# location is only judged when its value looks like a place.
+_GCP_NOT_PLACES = frozenset({"timezone", "managedzone", "dnszone", "dnspeeringzone"})
+# An unknown block hides whatever it holds, so one of these names counts as an unknown place or key itself.
+BLOCKS_OF_PLACES = block_names("blocks_of_places.txt")
+BLOCKS_OF_KEYS = block_names("blocks_of_keys.txt")
+
+
+def resource_location(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
+    """RES-01: every region, zone or location in the inputs, of whatever type and at whatever depth, is in India."""
+    if resource.type.startswith("pulumi:providers:"):
+        return  # RES-02 judges providers
+    judge = _judge_of(resource.type)
+    pair = _names_its_regions(resource)
+    for leaf in leaves(resource.props):
+        if pair and leaf.path == ("location",):
+            continue
+        word = place_word(leaf.name)
+        if word and not isinstance(leaf.value, bool):
+            yield from judge(resource.type, leaf, word)
+        elif isinstance(leaf.value, Unknown) and _hides(leaf, resource, BLOCKS_OF_PLACES):
+            yield leaf.value
+
+
+def _names_its_regions(resource: Resource) -> bool:
+    """Whether a bucket in the pair IN says which two regions that is: those are judged, as any other location is."""
+    if resource.type != "gcp:storage/bucket:Bucket" or str(resource.props.get("location")).lower() not in (
+        locations.GCP_PAIRS
+    ):
+        return False
+    return len(each(dig(resource.props, "customPlacementConfig", "dataLocations"))) == 2
+
+
+def provider_region(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
+    """RES-02: a provider says its region in the program or the stack's settings, and it is an Indian one."""
+    cloud = PROVIDER_TYPES.get(resource.type)
+    if cloud is None:
+        return
+    given = {
+        name: resource.props.get(name) for name in ("region", "zone") if name == "region" or cloud == "gcp"
+    }
+    if all(value in (None, "") for value in given.values()):
+        yield Finding(
+            "the provider has no region, so an environment variable decides",
+            "region",
+            None,
+            locations.EXPECTED[cloud],
+        )
+    for name, value in given.items():
+        if isinstance(value, Unknown):
+            yield value
+        elif value not in (None, "") and not _is_indian(value, cloud, name):
+            yield Finding("the provider's place is not in India", name, value, locations.EXPECTED[cloud])
+
+
+def key_location(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
+    """RES-08: keys are made in India, stay in one region, and no resource refers to a key elsewhere."""
+    yield from _own_key(resource)
+    for leaf in leaves(resource.props):
+        if isinstance(leaf.value, Unknown):
+            if is_key_property(leaf.name) or _hides(leaf, resource, BLOCKS_OF_KEYS):
+                yield leaf.value
+        elif isinstance(leaf.value, str):
+            yield from _key_reference(leaf)
+
+
+def _hides(leaf: Leaf, resource: Resource, blocks: frozenset[str]) -> bool:
+    return leaf.name in blocks and resource.type.startswith("aws:")
+
+
+def _own_key(resource: Resource) -> Iterator[Finding | Unknown]:
+    if resource.type.startswith("aws:kms/"):
+        multi = resource.props.get("multiRegion")
+        if isinstance(multi, Unknown):
+            yield multi
+        elif multi not in (None, False, "false"):
+            yield Finding("a multi-region key can be replicated to any region", "multiRegion", multi, "false")
+    if resource.type == "gcp:kms/keyRing:KeyRing":
+        place = resource.props.get("location")
+        if isinstance(place, Unknown):
+            yield place
+        elif str(place) not in locations.GCP_PAIRS and not _is_indian(place, "gcp", "location"):
+            yield Finding("the key ring is not in India", "location", place, locations.EXPECTED_GCP)
+
+
+def _key_reference(leaf: Leaf) -> Iterator[Finding]:
+    reference = locations.arn(leaf.value)
+    if reference and reference.service == "kms":
+        if reference.region not in locations.AWS_REGIONS:
+            yield Finding(
+                "the key is not in India", dotted(leaf.path), leaf.value, f"a key in {locations.EXPECTED_AWS}"
+            )
+        elif reference.resource.startswith("key/mrk-"):
+            yield Finding(
+                "the key is a multi-region key", dotted(leaf.path), leaf.value, "a key of one region"
+            )
+    elif "/keyRings/" in leaf.value:
+        place = locations.gcp_path_place(leaf.value)
+        if place is None or locations.gcp_key_place(place) is None:
+            yield Finding(
+                "the key is not in India", dotted(leaf.path), leaf.value, f"a key in {locations.EXPECTED_GCP}"
+            )
+
+
+def _judge_of(type_: str) -> Callable[[str, Leaf, str], Iterator[Finding | Unknown]]:
+    if type_.startswith("aws"):
+        return _judge_aws
+    if type_.startswith(("gcp:", "google-native:")):
+        return _judge_gcp
+    return _judge_by_shape
+
+
+def _judge_aws(type_: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]:
+    if not is_always_a_place(leaf.name):
+        yield from _judge_by_shape(type_, leaf, word)
+    elif isinstance(leaf.value, Unknown):
+        yield leaf.value
+    elif leaf.value == "us-east-1" and type_.startswith(US_EAST_1_ONLY):
+        return
+    elif not _is_indian(leaf.value, "aws", word):
+        yield _abroad(leaf, locations.EXPECTED_AWS)
+
+
+def _judge_gcp(type_: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]:
+    if leaf.name.lower() in _GCP_NOT_PLACES:
+        return
+    if isinstance(leaf.value, Unknown):
+        yield leaf.value
+    elif type_ == "gcp:kms/keyRing:KeyRing":
+        return  # RES-08 judges it
+    elif leaf.value == "global" and type_.startswith(GLOBAL_CONTROL_PLANES):
+        return
+    elif not _is_indian(leaf.value, "gcp", word):
+        yield _abroad(leaf, locations.EXPECTED_GCP)
+
+
+def _judge_by_shape(_type: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]:
+    """Where a zone or location may be a DNS zone or a path: only what looks like a cloud's place is judged."""
+    if isinstance(leaf.value, Unknown):
+        if word == "region":
+            yield leaf.value
+    elif (
+        isinstance(leaf.value, str)
+        and locations.looks_like_a_place(leaf.value)
+        and not locations.place(leaf.value)
+    ):
+        yield _abroad(leaf, f"{locations.EXPECTED_AWS}, {locations.EXPECTED_GCP}")
+
+
+def _is_indian(value: object, cloud: str, word: str) -> bool:
+    if not isinstance(value, str):
+        return False
+    find = (
+        {"location": locations.gcp_location}.get(word, locations.gcp_place)
+        if cloud == "gcp"
+        else locations.aws_place
+    )
+    place: Place | None = find(value)
+    return place is not None and (word == "location" or place.kind == word)
+
+
+def _abroad(leaf: Leaf, expected: str) -> Finding:
+    return Finding("the place is not in India", dotted(leaf.path), leaf.value, expected)
+
+
+RES_01 = Control(
+    id="DPDP-RES-01",
+    title="Resource location in India",
+    law=RESIDENCY,
+    severity=Severity.CRITICAL,
+    level=EnforcementLevel.MANDATORY,
+    types=ANY_TYPE,
+    remedy="place the resource in an Indian region, or take its region from the provider",
+    check=resource_location,
+)
+RES_02 = Control(
+    id="DPDP-RES-02",
+    title="Provider pinned to India",
+    law=RESIDENCY_GUARD,
+    severity=Severity.HIGH,
+    level=EnforcementLevel.MANDATORY,
+    types=tuple(PROVIDER_TYPES),
+    remedy="set the provider's region in the program, or `pulumi config set aws:region ap-south-1`",
+    check=provider_region,
+)
+RES_08 = Control(
+    id="DPDP-RES-08",
+    title="Keys stay in India",
+    law=KEY_RESIDENCY,
+    severity=Severity.HIGH,
+    level=EnforcementLevel.MANDATORY,
+    types=ANY_TYPE,
+    remedy="make a single-region key in India and refer to that one",
+    check=key_location,
+    settles=settled_by_key,
+)
+CONTROLS = (RES_01, RES_02, RES_08)

@@ -1,0 +1,239 @@
+"""A control: what the law asks, and the small function that looks for it, turned into policies of `pulumi_policy`.
+
+Ids and policy names are API: people's configuration, exemptions and evidence refer to them. A control makes one
+resource policy (`dpdp-res-01-resource-location-in-india`), which runs before each resource is made, and where it has
+to join resources, a stack policy of that name with `-stack`, which runs at the end. Stack policies are few: the SDK
+deserialises the whole stack again for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyComplianceFramework,
+    PolicyConfigSchema,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    Severity,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.deserialize import deserialize_properties, serialize_properties
+from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
+
+from policies.framework.record import Told, brief, type_of
+from policies.framework.remediation import Fill, filled
+from policies.framework.resources import Resource, Settings, Stack, StackResource, provider_props
+from policies.framework.run_state import Ledger
+from policies.framework.unknowns import Unknown, plain
+from policies.law import ENTITIES, Law, provisions
+
+T = TypeVar("T")
+
+ANY_TYPE = ("",)  # every type starts with it
+_FRAMEWORK = PolicyComplianceFramework(
+    name="DPDP", version="2023", reference="Act 22 of 2023", specification="DPDP Rules 2025, G.S.R. 846(E)"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing wrong at one place. `law` and `fix` only where they differ from the control's own."""
+
+    what: str
+    where: str
+    value: Any
+    expected: str
+    fix: str = ""
+    law: Law | None = None
+
+
+Check = Callable[[Resource, Settings], Iterable[Finding | Unknown]]
+StackCheck = Callable[[Stack, Settings], Iterable[tuple[str, Finding]]]
+Mend = Callable[[Resource, Settings], Iterable[Fill]]
+Settles = Callable[[Unknown, StackResource, Stack], bool]
+
+
+def nothing_settles(_unknown: Unknown, _resource: StackResource, _stack: Stack) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Control:
+    """`types` are prefixes of resource types; none for a control that only sees the whole stack. `settles` says
+    whether the stack makes up for an unknown value. `mend` says what may be filled in where somebody sets the level
+    `remediate`: only what has one safe value.
+
+    `law` is the basis of a finding, unless the finding names one of `other_laws`, or `law_of_type` has another for the
+    type of its resource."""
+
+    id: str
+    title: str
+    law: Law
+    severity: Severity
+    level: EnforcementLevel
+    types: tuple[str, ...]
+    remedy: str
+    check: Check | None
+    stack_check: StackCheck | None = None
+    settles: Settles = nothing_settles
+    settings: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    mend: Mend | None = None
+    other_laws: tuple[Law, ...] = ()
+    law_of_type: Mapping[str, Law] = field(default_factory=dict)
+
+    @property
+    def laws(self) -> tuple[Law, ...]:
+        """Every law that a finding of this control may rest on, its own first."""
+        return tuple(dict.fromkeys((self.law, *self.other_laws, *self.law_of_type.values())))
+
+    @property
+    def policy_name(self) -> str:
+        return f"{self.id}-{self.title}".lower().replace(" ", "-")
+
+    def policies(self, ledger: Ledger) -> list[Policy]:
+        """The policies that carry this control out."""
+        made: list[Policy] = []
+        if self.check:
+            validate = _resource_validation(self, self.check, ledger)
+            remediate = _remediation(self, self.mend) if self.mend else None
+            made.append(
+                ResourceValidationPolicy(
+                    name=self.policy_name, validate=validate, remediate=remediate, **self._described()
+                )
+            )
+        if self.stack_check:
+            name = f"{self.policy_name}-stack" if made else self.policy_name
+            validate_stack = _stack_validation(self, self.stack_check, ledger, name)
+            made.append(StackValidationPolicy(name=name, validate=validate_stack, **self._described()))
+        return made
+
+    @property
+    def settings_of_law(self) -> dict[str, dict[str, Any]]:
+        """What may be said of whom the law binds, and from when: only where a control's law depends on it."""
+        made: dict[str, dict[str, Any]] = {}
+        if pending := [provisions()[one].in_force for law in self.laws for one in law.pending]:
+            made["inForceFrom"] = {
+                "type": "string",
+                "format": "date",
+                "default": str(pending[0]),
+                "description": "the day from which provisions bind that were not in force in November 2026",
+            }
+        if entities := [one for one in ENTITIES if any(one in law.regulated for law in self.laws)]:
+            made["regulatedAs"] = {
+                "type": "array",
+                "items": {"type": "string", "enum": entities},
+                "default": [],
+                "description": f"what a regulator binds you as, of {', '.join(entities)}: statutory for these",
+            }
+        return made
+
+    def told(self, policy: str, urn: str, finding: Finding, settings: Settings) -> Told:
+        """A finding as the record keeps it, with the law as it stands in this run's settings."""
+        law = (finding.law or self.law_of_type.get(type_of(urn), self.law)).stated(settings)
+        return Told(
+            control=self.id,
+            policy=policy,
+            level=self.level.value,
+            severity=self.severity.value,
+            urn=urn,
+            what=finding.what,
+            where=finding.where,
+            value=brief(finding.value),
+            expected=finding.expected,
+            fix=finding.fix or self.remedy,
+            basis=law.basis,
+            law=law.text,
+        )
+
+    def _described(self) -> dict[str, Any]:
+        properties = {**self.settings, **self.settings_of_law}
+        return {
+            "description": f"{self.id}: {self.title}",
+            "display_name": self.title,
+            "enforcement_level": self.level,
+            "severity": self.severity,
+            "framework": _FRAMEWORK if self.id.startswith("DPDP") else None,
+            "tags": [self.id, self.law.basis],
+            "remediation_steps": self.remedy,
+            "config_schema": PolicyConfigSchema(properties) if properties else None,
+        }
+
+
+def _resource_validation(
+    control: Control, check: Check, ledger: Ledger
+) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        if not args.resource_type.startswith(control.types):
+            args.not_applicable("other resource type")
+        settings = args.get_config()
+        told: list[Told] = []
+        unknowns: list[Unknown] = []
+        for found in _sure(lambda: check(ledger.resource(args), settings)):
+            if isinstance(found, Unknown):
+                unknowns.append(found)
+            else:
+                told.append(control.told(control.policy_name, args.urn, found, settings))
+        ledger.met(control.id, args.urn, unknowns)
+        for one in ledger.tell(control.policy_name, args.urn, told):
+            report(one.message, None)
+
+    return validate
+
+
+def _remediation(control: Control, mend: Mend) -> Callable[[ResourceValidationArgs], Any]:
+    """Runs before the check, which judges what comes of it: what a mend that broke had filled by then, too."""
+
+    def remediate(args: ResourceValidationArgs) -> dict[str, Any] | None:
+        if not args.resource_type.startswith(control.types):
+            args.not_applicable("other resource type")
+        # As the engine sends them: an earlier policy's remediation has neither proxies nor marks of secrets.
+        given = dict(serialize_properties(args.props))
+        seen = plain(unknown_checking_proxy(deserialize_properties(given)))
+        resource = Resource(args.resource_type, args.urn, seen, provider_props(args.provider))
+        fills = list(_sure(lambda: mend(resource, args.get_config())))
+        changed = filled(given, [one for one in fills if isinstance(one, Fill)])
+        return changed if changed != given else None
+
+    return remediate
+
+
+def _stack_validation(
+    control: Control, check: StackCheck, ledger: Ledger, policy: str
+) -> Callable[[StackValidationArgs, ReportViolation], None]:
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        settings = args.get_config()
+        told: list[Told] = []
+        for found in _sure(lambda: check(ledger.stack(args), settings)):
+            urn, finding = found if isinstance(found, tuple) else ("", found)
+            told.append(control.told(policy, urn, finding, settings))
+        for one in ledger.tell(policy, "", told):
+            report(one.message, one.urn or None)
+
+    return validate
+
+
+def _sure(look: Callable[[], Iterable[T]]) -> Iterator[T | Finding]:
+    """What a check finds; breaking on odd input is a finding too, since an exception would end the whole preview."""
+    try:
+        yield from look()
+    except UnknownValueError as error:
+        yield _broken(f"read an unknown value unguarded: {error.message}")
+    except Exception as error:  # noqa: BLE001  whatever the shape of somebody's resource, the preview must live
+        yield _broken(f"{type(error).__name__}: {error}")
+
+
+def _broken(why: str) -> Finding:
+    return Finding(
+        what="this control could not be evaluated, so it does not pass",
+        where="the resource",
+        value=why,
+        expected="properties of the shape that the provider's schema gives",
+        fix="correct the property; if it is right, report a fault of this pack with the message above",
+    )

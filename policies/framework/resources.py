@@ -1,0 +1,132 @@
+"""One resource, and one stack, as the checks see them: plain data, unknowns marked, nothing of the SDK's machinery."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pulumi_policy import PolicyProviderResource, PolicyResource, ResourceValidationArgs
+
+from policies.framework.unknowns import plain
+
+Settings = Mapping[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """`props` are inputs, camelCase as in the cloud's schema; in a stack they are outputs, which repeat the inputs."""
+
+    type: str
+    urn: str
+    props: dict[str, Any]
+    provider_props: dict[str, Any] = field(default_factory=dict)
+    _kept: dict[Callable[..., Any], Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, read: Callable[[Resource], T]) -> T:
+        """What a reader makes of this resource, kept for the next control that asks."""
+        if read not in self._kept:
+            self._kept[read] = read(self)
+        return self._kept[read]
+
+    @classmethod
+    def shown(cls, args: ResourceValidationArgs) -> Resource:
+        return cls(args.resource_type, args.urn, plain(args.props), provider_props(args.provider))
+
+
+@dataclass(frozen=True)
+class StackResource:
+    """A resource among the others of its stack. `props` are read when first asked for: most are never asked for."""
+
+    shown: PolicyResource
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def type(self) -> str:
+        return self.shown.resource_type
+
+    @property
+    def urn(self) -> str:
+        return self.shown.urn
+
+    @cached_property
+    def props(self) -> dict[str, Any]:
+        return {**self.inputs, **plain(self.shown.props)}
+
+    @property
+    def provider(self) -> str:
+        """The URN of its provider: which cluster a Kubernetes resource is in."""
+        return self.shown.provider.urn if self.shown.provider else ""
+
+    @cached_property
+    def alone(self) -> Resource:
+        """The same resource as a resource check sees it."""
+        return Resource(self.type, self.urn, self.props, provider_props(self.shown.provider))
+
+    def sources(self, prop: str) -> list[PolicyResource]:
+        """The resources that the value of a top-level property is made from, by the engine's own records."""
+        return self.shown.property_dependencies.get(prop, [])
+
+
+class Stack:
+    """All resources of a stack, by type and by URN."""
+
+    def __init__(
+        self,
+        resources: Sequence[PolicyResource],
+        inputs: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    ) -> None:
+        self._by_urn = {one.urn: StackResource(one, inputs.get(one.urn, {})) for one in resources}
+
+    @property
+    def name(self) -> str:
+        """The stack's name, as every URN has it; empty where there is no resource."""
+        return next(iter(self._by_urn), "").partition("::")[0].removeprefix("urn:pulumi:")
+
+    def of(self, *types: str) -> Iterator[StackResource]:
+        return (resource for resource in self._by_urn.values() if resource.type in types)
+
+    def all(self) -> Iterator[StackResource]:
+        return iter(self._by_urn.values())
+
+    def get(self, urn: str) -> StackResource | None:
+        return self._by_urn.get(urn)
+
+    def attached(self, to: StackResource, prop: str, *types: str) -> list[StackResource]:
+        """The resources of `types` whose `prop` refers to `to`, by dependency or by a name written out in full.
+
+        A reference that can't be known yet counts when the engine knows what it is made from, and never otherwise.
+        """
+        return [
+            other
+            for other in self.of(*types)
+            if any(source.urn == to.urn for source in other.sources(prop))
+            or (isinstance(other.props.get(prop), str) and other.props[prop] == to.props.get(prop))
+        ]
+
+    def behind(self, of: StackResource, prop: str) -> set[str]:
+        """URNs of what a property's value comes from, directly or through the `bucket` of another resource.
+
+        A bucket's name is often taken from its policy, so that what uses it waits for the policy.
+        """
+        direct = {source.urn for source in of.sources(prop)}
+        between = [found for urn in direct if (found := self.get(urn)) and urn != of.urn]
+        return direct | {source.urn for found in between for source in found.sources("bucket")}
+
+
+def provider_props(provider: PolicyProviderResource | None) -> dict[str, Any]:
+    return plain(provider.props) if provider else {}
+
+
+def document(value: Any) -> Any:
+    """JSON given as text, as a tree; anything else is handed back as it came (also text that is no JSON)."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value

@@ -1,0 +1,272 @@
+"""References: a property whose text leads elsewhere, by ARN, by Google path or by host name.
+
+RES-01 reads what is named a region, zone or location. What this file reads has another name (`destinationVaultArn`,
+`pushEndpoint`), so a control lists the properties it can't do without (`Row`), and one walk over every other text
+finds whatever else leads abroad.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from policies.framework.control import Check, Finding
+from policies.framework.provenance import is_own, sources
+from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.unknowns import Leaf, Unknown, dotted, leaves
+from policies.readers import locations
+from policies.readers.place_names import place_word
+
+Wrong = tuple[str, str]  # what is wrong, and what would be right
+Judge = Callable[[str, Settings], Wrong | None]
+
+_SUFFIX_OF_CLOUDS = (
+    ".amazonaws.com", ".on.aws", ".api.aws", ".run.app", ".cloudfunctions.net", ".googleapis.com", ".pkg.dev", ".goog",
+)  # fmt: skip
+# Short for a region: Cloud Run's and ElastiCache's own names for Mumbai, and for Delhi or Hyderabad.
+_INDIAN_HOSTS = ("-el.a.run.app", "-em.a.run.app", ".aps1.cache.amazonaws.com", ".aps2.cache.amazonaws.com")
+_INSIDE = (".internal", ".svc", ".svc.cluster.local")
+_REGION_IN_HOST = re.compile(r"(?:^|[.-])([a-z]{2,12}(?:-[a-z]+)+-?\d)(?=[.-]|$)")
+# What CloudFront uses can be in no other region: certificates and web ACLs hold no personal data, and what functions
+# at the edge do is a matter of caching (RES-17).
+_US_EAST_1_SERVICES = ("acm", "wafv2")
+# A role or key beside a reference says nothing of where it leads.
+_BESIDE = ("aws:iam/", "aws:kms/", "gcp:kms/", "gcp:serviceaccount/", "gcp:projects/iAM")
+
+# Which control speaks of a reference that leads abroad; DPDP-RES-18 of those in any other type.
+FAMILIES = {
+    "DPDP-RES-04": ("aws:s3/", "aws:s3control/", "aws:s3tables/", "gcp:storage/"),
+    "DPDP-RES-05": (
+        *(f"aws:{name}" for name in ("rds/", "docdb", "neptune", "elasticache/", "memorydb/", "keyspaces/")),
+        *("aws:dynamodb/", "aws:redshift"),
+        *(f"gcp:{name}/" for name in ("sql", "alloydb", "redis", "memorystore", "spanner", "bigtable", "firestore")),
+    ),
+    "DPDP-RES-06": (
+        *(f"aws:{name}" for name in ("backup/", "dlm/", "ebs/", "efs/", "fsx/", "ec2/ami", "rds/snapshotCopy:")),
+        *("aws:rds/clusterSnapshotCopy:", "aws:rds/instanceAutomatedBackupsReplication:", "aws:redshift/snapshotCopy:"),
+        *(f"gcp:{name}" for name in ("gkebackup/", "backupdisasterrecovery/", "filestore/", "netapp/")),
+        *(f"gcp:compute/{name}:" for name in ("snapshot", "image", "machineImage", "disk", "diskAsyncReplication")),
+    ),
+    "DPDP-RES-09": ("aws:secretsmanager/", "aws:ssm/parameter:", "gcp:secretmanager/", "gcp:parametermanager/"),
+    "DPDP-RES-11": (
+        *("aws:cloudtrail/", "aws:cfg/", "aws:ec2/flowLog:", "aws:networkfirewall/loggingConfiguration:", "aws:oam/"),
+        *("aws:cloudwatch/log", "aws:wafv2/webAclLoggingConfiguration:", "aws:route53/queryLog:", "aws:securitylake/"),
+        *("aws:route53/resolverQueryLogConfig:", "gcp:logging/", "gcp:observability/"),
+    ),
+    "DPDP-RES-12": (
+        *("aws:kinesis/", "aws:cloudwatch/event", "aws:cloudwatch/metricStream:", "aws:pipes/", "aws:scheduler/"),
+        *("aws:sns/", "aws:sqs/", "aws:msk/", "aws:mskconnect/", "gcp:pubsub/", "gcp:eventarc/"),
+    ),
+    "DPDP-RES-13": ("aws:bedrock", "aws:sagemaker/", "gcp:vertex/", "gcp:discoveryengine/"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """A property that a control must know. `judge` reads known text (none where the walk does); `absent` says what is
+    wrong when nothing is there, below a `block` that is there."""
+
+    type: str
+    path: str
+    judge: Judge | None = None
+    absent: str = ""
+    block: str = ""
+
+    def check(self, resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
+        for where, block in at(resource.props, self.block):
+            if block is not None:
+                for inner, value in at(block, self.path):
+                    yield from self._judged(f"{where}.{inner}".lstrip("."), value, settings)
+
+    def _judged(self, where: str, value: Any, settings: Settings) -> Iterator[Finding | Unknown]:
+        if isinstance(value, Unknown):
+            yield value
+        elif value is None or value == {}:
+            if self.absent:
+                yield Finding(self.absent, where, None, locations.EXPECTED_GCP)
+        elif not isinstance(value, str):
+            yield Finding("the value is not text, so where it leads can't be read", where, value, "text")
+        elif self.judge and (wrong := self.judge(value, settings)):
+            yield Finding(wrong[0], where, value, wrong[1])
+
+
+def rows(table: Sequence[Row]) -> Check:
+    """A check of the properties in `table`."""
+
+    def check(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
+        for row in table:
+            if row.type == resource.type:
+                yield from row.check(resource, settings)
+
+    return check
+
+
+def at(tree: Any, path: str) -> list[tuple[str, Any]]:
+    """Each value at a dotted path, with where it is; lists on the way and at the end are spread. None is absent."""
+    found: list[tuple[str, Any]] = [("", tree)]
+    for name in path.split(".") if path else ():
+        found = [inner for where, holder in found for inner in _inside(where, holder, name)]
+    return found
+
+
+def _inside(where: str, holder: Any, name: str) -> list[tuple[str, Any]]:
+    if isinstance(holder, Unknown):
+        return [(where, holder)]
+    if not isinstance(holder, dict | None):
+        return [
+            (where, [holder])
+        ]  # of another shape; a list is text to nobody, so it is found out at the end
+    where = f"{where}.{name}".lstrip(".")
+    value = holder.get(name) if holder else None
+    if isinstance(value, list) and value:
+        return [(f"{where}[{index}]", item) for index, item in enumerate(value)]
+    return [(where, None if value == [] else value)]
+
+
+def abroad(text: str) -> Wrong | None:
+    """Whether an ARN or Google path says a place outside India; text without a place says nothing."""
+    if reference := locations.arn(text):
+        if reference.region in (*locations.AWS_REGIONS, "", "*") or reference.service == "kms":
+            return None  # RES-08 judges keys, and `*` is a pattern
+        return "the reference leads out of India", f"a resource in {locations.EXPECTED_AWS}"
+    place = locations.gcp_path_place(text) if "projects/" in text and "/keyRings/" not in text else None
+    if place in (None, "global", "-") or place in locations.GCP_PAIRS or locations.gcp_place(place):
+        return None
+    return "the reference leads out of India", f"a resource in {locations.EXPECTED_GCP}"
+
+
+def walk(control_id: str) -> Check:
+    """A check of every known text, in the types of the control's family, that leads abroad; RES-01 reads places."""
+
+    def check(resource: Resource, _settings: Settings) -> Iterator[Finding]:
+        if family(resource.type) != control_id:
+            return
+        for leaf in leaves(resource.props):
+            if not isinstance(leaf.value, str) or _read_elsewhere(leaf, resource.type):
+                continue
+            wrong = abroad(leaf.value)
+            if wrong is None and not resource.type.startswith("kubernetes:"):
+                wrong = _abroad_by_host(leaf.value)
+            if wrong:
+                yield Finding(wrong[0], dotted(leaf.path), leaf.value, wrong[1])
+
+    return check
+
+
+def family(type_: str) -> str:
+    """The control that speaks of references in resources of this type: the longest prefix decides."""
+    found = [
+        (len(prefix), control)
+        for control, prefixes in FAMILIES.items()
+        for prefix in prefixes
+        if type_.startswith(prefix)
+    ]
+    return max(found)[1] if found else "DPDP-RES-18"
+
+
+def told(about: str, table: Sequence[Any]) -> str:
+    """What a check of a table says of itself on its page: `about`, and every property that the table names."""
+    named = dict.fromkeys(f"`{row.type.rpartition(':')[2]}` `{path_of(row)}`" for row in table)
+    return f"{about} It reads {', '.join(named)}."
+
+
+def path_of(row: Any) -> str:
+    """The whole dotted path of a row."""
+    return ".".join(filter(None, (getattr(row, "block", ""), row.path)))
+
+
+def both(about: str, *checks: Check) -> Check:
+    """One check of several, each finding told once; `about` is what its page says."""
+
+    def check(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
+        seen: set[tuple[str, str]] = set()
+        for one in checks:
+            for found in one(resource, settings):
+                key = ("", dotted(found.path)) if isinstance(found, Unknown) else (found.what, found.where)
+                if key not in seen:
+                    seen.add(key)
+                    yield found
+
+    check.__doc__ = about
+    return check
+
+
+def _read_elsewhere(leaf: Leaf, type_: str) -> bool:
+    reference = locations.arn(leaf.value)
+    if reference is None:
+        return bool(place_word(leaf.name))
+    at_the_edge = reference.service == "lambda" and type_.startswith("aws:cloudfront/")
+    return reference.region == "us-east-1" and (reference.service in _US_EAST_1_SERVICES or at_the_edge)
+
+
+def region(text: str, _settings: Settings) -> Wrong | None:
+    """A region of AWS by name, or an ARN (of an Outpost), which the walk judges."""
+    if text in locations.AWS_REGIONS or locations.arn(text):
+        return None
+    return "the region is not in India", locations.EXPECTED_AWS
+
+
+def host(text: str, settings: Settings) -> Wrong | None:
+    """Where a URL or host leads: a cloud's regional host in India, an address inside, or one listed in `hosts`."""
+    name = host_of(text)
+    listed = [one for one in settings.get("hosts", ()) if isinstance(one, str)]
+    if _is_inside(name) or any(name == one or name.endswith(f".{one}") for one in listed if one):
+        return None
+    if foreign := _foreign_regions(name):
+        return f"the host is in {foreign[0]}", "a host in India"
+    if name.endswith(_INDIAN_HOSTS):
+        return None
+    if name.endswith(_SUFFIX_OF_CLOUDS) and any(
+        locations.place(one) for one in _REGION_IN_HOST.findall(name)
+    ):
+        return None
+    return "nothing says where this host is", "a cloud's host in an Indian region, or one listed in `hosts`"
+
+
+HOSTS: dict[str, dict[str, Any]] = {
+    "hosts": {
+        "type": "array",
+        "items": {"type": "string"},
+        "default": [],
+        "description": "hosts known to be in India; a host covers those under it",
+    }
+}
+
+
+def _abroad_by_host(text: str) -> Wrong | None:
+    """A cloud's own host in a region abroad. Any other host may be anything; registries are RES-10's."""
+    if "://" not in text or not text.isprintable() or " " in text:
+        return None
+    name = host_of(text)
+    return host(text, {}) if name.endswith(_SUFFIX_OF_CLOUDS) and _foreign_regions(name) else None
+
+
+def _foreign_regions(name: str) -> list[str]:
+    regions = _REGION_IN_HOST.findall(name)
+    return [one for one in regions if locations.looks_like_a_place(one) and not locations.place(one)]
+
+
+def host_of(text: str) -> str:
+    """The host in a URL, a JDBC address or `host:port`."""
+    after = text.strip().lower().removeprefix("jdbc:").rpartition("://")[2].lstrip("/")
+    authority = re.split(r"[/?#;,]", after, maxsplit=1)[0].rpartition("@")[2]
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0] if authority.count(":") == 1 else authority
+
+
+def _is_inside(name: str) -> bool:
+    """A private address leads into a network of yours; where that goes on to is a matter of peering (RES-16)."""
+    try:
+        return ipaddress.ip_address(name).is_private
+    except ValueError:
+        return name.endswith(_INSIDE) or name == "localhost"
+
+
+def settled_by_own(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
+    """An unknown reference made only from resources of this stack leads to one of them, and each is judged itself."""
+    types = sources(unknown, resource)
+    return all(map(is_own, types)) and any(not type_.startswith(_BESIDE) for type_ in types)

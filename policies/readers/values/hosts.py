@@ -1,0 +1,123 @@
+"""Hosts: of a cloud in a region, of a service outside the clouds, of nobody that is known."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from policies.readers.tables import several, table
+from policies.readers.values.places import Place, places_in
+
+# The lookbehind makes a run of letters tried once; labels are short by RFC 1035.
+_HOST = re.compile(
+    r"(?<![\w.-])(?:[a-z0-9](?:[a-z0-9_-]{0,62})\.)+[a-z][a-z0-9-]{1,62}(?![\w-])", re.IGNORECASE
+)
+_URL = re.compile(
+    r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{1,20})://(?:[^\s/@\"']{1,200}@)?([\w.-]{1,253}|\[[0-9a-f:.]+\])",
+    re.IGNORECASE,
+)
+_INSIDE = (".internal", ".svc", ".svc.cluster.local", ".local", ".localdomain", ".cluster.local")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service outside the clouds that may keep what it is sent. `country` is where it does so."""
+
+    name: str
+    category: str
+    country: str
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host, with the place that its name says and the service that it is of, where there are any."""
+
+    name: str
+    place: Place | None = None
+    service: Service | None = None
+
+
+def hosts_in(text: str) -> Iterator[Host]:
+    """Every host in a text: of URLs, of connection strings, and words with dots that may be hosts."""
+    names = [found[2] for found in _URL.finditer(text)] + [found[0] for found in _HOST.finditer(text)]
+    for name in dict.fromkeys(name.lower().rstrip(".") for name in names):
+        if not is_inside(name):
+            yield host(name)
+
+
+def addressed(text: str) -> list[str]:
+    """Hosts that are certainly hosts: those of URLs."""
+    return [found[2].lower().rstrip(".") for found in _URL.finditer(text)]
+
+
+def host(name: str) -> Host:
+    """A host by its name, read once."""
+    return _host(name)
+
+
+def is_inside(name: str) -> bool:
+    """A private address leads into a network of yours; where that goes on to is a matter of peering (RES-16)."""
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_private
+    except ValueError:
+        return name.endswith(_INSIDE) or "." not in name
+
+
+@functools.lru_cache(maxsize=20_000)
+def _host(name: str) -> Host:
+    places = list(places_in(name))
+    place = next((one for one in places if not one.is_india), next(iter(places), None))
+    return Host(name, place, _service(name))
+
+
+def takes_no_data(name: str) -> bool:
+    """Whether a host only hands things out: package indexes, documentation, schemas (data/no_destination_hosts.csv)."""
+    return _longest(name, _no_destinations()) is not None
+
+
+def _service(name: str) -> Service | None:
+    if found := _longest(name, _suffixes()):
+        return found
+    return next((service for pattern, service in _patterns() if pattern.fullmatch(name)), None)
+
+
+def _longest(name: str, among: dict[str, Service]) -> Service | None:
+    """The row of the longest suffix of a host that is listed."""
+    labels = name.split(".")
+    for at in range(len(labels)):
+        if found := among.get(".".join(labels[at:])):
+            return found
+    return None
+
+
+@functools.cache
+def _rows() -> tuple[tuple[str, Service], ...]:
+    made = []
+    for row in table("services.csv"):
+        country = "IN" if row["indian"] == "yes" else row["country"] or "GLOBAL"
+        made += [(one, Service(row["name"], row["category"], country)) for one in several(row["hosts"])]
+        made += [(one, Service(row["name"], row["category"], "IN")) for one in several(row["indian_hosts"])]
+    return tuple(made)
+
+
+@functools.cache
+def _suffixes() -> dict[str, Service]:
+    return {name: service for name, service in _rows() if "*" not in name}
+
+
+@functools.cache
+def _patterns() -> tuple[tuple[re.Pattern[str], Service], ...]:
+    """Hosts with a part that anybody may choose; those that keep data in India are looked at first."""
+    starred = sorted((row for row in _rows() if "*" in row[0]), key=lambda row: row[1].country != "IN")
+    return tuple(
+        (re.compile(r"(?:[\w-]+\.)*" + re.escape(name).replace(r"\*", r"[\w-]*")), service)
+        for name, service in starred
+    )
+
+
+@functools.cache
+def _no_destinations() -> dict[str, Service]:
+    return {row["host"]: Service(row["host"], "none", "IN") for row in table("no_destination_hosts.csv")}

@@ -1,0 +1,116 @@
+"""Places: regions, zones and multi-regions of every cloud and service, alone or inside a host, an id, a name or a path.
+
+Two ways to know one. The shape that AWS and Google Cloud give to their regions (`us-east-1`, `europe-west4`) is a place
+whether or not anybody has listed it, so that a region that opens tomorrow is found. What has no such shape (`eastus`,
+`nyc3`, `US_EAST_1`, `eur4`) is in data/places.csv. A word that is also an ordinary one (`us`, `oregon`, `global`) is a
+place only where the key above it says that it holds one.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from policies.readers import locations
+from policies.readers.place_names import place_word
+from policies.readers.tables import table
+
+INDIA = "IN"
+_DIRECTION = "(?:north|south|east|west|central|northeast|northwest|southeast|southwest)"
+# A word of this shape is a region, or a zone of one. `us-central-0`, as Grafana Cloud writes it, has it too.
+_REGION = re.compile(
+    rf"(?<![a-z0-9])(?:(?:af|ap|ca|cn|eu|eusc|il|me|mx|sa|us)(?:-(?:gov|de|iso[a-z]?))?-{_DIRECTION}-\d{{1,2}}"
+    rf"|(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-{_DIRECTION}\d{{1,2}})"
+    r"(?:-?[a-z](?![a-z0-9])|(?![a-z0-9]))"
+)
+# Zone IDs and the short codes in hosts: `use1-az2`, `use1.cache.amazonaws.com`.
+_ZONE_ID = re.compile(r"(?<![a-z0-9])([a-z]{3,5}\d)(?:-[a-z]{3}\d)?-az\d{1,2}(?![a-z0-9])")
+_CHUNK = re.compile(r"[a-z0-9]+")
+# A key of one of these words, or of a region, zone or location, holds a place.
+_PLACE_KEY = re.compile(
+    r"region|zone|location|(?<![a-z])(?:geo|site|jurisdiction|residency|datacenter|realm|place)(?![a-z])",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place as written, and its country: an ISO code, MULTI for several, GLOBAL for anywhere."""
+
+    word: str
+    country: str
+
+    @property
+    def is_india(self) -> bool:
+        return self.country == INDIA
+
+
+def normal(text: str) -> str:
+    """As data/places.csv writes a word: small letters, and one hyphen whatever the dash, underscore or space was."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    return re.sub(r"[_\s\u2010-\u2015\u2212]", "-", text.strip())
+
+
+def place(word: str, key: str = "") -> Place | None:
+    """The place that a whole word is, under a key."""
+    said = normal(word)
+    if _REGION.fullmatch(said) or _ZONE_ID.fullmatch(said):
+        return Place(word, INDIA if _is_indian(said) else _country(said))
+    row = _words().get(said)
+    if row is None or (row.ambiguous and not is_place_key(key)):
+        return None
+    return Place(word, row.country)
+
+
+def is_place_key(key: str) -> bool:
+    """Whether a value under this key says a place: `DD_SITE`, `vertex_location`, `forProvider.region`."""
+    return bool(_PLACE_KEY.search(key)) or bool(place_word(key))
+
+
+def places_in(text: str) -> Iterator[Place]:
+    """Places that are part of a longer word: `users.svc.gcp-us-central1-4a9f.pinecone.io`, `p:us-central1:orders`."""
+    said = normal(text)
+    for found in (*_REGION.finditer(said), *_ZONE_ID.finditer(said)):
+        yield Place(found[0], INDIA if _is_indian(found[0]) else _country(found[0]))
+    taken = {index for found in _REGION.finditer(said) for index in range(*found.span())}
+    chunks = [(found[0], found.start()) for found in _CHUNK.finditer(said) if found.start() not in taken]
+    for width in (1, 2, 3):
+        for at in range(len(chunks) - width + 1):
+            word = "-".join(chunk for chunk, _ in chunks[at : at + width])
+            row = _words().get(word)
+            if row and not row.ambiguous and len(word) > 3:
+                yield Place(word, row.country)
+
+
+def _is_indian(said: str) -> bool:
+    """Whether a word of the shape of a region is one of India's, of whichever cloud."""
+    row = _words().get(said)
+    return locations.place(said) is not None or (row is not None and row.country == INDIA)
+
+
+def _country(said: str) -> str:
+    row = _words().get(said)
+    return row.country if row else "GLOBAL"
+
+
+@dataclass(frozen=True)
+class _Word:
+    country: str
+    ambiguous: bool
+
+
+@functools.cache
+def _words() -> dict[str, _Word]:
+    """Words of data/places.csv. One that stands for places in several countries is in India only if all of them are."""
+    known: dict[str, _Word] = {}
+    for row in table("places.csv"):
+        ambiguous = row["ambiguous"] == "true"
+        old = known.get(row["word"])
+        country = row["country"]
+        if old and old.country != country:
+            country = "MULTI"
+        known[row["word"]] = _Word(country, ambiguous or bool(old and old.ambiguous))
+    return known

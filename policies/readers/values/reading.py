@@ -1,0 +1,195 @@
+"""The one reader of values: what each text in a resource says, wherever it stands.
+
+A control asks `read(resource)` for the words that say a place, for hosts, for references (ARNs, Google paths, ids with
+a place in them) and for object stores, each with where it is; none walks properties by itself. Texts are
+opened (`texts`), and the context takes out what names no destination: a description, a comment, a Deny, a dashboard
+(data/no_destination_properties.csv has the properties, each with its reason).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from policies.framework.resources import Resource
+from policies.framework.unknowns import Path, Unknown, dotted
+from policies.readers import locations
+from policies.readers.tables import table
+from policies.readers.values.hosts import Host, hosts_in
+from policies.readers.values.places import Place, is_place_key, place, places_in
+from policies.readers.values.texts import Budget, Piece, arguments, decoded, is_quiet, pieces, tokens
+
+Kind = Literal["place", "reference", "host", "store"]
+SECRET = "kubernetes:core/v1:Secret"
+_STORE = re.compile(r"(?<![a-z0-9+.-])(s3a?|s3n|gs|bq|gcs)://([\w.-]+)", re.IGNORECASE)
+_S3_ARN = re.compile(r"arn:aws[\w-]*:s3:::([\w.-]+)")
+_COMMANDS = frozenset({"args", "command", "commands", "cmd", "entryPoint", "entryPoints"})
+_PROSE = re.compile(r"[A-Za-z][a-z']*[.,:;!?]?")
+
+
+@dataclass(frozen=True)
+class Value:
+    """A word that says where something is, or leads there.
+
+    `path` is the property; `where` also names the keys inside an opened text. `key` is the nearest key. `place` is the
+    place that it says; None where none can be told. `in_text`: it is part of a longer text, not alone in the property.
+    """
+
+    kind: Kind
+    path: Path
+    where: str
+    key: str
+    word: str
+    place: Place | None
+    host: Host | None = None
+    in_text: bool = False
+
+    @property
+    def is_abroad(self) -> bool:
+        return self.place is not None and not self.place.is_india
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the texts of one resource say. `unknowns` can't be known yet; `unread` are texts beyond the bounds."""
+
+    values: tuple[Value, ...]
+    unknowns: tuple[Unknown, ...]
+    unread: tuple[Path, ...]
+
+    def of(self, *kinds: Kind) -> Iterator[Value]:
+        return (value for value in self.values if value.kind in kinds)
+
+
+def read(resource: Resource) -> Reading:
+    """What a resource says, read once for all controls."""
+    return resource.once(_read)
+
+
+@dataclass(frozen=True)
+class _Text:
+    path: Path
+    keys: tuple[str, ...]
+    text: str
+
+
+def _read(resource: Resource) -> Reading:
+    budget, values, unknowns, unread = Budget(), list[Value](), list[Unknown](), list[Path]()
+    for found in _texts(resource):
+        if isinstance(found, Unknown):
+            unknowns.append(found)
+        elif budget.spent:
+            unread.append(found.path)
+        else:
+            text = (
+                _secret(found.text) if resource.type == SECRET and found.path[:1] == ("data",) else found.text
+            )
+            values += _values(found, text, budget)
+    return Reading(tuple(dict.fromkeys(values)), tuple(unknowns), tuple(dict.fromkeys(unread)))
+
+
+def _secret(text: str) -> str:
+    return decoded(text) or text
+
+
+def _texts(resource: Resource) -> Iterator[_Text | Unknown]:
+    """Every text of the properties that may name a destination, without recursion: depth is no way to break it."""
+    todo: list[tuple[Path, tuple[str, ...], Any]] = [((), (), resource.props)]
+    while todo:
+        path, keys, value = todo.pop()
+        if isinstance(value, dict):
+            if path and is_quiet(value):
+                continue
+            for key, inner in value.items():
+                if not names_no_destination(resource.type, (*path, key)):
+                    todo.append(((*path, key), (*keys, *_named(value, key)), inner))
+        elif isinstance(value, list):
+            if path and path[-1] in _COMMANDS:
+                yield from (_Text(path, piece.keys, piece.text) for piece in arguments(value, keys))
+            todo.extend(((*path, index), keys, inner) for index, inner in enumerate(value))
+        elif isinstance(value, Unknown):
+            yield value
+        elif isinstance(value, str) and value:
+            yield _Text(path, keys, value)
+
+
+def _named(block: dict[Any, Any], key: Any) -> tuple[str, ...]:
+    if key in ("value", "Value", "values", "parameterValue", "stringValue"):
+        for name in ("name", "key", "Name", "Key", "parameterKey"):
+            if isinstance(block.get(name), str):
+                return (block[name],)
+    return (str(key),)
+
+
+def _values(found: _Text, text: str, budget: Budget) -> Iterator[Value]:
+    for piece in pieces(text, found.keys, budget):
+        inner = piece.keys[len(found.keys) :]
+        if inner and names_no_destination("", inner):
+            continue
+        where = ".".join(filter(None, [dotted(found.path), dotted(inner)]))
+        in_text = piece.text != found.text
+        for kind, word, at, host in _said(piece):
+            yield Value(kind, found.path, where, piece.key, word, at, host, in_text)
+
+
+def _said(piece: Piece) -> Iterator[tuple[Kind, str, Place | None, Host | None]]:
+    """What a phrase says. A word that is a place by itself says nothing else."""
+    whole = piece.text.strip()
+    if found := place(whole, piece.key):
+        yield "place", piece.text, found, None
+        return
+    prose = _is_prose(whole)
+    for word in tokens(whole):
+        if (found := place(word, "" if prose else piece.key)) and not prose:
+            yield "place", word, found, None
+            continue
+        yield from _of_word(word, prose)
+
+
+def _of_word(word: str, prose: bool) -> Iterator[tuple[Kind, str, Place | None, Host | None]]:
+    if len(word) < 4:
+        return
+    if (bucket := _STORE.search(word) or _S3_ARN.search(word)) is not None:
+        yield "store", word, next(iter(_foreign_first(bucket[bucket.lastindex or 1])), None), None
+        return
+    if (reference := locations.arn(word)) and reference.region not in ("", "*"):
+        yield "reference", word, place(reference.region) or Place(reference.region, "GLOBAL"), None
+        return
+    hosts = list(hosts_in(word))
+    for host in hosts:
+        yield "host", host.name, host.place, host
+    if not prose:
+        rest = functools.reduce(lambda text, host: text.replace(host.name, " "), hosts, word.lower())
+        for found in places_in(rest):
+            yield "reference", word, found, None
+
+
+def _foreign_first(text: str) -> list[Place]:
+    return sorted(places_in(text), key=lambda found: found.is_india)
+
+
+def _is_prose(text: str) -> bool:
+    """Four words and more, most of them plain: a sentence, in which a place is no setting."""
+    words = text.split()
+    return len(words) > 3 and sum(bool(_PROSE.fullmatch(word)) for word in words) > 0.6 * len(words)
+
+
+def names_no_destination(type_: str, path: tuple[Any, ...]) -> bool:
+    """Whether nothing under a property says where data go; the reasons are in data/no_destination_properties.csv."""
+    name = next((part for part in reversed(path) if isinstance(part, str)), "")
+    prefixes = _no_destination().get(name.lower(), ())
+    return any(type_.startswith(prefix) for prefix in prefixes)
+
+
+@functools.cache
+def _no_destination() -> dict[str, tuple[str, ...]]:
+    rows: dict[str, tuple[str, ...]] = {}
+    for row in table("no_destination_properties.csv"):
+        rows[row["property"].lower()] = (*rows.get(row["property"].lower(), ()), row["types"])
+    return rows
+
+
+__all__ = ["Reading", "Value", "is_place_key", "names_no_destination", "read"]

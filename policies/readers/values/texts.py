@@ -1,0 +1,273 @@
+"""What is written inside a text: JSON, YAML, TOML, INI, environment files, shell, base64 and gzip of any of these.
+
+Cloud resources carry documents as one text (container definitions, pipelines, user data, values of charts). `pieces`
+opens a text, and what is in it again, into its innermost phrases, each with the keys above it: the region of an
+exporter in a ConfigMap is `("exporters", "awsxray", "region")`, the one of `aws s3 sync --region x` is `("region",)`.
+Comments are left out where the format has them.
+
+Everything is bounded: a text is opened six times at most (base64 of gzip of YAML that holds JSON), and a `Budget` holds
+the characters and pieces of one resource. What is beyond it is not read, and `Budget.spent` says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import json
+import re
+import tomllib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+MOST_OPENED = 6
+# PyYAML reads some megabytes a second, and its composer recurses; larger or deeper texts are read line by line.
+_MOST_YAML, _MOST_BRACKETS = 200_000, 2_000
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_YAML_LINE = re.compile(r"^[ \t]*(?:- +)?[\"']?[\w./@-]+[\"']?:(?:[ \t]|$)", re.MULTILINE)
+_TOML_LINE = re.compile(r"^[ \t]*(?:\[|[\w.\"-]+[ \t]*=)", re.MULTILINE)
+_COMMENT = re.compile(r"(?:^|(?<=\s))(?:#|//|;)(?=\s|[A-Za-z!]).*$")
+# The lookbehind makes each of these try a run of characters once, so that a megabyte of letters takes no longer.
+_ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]+)[\"']?[ \t]*[=:][ \t]*(\"[^\"]*\"|'[^']*'|[^\s,;\"']+)")
+_FLAG = re.compile(r"(?<!\S)--?([A-Za-z][\w-]*)[ \t]+(\"[^\"]*\"|'[^']*'|[^\s\"'-][^\s\"']*)")
+# Fluent Bit, nginx, HAProxy: a word, and what it is set to.
+_WORD_AND_VALUE = re.compile(r"\s*([A-Za-z][\w.-]*)\s+(\S+)\s*;?\s*")
+_TOKEN = re.compile(r"[^\s,;\"'`()<>{}|\[\]]+")
+_COMMANDS = frozenset({"args", "arguments", "command", "commands", "cmd", "entrypoint", "containerargs"})
+_NAME_KEYS = ("name", "Name", "key", "Key", "parameterKey", "ParameterKey", "variable")
+_VALUE_KEYS = ("value", "Value", "parameterValue", "ParameterValue", "values", "stringValue")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A phrase, and the keys above it, the nearest last."""
+
+    keys: tuple[str, ...]
+    text: str
+
+    @property
+    def key(self) -> str:
+        return self.keys[-1] if self.keys else ""
+
+
+@dataclass
+class Budget:
+    """What may still be read of one resource."""
+
+    characters: int = 8_000_000
+    pieces: int = 60_000
+
+    @property
+    def spent(self) -> bool:
+        return self.characters < 0 or self.pieces < 0
+
+
+def pieces(text: str, keys: tuple[str, ...], budget: Budget) -> Iterator[Piece]:
+    """Every innermost phrase of a text."""
+    todo: list[tuple[tuple[str, ...], str, int]] = [(keys, text, 0)]
+    while todo and not budget.spent:
+        above, current, depth = todo.pop()
+        budget.characters -= len(current)
+        inner = _opened(current, above) if depth < MOST_OPENED else None
+        if inner is None:
+            budget.pieces -= 1
+            yield Piece(above, current)
+            continue
+        found = []
+        for piece in inner:
+            budget.pieces -= 1
+            if budget.spent:
+                return
+            found.append((piece.keys, piece.text, depth + 1))
+        todo.extend(reversed(found))
+
+
+def phrases(tree: Any, keys: tuple[str, ...] = ()) -> Iterator[Piece]:
+    """The scalars of a tree of mappings and lists as pieces; what a block itself switches off is left out."""
+    todo: list[tuple[tuple[str, ...], Any]] = [(keys, tree)]
+    while todo:
+        above, value = todo.pop()
+        if isinstance(value, dict):
+            if not is_quiet(value):
+                todo.extend(reversed([(above + _key_of(value, key), inner) for key, inner in value.items()]))
+        elif isinstance(value, list):
+            if above and above[-1].lower() in _COMMANDS:
+                yield from arguments(value, above)
+            todo.extend((above, inner) for inner in reversed(value))
+        elif isinstance(value, str) and value:
+            yield Piece(above, value)
+
+
+def is_quiet(block: dict[Any, Any]) -> bool:
+    """Whether a block names places without sending anything there: a Deny, a NotIn, a dashboard, what is disabled."""
+    if str(block.get("Effect", "")) == "Deny" or block.get("enabled") is False:
+        return True
+    if str(block.get("operator", "")) in ("NotIn", "DoesNotExist", "NotEquals"):
+        return True
+    return ("panels" in block or "templating" in block or "widgets" in block) and bool(
+        {"title", "schemaVersion", "widgets", "uid"} & block.keys()
+    )
+
+
+def arguments(items: list[Any], keys: tuple[str, ...]) -> Iterator[Piece]:
+    """`["--region", "us-east-1"]` as the piece that it is: the flag, and what follows it."""
+    for flag, value in itertools.pairwise(items):
+        if not (isinstance(flag, str) and isinstance(value, str)) or value.startswith("-"):
+            continue
+        if re.fullmatch(r"--?[A-Za-z][\w.-]*", flag):
+            yield Piece((*keys, flag.lstrip("-")), value)
+
+
+def _key_of(block: dict[Any, Any], key: Any) -> tuple[str, ...]:
+    """The key of a value; of a pair of name and value it is the name that says what the value is."""
+    if key in _VALUE_KEYS:
+        name = next((block[one] for one in _NAME_KEYS if isinstance(block.get(one), str)), None)
+        if name:
+            return (name,)
+    return (str(key),)
+
+
+def _opened(text: str, keys: tuple[str, ...]) -> list[Piece] | None:
+    """The pieces of a text; None where it is a single phrase."""
+    stripped = text.strip()
+    if len(stripped) < 2:
+        return None
+    if stripped[0] in "{[" and (tree := _json(stripped)) is not None:
+        return list(phrases(tree, keys))
+    if (plain := decoded(stripped)) is not None:
+        return [Piece(keys, plain)]
+    if "\n" in stripped:
+        return _lines_or_document(stripped, keys)
+    return _one_line(stripped, keys)
+
+
+def _lines_or_document(text: str, keys: tuple[str, ...]) -> list[Piece]:
+    if not text.startswith("#!"):
+        tree = _yaml(text)
+        if tree is None:
+            tree = _toml(text)
+        if tree is not None:
+            return list(phrases(tree, keys))
+    return [piece for line in text.splitlines() for piece in _line(line, keys)]
+
+
+def _json(text: str) -> Any:
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return tree if isinstance(tree, dict | list) else None
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # pyright: ignore[reportGeneralTypeIssues]
+    """As the safe loader, but that tags of others (`!Ref`, `!Sub`) are read for what they hold."""
+
+
+def _untagged(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return node.value
+
+
+_Loader.add_multi_constructor("!", _untagged)
+
+
+def _yaml(text: str) -> Any:
+    if len(text) > _MOST_YAML or text.count("[") + text.count("{") > _MOST_BRACKETS:
+        return None
+    if not _YAML_LINE.search(text):
+        return None
+    try:
+        documents = list(yaml.load_all(text, _Loader))
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError):
+        return None
+    found = [one for one in documents if isinstance(one, dict | list)]
+    return (found[0] if len(found) == 1 else found) if found else None
+
+
+def _toml(text: str) -> Any:
+    if not _TOML_LINE.search(text):
+        return None
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return None
+
+
+def decoded(text: str) -> str | None:
+    """The text in base64, of gzip too; None where it is not that, or no text comes of it."""
+    packed = "".join(text.split())
+    if len(packed) % 4 == 1 or not _BASE64.fullmatch(packed):
+        return None
+    try:
+        raw = base64.b64decode(packed.replace("-", "+").replace("_", "/") + "=" * (-len(packed) % 4))
+    except (binascii.Error, ValueError):
+        return None
+    return readable(raw)
+
+
+def readable(raw: bytes) -> str | None:
+    """Bytes as the text that they are; None where they are none."""
+    if raw[:2] == b"\x1f\x8b":
+        try:
+            raw = zlib.decompressobj(wbits=31).decompress(raw, 4_000_000)
+        except zlib.error:
+            return None
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text and all(one.isprintable() or one in "\r\n\t" for one in text[:4096]) else None
+
+
+def _line(line: str, keys: tuple[str, ...]) -> Iterator[Piece]:
+    """The assignments and flags of a line of a file or script, and its other words."""
+    line = _COMMENT.sub("", line).strip()
+    if not line:
+        return
+    opened = _one_line(line, keys)
+    if opened is not None:
+        yield from opened
+    elif whole := _WORD_AND_VALUE.fullmatch(line):
+        yield Piece((*keys, whole[1]), whole[2].strip("\"'"))
+    else:
+        yield Piece(keys, line)
+
+
+def _one_line(line: str, keys: tuple[str, ...]) -> list[Piece] | None:
+    """The pieces of `KEY=value --flag value word`; None where there is neither assignment nor flag."""
+    found, rest = [], line
+    for pattern in (_FLAG, _ASSIGNED):
+        for match in pattern.finditer(rest):
+            # `https://host` and `arn:aws` are no assignments.
+            if pattern is _ASSIGNED and (match[2].startswith("//") or _is_part_of_a_word(rest, match)):
+                continue
+            found.append((match.start(), match.end(), match[1], match[2].strip("\"'")))
+    if not found:
+        return None
+    made = [Piece((*keys, key), value) for _, _, key, value in found if value]
+    taken = sorted((start, end) for start, end, _, _ in found)
+    left, at = [], 0
+    for start, end in taken:
+        left.append(rest[at:start] if start > at else "")
+        at = max(at, end)
+    left.append(rest[at:])
+    words = [word for part in left for word in _TOKEN.findall(part)]
+    return made + [Piece(keys, word) for word in words]
+
+
+def _is_part_of_a_word(line: str, match: re.Match[str]) -> bool:
+    """Whether a colon is inside one word (`host:443`, `image:tag`, `arn:aws:s3`), with no space on either side."""
+    between = line[match.end(1) : match.start(2)]
+    return ":" in between and "=" not in between and between.strip("\"'") == ":"
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a phrase."""
+    return _TOKEN.findall(text)
