@@ -18,7 +18,7 @@ from typing import Any
 from policies.framework.control import Control
 from policies.framework.run_state import Ledger
 from policies.law import Entity
-from policies.pack import CONTROLS
+from policies.pack import CONTROLS, GOV_04
 
 FOLDER = Path(__file__).parents[1] / "profiles"
 
@@ -118,7 +118,7 @@ def file_of(name: str) -> Path:
 
 def config(profile: Profile) -> dict[str, Any]:
     """The policy config of a profile: levels and settings by the names of policies."""
-    return dict(sorted(pair for control in CONTROLS for pair in _of(profile, control)))
+    return dict(sorted(pair for control in (*CONTROLS, GOV_04) for pair in _of(profile, control)))
 
 
 def write(folder: Path = FOLDER) -> None:

@@ -296,3 +296,11 @@ def test_an_unknown_value_is_no_worse_than_the_control_that_needs_it() -> None:
     stops = {told.control: told.stops for told in record.findings if told.outcome == "unresolved"}
     assert not stops["DPDP-RES-01"] and stops["DPDP-ENC-01"]
     assert unresolved(run(open_region, config=profile("dpdp-only")), "DPDP-RES-01"), "and never silent"
+
+
+def test_dpdp_only_is_not_stopped_by_an_unknown_value_that_no_control_lists() -> None:
+    unlisted = Shown(
+        "aws:lambda/function:Function", {"description": UNKNOWN, "someday": {"endpoint": UNKNOWN}}
+    )
+    for name, level in (("default", proto.MANDATORY), ("dpdp-only", proto.ADVISORY)):
+        assert _levels(unlisted, profile(name))["DPDP-GOV-04"] == level
