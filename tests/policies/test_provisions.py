@@ -42,8 +42,8 @@ SHAPES = {
     "act": re.compile(r"\b(Act \d+ of \d{4})"),
     "FAQ": re.compile(r"\b(Q\d\d)\b"),
 }
-# Named beside the rows: what commenced the Act is the source of its rows' dates.
-BESIDE = {"G.S.R. 843(E)"}
+# Named beside the rows, as the source of a day: what commenced the Act, and where SEBI last spoke of the abeyance.
+BESIDE = {"G.S.R. 843(E)", "SEBI/HO/ITD-1/ITD_CSC_EXT/P/CIR/2025/119"}
 
 
 def citations(text: str) -> Iterator[tuple[str, str]]:
