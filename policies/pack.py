@@ -95,8 +95,8 @@ def run() -> Run:
     ledger = Ledger(answer)
     made = [policy for control in CONTROLS if control.id != last.id for policy in control.policies(ledger)]
     ends = [
-        unresolved(CONTROLS, ledger),
         *GOV_04.policies(ledger),
+        unresolved(CONTROLS, ledger),
         *last.policies(ledger),
         exemptions.listed(exempt, old),
     ]
