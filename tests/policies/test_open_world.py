@@ -36,7 +36,7 @@ REGIONS = st.sampled_from(
             "use1-az4",
         ),
         *("us-central1", "europe-west12", "asia-southeast3", "northamerica-northeast2-a", "africa-south1"),
-        *("eastus", "westeurope", "US_EAST_1", "EU-WEST-2"),
+        *("eastus", "westeurope", "US_EAST_2", "EU-WEST-2"),
     ]
 )
 WAYS = st.sampled_from(

@@ -72,7 +72,7 @@ def resource_location(resource: Resource, _settings: Settings) -> Iterator[Findi
 
 
 def _is_a_place(value: Value) -> bool:
-    """A place by its name, or by its path where the property says that it holds one; other references are the walk's."""
+    """A place by its name, or by its path in a property that holds places; other references are the walk's."""
     by_path = "/keyRings/" not in value.word and locations.arn(value.word) is None
     return value.kind == "place" or (by_path and bool(place_word(value.key)))
 
