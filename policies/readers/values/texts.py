@@ -163,7 +163,7 @@ def _json(text: str) -> Any:
     return tree if isinstance(tree, dict | list) else None
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # pyright: ignore[reportUntypedBaseClass]
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # pyright: ignore[reportGeneralTypeIssues]
     """As the safe loader, but that tags of others (`!Ref`, `!Sub`) are read for what they hold."""
 
 
