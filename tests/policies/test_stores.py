@@ -19,11 +19,17 @@ MUMBAI = {"region": "ap-south-1"}
 BUCKET = Shown("aws:s3/bucket:Bucket", {"bucket": "lake-in"}, "own")
 GCS = Shown("gcp:storage/bucket:Bucket", {"name": "gcs-in", "location": "asia-south1"}, "own-gcs")
 DATASET = Shown(
-    "gcp:bigquery/dataset:Dataset", {"datasetId": "mart", "project": "shop", "location": "asia-south1"}, "own-set"
+    "gcp:bigquery/dataset:Dataset",
+    {"datasetId": "mart", "project": "shop", "location": "asia-south1"},
+    "own-set",
 )
 TOPIC = Shown(
     "gcp:pubsub/topic:Topic",
-    {"name": "orders", "project": "shop", "messageStoragePolicy": {"allowedPersistenceRegions": ["asia-south1"]}},
+    {
+        "name": "orders",
+        "project": "shop",
+        "messageStoragePolicy": {"allowedPersistenceRegions": ["asia-south1"]},
+    },
     "own-topic",
 )
 NATIVE = Shown("aws-native:s3:Bucket", {"bucketName": "native-in"}, "native")
@@ -166,7 +172,13 @@ QUIET: list[tuple[str, dict[str, Any]]] = [
 def told(*shown: Shown, config: Any = None) -> list[str]:
     """Messages about stores and places; those of tags, keys and backups are other tests'."""
     lines = [line for one in run(*shown, config=config) for line in one.message.splitlines()]
-    about = ("unknown residency", "abroad by its name", "carries no region", "leads out of India", "host is in")
+    about = (
+        "unknown residency",
+        "abroad by its name",
+        "carries no region",
+        "leads out of India",
+        "host is in",
+    )
     return [line for line in lines if any(words in line for words in about)]
 
 
