@@ -107,7 +107,9 @@ def own_stores(stack: Stack) -> OwnStores:
     return OwnStores(projects, frozenset(urns))
 
 
-_BUCKET_TYPES = frozenset({"Bucket", "BucketV2", "DirectoryBucket", "StorageBucket", "ObjectBucketClaim"})
+_BUCKET_TYPES = frozenset(
+    {"Bucket", "BucketV2", "DirectoryBucket", "TableBucket", "StorageBucket", "ObjectBucketClaim"}
+)
 
 
 def _kind_made(type_: str) -> Kind | None:
@@ -162,6 +164,9 @@ def _reporter(type_: str) -> str:
 
 
 def _is_claimed(type_: str, value: Value) -> bool:
+    """Whether a table claims a property, or it is what a store itself is called."""
+    if len(value.path) == 1 and value.path[0] in _NAMES and _kind_made(type_):
+        return True
     return (type_, ".".join(part for part in value.path if isinstance(part, str))) in _CLAIMED
 
 
