@@ -53,7 +53,8 @@ def resource_location(resource: Resource, _settings: Settings) -> Iterator[Findi
             continue
         word = place_word(leaf.name)
         if word and not isinstance(leaf.value, bool):
-            judged.add(leaf.path)
+            if judge is not _judge_by_shape and (judge is _judge_gcp or is_always_a_place(leaf.name)):
+                judged.add(leaf.path)
             yield from judge(resource.type, leaf, word)
         elif isinstance(leaf.value, Unknown) and _hides(leaf, resource, BLOCKS_OF_PLACES):
             yield leaf.value
@@ -190,16 +191,9 @@ def _judge_gcp(type_: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]
 
 
 def _judge_by_shape(_type: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]:
-    """Where a zone or location may be a DNS zone or a path: only what looks like a cloud's place is judged."""
-    if isinstance(leaf.value, Unknown):
-        if word == "region":
-            yield leaf.value
-    elif (
-        isinstance(leaf.value, str)
-        and locations.looks_like_a_place(leaf.value)
-        and not locations.place(leaf.value)
-    ):
-        yield _abroad(leaf, f"{locations.EXPECTED_AWS}, {locations.EXPECTED_GCP}")
+    """A zone or location may be a DNS zone or a path: the reader tells what in it is a cloud's place."""
+    if isinstance(leaf.value, Unknown) and word == "region":
+        yield leaf.value
 
 
 def _is_indian(value: object, cloud: str, word: str) -> bool:

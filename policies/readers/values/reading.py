@@ -18,7 +18,7 @@ from policies.framework.resources import Resource
 from policies.framework.unknowns import Leaf, Path, Unknown, dotted, leaves
 from policies.readers import locations
 from policies.readers.tables import table
-from policies.readers.values.hosts import Host, Service, hosts_in, takes_no_data
+from policies.readers.values.hosts import Host, Service, hosts_in
 from policies.readers.values.places import INDIA, Place, is_place_key, place, places_in
 from policies.readers.values.stores import Store, only_read, place_of, store_in
 from policies.readers.values.texts import Budget, Piece, arguments, decoded, is_quiet, pieces, tokens
@@ -57,8 +57,7 @@ class Value:
         """The service outside the clouds that a host is of, where its data do not stay in India."""
         if self.host is None or self.host.service is None or self.host.service.country == INDIA:
             return None
-        in_india = self.place is not None and self.place.is_india
-        return None if in_india or takes_no_data(self.host.name) else self.host.service
+        return None if self.place is not None and self.place.is_india else self.host.service
 
 
 @dataclass(frozen=True)
@@ -202,8 +201,10 @@ def _of_word(word: str, prose: bool) -> Iterator[_Said]:
         return
     hosts = list(hosts_in(word))
     for host in hosts:
-        yield _Said("host", host.name, host.place, host)
-    if not prose:
+        if not host.silent or host.place:
+            yield _Said("host", host.name, host.place, host)
+    # A link to a page of documentation names a region in its path, and leads nowhere.
+    if not prose and not any(host.silent for host in hosts):
         rest = functools.reduce(lambda text, host: text.replace(host.name, " "), hosts, word.lower())
         for found in places_in(rest):
             yield _Said("reference", word, found)
