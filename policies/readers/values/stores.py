@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -38,6 +40,7 @@ class Holds:
 
     kind: Kind | None
     use: Use
+    reason: str = ""
 
 
 _NAME = r"[\w.~%{}$*-]"
@@ -106,9 +109,9 @@ def holds(type_: str, keys: tuple[str, ...]) -> Holds:
     path = ".".join(keys).lower()
     for row in _properties():
         if type_.startswith(row.types) and row.pattern.search(path):
-            if row.kind == "use":
-                return Holds(_kind(type_, keys), row.use)
-            return Holds(row.kind, _direction(type_, keys) if row.use == "written" else row.use)
+            kind = {"use": _kind(type_, keys), "none": None}.get(row.kind, row.kind)
+            use = _direction(type_, keys) if row.kind == "none" else row.use
+            return Holds(kind, use, row.reason)
     return Holds(_kind(type_, keys), _direction(type_, keys))
 
 
@@ -120,26 +123,72 @@ def is_public(store: Store) -> bool:
 
 def only_read(text: str) -> frozenset[str]:
     """Addresses that commands in a text copy or fetch from, and that stand nowhere else in it."""
-    read = [found[1].strip("\"'") for pattern in _READS for found in pattern.finditer(text)]
-    return frozenset(address for address in read if text.count(address) == read.count(address))
+    if "://" not in text:
+        return frozenset()
+    read = [
+        address
+        for line in text.splitlines()
+        if "://" in line
+        for command in _ENDS.split(line)
+        for address in _read_by([word.strip("\"',[]()`") for word in command.split()])
+    ]
+    counts = Counter(read)
+    return frozenset(address for address, count in counts.items() if text.count(address) == count)
 
 
-# `aws s3 cp SOURCE TARGET`, `gsutil -m rsync -r SOURCE TARGET`, `curl -O URL`; a URL that is uploaded to is no source.
-_FLAGS = r"(?:[ \t]+-{1,2}[\w-]{1,40}(?:=\S{1,200})?){0,12}"
-_READS = (
-    re.compile(
-        rf"(?<![\w-])(?:aws[ \t]+s3|gsutil{_FLAGS}|gcloud[ \t]+storage|s5cmd)[ \t]+(?:cp|mv|sync|rsync|ls|cat){_FLAGS}"
-        r"[ \t]+[\"']?((?:s3|gs)://[^\s\"']{1,1000})"
-    ),
-    re.compile(
-        r"(?<![\w-])(?:curl|wget)"
-        r"(?![^\n]{0,400}?(?:[ \t]-T|--upload-file|-X[ \t]?P|--request[ \t=]P|--data|--post|[ \t]-[dF][ \t]))"
-        r"[^\n]{0,400}?[\"']?(https?://[^\s\"']{1,1000})"
-    ),
-    re.compile(
-        r"(?<![\w-])pulumi[ \t]+login[ \t]+[\"']?((?:s3|gs)://[^\s\"']{1,1000})"
-    ),
-)  # fmt: skip
+_ENDS = re.compile(r"[;|&]+")
+_COPIES = frozenset({"cp", "copy", "mv", "sync", "rsync"})
+_LOOKS = frozenset({"ls", "cat", "presign", "stat", "du"})
+_VALUED = frozenset(
+    {
+        "--region",
+        "--profile",
+        "--endpoint-url",
+        "--exclude",
+        "--include",
+        "--acl",
+        "--sse",
+        "--storage-class",
+        "-x",
+    }
+)
+_UPLOADS = re.compile(r"-(?:[a-zA-Z]*[TFdX].*|-(?:upload|data|form|request|post|body|method).*)")
+
+
+def _read_by(words: list[str]) -> Iterator[str]:
+    """The addresses that one command reads: all that `curl` is given, the first of two that `aws s3 cp` is."""
+    tool = next((at for at, word in enumerate(words) if word.rpartition("/")[2] in _TOOLS), None)
+    if tool is None:
+        return
+    name, rest = words[tool].rpartition("/")[2], words[tool + 1 :]
+    if name in ("curl", "wget"):
+        if not any(_UPLOADS.fullmatch(word) for word in rest):
+            yield from (word for word in rest if "://" in word)
+        return
+    verb = next(
+        (at for at, word in enumerate(rest) if word in _COPIES or word in _LOOKS or word == "login"), None
+    )
+    if verb is None:
+        return
+    given = _positional(rest[verb + 1 :])
+    if rest[verb] in _COPIES:
+        # What is copied comes first, and where to follows.
+        given = given[:1] if len(given) > 1 else []
+    yield from (word for word in given if "://" in word)
+
+
+_TOOLS = frozenset({"aws", "gsutil", "gcloud", "s5cmd", "rclone", "pulumi", "curl", "wget"})
+
+
+def _positional(words: list[str]) -> list[str]:
+    """The words of a command that are neither flags nor values of flags, up to where its output is sent."""
+    found = list[str]()
+    for before, word in zip(["", *words], words, strict=False):
+        if ">" in word or word.startswith(("#", "\\")):
+            break
+        if word and before not in _VALUED and (word == "-" or not word.startswith("-")):
+            found.append(word)
+    return found
 
 
 def _address(word: str) -> Store | None:
@@ -224,6 +273,7 @@ class _Property:
     types: str
     kind: Any
     use: Use
+    reason: str
 
 
 @functools.cache
@@ -231,7 +281,7 @@ def _properties() -> tuple[_Property, ...]:
     """Rows of data/store_properties.csv: the longest type and path first, for the more exact row decides."""
     rows = sorted(table("store_properties.csv"), key=lambda row: (-len(row["types"]), -len(row["property"])))
     return tuple(
-        _Property(_pattern(row["property"]), row["types"], row["kind"] or None, row["use"])  # pyright: ignore[reportArgumentType]
+        _Property(_pattern(row["property"]), row["types"], row["kind"], row["use"], row["reason"])  # pyright: ignore[reportArgumentType]
         for row in rows
     )
 
