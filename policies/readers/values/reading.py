@@ -20,7 +20,7 @@ from policies.readers import locations
 from policies.readers.tables import table
 from policies.readers.values.hosts import Host, Service, hosts_in
 from policies.readers.values.places import INDIA, Place, is_place_key, place, places_in
-from policies.readers.values.stores import Store, only_read, place_of, store_in
+from policies.readers.values.stores import Store, holds, only_read, place_of, store_in
 from policies.readers.values.texts import Budget, Piece, arguments, decoded, is_quiet, pieces, tokens
 
 Kind = Literal["place", "reference", "host", "store"]
@@ -144,7 +144,8 @@ def _named(block: dict[Any, Any], key: Any) -> tuple[str, ...]:
 
 
 def _values(type_: str, found: _Text, text: str, budget: Budget) -> Iterator[Value]:
-    copied = only_read(decoded(text) or text)
+    sends_nothing: bool | None = None
+    copied = frozenset[str]()
     for piece in pieces(text, found.keys, budget):
         inner = piece.keys[len(found.keys) :]
         if inner and names_no_destination("", inner):
@@ -152,7 +153,12 @@ def _values(type_: str, found: _Text, text: str, budget: Budget) -> Iterator[Val
         where = ".".join(filter(None, [dotted(found.path), dotted(inner)]))
         in_text = piece.text != found.text
         for said in _said(type_, piece, _about_stores(found, piece)):
-            store = replace(said.store, use="read") if said.store and said.word in copied else said.store
+            store = said.store
+            if store and sends_nothing is None:
+                sends_nothing = holds(type_, found.keys).use == "none"
+                copied = only_read(decoded(text) or text)
+            if store and (said.word in copied or sends_nothing):
+                store = replace(store, use="read")
             yield Value(
                 said.kind, found.path, where, piece.key, said.word, said.place, said.host, in_text, store
             )

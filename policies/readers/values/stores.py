@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from policies.readers.tables import table
@@ -64,6 +63,11 @@ _BARE = re.compile(r"[a-z0-9][\w.-]{1,221}(?:/.*)?", re.IGNORECASE | re.DOTALL)
 _NO_NAME = re.compile(
     r"\d+(?:\.\d+)?(?:ms|[smhdw]|[kmg]i?b?)?|true|false|none|null|string|auto|default", re.IGNORECASE
 )
+# A program is loaded from where it is; and names of properties that may hold a store all have one of a few parts.
+_MAY_HOLD = re.compile(r"bucket|s3|gcs|table|dataset", re.IGNORECASE)
+_PROGRAMS = (".py", ".jar", ".sh", ".whl", ".egg", ".hql", ".rpm", ".deb", ".msi", ".exe", ".ps1")
+# Every address has one of these, so that most words need no further look.
+_IN_ADDRESSES = ("://", "arn:", ".com", "projects/")
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")
 _INTERPOLATED = re.compile(r"^(?:\$|%|\{\{|<)|\$\{|\{\{")
 _POLICIES = frozenset({"Statement", "statements", "Condition"})
@@ -84,18 +88,22 @@ _PLACES_OF_A_URI = frozenset(
 )
 
 
+@functools.lru_cache(maxsize=20_000)
 def store_in(word: str, type_: str, keys: tuple[str, ...], alone: bool) -> Store | None:
     """The store that a word is, below these names of properties and keys. A bare name counts only if it is `alone`."""
     found = _address(word) or (_bare(word, type_, keys) if alone else None)
-    return replace(found, use=_use(found, type_, keys)) if found else None
+    return replace(found, use=_use(found, word, type_, keys)) if found else None
 
 
-def _use(store: Store, type_: str, keys: tuple[str, ...]) -> Use:
+def _use(store: Store, word: str, type_: str, keys: tuple[str, ...]) -> Use:
     if not _POLICIES.isdisjoint(keys):
         return "none"  # a policy says who may, not where something goes
-    return "read" if is_public(store) else holds(type_, keys).use
+    if is_public(store) or word.lower().endswith(_PROGRAMS):
+        return "read"
+    return holds(type_, keys).use
 
 
+@functools.lru_cache(maxsize=20_000)
 def place_of(store: Store, word: str) -> Place | None:
     """The place that the name of a store says; abroad where it names several."""
     # Some write the region behind the name: `s3://backups@us-east-1/`.
@@ -106,9 +114,12 @@ def place_of(store: Store, word: str) -> Place | None:
 @functools.lru_cache(maxsize=50_000)
 def holds(type_: str, keys: tuple[str, ...]) -> Holds:
     """What a property or variable below these names holds, and what is done with it."""
+    last = keys[-1].lower() if keys else ""
+    if not _may_be_listed(type_).fullmatch(last):
+        return Holds(_kind(type_, keys), _direction(type_, keys))
     path = ".".join(keys).lower()
-    for row in _properties():
-        if type_.startswith(row.types) and row.pattern.search(path):
+    for row in _rows_of(type_):
+        if row.pattern.search(path):
             kind = {"use": _kind(type_, keys), "none": None}.get(row.kind, row.kind)
             use = _direction(type_, keys) if row.kind == "none" else row.use
             return Holds(kind, use, row.reason)
@@ -117,8 +128,7 @@ def holds(type_: str, keys: tuple[str, ...]) -> Holds:
 
 def is_public(store: Store) -> bool:
     """Whether nobody but its publisher can write to a store (data/public_stores.csv)."""
-    name = f"{store.project}.{store.name}".lstrip(".").lower()
-    return any(fnmatchcase(name, pattern) for pattern in _public())
+    return _public().fullmatch(f"{store.project}.{store.name}".lstrip(".").lower()) is not None
 
 
 def only_read(text: str) -> frozenset[str]:
@@ -192,6 +202,8 @@ def _positional(words: list[str]) -> list[str]:
 
 
 def _address(word: str) -> Store | None:
+    if not any(part in word for part in _IN_ADDRESSES):
+        return None
     if found := _SCHEME.search(word):
         if found[1].lower() == "bq":
             project, _, rest = found[2].partition(".")
@@ -270,6 +282,7 @@ def _words(name: str) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class _Property:
     pattern: re.Pattern[str]
+    last: str
     types: str
     kind: Any
     use: Use
@@ -281,7 +294,14 @@ def _properties() -> tuple[_Property, ...]:
     """Rows of data/store_properties.csv: the longest type and path first, for the more exact row decides."""
     rows = sorted(table("store_properties.csv"), key=lambda row: (-len(row["types"]), -len(row["property"])))
     return tuple(
-        _Property(_pattern(row["property"]), row["types"], row["kind"], row["use"], row["reason"])  # pyright: ignore[reportArgumentType]
+        _Property(
+            _pattern(row["property"]),
+            _last(row["property"]),
+            row["types"],
+            row["kind"],
+            row["use"],
+            row["reason"],
+        )  # pyright: ignore[reportArgumentType]
         for row in rows
     )
 
@@ -296,10 +316,29 @@ def _named_otherwise() -> frozenset[str]:
     )
 
 
+@functools.lru_cache(maxsize=5_000)
+def _rows_of(type_: str) -> tuple[_Property, ...]:
+    return tuple(row for row in _properties() if type_.startswith(row.types))
+
+
+@functools.lru_cache(maxsize=5_000)
+def _may_be_listed(type_: str) -> re.Pattern[str]:
+    """What the last names of a type's rows look like: one look instead of one for each row."""
+    return re.compile("|".join(dict.fromkeys(row.last for row in _rows_of(type_))) or r"(?!)")
+
+
+def _last(path: str) -> str:
+    return _any(path.lower().lstrip("^").rpartition(".")[2])
+
+
+def _any(part: str) -> str:
+    return re.escape(part).replace(r"\*", "[^.]*")
+
+
 def _pattern(path: str) -> re.Pattern[str]:
     """`a.b` is a name `b` anywhere below an `a`; `^a` is at the top; `*` stands for any part of one name."""
     top, parts = path.startswith("^"), path.lower().lstrip("^").split(".")
-    made = r"\.(?:[^.]+\.)*".join(re.escape(part).replace(r"\*", "[^.]*") for part in parts)
+    made = r"\.(?:[^.]+\.)*".join(_any(part) for part in parts)
     return re.compile(("^" if top else r"(?:^|\.)") + made + "$")
 
 
@@ -315,5 +354,6 @@ def _uses_above() -> dict[str, Use]:
 
 
 @functools.cache
-def _public() -> tuple[str, ...]:
-    return tuple(row["name"].lower() for row in table("public_stores.csv"))
+def _public() -> re.Pattern[str]:
+    names = [row["name"].lower() for row in table("public_stores.csv")]
+    return re.compile("|".join(re.escape(name).replace(r"\*", ".*") for name in names))
