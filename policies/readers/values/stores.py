@@ -221,22 +221,26 @@ def _address(word: str) -> Store | None:
 
 
 def _bare(word: str, type_: str, keys: tuple[str, ...]) -> Store | None:
-    kind = holds(type_, keys).kind
-    if (
-        kind is None
-        or _INTERPOLATED.search(word)
-        or "://" in word
-        or word.startswith(("arn:", "/", "projects/"))
-    ):
+    last = keys[-1] if keys else ""
+    if not _MAY_HOLD.search(last) and last.lower() not in _named_otherwise():
         return None
+    kind = holds(type_, keys).kind
+    return None if kind is None or _is_no_name(word) else _named(kind, word)
+
+
+def _is_no_name(word: str) -> bool:
+    """Whether a word is filled in elsewhere, or an address that is read as one."""
+    return bool(_INTERPOLATED.search(word)) or "://" in word or word.startswith(("arn:", "/", "projects/"))
+
+
+def _named(kind: Kind, word: str) -> Store | None:
     if kind in ("dataset", "table") and (found := _DOTTED.fullmatch(word)):
         return Store("table", f"{found[2]}.{found[3]}", found[1])
-    if not _BARE.fullmatch(word) or _NO_NAME.fullmatch(word):
+    # Without its dataset, a table is of the dataset beside it.
+    if kind == "table" or not _BARE.fullmatch(word) or _NO_NAME.fullmatch(word):
         return None
-    if kind == "table":
-        return None  # without its dataset, a table is of the dataset beside it
     if kind == "dataset":
-        project, _, name = word.replace(":", ".").rpartition(".")
+        project, _, name = word.rpartition(".")
         return Store(kind, name, project)
     return Store(kind, word.partition("/")[0])
 
