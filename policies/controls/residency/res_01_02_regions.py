@@ -12,7 +12,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.framework.control import ANY_TYPE, Control, Finding
 from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Leaf, Path, Unknown, dig, dotted, each, leaves
-from policies.law import KEY_RESIDENCY, RESIDENCY
+from policies.law import KEY_RESIDENCY, RESIDENCY, RESIDENCY_GUARD
 from policies.readers import locations
 from policies.readers.kms_keys import is_key_property, settled_by_key
 from policies.readers.locations import Place
@@ -225,7 +225,7 @@ RES_01 = Control(
 RES_02 = Control(
     id="DPDP-RES-02",
     title="Provider pinned to India",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=tuple(PROVIDER_TYPES),
