@@ -15,7 +15,6 @@ from policies.law import RESIDENCY
 from policies.readers import locations
 from policies.readers.destinations import is_known, own_stores
 from policies.readers.pod_environment import BLOCKS, CRD, KUBERNETES, at, settled_by_own_resources, told
-from policies.readers.references import host_of
 from policies.readers.values.hosts import is_inside
 from policies.readers.values.reading import Value, read
 
@@ -31,8 +30,9 @@ _CHARTS = frozenset(
     {"minio", "tenant", "rook-ceph", "rook-ceph-cluster", "seaweedfs", "garage", "ceph-cluster"}
 )
 _ENDPOINT = re.compile(r"endpoint|minio|s3_?(?:host|url|server)|host_?base", re.IGNORECASE)
+_ADDRESS_OF_STORE = re.compile(r"(https?://)?([\w.-]{1,253})(:\d{2,5})?(?:/.*)?", re.DOTALL)
 _ADDRESS_IN_TEXT = re.compile(
-    r"(?<![\w-])[\w-]{0,40}(?:endpoint|host_base)[\w-]{0,20}[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"']?(?:https?://)?([\w.-]{1,253})",
+    r"(?<![\w-])[\w-]{0,40}(?:endpoint|host_base)[\w-]{0,20}[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"']?([\w.:/-]{1,300})",
     re.IGNORECASE,
 )
 _CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
@@ -144,12 +144,22 @@ def _parts_with_own_store(resource: Resource) -> set[Path]:
 
 def _is_own_store(leaf: Leaf, resource: Resource) -> bool:
     """Whether a text has the address of a store of S3's kind inside the cluster."""
+    if leaf.path[-1] == "name":
+        return False
     beside = at(resource.props, leaf.path[:-1])
     name = str(beside.get("name", leaf.name)) if isinstance(beside, dict) else leaf.name
-    hosts = [found[1] for found in _ADDRESS_IN_TEXT.finditer(leaf.value)]
+    addresses = [found[1] for found in _ADDRESS_IN_TEXT.finditer(leaf.value)]
     if "\n" not in leaf.value and _ENDPOINT.search(name):
-        hosts.append(host_of(leaf.value))
-    return any(host and is_inside(host) for host in hosts)
+        addresses.append(leaf.value)
+    return any(map(_is_inside, addresses))
+
+
+def _is_inside(address: str) -> bool:
+    """`http://minio:9000`, `minio.minio.svc`; a word alone is no address."""
+    found = _ADDRESS_OF_STORE.fullmatch(address.strip())
+    if found is None or not (found[1] or found[3] or "." in found[2]):
+        return False
+    return is_inside(found[2])
 
 
 def _part(path: Path) -> Path:

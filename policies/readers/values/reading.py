@@ -206,7 +206,7 @@ def _of_word(word: str, prose: bool) -> Iterator[_Said]:
         yield _Said("reference", word, place(reference.region) or Place(reference.region, "GLOBAL"))
         return
     if (named := locations.gcp_path_place(word)) and "projects/" in word and named != "-":
-        yield "reference", word, place(named, "location") or Place(named, "GLOBAL"), None
+        yield _Said("reference", word, place(named, "location") or Place(named, "GLOBAL"))
         return
     hosts = list(hosts_in(word))
     for host in hosts:

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from policies.readers.tables import table
 from policies.readers.values.places import Place, places_in
@@ -297,27 +297,12 @@ class _Property:
 def _properties() -> tuple[_Property, ...]:
     """Rows of data/store_properties.csv: the longest type and path first, for the more exact row decides."""
     rows = sorted(table("store_properties.csv"), key=lambda row: (-len(row["types"]), -len(row["property"])))
-    return tuple(
-        _Property(
-            _pattern(row["property"]),
-            _last(row["property"]),
-            row["types"],
-            row["kind"],
-            row["use"],
-            row["reason"],
-        )  # pyright: ignore[reportArgumentType]
-        for row in rows
-    )
+    return tuple(_property(row) for row in rows)
 
 
-@functools.cache
-def _named_otherwise() -> frozenset[str]:
-    """Last names of properties that hold a store though their names do not say so."""
-    return frozenset(
-        row["property"].rpartition(".")[2].lower()
-        for row in table("store_properties.csv")
-        if row["kind"] != "use"
-    )
+def _property(row: dict[str, str]) -> _Property:
+    path, use = row["property"], cast("Use", row["use"])
+    return _Property(_pattern(path), _last(path), row["types"], row["kind"], use, row["reason"])
 
 
 @functools.lru_cache(maxsize=5_000)
