@@ -56,7 +56,8 @@ class Ledger:
     def stack(self, args: StackValidationArgs) -> Stack:
         """The stack as checks see it, made once for all of them."""
         if self._stack is None or self._stack[0] is not args.resources:
-            self._stack = (args.resources, Stack(args.resources, self.inputs))
+            seen = {urn: resource for urn, (_, resource) in self._shown.items()}
+            self._stack = (args.resources, Stack(args.resources, self.inputs, seen))
         return self._stack[1]
 
     def met(self, control: str, urn: str, unknowns: Sequence[Unknown]) -> None:

@@ -105,7 +105,9 @@ RES_11 = Control(
         walk("DPDP-RES-11"),
     ),
     stack_check=destinations(
-        "Each destination of logs is a resource of this stack, or listed in the configuration.", _PLACES
+        "Each store that logs go to is a resource of this stack, or listed in the configuration.",
+        _PLACES,
+        others="DPDP-RES-11",
     ),
     settles=settled_by_own,
     settings=inventory("buckets", "buckets, datasets and topics"),
