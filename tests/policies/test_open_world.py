@@ -27,7 +27,7 @@ CHECKS = [
 REGIONS = st.sampled_from(
     [
         *(
-            "us-east-1",
+            "us-east-2",
             "eu-west-3",
             "ap-southeast-7",
             "us-gov-west-1",
