@@ -44,6 +44,7 @@ class StackResource:
 
     shown: PolicyResource
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    seen: Resource | None = None
 
     @property
     def type(self) -> str:
@@ -67,6 +68,11 @@ class StackResource:
         """The same resource as a resource check sees it."""
         return Resource(self.type, self.urn, self.props, provider_props(self.shown.provider))
 
+    @cached_property
+    def given(self) -> Resource:
+        """The resource as its own checks saw it: inputs alone, and what readers have made of them already."""
+        return self.seen or self.alone
+
     def sources(self, prop: str) -> list[PolicyResource]:
         """The resources that the value of a top-level property is made from, by the engine's own records."""
         return self.shown.property_dependencies.get(prop, [])
@@ -79,8 +85,11 @@ class Stack:
         self,
         resources: Sequence[PolicyResource],
         inputs: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        seen: Mapping[str, Resource] = MappingProxyType({}),
     ) -> None:
-        self._by_urn = {one.urn: StackResource(one, inputs.get(one.urn, {})) for one in resources}
+        self._by_urn = {
+            one.urn: StackResource(one, inputs.get(one.urn, {}), seen.get(one.urn)) for one in resources
+        }
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from policies.framework.control import Control, Finding
 from policies.framework.provenance import settled_by_own_parts
 from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Unknown, dig, each
-from policies.law import RESIDENCY
+from policies.law import RESIDENCY_GUARD
 from policies.readers import locations
 from policies.readers.iam_documents import Statement, statements
 
@@ -114,7 +114,7 @@ def _is_indian(region: Any) -> bool:
 RES_14 = Control(
     id="DPDP-RES-14",
     title="No grants abroad",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.HIGH,
     level=EnforcementLevel.ADVISORY,
     types=tuple(DOCUMENTS),

@@ -12,7 +12,7 @@ from policies.framework.control import Control, Finding
 from policies.framework.provenance import settled_by_own_parts
 from policies.framework.resources import Resource, Settings, Stack, StackResource, document
 from policies.framework.unknowns import Leaf, Unknown, dig, dotted, each, leaves
-from policies.law import RESIDENCY
+from policies.law import RESIDENCY_GUARD
 from policies.readers import locations
 from policies.readers.iam_documents import Statement, statements
 from policies.readers.region_guardrails import first_data_action, is_about_regions, is_everybody, loopholes
@@ -316,7 +316,7 @@ def _limits_locations(policy: StackResource) -> bool:
 RES_15 = Control(
     id="DPDP-RES-15",
     title="Region guardrail of the organisation",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=(ACCOUNT_REGION, POLICY, TOWER, *CONSTRAINTS),

@@ -18,7 +18,7 @@ from policies.framework.control import ANY_TYPE, Control, Finding
 from policies.framework.provenance import settled_by_own_parts
 from policies.framework.resources import Resource, Settings, Stack, StackResource, document
 from policies.framework.unknowns import Leaf, Unknown, dotted, each, leaves
-from policies.law import ACCESS, RESIDENCY
+from policies.law import ACCESS, RESIDENCY_GUARD
 from policies.readers import grants, owners
 from policies.readers.iam_documents import EVERYBODY, PUBLIC_MEMBERS, Statement, account, statements
 from policies.readers.principals import Grant
@@ -226,7 +226,8 @@ def _list_of(description: str) -> dict[str, Any]:
 RES_20 = Control(
     id="DPDP-RES-20",
     title="Nothing shared with strangers",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
+    other_laws=(ACCESS,),
     severity=Severity.CRITICAL,
     level=EnforcementLevel.MANDATORY,
     types=ANY_TYPE,
