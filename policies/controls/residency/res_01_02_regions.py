@@ -58,8 +58,10 @@ def resource_location(resource: Resource, _settings: Settings) -> Iterator[Findi
             yield from judge(resource.type, leaf, word)
         elif isinstance(leaf.value, Unknown) and _hides(leaf, resource, BLOCKS_OF_PLACES):
             yield leaf.value
-    for value in read(resource).of("place"):
-        if value.is_abroad and value.path not in judged and not _is_at_the_edge(resource, value):
+    for value in read(resource).of("place", "reference"):
+        if not _is_a_place(value) or value.path in judged or _is_at_the_edge(resource, value):
+            continue
+        if value.is_abroad:
             yield Finding(
                 "the place is not in India",
                 value.where,
@@ -67,6 +69,12 @@ def resource_location(resource: Resource, _settings: Settings) -> Iterator[Findi
                 f"{locations.EXPECTED_AWS}, {locations.EXPECTED_GCP}",
                 fix="change this value to an Indian place",
             )
+
+
+def _is_a_place(value: Value) -> bool:
+    """A place by its name, or by its path in a property that holds places; other references are the walk's."""
+    by_path = "/keyRings/" not in value.word and locations.arn(value.word) is None
+    return value.kind == "place" or (by_path and bool(place_word(value.key)))
 
 
 def _is_told(resource: Resource, path: Path) -> bool:

@@ -32,7 +32,7 @@ _YAML_LINE = re.compile(r"^[ \t]*(?:- +)?[\"']?[\w./@-]+[\"']?:(?:[ \t]|$)", re.
 _TOML_LINE = re.compile(r"^[ \t]*(?:\[|[\w.\"-]+[ \t]*=)", re.MULTILINE)
 _COMMENT = re.compile(r"(?:^|(?<=\s))(?:#|//|;)(?=\s|[A-Za-z!]).*$")
 # The lookbehind makes each of these try a run of characters once, so that a megabyte of letters takes no longer.
-_ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]+)[\"']?[ \t]*[=:][ \t]*(\"[^\"]*\"|'[^']*'|[^\s,;\"']+)")
+_ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]+)[\"']?[ \t]*[=:](?!//)[ \t]*(\"[^\"]*\"|'[^']*'|[^\s,;\"']+)")
 _FLAG = re.compile(r"(?<!\S)--?([A-Za-z][\w-]*)[ \t]+(\"[^\"]*\"|'[^']*'|[^\s\"'-][^\s\"']*)")
 # Fluent Bit, nginx, HAProxy: a word, and what it is set to.
 _WORD_AND_VALUE = re.compile(r"\s*([A-Za-z][\w.-]*)\s+(\S+)\s*;?\s*")
@@ -108,6 +108,8 @@ def is_quiet(block: dict[Any, Any]) -> bool:
         return True
     if str(block.get("operator", "")) in ("NotIn", "DoesNotExist", "NotEquals"):
         return True
+    if str(block.get("generatedRulesType", "")) == "DENYLIST":
+        return True
     return ("panels" in block or "templating" in block or "widgets" in block) and bool(
         {"title", "schemaVersion", "widgets", "uid"} & block.keys()
     )
@@ -138,8 +140,10 @@ def _opened(text: str, keys: tuple[str, ...]) -> list[Piece] | None:
         return None
     if stripped[0] in "{[" and (tree := _json(stripped)) is not None:
         return list(phrases(tree, keys))
-    if (plain := decoded(stripped)) is not None:
-        return [Piece(keys, plain)]
+    # The id of a deployment at Elastic is `name:` and its host in base64.
+    for packed in (stripped, stripped.rpartition(":")[2]):
+        if (plain := decoded(packed)) is not None:
+            return [Piece(keys, plain)]
     if "\n" in stripped:
         return _lines_or_document(stripped, keys)
     return _one_line(stripped, keys)
@@ -245,8 +249,8 @@ def _one_line(line: str, keys: tuple[str, ...]) -> list[Piece] | None:
     found, rest = [], line
     for pattern in (_FLAG, _ASSIGNED):
         for match in pattern.finditer(rest):
-            # `https://host` and `arn:aws` are no assignments.
-            if pattern is _ASSIGNED and (match[2].startswith("//") or _is_part_of_a_word(rest, match)):
+            # `host:443` and `arn:aws` are no assignments.
+            if pattern is _ASSIGNED and _is_part_of_a_word(rest, match):
                 continue
             found.append((match.start(), match.end(), match[1], match[2].strip("\"'")))
     if not found:
