@@ -93,7 +93,12 @@ def run() -> Run:
     last = exemptions.valid(exempt, old)
     ledger = Ledger(answer)
     made = [policy for control in CONTROLS if control.id != last.id for policy in control.policies(ledger)]
-    ends = [unresolved(CONTROLS, ledger), *last.policies(ledger), exemptions.listed(exempt, old)]
+    ends = [
+        unresolved(CONTROLS, ledger),
+        *GOV_04.policies(ledger),
+        *last.policies(ledger),
+        exemptions.listed(exempt, old),
+    ]
     return Run([*made, *ends], ledger)
 
 
