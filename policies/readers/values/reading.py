@@ -178,9 +178,10 @@ def _of_word(word: str, prose: bool) -> Iterator[tuple[Kind, str, Place | None, 
         return
     hosts = list(hosts_in(word))
     for host in hosts:
-        if not host.silent:
+        if not host.silent or host.place:
             yield "host", host.name, host.place, host
-    if not prose:
+    # A link to a page of documentation names a region in its path, and leads nowhere.
+    if not prose and not any(host.silent for host in hosts):
         rest = functools.reduce(lambda text, host: text.replace(host.name, " "), hosts, word.lower())
         for found in places_in(rest):
             yield "reference", word, found, None
