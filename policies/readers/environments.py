@@ -222,7 +222,7 @@ def _children(type_: str, node: _Node, shared: Mapping[str, tuple[Variable, ...]
     for key, value in node.value.items():
         if type_.startswith("kubernetes:") and not node.names and key in _NOT_TOLD:
             continue
-        if not names_no_destination(type_, (*node.names, key)):
+        if isinstance(value, Unknown) or not names_no_destination(type_, (*node.names, key)):
             yield node.below(key, value, shared.get(str(key), ()))
 
 

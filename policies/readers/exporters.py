@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from policies.framework.unknowns import dotted, each
@@ -153,12 +154,12 @@ def _logstash(found: Text) -> Iterator[Exporter]:
     if "=>" not in found.text:
         return
     tops = [*_TOP.finditer(found.text)]
-    for top, following in zip(tops, [*tops[1:], None], strict=True):
+    for top, following in zip_longest(tops, tops[1:]):
         if top[1] != "output":
             continue
         body = found.text[top.end() : following.start() if following else len(found.text)]
         plugins = [one for one in _PLUGIN.finditer(body) if one[1] not in ("if", "else")]
-        for plugin, after in zip(plugins, [*plugins[1:], None], strict=True):
+        for plugin, after in zip_longest(plugins, plugins[1:]):
             inside = body[plugin.end() : after.start() if after else len(body)]
             settings = tuple((name, value) for name, value in _SETTING.findall(inside))
             yield Exporter(f"logstash:{plugin[1]}", found.where, settings)

@@ -268,7 +268,7 @@ def _of_charts(
 
 def _of_exporter(exporter: Exporter, services: Iterable[OutsideService]) -> Iterator[Finding]:
     service = by_exporter().get(exporter.name)
-    if service in services and service and not _has_address(service, exporter.settings):
+    if service and service in services and not _has_address(service, exporter.settings):
         name = exporter.name.partition(":")[2]
         yield _finding(service, "is sent to by an exporter that names no address", exporter.where, name)
 
