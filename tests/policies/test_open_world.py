@@ -25,10 +25,20 @@ from policies.framework.unknowns import dotted
 from policies.pack import CONTROLS
 from policies.readers.values.reading import names_no_destination, read
 
-CHECKS = [control for control in CONTROLS if control.check and control.id.startswith(("DPDP-RES-", "DPDP-K8S-"))]
+CHECKS = [
+    control for control in CONTROLS if control.check and control.id.startswith(("DPDP-RES-", "DPDP-K8S-"))
+]
 REGIONS = st.sampled_from(
     [
-        *("us-east-1", "eu-west-3", "ap-southeast-7", "us-gov-west-1", "me-central-1", "eu-north-1b", "use1-az4"),
+        *(
+            "us-east-1",
+            "eu-west-3",
+            "ap-southeast-7",
+            "us-gov-west-1",
+            "me-central-1",
+            "eu-north-1b",
+            "use1-az4",
+        ),
         *("us-central1", "europe-west12", "asia-southeast3", "northamerica-northeast2-a", "africa-south1"),
         *("eastus", "westeurope", "US_EAST_1", "EU-WEST-2"),
     ]
