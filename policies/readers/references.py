@@ -18,6 +18,7 @@ from policies.framework.provenance import is_own, sources
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Path, Unknown, dotted
 from policies.readers import locations
+from policies.readers.place_names import place_word
 from policies.readers.values.reading import Value, read
 
 Wrong = tuple[str, str]  # what is wrong, and what would be right
@@ -180,7 +181,8 @@ def leads_abroad(value: Value, type_: str) -> bool:
         return any(part in value.word for part in _SERVED_ANYWHERE)
     reference = locations.arn(value.word)
     if reference is None:
-        return "/keyRings/" not in value.word
+        # A zone by its path is RES-01's, as a zone by its name is.
+        return "/keyRings/" not in value.word and not (value.kind == "reference" and place_word(value.key))
     if reference.service == "kms":
         return False
     at_the_edge = reference.service == "lambda" and type_.startswith("aws:cloudfront/")

@@ -15,11 +15,9 @@ from pathlib import Path
 import provider_blocks
 import pytest
 
-from policies import locations
-
-DATA = Path(locations.__file__).parents[0] / "data"
-if not DATA.is_dir():  # the reader of places may lie one folder deeper than the tables
-    DATA = DATA.parents[1] / "data"
+from policies.readers import locations
+from policies.readers.tables import DATA
+from policies.readers.values import hosts
 
 TABLES = {
     "services.csv": ("name",),
@@ -201,6 +199,22 @@ def test_a_host_that_takes_no_data_names_no_foreign_place():
     assert [r["host"] for r in table("no_destination_hosts.csv") if foreign & set(r["host"].split("."))] == []
 
 
+def test_the_reader_takes_hosts_as_the_tables_say():
+    for row in table("services.csv"):
+        for name in several(row["indian_hosts"]):
+            read = hosts.host(name.replace("*", "x"))
+            if read.place is None:
+                assert read.service is not None and read.service.country == "IN", (row["name"], name)
+            else:
+                assert read.place.is_india, (row["name"], name)
+        for name in [*several(row["default_host"]), *(f"acme.{one}" for one in several(row["hosts"]))]:
+            read = hosts.host(name.replace("*", "x"))
+            assert read.service is not None and read.service.name == row["name"], (row["name"], name)
+            assert not read.silent
+    for row in table("no_destination_hosts.csv"):
+        assert hosts.host(row["host"]).silent, row["host"]
+
+
 def test_words_are_lower_case_with_hyphens():
     for row in table("places.csv"):
         assert re.fullmatch(r"[a-z0-9.-]+", row["word"]), row
@@ -260,6 +274,7 @@ def test_silent_defaults_use_words_of_closed_lists():
         assert (row["when"] == "always") == (row["property"] == ""), row
         assert row["place"] in words or row["place"].lower() in words, row
         assert row["soft"] in {"true", "false"} and row["does"] and row["expected"], row
+        assert row["certainty"] in {"documented", "known"}, row
         for condition in filter(None, row["only_if"].split(" & ")):
             assert CONDITION.fullmatch(condition), (row["type"], condition)
 

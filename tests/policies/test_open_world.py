@@ -5,16 +5,12 @@ Nothing here knows a type: the properties are read from the installed SDKs, and 
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 import provider_blocks
 import pytest
-import yaml
 from harness import put
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +19,7 @@ from policies.framework.control import Finding
 from policies.framework.resources import Resource
 from policies.framework.unknowns import dotted
 from policies.pack import CONTROLS
-from policies.readers.values.reading import names_no_destination, read
+from policies.readers.values.reading import names_no_destination
 
 CHECKS = [
     control for control in CONTROLS if control.check and control.id.startswith(("DPDP-RES-", "DPDP-K8S-"))
