@@ -8,6 +8,7 @@ are never mixed: the address that one container has says nothing of the key that
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -73,8 +74,11 @@ class Environment:
 
     def get(self, name: str) -> Variable | None:
         """A variable that is set, by its name; empty is not set."""
-        own = next((one for one in self.variables if one.name == name and one.is_set), None)
-        return own or next((one for one in self.outer if one.name == name and one.is_set), None)
+        return self._set.get(name)
+
+    @functools.cached_property
+    def _set(self) -> dict[str, Variable]:
+        return {one.name: one for one in (*reversed(self.outer), *reversed(self.variables)) if one.is_set}
 
     def says(self, setting: str) -> bool:
         """Whether `NAME=value` is set here, in whatever case the value is written."""
@@ -320,13 +324,15 @@ def _variable(block: Block, at: Path, name: str, value: Any) -> Variable:
 
 
 def _of_script(text: Text) -> Iterator[Environment]:
+    where = text.where
+
     def variables(assigned: list[tuple[str, str]]) -> tuple[Variable, ...]:
-        return tuple(Variable(text.path, text.where, name, value, bool(value)) for name, value in assigned)
+        return tuple(Variable(text.path, where, name, value, bool(value)) for name, value in assigned)
 
     exported, single = commands(text.text)
     shared = variables(exported)
     if shared:
-        yield Environment(text.path, text.where, {}, shared, text.outer)
+        yield Environment(text.path, where, {}, shared, text.outer)
     for assigned, takes_exported in single:
         outer = (*text.outer, *shared) if takes_exported else ()
-        yield Environment(text.path, text.where, {}, variables(assigned), outer)
+        yield Environment(text.path, where, {}, variables(assigned), outer)

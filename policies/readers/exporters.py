@@ -119,12 +119,14 @@ def _exporter(program: str, name: str, found: Block, at: tuple[str | int, ...], 
 
 
 def _classic_fluent_bit(found: Text) -> Iterator[Exporter]:
-    section, settings = "", list[tuple[str, str]]()
+    if "[" not in found.text:
+        return
+    where, section, settings = found.where, "", list[tuple[str, str]]()
     for line in [*found.text.splitlines(), "[END]"]:
         if head := _SECTION.match(line):
             name = next((value for key, value in settings if key.lower() == "name"), None)
             if section == "output" and name:
-                yield Exporter(f"fluentbit:{name.lower()}", found.where, tuple(settings))
+                yield Exporter(f"fluentbit:{name.lower()}", where, tuple(settings))
             section, settings = head[1].lower(), []
         elif section and (setting := _FLUENT_BIT.match(line)):
             settings.append((setting[1], setting[2]))
@@ -132,6 +134,8 @@ def _classic_fluent_bit(found: Text) -> Iterator[Exporter]:
 
 def _fluentd(found: Text) -> Iterator[Exporter]:
     """`@type` inside `<match>` or `<store>`; the settings are those up to the end of that directive."""
+    if "@type" not in found.text:
+        return
     open_: list[tuple[str, list[tuple[str, str]]]] = []
     for line in found.text.splitlines():
         directive = _DIRECTIVE.match(line)

@@ -56,6 +56,8 @@ def _lines(text: str) -> list[str]:
 
 def _statements(line: str) -> list[str]:
     """What `&&` and `;` outside quotes divide."""
+    if "&&" not in line and ";" not in line:
+        return [line]
     made = [""]
     for part in _PARTS.findall(line):
         if part in ("&&", ";"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from policies.readers.tables import several, table
@@ -95,11 +94,22 @@ def chooses_india(service: OutsideService, name: str, value: str) -> bool:
     return found is not None and found.is_india
 
 
-def by_image(image: str, services: Iterable[OutsideService]) -> OutsideService | None:
+@functools.cache
+def by_key() -> dict[str, tuple[OutsideService, ...]]:
+    """Services by the variables that hold their keys."""
+    found: dict[str, tuple[OutsideService, ...]] = {}
+    for service in outside_services():
+        for key in service.keys:
+            found[key] = (*found.get(key, ()), service)
+    return found
+
+
+@functools.lru_cache(maxsize=10_000)
+def by_image(image: str) -> OutsideService | None:
     """The service that an image is an agent of, also where a registry of one's own mirrors it."""
     name = re.sub(r"^(?:docker\.io|index\.docker\.io|registry-1\.docker\.io)/", "", image).partition("@")[0]
     name = re.sub(r":[\w.-]+$", "", name)
-    for service in services:
+    for service in outside_services():
         for known in service.images:
             known = known.removeprefix("docker.io/")
             if name.startswith(known) if known.endswith("/") else name == known or name.endswith(f"/{known}"):
@@ -107,19 +117,21 @@ def by_image(image: str, services: Iterable[OutsideService]) -> OutsideService |
     return None
 
 
-def by_layer(arn: str, services: Iterable[OutsideService]) -> OutsideService | None:
+def by_layer(arn: str) -> OutsideService | None:
     """The service whose extension or agent a layer of a function is."""
     parts = arn.split(":")
     if len(parts) < 7 or parts[2] != "lambda" or parts[5] != "layer":
         return None
-    return next((service for service in services if parts[6].startswith(service.layers or ("\0",))), None)
+    return next(
+        (service for service in outside_services() if parts[6].startswith(service.layers or ("\0",))), None
+    )
 
 
-def by_chart(chart: str, repository: str, services: Iterable[OutsideService]) -> OutsideService | None:
+def by_chart(chart: str, repository: str) -> OutsideService | None:
     """The service whose agents a Helm chart installs. `datadog/datadog` is of a repository that is called so."""
     *before, name = chart.removesuffix("/").split("/")
     origin = f"{'/'.join(before)} {repository}".lower()
-    for service in services:
+    for service in outside_services():
         for known in service.charts:
             alias, _, short = known.rpartition("/")
             if short == name and alias.lower() in origin:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from pulumi_policy import EnforcementLevel, Severity
 
@@ -32,6 +33,7 @@ from policies.readers.services import (
     by_chart,
     by_exporter,
     by_image,
+    by_key,
     by_layer,
     chooses_india,
     is_choice,
@@ -71,20 +73,45 @@ def implicit_saas(resource: Resource, settings: Settings) -> Iterator[Finding | 
         yield from hidden(resource.props)
     if not holds_programs(resource.type):
         return
-    services = _judged(settings)
+    accepted = _Accepted(tuple(one for one in each(settings.get("allowedServices")) if isinstance(one, str)))
     found = [*parts(resource.type, resource.props, _is_worth_opening)]
-    installed = [(chart, service) for chart, service in _charts(resource, services)]
+    installed = [one for one in _charts(resource) if not accepted.has(one[1])]
     yield from _of_charts(installed, found, resource.type)
-    services = tuple(one for one in services if one not in [service for _, service in installed])
-    for part in found:
-        if isinstance(part, Unknown):
-            if not resource.type.startswith(KUBERNETES) and _may_hide(part):
-                yield part
-            continue
-        for environment in environments(resource.type, part):
-            yield from _of_environment(environment, services)
-        for exporter in exporters(part):
-            yield from _of_exporter(exporter, services)
+    accepted = _Accepted((*accepted.names, *(service.name for _, service in installed)))
+    reported = (one for part in found for one in _of_part(resource.type, part))
+    # Two exporters of one text are one finding.
+    yield from dict.fromkeys(
+        one.what for one in reported if one.service is None or not accepted.has(one.service)
+    )
+
+
+@dataclass(frozen=True)
+class _Reported:
+    """What is wrong, or can't be known, of one service."""
+
+    service: OutsideService | None
+    what: Finding | Unknown
+
+
+@dataclass(frozen=True)
+class _Accepted:
+    """Names of services that are accepted: `Langfuse` is `Langfuse Cloud` too."""
+
+    names: tuple[str, ...]
+
+    def has(self, service: OutsideService) -> bool:
+        return any(one and (service.name == one or service.name.startswith(f"{one} ")) for one in self.names)
+
+
+def _of_part(type_: str, part: Block | Text | Unknown) -> Iterator[_Reported]:
+    if isinstance(part, Unknown):
+        if not type_.startswith(KUBERNETES) and _may_hide(part):
+            yield _Reported(None, part)
+        return
+    for environment in environments(type_, part):
+        yield from _of_environment(environment)
+    for exporter in exporters(part):
+        yield from _of_exporter(exporter)
 
 
 def settled_by_addresses(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
@@ -98,25 +125,13 @@ def settled_by_addresses(unknown: Unknown, resource: StackResource, stack: Stack
             return settled_by_own_resources(unknown, resource, stack)
         return settled_by_own_parts(unknown, resource, stack)
     found = {key for reference in each(environment.elsewhere[1]) for key in keys_of(reference, stack)}
-    return all(
-        found.intersection(service.addresses) for _, service, _ in _unsaid(environment, outside_services())
-    )
+    return all(found.intersection(service.addresses) for _, service, _ in _unsaid(environment))
 
 
 def _all(resource: Resource) -> Iterator[Environment]:
     for part in parts(resource.type, resource.props, _is_worth_opening):
         if not isinstance(part, Unknown):
             yield from environments(resource.type, part)
-
-
-def _judged(settings: Settings) -> tuple[OutsideService, ...]:
-    """All services but those that the configuration accepts: `Langfuse` is `Langfuse Cloud` too."""
-    allowed = tuple(one for one in each(settings.get("allowedServices")) if isinstance(one, str) and one)
-    return tuple(
-        service
-        for service in outside_services()
-        if not any(service.name == one or service.name.startswith(f"{one} ") for one in allowed)
-    )
 
 
 @functools.cache
@@ -151,60 +166,51 @@ def _may_hide(unknown: Unknown) -> bool:
     return named or names[-1] in _HIDES or (is_variables(names[-1]) and names[-1] != "secrets")
 
 
-def _of_environment(
-    environment: Environment, services: Iterable[OutsideService]
-) -> Iterator[Finding | Unknown]:
-    for what, service, where in _unsaid(environment, services):
-        if environment.elsewhere:
-            yield Unknown(environment.elsewhere[0])
-            continue
-        chosen = _foreign_choice(environment, service)
-        if isinstance(chosen, Unknown):
-            yield chosen
-        elif isinstance(chosen, Variable):
-            yield Finding(
-                f"{service.name} gets {what}, and {chosen.name} is no place in India",
-                chosen.where,
-                chosen.value,
-                _expected(service),
-            )
-        else:
-            yield _finding(service, f"gets {what}", where[0], where[1])
+def _of_environment(environment: Environment) -> Iterator[_Reported]:
+    for what, service, where in _unsaid(environment):
+        yield _Reported(service, _judged(environment, what, service, where))
 
 
-def _unsaid(
-    environment: Environment, services: Iterable[OutsideService]
-) -> Iterator[tuple[str, OutsideService, tuple[str, str]]]:
-    """(what it has, service, (where, value)) for services that a program is told of without where to."""
+def _judged(
+    environment: Environment, what: str, service: OutsideService, where: tuple[str, str]
+) -> Finding | Unknown:
+    if environment.elsewhere:
+        return Unknown(environment.elsewhere[0])
+    chosen = _foreign_choice(environment, service)
+    if isinstance(chosen, Unknown):
+        return chosen
+    if isinstance(chosen, Variable):
+        no_place = f"{service.name} gets {what}, and {chosen.name} is no place in India"
+        return Finding(no_place, chosen.where, chosen.value, _expected(service))
+    return _finding(service, f"gets {what}", where[0], where[1])
+
+
+def _unsaid(environment: Environment) -> Iterator[tuple[str, OutsideService, tuple[str, str]]]:
+    """(what it has, service, (where, value)) for each service that a program is told of without where to."""
+    seen = set[str]()
+    for what, service, where in _told_of(environment):
+        if service.name not in seen and not _is_said(environment, service):
+            seen.add(service.name)
+            yield what, service, where
+
+
+def _told_of(environment: Environment) -> Iterator[tuple[str, OutsideService, tuple[str, str]]]:
+    """Keys are those of the program itself: what it shares with others is judged where it is set."""
+    for variable in environment.variables:
+        for service in by_key().get(variable.name, ()) if variable.is_set else ():
+            yield "its key and no address", service, (variable.where, variable.name)
     image = environment.image
-    agent = by_image(image[0], services) if image else None
-    layers = [one for one in each(environment.block.get("layers")) if isinstance(one, str)]
-    for service in services:
-        key = next(filter(None, map(_own(environment), service.keys)), None)
-        layer = next((one for one in layers if by_layer(one, (service,))), None)
-        if key:
-            told = ("its key and no address", service, (key.where, key.name))
-        elif image and agent is service and not _is_addressed(environment):
-            told = ("what its agent reads, without an address", service, (image[1], image[0]))
-        elif layer:
-            told = (
+    agent = by_image(image[0]) if image else None
+    if image and agent and not _is_addressed(environment):
+        yield "what its agent reads, without an address", agent, (image[1], image[0])
+    for layer in each(environment.block.get("layers")):
+        service = by_layer(layer) if isinstance(layer, str) else None
+        if service:
+            yield (
                 "what its layer reads, without an address",
                 service,
                 (join(environment.where, "layers"), layer),
             )
-        else:
-            continue
-        if not _is_said(environment, service):
-            yield told
-
-
-def _own(environment: Environment) -> functools.partial[Variable | None]:
-    """Keys are those of the program itself: what it shares with others is judged where it is set."""
-    return functools.partial(_named, {one.name: one for one in environment.variables if one.is_set})
-
-
-def _named(variables: dict[str, Variable], name: str) -> Variable | None:
-    return variables.get(name)
 
 
 def _is_said(environment: Environment, service: OutsideService) -> bool:
@@ -240,12 +246,9 @@ def _is_addressed(environment: Environment) -> bool:
     return any("://" in word or re.search(r"[\w-]\.[a-z]{2,}(?::\d+)?$", word) for word in words)
 
 
-def _charts(
-    resource: Resource, services: tuple[OutsideService, ...]
-) -> Iterator[tuple[Chart, OutsideService]]:
+def _charts(resource: Resource) -> Iterator[tuple[Chart, OutsideService]]:
     for chart in charts(resource.type, resource.props):
-        service = by_chart(chart.name, chart.repository, services)
-        if service:
+        if service := by_chart(chart.name, chart.repository):
             yield chart, service
 
 
@@ -266,11 +269,12 @@ def _of_charts(
             )
 
 
-def _of_exporter(exporter: Exporter, services: Iterable[OutsideService]) -> Iterator[Finding]:
+def _of_exporter(exporter: Exporter) -> Iterator[_Reported]:
     service = by_exporter().get(exporter.name)
-    if service and service in services and not _has_address(service, exporter.settings):
+    if service and not _has_address(service, exporter.settings):
         name = exporter.name.partition(":")[2]
-        yield _finding(service, "is sent to by an exporter that names no address", exporter.where, name)
+        what = _finding(service, "is sent to by an exporter that names no address", exporter.where, name)
+        yield _Reported(service, what)
 
 
 def _has_address(service: OutsideService, settings: Iterable[tuple[str, str]]) -> bool:
