@@ -224,19 +224,24 @@ def path_of(row: Any) -> str:
 
 
 def both(about: str, *checks: Check) -> Check:
-    """One check of several, each finding told once; `about` is what its page says."""
+    """One check of several; of a place where an earlier one finds something, a later one says nothing.
+
+    `about` is what its page says.
+    """
 
     def check(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
-        seen: set[tuple[str, str]] = set()
-        for one in checks:
-            for found in one(resource, settings):
-                key = ("", dotted(found.path)) if isinstance(found, Unknown) else (found.what, found.where)
-                if key not in seen:
-                    seen.add(key)
-                    yield found
+        seen: set[str] = set()
+        for each_check in checks:
+            new = [found for found in each_check(resource, settings) if _place_of(found) not in seen]
+            seen.update(map(_place_of, new))
+            yield from new
 
     check.__doc__ = about
     return check
+
+
+def _place_of(found: Finding | Unknown) -> str:
+    return dotted(found.path) if isinstance(found, Unknown) else found.where
 
 
 def region(text: str, _settings: Settings) -> Wrong | None:
