@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policies.framework.unknowns import Path, Unknown, dotted
+from policies.framework.unknowns import Path, Unknown, dotted, each
 from policies.readers.scripts import commands
 from policies.readers.values.reading import names_no_destination
 from policies.readers.values.texts import MOST_OPENED, Budget, decoded, is_quiet, tree
@@ -187,8 +187,11 @@ def parts(
 def _opened(node: _Node, is_worth_opening: Callable[[str], bool]) -> _Node | Text | None:
     """What is inside a text: a document to walk on in, or the text itself without its base64."""
     text, names = node.value, node.names
-    if len(names) > 1 and isinstance(names[-1], int) and is_variables(names[-2]):
-        return None  # `NAME=value`, read with its list
+    if len(names) > 1 and isinstance(names[-1], int):
+        # `NAME=value` is read with its list, and a word of a command with the whole command.
+        is_word = names[-2] in _LISTS_OF_COMMANDS and not any(map(str.isspace, text))
+        if is_word or is_variables(names[-2]):
+            return None
     for _ in range(2):
         text = decoded(text) or text
     if node.depth >= MOST_OPENED or not is_worth_opening(text):
@@ -214,7 +217,8 @@ def environments(type_: str, found: Block | Text) -> Iterator[Environment]:
             if others
             else None
         )
-        yield Environment(found.path, found.where, found.value, variables, found.outer, elsewhere)
+        outer = (*found.outer, *_of_commands(found)) if variables else found.outer
+        yield Environment(found.path, found.where, found.value, variables, outer, elsewhere)
 
 
 def is_variables(name: object) -> bool:
@@ -245,8 +249,10 @@ def _name(path: Path) -> str:
 
 def _shared(block: Block) -> dict[str, tuple[Variable, ...]]:
     """Variables that a block gives to the programs below some of its keys: a Batch task's to its runnables, a build's
-    options to its steps, a build project's to what its buildspec runs."""
+    options to its steps, a build project's to what its buildspec runs, a container's to its commands."""
     value = block.value
+    if written := _LISTS_OF_COMMANDS & value.keys():
+        return dict.fromkeys(written, tuple(_of_named(block)))
     if isinstance(value.get("runnables"), list):
         return {"runnables": tuple(_of_named(block))}
     if isinstance(value.get("steps"), list) and isinstance(value.get("options"), dict):
@@ -270,6 +276,16 @@ def _of_block(type_: str, block: Block) -> Iterator[Variable]:
             yield _variable(block, (key,), key, value)
         elif isinstance(value, list) and not is_variables(key) and key not in _LISTS_OF_COMMANDS:
             yield from _pairs(block, (key,), value, shaped=True)
+
+
+def _of_commands(block: Block) -> Iterator[Variable]:
+    """What the commands of a container set before they run its program; `sh -c "export A=b; run"`."""
+    for name in _LISTS_OF_COMMANDS & block.value.keys():
+        for item in each(block.value[name]):
+            if isinstance(item, str) and "=" in item:
+                exported, single = commands(item)
+                for variable, value in (*exported, *(one for assigned, _ in single for one in assigned)):
+                    yield Variable(block.path, join(block.where, name), variable, value, bool(value))
 
 
 def _is_entries(type_: str, block: Block) -> bool:
