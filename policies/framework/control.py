@@ -27,12 +27,12 @@ from pulumi_policy import (
 from pulumi_policy.deserialize import deserialize_properties, serialize_properties
 from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
-from policies.framework.record import Told, brief
+from policies.framework.record import Told, brief, type_of
 from policies.framework.remediation import Fill, filled
 from policies.framework.resources import Resource, Settings, Stack, StackResource, provider_props
 from policies.framework.run_state import Ledger
 from policies.framework.unknowns import Unknown, plain
-from policies.law import Law
+from policies.law import ENTITIES, Law, provisions
 
 T = TypeVar("T")
 
@@ -68,7 +68,10 @@ def nothing_settles(_unknown: Unknown, _resource: StackResource, _stack: Stack) 
 class Control:
     """`types` are prefixes of resource types; none for a control that only sees the whole stack. `settles` says
     whether the stack makes up for an unknown value. `mend` says what may be filled in where somebody sets the level
-    `remediate`: only what has one safe value."""
+    `remediate`: only what has one safe value.
+
+    `law` is the basis of a finding, unless the finding names one of `other_laws`, or `law_of_type` has another for the
+    type of its resource."""
 
     id: str
     title: str
@@ -82,6 +85,13 @@ class Control:
     settles: Settles = nothing_settles
     settings: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     mend: Mend | None = None
+    other_laws: tuple[Law, ...] = ()
+    law_of_type: Mapping[str, Law] = field(default_factory=dict)
+
+    @property
+    def laws(self) -> tuple[Law, ...]:
+        """Every law that a finding of this control may rest on, its own first."""
+        return tuple(dict.fromkeys((self.law, *self.other_laws, *self.law_of_type.values())))
 
     @property
     def policy_name(self) -> str:
@@ -104,9 +114,29 @@ class Control:
             made.append(StackValidationPolicy(name=name, validate=validate_stack, **self._described()))
         return made
 
+    @property
+    def settings_of_law(self) -> dict[str, dict[str, Any]]:
+        """What may be said of whom the law binds, and from when: only where a control's law depends on it."""
+        made: dict[str, dict[str, Any]] = {}
+        if pending := [provisions()[one].in_force for law in self.laws for one in law.pending]:
+            made["inForceFrom"] = {
+                "type": "string",
+                "format": "date",
+                "default": str(pending[0]),
+                "description": "the day from which provisions bind that were not in force in November 2026",
+            }
+        if entities := [one for one in ENTITIES if any(one in law.regulated for law in self.laws)]:
+            made["regulatedAs"] = {
+                "type": "array",
+                "items": {"type": "string", "enum": entities},
+                "default": [],
+                "description": f"what a regulator binds you as, of {', '.join(entities)}: statutory for these",
+            }
+        return made
+
     def told(self, policy: str, urn: str, finding: Finding, settings: Settings) -> Told:
         """A finding as the record keeps it, with the law as it stands in this run's settings."""
-        law = finding.law or self.law
+        law = (finding.law or self.law_of_type.get(type_of(urn), self.law)).stated(settings)
         return Told(
             control=self.id,
             policy=policy,
@@ -119,17 +149,11 @@ class Control:
             expected=finding.expected,
             fix=finding.fix or self.remedy,
             basis=law.basis,
-            law=law.since(settings.get("inForceFrom", "")).cited if law.in_force_from else law.cited,
+            law=law.text,
         )
 
     def _described(self) -> dict[str, Any]:
-        properties = dict(self.settings)
-        if self.law.in_force_from:
-            properties["inForceFrom"] = {
-                "type": "string",
-                "format": "date",
-                "default": self.law.in_force_from,
-            }
+        properties = {**self.settings, **self.settings_of_law}
         return {
             "description": f"{self.id}: {self.title}",
             "display_name": self.title,

@@ -10,7 +10,7 @@ from typing import Any
 from pulumi_policy import ResourceValidationArgs, StackValidationArgs
 
 from policies.framework.record import Level, Outcome, Told
-from policies.framework.resources import Resource, Stack
+from policies.framework.resources import Resource, Settings, Stack
 from policies.framework.unknowns import Unknown, dotted
 
 # A finding, to who answers for it: nobody, an exemption (named) or the baseline.
@@ -25,12 +25,14 @@ def nobody(_told: Told) -> None:
 class Ledger:
     """Kept from the first `Analyze` to the `AnalyzeStack` of one run. The servicer answers on several threads.
 
-    `levels` are the run's, by policy, where they differ from the policies' own. `inputs` are what each resource was
+    `levels` are the run's, by policy, where they differ from the policies' own; `settings` are what policies are
+    configured with. `inputs` are what each resource was
     given: in the first preview a Kubernetes resource has no outputs, since there is no cluster to ask.
     """
 
     answer: Answer = nobody
     levels: Mapping[str, Level] = field(default_factory=dict)
+    settings: Mapping[str, Settings] = field(default_factory=dict)
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     _shown: dict[str, tuple[object, Resource]] = field(default_factory=dict)
     _stack: tuple[object, Stack] | None = None
@@ -84,13 +86,21 @@ class Ledger:
         answered = [self._answered(self._veiled(told)) for told in findings]
         with self._lock:
             self._told[policy, urn] = answered
-        return [told for told in answered if told.outcome in ("fail", "unresolved")]
+        return self.open(policy, urn)
 
     def told(self) -> Iterator[Told]:
-        """Every finding of the run, with its policy's level."""
-        for (policy, _), findings in self._told.items():
-            given = {"level": self.levels[policy]} if policy in self.levels else {}
-            yield from (one.model_copy(update=given) for one in findings)
+        """Every finding of the run, with the level that it has in it."""
+        for findings in self._told.values():
+            yield from (one.model_copy(update={"level": self.level(one)}) for one in findings)
+
+    def level(self, told: Told) -> Level:
+        """The level of a finding: its policy's, and never above its own."""
+        level = self.levels.get(told.policy, told.level)
+        return told.level if told.outcome == "unresolved" and told.level == "advisory" else level
+
+    def open(self, policy: str, urn: str) -> list[Told]:
+        """What a policy found in a resource (in the stack, where `urn` is empty) that nobody answers for."""
+        return [one for one in self._told.get((policy, urn), ()) if one.outcome in ("fail", "unresolved")]
 
     def _veiled(self, told: Told) -> Told:
         """Without a value that is a secret, holds one, or is part of one."""

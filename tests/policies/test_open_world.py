@@ -84,7 +84,7 @@ def filled(paths: list[Any], value: str) -> Iterator[tuple[tuple[str, ...], dict
         yield path, put({}, path, [inner] if many else inner)
 
 
-@settings(max_examples=400)
+@settings(max_examples=100)
 @given(TYPES, REGIONS, WAYS)
 def test_a_place_abroad_is_found_in_any_text_property(where: tuple[str, str], region: str, way: str) -> None:
     package, type_ = where

@@ -9,7 +9,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.framework.control import Control, Finding
 from policies.framework.resources import Resource, Settings, document
 from policies.framework.unknowns import Unknown, dotted, leaves
-from policies.law import LOGS_IN_INDIA
+from policies.law import LOG_COPIES, LOGS_IN_INDIA
 from policies.readers.destinations import GCS, S3, Destination, destinations, inventory
 from policies.readers.references import FAMILIES, Row, abroad, both, rows, settled_by_own, told, walk
 
@@ -69,6 +69,15 @@ _ROWS = (
 )
 
 
+# What these send on, their source keeps as well: a log group, whose place and retention others judge.
+_COPIES = (
+    "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter",
+    "aws:cloudwatch/logDestination:LogDestination",
+    "aws:oam/link:Link",
+    _ACCOUNT_POLICY,
+)
+
+
 def account_policy(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """A subscription for the whole account hides its destination in a JSON text."""
     if resource.type != _ACCOUNT_POLICY:
@@ -84,6 +93,7 @@ RES_11 = Control(
     id="DPDP-RES-11",
     title="Logs are stored in India",
     law=LOGS_IN_INDIA,
+    law_of_type=dict.fromkeys(_COPIES, LOG_COPIES),
     severity=Severity.CRITICAL,
     level=EnforcementLevel.MANDATORY,
     types=FAMILIES["DPDP-RES-11"],

@@ -8,7 +8,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
 from policies.framework.resources import Resource, Settings
-from policies.law import RESIDENCY
+from policies.law import RESIDENCY_GUARD
 from policies.readers.tables import block_names
 
 # Types of pulumi_aws that take no region, written by tests/policies/provider_blocks.py.
@@ -41,7 +41,7 @@ def global_services(resource: Resource, settings: Settings) -> Iterator[Finding]
 RES_22 = Control(
     id="DPDP-RES-22",
     title="Global services from the list",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.LOW,
     level=EnforcementLevel.ADVISORY,
     types=("aws:",),

@@ -75,14 +75,13 @@ def places_in(text: str) -> Iterator[Place]:
     said = normal(text)
     for found in (*_REGION.finditer(said), *_ZONE_ID.finditer(said)):
         yield Place(found[0], INDIA if _is_indian(found[0]) else _country(found[0]))
-    taken = {index for found in _REGION.finditer(said) for index in range(*found.span())}
-    chunks = [(found[0], found.start()) for found in _CHUNK.finditer(said) if found.start() not in taken]
-    for width in (1, 2, 3):
-        for at in range(len(chunks) - width + 1):
-            word = "-".join(chunk for chunk, _ in chunks[at : at + width])
-            row = _words().get(word)
-            if row and not row.ambiguous and len(word) > 3:
-                yield Place(word, row.country)
+    chunks = _CHUNK.findall(_REGION.sub(" ", said))
+    for at, chunk in enumerate(chunks):
+        if chunk in _beginnings():
+            for width in range(1, 4):
+                word = "-".join(chunks[at : at + width])
+                if (row := _words().get(word)) and not row.ambiguous and len(word) > 3:
+                    yield Place(word, row.country)
 
 
 def _is_indian(said: str) -> bool:
@@ -100,6 +99,12 @@ def _country(said: str) -> str:
 class _Word:
     country: str
     ambiguous: bool
+
+
+@functools.cache
+def _beginnings() -> frozenset[str]:
+    """What the words that may be part of a longer one begin with."""
+    return frozenset(word.partition("-")[0] for word, row in _words().items() if not row.ambiguous)
 
 
 @functools.cache
