@@ -22,7 +22,7 @@ from infra.geography import region
 from localcloud import cloud, clusters, deployer, doctor, summary, waiting
 from localcloud.engine import Stack
 from localcloud.paths import PROJECT
-from policies import audit
+from policies import cli
 from policies.framework.record import read
 
 pytestmark = pytest.mark.local
@@ -133,7 +133,7 @@ def test_an_audit_of_the_state_finds_nothing_either(stack: Stack, tmp_path: Path
     file = tmp_path / "stack.json"
     file.write_text(json.dumps({"version": 3, "deployment": {"resources": stack.resources()}}))
     result = CliRunner().invoke(
-        audit.app, [str(file), "--out", str(tmp_path / "out"), "--project", str(stack.folder)]
+        cli.app, ["audit", str(file), "--out", str(tmp_path / "out"), "--project", str(stack.folder)]
     )
     assert result.exit_code == 0, result.output
     record = read(tmp_path / "out" / "findings.json")
