@@ -108,11 +108,7 @@ def code_of_google(code: str) -> Place:
 
 @functools.cache
 def _codes() -> dict[str, str]:
-    return {
-        row["word"]: row["country"]
-        for row in table("places.csv")
-        if row["provider"] == "Google" and row["kind"] == "host code"
-    }
+    return {row["word"]: row["country"] for row in table("places.csv") if row["kind"] == "host code"}
 
 
 @functools.cache

@@ -21,14 +21,12 @@ from policies.readers.tables import table
 from policies.readers.values.hosts import Host, Service, hosts_in
 from policies.readers.values.places import INDIA, Place, is_place_key, place, places_in
 from policies.readers.values.stores import Store, holds, only_read, place_of, store_in
-from policies.readers.values.texts import Budget, Piece, arguments, decoded, is_quiet, pieces, tokens
+from policies.readers.values.texts import Budget, Piece, arguments, decoded, is_quiet, is_sql, pieces, tokens
 
 Kind = Literal["place", "reference", "host", "store"]
 SECRET = "kubernetes:core/v1:Secret"
 _COMMANDS = frozenset({"args", "command", "commands", "cmd", "entryPoint", "entryPoints"})
 _VALUES = frozenset({"value", "Value", "values", "parameterValue", "stringValue"})
-# Values of columns are no places of ours; stores that a statement writes to are.
-_SQL = re.compile(r"\s*(?:select|with|insert|create|export|merge|update|delete|unload|copy)\s", re.IGNORECASE)
 _PROSE = re.compile(r"[A-Za-z][a-z']*[.,:;!?]?")
 
 
@@ -191,7 +189,7 @@ def _said(type_: str, piece: Piece, about: tuple[str, ...]) -> Iterator[_Said]:
     if found := place(whole, piece.key):
         yield _Said("place", piece.text, found)
         return
-    prose, words = _is_prose(whole) or bool(_SQL.match(whole)), tokens(whole)
+    prose, words = _is_prose(whole) or is_sql(whole), tokens(whole)
     for word in words:
         if (found := place(word, "" if prose else piece.key)) and not prose:
             yield _Said("place", word, found)

@@ -147,6 +147,7 @@ def only_read(text: str) -> frozenset[str]:
 
 
 _ENDS = re.compile(r"[;|&]+")
+_SEVERAL = re.compile(r"bucket_?names$|buckets$", re.IGNORECASE)
 _COPIES = frozenset({"cp", "copy", "mv", "sync", "rsync"})
 _LOOKS = frozenset({"ls", "cat", "presign", "stat", "du"})
 _VALUED = frozenset(
@@ -221,6 +222,9 @@ def _address(word: str) -> Store | None:
 
 
 def _bare(word: str, type_: str, keys: tuple[str, ...]) -> Store | None:
+    # `bucketNames: {chunks: x}`: what is below a property of several is named by it.
+    if len(keys) > 1 and _SEVERAL.search(keys[-2]) and not _MAY_HOLD.search(keys[-1]):
+        keys = keys[:-1]
     last = keys[-1] if keys else ""
     if not _MAY_HOLD.search(last) and last.lower() not in _named_otherwise():
         return None

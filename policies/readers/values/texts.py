@@ -36,6 +36,7 @@ _ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]+)[\"']?[ \t]*[=:](?!//)[ \t]*(\"[^\"
 _FLAG = re.compile(r"(?<!\S)--?([A-Za-z][\w-]*)[ \t]+(\"[^\"]*\"|'[^']*'|[^\s\"'-][^\s\"']*)")
 # Fluent Bit, nginx, HAProxy: a word, and what it is set to.
 _WORD_AND_VALUE = re.compile(r"\s*([A-Za-z][\w.-]*)\s+(\S+)\s*;?\s*")
+_SQL = re.compile(r"\s*(?:select|with|insert|create|export|merge|update|delete|unload|copy)\s", re.IGNORECASE)
 _TOKEN = re.compile(r"[^\s,;\"'`()<>{}|\[\]]+")
 _COMMANDS = frozenset({"args", "arguments", "command", "commands", "cmd", "entrypoint", "containerargs"})
 _NAME_KEYS = ("name", "Name", "key", "Key", "parameterKey", "ParameterKey", "variable")
@@ -146,10 +147,15 @@ def _key_of(block: dict[Any, Any], key: Any) -> tuple[str, ...]:
     return (str(key),)
 
 
+def is_sql(text: str) -> bool:
+    """Whether a text is a statement: values of columns are no places of ours, stores that it writes to are."""
+    return bool(_SQL.match(text))
+
+
 def _opened(text: str, keys: tuple[str, ...]) -> list[Piece] | None:
     """The pieces of a text; None where it is a single phrase."""
     stripped = text.strip()
-    if len(stripped) < 2:
+    if len(stripped) < 2 or is_sql(stripped):
         return None
     if stripped[0] in "{[" and (tree := _json(stripped)) is not None:
         return list(phrases(tree, keys))
