@@ -90,24 +90,24 @@ def guardrail_values(resource: Resource, _settings: Settings) -> Iterator[Findin
 
 def guardrail(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
     """RES-15: who makes accounts or folders of an organisation also denies them all regions but the Indian ones."""
-    organisation = next(stack.of(*ORGANISATION), None)
-    if organisation and not any(_denies_abroad(stack, policy) for policy in stack.of(SCP)):
+    if any(stack.of(*ORGANISATION)) and not any(_denies_abroad(stack, policy) for policy in stack.of(SCP)):
         yield (
-            organisation.urn,
+            stack.urn,
             Finding(
                 "no service control policy denies regions abroad",
-                "the stack",
+                "the AWS organisation",
                 None,
                 f"an attached Deny where aws:RequestedRegion is none of {', '.join(locations.AWS_REGIONS)}",
             ),
         )
-    folder = next(stack.of(GCP_FOLDER), None)
-    if folder and not any(_limits_locations(policy) for policy in stack.of(ORG_POLICY, *OLD_ORG_POLICIES)):
+    if any(stack.of(GCP_FOLDER)) and not any(
+        _limits_locations(policy) for policy in stack.of(ORG_POLICY, *OLD_ORG_POLICIES)
+    ):
         yield (
-            folder.urn,
+            stack.urn,
             Finding(
                 "no organisation policy limits where resources may be",
-                "the stack",
+                "the Google organisation",
                 None,
                 f"{LOCATIONS} with {', '.join(sorted(INDIAN_GROUPS))}",
             ),
