@@ -95,7 +95,12 @@ def run() -> Run:
     ledger = Ledger(answer, suppose=as_if_not_personal)
     ordered = sorted(CONTROLS, key=lambda control: control.comes_last)
     made = [policy for control in ordered if control.id != last.id for policy in control.policies(ledger)]
-    ends = [unresolved(CONTROLS, ledger), *last.policies(ledger), exemptions.listed(exempt, old)]
+    ends = [
+        unresolved(CONTROLS, ledger),
+        *GOV_04.policies(ledger),
+        *last.policies(ledger),
+        exemptions.listed(exempt, old),
+    ]
     return Run([*made, *ends], ledger)
 
 

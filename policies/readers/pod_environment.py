@@ -6,6 +6,8 @@ for a kind: every block that has an `env` list or an `image` is read, and everyt
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +17,7 @@ from policies.framework.provenance import IN_CLUSTERS, made_here
 from policies.framework.resources import Stack, StackResource
 from policies.framework.unknowns import Leaf, Path, Unknown, dig, each, leaves
 from policies.readers.pod_specs import ABOVE
+from policies.readers.tables import several, table
 
 KUBERNETES = ("kubernetes:",)
 CRD = "kubernetes:apiextensions.k8s.io/"  # its texts are the documentation of a schema
@@ -201,3 +204,28 @@ def settled_elsewhere(unknown: Unknown, resource: StackResource, stack: Stack) -
         there = keys_of(reference, stack)
         return any(isinstance(one, str) and one in there for one in wanted)
     return settled_by_own_resources(unknown, resource, stack)
+
+
+# A property or variable of such a name may hold an address; `values` are a chart's, whose blocks have any name.
+_ADDRESS = re.compile(
+    r"ur[il]s?$|hosts?$|endpoints?$|address(es)?$|server|dsn$|site$|proxy$|externalname$", re.IGNORECASE
+)
+_HELD = frozenset({"env", "args", "command", "data", "stringData", "values"})
+
+
+def hidden_addresses(props: Any) -> Iterator[Unknown]:
+    """Values that may be addresses and can't be known, and addresses of known services that are kept elsewhere."""
+    for leaf in told(props):
+        if isinstance(leaf.value, Unknown) and (
+            not _HELD.isdisjoint(map(str, leaf.path)) or leaf.name in BLOCKS or _ADDRESS.search(leaf.name)
+        ):
+            yield leaf.value
+    for environment in environments(props):
+        for variable in environment.variables:
+            if variable.source is not None and variable.name in _addresses():
+                yield Unknown(variable.path)
+
+
+@functools.cache
+def _addresses() -> frozenset[str]:
+    return frozenset(name for row in table("services.csv") for name in several(row["addresses"]))

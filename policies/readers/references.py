@@ -16,9 +16,9 @@ from typing import Any
 from policies.framework.control import Check, Finding
 from policies.framework.provenance import is_own, sources
 from policies.framework.resources import Resource, Settings, Stack, StackResource
-from policies.framework.unknowns import Leaf, Unknown, dotted, leaves
+from policies.framework.unknowns import Path, Unknown, dotted
 from policies.readers import locations
-from policies.readers.place_names import place_word
+from policies.readers.values.reading import Value, read
 
 Wrong = tuple[str, str]  # what is wrong, and what would be right
 Judge = Callable[[str, Settings], Wrong | None]
@@ -139,21 +139,64 @@ def abroad(text: str) -> Wrong | None:
 
 
 def walk(control_id: str) -> Check:
-    """A check of every known text, in the types of the control's family, that leads abroad; RES-01 reads places."""
+    """A check of every reference and host, in the types of the control's family, that says a place abroad.
+
+    Words that are places by themselves are RES-01's. In Kubernetes, hosts are K8S-01's and what pods are told K8S-03's.
+    """
 
     def check(resource: Resource, _settings: Settings) -> Iterator[Finding]:
         if family(resource.type) != control_id:
             return
-        for leaf in leaves(resource.props):
-            if not isinstance(leaf.value, str) or _read_elsewhere(leaf, resource.type):
+        in_cluster = resource.type.startswith("kubernetes:")
+        for value in read(resource).of("reference", "host"):
+            if in_cluster and (value.kind == "host" or is_told_to_pods(value.path)):
                 continue
-            wrong = abroad(leaf.value)
-            if wrong is None and not resource.type.startswith("kubernetes:"):
-                wrong = _abroad_by_host(leaf.value)
-            if wrong:
-                yield Finding(wrong[0], dotted(leaf.path), leaf.value, wrong[1])
+            if value.service is None and leads_abroad(value, resource.type):
+                what = f"the host is in {value.place.word}" if value.host and value.place else LEADS_ABROAD
+                yield Finding(
+                    what, value.where, value.word, f"{locations.EXPECTED_AWS}, {locations.EXPECTED_GCP}"
+                )
 
     return check
+
+
+LEADS_ABROAD = "the reference leads out of India"
+# What pods are told: variables, arguments, files and the values of charts.
+_TOLD = frozenset(
+    {"args", "command", "data", "env", "envFrom", "extraEnv", "stringData", "values", "valuesYamlFiles"}
+)
+
+
+def is_told_to_pods(path: Path) -> bool:
+    """Whether a property of a Kubernetes resource is what its pods are told."""
+    return not _TOLD.isdisjoint(map(str, path))
+
+
+def leads_abroad(value: Value, type_: str) -> bool:
+    """Whether a place, reference or host is abroad; keys are RES-08's."""
+    if not value.is_abroad or value.place is None:
+        return False
+    if value.place.word == "global" and value.kind == "reference":
+        return any(part in value.word for part in _SERVED_ANYWHERE)
+    reference = locations.arn(value.word)
+    if reference is None:
+        return "/keyRings/" not in value.word
+    if reference.service == "kms":
+        return False
+    at_the_edge = reference.service == "lambda" and type_.startswith("aws:cloudfront/")
+    return not (reference.region == "us-east-1" and (reference.service in _US_EAST_1_SERVICES or at_the_edge))
+
+
+# Parts of Google's paths whose `global` means that data are kept or answered anywhere; others' is a control plane's.
+_SERVED_ANYWHERE = (
+    "/buckets/",
+    "/publishers/",
+    "/endpoints/",
+    "/models/",
+    "/agents/",
+    "/dataStores/",
+    "/collections/",
+)
 
 
 def family(type_: str) -> str:
@@ -194,14 +237,6 @@ def both(about: str, *checks: Check) -> Check:
     return check
 
 
-def _read_elsewhere(leaf: Leaf, type_: str) -> bool:
-    reference = locations.arn(leaf.value)
-    if reference is None:
-        return bool(place_word(leaf.name))
-    at_the_edge = reference.service == "lambda" and type_.startswith("aws:cloudfront/")
-    return reference.region == "us-east-1" and (reference.service in _US_EAST_1_SERVICES or at_the_edge)
-
-
 def region(text: str, _settings: Settings) -> Wrong | None:
     """A region of AWS by name, or an ARN (of an Outpost), which the walk judges."""
     if text in locations.AWS_REGIONS or locations.arn(text):
@@ -234,14 +269,6 @@ HOSTS: dict[str, dict[str, Any]] = {
         "description": "hosts known to be in India; a host covers those under it",
     }
 }
-
-
-def _abroad_by_host(text: str) -> Wrong | None:
-    """A cloud's own host in a region abroad. Any other host may be anything; registries are RES-10's."""
-    if "://" not in text or not text.isprintable() or " " in text:
-        return None
-    name = host_of(text)
-    return host(text, {}) if name.endswith(_SUFFIX_OF_CLOUDS) and _foreign_regions(name) else None
 
 
 def _foreign_regions(name: str) -> list[str]:

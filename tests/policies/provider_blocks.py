@@ -15,7 +15,8 @@ DATA = Path(__file__).parents[2] / "policies" / "data"
 _GETTER = re.compile(
     r'@pulumi\.getter(?:\(name="(\w+)"\))?\n(?:    @_utilities\.deprecated\([\s\S]*?\n)??    def (\w+)\(self\) -> (.*):'
 )
-_TOKEN = re.compile(r'"fqn": "pulumi_\w+\.?([\w.]*)",\s*"classes": \{\s*"([\w/]+:[\w/]+:\w+)": "(\w+)"')
+_TOKEN = re.compile(r'"fqn": "pulumi_\w+\.?([\w.]*)",\s*"classes": \{([^}]*)\}')
+_CLASS_OF = re.compile(r'"([\w-]+:[\w./]+:\w+)": "(\w+)"')
 _RESOURCE = re.compile(r"\nclass (\w+)\(pulumi\.CustomResource\)")
 _CLASS = re.compile(r"\n(?=class )")
 _HEADER = "# {what}; written by tests/policies/provider_blocks.py.\n"
@@ -49,22 +50,32 @@ def resources(package: str) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
     """(type, module, its inputs with their annotations)."""
     root = _root(package)
     tokens = {
-        (module, name): token for module, token, name in _TOKEN.findall((root / "__init__.py").read_text())
+        (module, name): token
+        for module, classes in _TOKEN.findall((root / "__init__.py").read_text())
+        for token, name in _CLASS_OF.findall(classes)
     }
-    for file in sorted(root.glob("*/*.py")):
-        text = file.read_text()
-        if made := _RESOURCE.search(text):
+    for file in sorted(root.glob("*/**/*.py")):
+        text, module = file.read_text(), _module(root, file)
+        if (made := _RESOURCE.search(text)) and (module, made[1]) in tokens:
             inputs = next(block for block in _CLASS.split(text) if block.startswith("class "))
-            yield tokens[file.parent.name, made[1]], file.parent.name, _getters(inputs)
+            yield tokens[module, made[1]], module, _getters(inputs)
+
+
+def _module(root: Path, file: Path) -> str:
+    """`core.v1`, as the SDK's table of modules names it."""
+    return ".".join(file.parent.relative_to(root).parts)
 
 
 def paths(package: str) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """(type, path, annotation) of every input that is no block, once for each block of a type: the shortest way."""
+    root = _root(package)
     nested = {
-        (file.parent.name, block[6:].split("(")[0].split(":")[0]): _getters(block)
-        for file in _root(package).glob("*/_inputs.py")
+        (_module(root, file), block[6:].split("(")[0].split(":")[0]): _getters(block)
+        for file in sorted(root.glob("*/**/_inputs.py"))
         for block in _CLASS.split(file.read_text())[1:]
     }
+    # Blocks of Kubernetes are of other modules than the types that hold them.
+    elsewhere = {block: module for module, block in nested}
     for token, module, props in resources(package):
         todo: list[tuple[tuple[str, ...], list[tuple[str, str]]]] = [((), props)]
         seen: set[str] = set()
@@ -74,9 +85,10 @@ def paths(package: str) -> Iterator[tuple[str, tuple[str, ...], str]]:
                 if not blocks:
                     yield token, (*way, name), annotation
                 for block in blocks:
-                    if block not in seen and (module, block) in nested:
+                    home = module if (module, block) in nested else elsewhere.get(block)
+                    if block not in seen and home:
                         seen.add(block)
-                        todo.append(((*way, name), nested[module, block]))
+                        todo.append(((*way, name), nested[home, block]))
 
 
 def _blocks(holds: Callable[[str], bool], modules: str = "*") -> list[str]:

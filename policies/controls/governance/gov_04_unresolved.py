@@ -7,7 +7,7 @@ reported here, at the end of the preview. During the update itself values are kn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from pulumi_policy import (
     EnforcementLevel,
@@ -17,24 +17,38 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from policies.framework.control import Control, Finding
+from policies.framework.control import ANY_TYPE, Control, Finding
 from policies.framework.record import Told
-from policies.framework.resources import Stack
+from policies.framework.resources import Resource, Settings, Stack
 from policies.framework.run_state import Ledger
-from policies.framework.unknowns import Unknown, dotted
+from policies.framework.unknowns import Path, Unknown, dotted
 from policies.law import EXEMPTIONS
+from policies.readers.pod_environment import settled_by_own_resources
+from policies.readers.values.reading import read
 
 NAME = "dpdp-unresolved-values"
-# For its page: it finds nothing itself, and its findings are told under the control that needed the value.
+
+
+def unlisted(resource: Resource, _settings: Settings) -> Iterator[Unknown]:
+    """GOV-04: a value that can't be known, in a property that no control lists, may lead anywhere."""
+    if not resource.type.startswith(_JUDGED_OTHERWISE):
+        yield from read(resource).unknowns
+        yield from (Unknown(path) for path in read(resource).unread)
+
+
+# The controls of Kubernetes list the blocks of a pod that may hide something; RES-02 judges providers.
+_JUDGED_OTHERWISE = ("kubernetes:", "pulumi:")
+# A value that a control needed is reported under that control; one that none lists, under this.
 GOV_04 = Control(
     id="DPDP-GOV-04",
     title="No value stays unresolved",
     law=EXEMPTIONS,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
-    types=(),
+    types=ANY_TYPE,
     remedy="give the value as plain text, or take it from a resource of this stack",
-    check=None,
+    check=unlisted,
+    settles=settled_by_own_resources,
 )
 
 
@@ -43,10 +57,11 @@ def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPo
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         stack = ledger.stack(args)
+        listed = {(urn, unknown.path) for control in controls for urn, unknown in ledger.unknowns(control.id)}
         told = [
             _told(control, urn, unknown)
-            for control in controls
-            for urn, unknown in _open(control, ledger, stack)
+            for control in (*controls, GOV_04)
+            for urn, unknown in _open(control, ledger, stack, listed)
         ]
         for one in ledger.tell(NAME, "", told):
             report(one.message, one.urn)
@@ -63,8 +78,13 @@ def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPo
     )
 
 
-def _open(control: Control, ledger: Ledger, stack: Stack) -> Iterator[tuple[str, Unknown]]:
+def _open(
+    control: Control, ledger: Ledger, stack: Stack, listed: Collection[tuple[str, Path]]
+) -> Iterator[tuple[str, Unknown]]:
+    """What nothing settles; of the values that no control lists, those that none of them has spoken of."""
     for urn, unknown in ledger.unknowns(control.id):
+        if control.id == GOV_04.id and (urn, unknown.path) in listed:
+            continue
         resource = stack.get(urn)
         if resource is None or not control.settles(unknown, resource, stack):
             yield urn, unknown

@@ -26,7 +26,9 @@ from policies.readers.pod_environment import (
     settled_elsewhere,
     told,
 )
+from policies.readers.references import is_told_to_pods, leads_abroad
 from policies.readers.tables import several, table
+from policies.readers.values.reading import read
 
 # Variables that can only hold a region or a zone.
 REGIONS = frozenset({
@@ -34,8 +36,6 @@ REGIONS = frozenset({
     "GOOGLE_CLOUD_REGION", "GOOGLE_CLOUD_LOCATION", "CLOUD_ML_REGION", "VERTEX_LOCATION", "VERTEXAI_LOCATION",
     "CLOUDSDK_COMPUTE_REGION", "CLOUDSDK_COMPUTE_ZONE", "GCP_REGION",
 })  # fmt: skip
-_ASSIGNED = re.compile(rf"\b({'|'.join(sorted(REGIONS))})[\"']?\s*[=:]\s*[\"']?([\w-]+)")
-_WORDS = re.compile(r"[\s=,;:\"'/]+")
 # Inference profiles of Bedrock that route to other countries; `in.` stays in Mumbai and Hyderabad.
 _ROUTED_ABROAD = re.compile(
     r"(?<![\w.-])(apac|au|ca|eu|global|jp|us|us-gov)\."
@@ -62,28 +62,35 @@ PROGRAMS = tuple(
 
 
 def region_variables(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
-    """K8S-03: variables, arguments and files tell pods of no region abroad, nor of a model that routes there."""
+    """K8S-03: variables, arguments, files and values of charts tell pods of no place abroad, nor of a model there."""
     if resource.type.startswith(CRD):
         return
     yield from hidden(resource.props)
-    judged = set()
-    for environment in environments(resource.props):
-        for variable in environment.variables:
-            if variable.name in REGIONS:
-                judged.add(variable.path)
-                yield from _region(variable)
+    variables = [one for environment in environments(resource.props) for one in environment.variables]
+    judged = {variable.path: variable for variable in variables if variable.name in REGIONS}
+    for variable in judged.values():
+        yield from _region(variable)
+    yield from _models(resource)
+    for value in read(resource).of("place", "reference"):
+        if is_told_to_pods(value.path) and value.path not in judged and leads_abroad(value, resource.type):
+            yield _abroad(value.where, value.word)
+
+
+def _models(resource: Resource) -> Iterator[Finding | Unknown]:
+    """Models that answer abroad, and texts that can't be known."""
     for leaf in told(resource.props):
         if isinstance(leaf.value, Unknown):
             if leaf.path[0] in ("data", "stringData") or leaf.name in ("args", "command"):
                 yield leaf.value
-        elif isinstance(leaf.value, str) and leaf.path not in judged:
-            for abroad in _abroad(leaf.value, leaf.name):
-                yield Finding(
-                    "the pod is told of a region abroad",
-                    dotted(leaf.path),
-                    abroad,
-                    f"{locations.EXPECTED_AWS}, {locations.EXPECTED_GCP}, or a model of that region",
-                )
+        elif isinstance(leaf.value, str):
+            yield from (_abroad(dotted(leaf.path), model[0]) for model in _ROUTED_ABROAD.finditer(leaf.value))
+
+
+def _abroad(where: str, what: str) -> Finding:
+    expected = f"{locations.EXPECTED_AWS}, {locations.EXPECTED_GCP}, or a model of that region"
+    return Finding(
+        "what it is told is a place abroad", where, what, expected, fix="change this value to an Indian place"
+    )
 
 
 def telemetry(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
@@ -174,16 +181,6 @@ def _region(variable: Variable) -> Iterator[Finding | Unknown]:
             variable.value,
             f"{locations.EXPECTED_AWS}, {locations.EXPECTED_GCP}",
         )
-
-
-def _abroad(text: str, name: str) -> Iterator[str]:
-    """Places and models abroad in a text; words count only in one of a single line, where they can't be prose."""
-    yield from (found[0] for found in _ROUTED_ABROAD.finditer(text))
-    yield from (value for _, value in _ASSIGNED.findall(text) if not locations.place(value))
-    if "\n" not in text and name not in ("image", "description"):
-        for word in _WORDS.split(text):
-            if locations.looks_like_a_place(word) and not locations.place(word):
-                yield word
 
 
 def _is_off(program: Program, environment: Environment, command: str) -> bool:

@@ -11,13 +11,15 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import ANY_TYPE, Control, Finding
 from policies.framework.resources import Resource, Settings
-from policies.framework.unknowns import Leaf, Unknown, dig, dotted, each, leaves
+from policies.framework.unknowns import Leaf, Path, Unknown, dig, dotted, each, leaves
 from policies.law import KEY_RESIDENCY, RESIDENCY
 from policies.readers import locations
 from policies.readers.kms_keys import is_key_property, settled_by_key
 from policies.readers.locations import Place
 from policies.readers.place_names import is_always_a_place, place_word
+from policies.readers.references import is_told_to_pods
 from policies.readers.tables import block_names
+from policies.readers.values.reading import Value, destination_leaves, read
 
 PROVIDER_TYPES = {
     "pulumi:providers:aws": "aws",
@@ -44,14 +46,36 @@ def resource_location(resource: Resource, _settings: Settings) -> Iterator[Findi
         return  # RES-02 judges providers
     judge = _judge_of(resource.type)
     pair = _names_its_regions(resource)
-    for leaf in leaves(resource.props):
-        if pair and leaf.path == ("location",):
+    judged = set[Path]()
+    for leaf in destination_leaves(resource):
+        if (pair and leaf.path == ("location",)) or _is_told(resource, leaf.path):
+            judged.add(leaf.path)
             continue
         word = place_word(leaf.name)
         if word and not isinstance(leaf.value, bool):
+            if judge is not _judge_by_shape and (judge is _judge_gcp or is_always_a_place(leaf.name)):
+                judged.add(leaf.path)
             yield from judge(resource.type, leaf, word)
         elif isinstance(leaf.value, Unknown) and _hides(leaf, resource, BLOCKS_OF_PLACES):
             yield leaf.value
+    for value in read(resource).of("place"):
+        if value.is_abroad and value.path not in judged and not _is_at_the_edge(resource, value):
+            yield Finding(
+                "the place is not in India",
+                value.where,
+                value.word,
+                f"{locations.EXPECTED_AWS}, {locations.EXPECTED_GCP}",
+                fix="change this value to an Indian place",
+            )
+
+
+def _is_told(resource: Resource, path: Path) -> bool:
+    """What pods are told is K8S-03's."""
+    return resource.type.startswith("kubernetes:") and is_told_to_pods(path)
+
+
+def _is_at_the_edge(resource: Resource, value: Value) -> bool:
+    return value.word == "us-east-1" and resource.type.startswith(US_EAST_1_ONLY)
 
 
 def _names_its_regions(resource: Resource) -> bool:
@@ -167,16 +191,9 @@ def _judge_gcp(type_: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]
 
 
 def _judge_by_shape(_type: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]:
-    """Where a zone or location may be a DNS zone or a path: only what looks like a cloud's place is judged."""
-    if isinstance(leaf.value, Unknown):
-        if word == "region":
-            yield leaf.value
-    elif (
-        isinstance(leaf.value, str)
-        and locations.looks_like_a_place(leaf.value)
-        and not locations.place(leaf.value)
-    ):
-        yield _abroad(leaf, f"{locations.EXPECTED_AWS}, {locations.EXPECTED_GCP}")
+    """A zone or location may be a DNS zone or a path: the reader tells what in it is a cloud's place."""
+    if isinstance(leaf.value, Unknown) and word == "region":
+        yield leaf.value
 
 
 def _is_indian(value: object, cloud: str, word: str) -> bool:

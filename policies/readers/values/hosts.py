@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from policies.readers.tables import several, table
-from policies.readers.values.places import Place, places_in
+from policies.readers.values.places import INDIA, Place, places_in
 
 # The lookbehind makes a run of letters tried once; labels are short by RFC 1035.
 _HOST = re.compile(
@@ -19,6 +19,9 @@ _URL = re.compile(
     r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{1,20})://(?:[^\s/@\"']{1,200}@)?([\w.-]{1,253}|\[[0-9a-f:.]+\])",
     re.IGNORECASE,
 )
+# Documentation, which links lead to.
+_FOR_PEOPLE = re.compile(r"(?:docs?|documentation|blog|learn|community|wiki|status)\.")
+_SITE = re.compile(r"((?:us|eu|uk|apac|emea|na|latam)\d{0,2})(?:-|$)")
 _INSIDE = (".internal", ".svc", ".svc.cluster.local", ".local", ".localdomain", ".cluster.local")
 
 
@@ -33,11 +36,15 @@ class Service:
 
 @dataclass(frozen=True)
 class Host:
-    """A host, with the place that its name says and the service that it is of, where there are any."""
+    """A host, with the place that its name says and the service that it is of, where there are any.
+
+    `silent`: it only hands things out, and is sent nothing.
+    """
 
     name: str
     place: Place | None = None
     service: Service | None = None
+    silent: bool = False
 
 
 def hosts_in(text: str) -> Iterator[Host]:
@@ -68,38 +75,42 @@ def is_inside(name: str) -> bool:
 
 @functools.lru_cache(maxsize=20_000)
 def _host(name: str) -> Host:
-    places = list(places_in(name))
+    places = [*places_in(name), *_sites(name)]
     place = next((one for one in places if not one.is_india), next(iter(places), None))
-    return Host(name, place, _service(name))
+    suffix, service = _service(name)
+    handed_out = name if name in _no_destinations("exact") else _longest(name, _no_destinations("suffix"))
+    silent = len(handed_out) > len(suffix) or bool(_FOR_PEOPLE.match(name))
+    return Host(name, place, None if silent else service, silent)
 
 
-def takes_no_data(name: str) -> bool:
-    """Whether a host only hands things out: package indexes, documentation, schemas (data/no_destination_hosts.csv)."""
-    return _longest(name, _no_destinations()) is not None
+def _sites(name: str) -> list[Place]:
+    """Labels that a service gives to its sites: `us.example.com`, `eu1.example.com`, `eu-api.example.com`."""
+    found = (_SITE.match(label) for label in name.split(".")[:-2])
+    return [Place(match[1], "GLOBAL") for match in found if match]
 
 
-def _service(name: str) -> Service | None:
-    if found := _longest(name, _suffixes()):
-        return found
-    return next((service for pattern, service in _patterns() if pattern.fullmatch(name)), None)
+def _service(name: str) -> tuple[str, Service | None]:
+    """The service that a host is of, and the suffix that tells it."""
+    if suffix := _longest(name, _suffixes()):
+        return suffix, _suffixes()[suffix]
+    return next(
+        ((text, service) for text, pattern, service in _patterns() if pattern.fullmatch(name)), ("", None)
+    )
 
 
-def _longest(name: str, among: dict[str, Service]) -> Service | None:
-    """The row of the longest suffix of a host that is listed."""
+def _longest(name: str, among: Collection[str]) -> str:
+    """The longest suffix of a host that is listed; empty without one."""
     labels = name.split(".")
-    for at in range(len(labels)):
-        if found := among.get(".".join(labels[at:])):
-            return found
-    return None
+    return next((suffix for at in range(len(labels)) if (suffix := ".".join(labels[at:])) in among), "")
 
 
 @functools.cache
 def _rows() -> tuple[tuple[str, Service], ...]:
     made = []
     for row in table("services.csv"):
-        country = "IN" if row["indian"] == "yes" else row["country"] or "GLOBAL"
+        country = INDIA if row["indian"] == "yes" else row["country"] or "GLOBAL"
         made += [(one, Service(row["name"], row["category"], country)) for one in several(row["hosts"])]
-        made += [(one, Service(row["name"], row["category"], "IN")) for one in several(row["indian_hosts"])]
+        made += [(one, Service(row["name"], row["category"], INDIA)) for one in several(row["indian_hosts"])]
     return tuple(made)
 
 
@@ -109,15 +120,16 @@ def _suffixes() -> dict[str, Service]:
 
 
 @functools.cache
-def _patterns() -> tuple[tuple[re.Pattern[str], Service], ...]:
+def _patterns() -> tuple[tuple[str, re.Pattern[str], Service], ...]:
     """Hosts with a part that anybody may choose; those that keep data in India are looked at first."""
-    starred = sorted((row for row in _rows() if "*" in row[0]), key=lambda row: row[1].country != "IN")
+    starred = sorted((row for row in _rows() if "*" in row[0]), key=lambda row: row[1].country != INDIA)
     return tuple(
-        (re.compile(r"(?:[\w-]+\.)*" + re.escape(name).replace(r"\*", r"[\w-]*")), service)
+        (name, re.compile(r"(?:[\w-]+\.)*" + re.escape(name).replace(r"\*", r"[\w-]*")), service)
         for name, service in starred
     )
 
 
 @functools.cache
-def _no_destinations() -> dict[str, Service]:
-    return {row["host"]: Service(row["host"], "none", "IN") for row in table("no_destination_hosts.csv")}
+def _no_destinations(match: str) -> frozenset[str]:
+    """Hosts that only hand things out: package indexes, documentation, schemas."""
+    return frozenset(row["host"] for row in table("no_destination_hosts.csv") if row["match"] == match)

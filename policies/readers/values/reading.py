@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from policies.framework.resources import Resource
-from policies.framework.unknowns import Path, Unknown, dotted
+from policies.framework.unknowns import Leaf, Path, Unknown, dotted, leaves
 from policies.readers import locations
 from policies.readers.tables import table
-from policies.readers.values.hosts import Host, hosts_in
-from policies.readers.values.places import Place, is_place_key, place, places_in
+from policies.readers.values.hosts import Host, Service, hosts_in
+from policies.readers.values.places import INDIA, Place, is_place_key, place, places_in
 from policies.readers.values.texts import Budget, Piece, arguments, decoded, is_quiet, pieces, tokens
 
 Kind = Literal["place", "reference", "host", "store"]
@@ -50,6 +50,13 @@ class Value:
     @property
     def is_abroad(self) -> bool:
         return self.place is not None and not self.place.is_india
+
+    @property
+    def service(self) -> Service | None:
+        """The service outside the clouds that a host is of, where its data do not stay in India."""
+        if self.host is None or self.host.service is None or self.host.service.country == INDIA:
+            return None
+        return None if self.place is not None and self.place.is_india else self.host.service
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,17 @@ def _read(resource: Resource) -> Reading:
             )
             values += _values(found, text, budget)
     return Reading(tuple(dict.fromkeys(values)), tuple(unknowns), tuple(dict.fromkeys(unread)))
+
+
+def destination_leaves(resource: Resource) -> Iterator[Leaf]:
+    """The scalars and `Unknown`s of a resource, but for properties that name no destination."""
+    return (leaf for leaf in leaves(resource.props) if not _is_excluded(resource.type, leaf.path))
+
+
+def _is_excluded(type_: str, path: Path) -> bool:
+    return any(
+        names_no_destination(type_, path[: end + 1]) for end, part in enumerate(path) if isinstance(part, str)
+    )
 
 
 def _secret(text: str) -> str:
@@ -160,8 +178,10 @@ def _of_word(word: str, prose: bool) -> Iterator[tuple[Kind, str, Place | None, 
         return
     hosts = list(hosts_in(word))
     for host in hosts:
-        yield "host", host.name, host.place, host
-    if not prose:
+        if not host.silent or host.place:
+            yield "host", host.name, host.place, host
+    # A link to a page of documentation names a region in its path, and leads nowhere.
+    if not prose and not any(host.silent for host in hosts):
         rest = functools.reduce(lambda text, host: text.replace(host.name, " "), hosts, word.lower())
         for found in places_in(rest):
             yield "reference", word, found, None
@@ -192,4 +212,4 @@ def _no_destination() -> dict[str, tuple[str, ...]]:
     return rows
 
 
-__all__ = ["Reading", "Value", "is_place_key", "names_no_destination", "read"]
+__all__ = ["Reading", "Value", "destination_leaves", "is_place_key", "names_no_destination", "read"]
