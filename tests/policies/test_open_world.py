@@ -5,16 +5,12 @@ Nothing here knows a type: the properties are read from the installed SDKs, and 
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 import provider_blocks
 import pytest
-import yaml
 from harness import put
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,12 +19,22 @@ from policies.framework.control import Finding
 from policies.framework.resources import Resource
 from policies.framework.unknowns import dotted
 from policies.pack import CONTROLS
-from policies.readers.values.reading import names_no_destination, read
+from policies.readers.values.reading import names_no_destination
 
-CHECKS = [control for control in CONTROLS if control.check and control.id.startswith(("DPDP-RES-", "DPDP-K8S-"))]
+CHECKS = [
+    control for control in CONTROLS if control.check and control.id.startswith(("DPDP-RES-", "DPDP-K8S-"))
+]
 REGIONS = st.sampled_from(
     [
-        *("us-east-1", "eu-west-3", "ap-southeast-7", "us-gov-west-1", "me-central-1", "eu-north-1b", "use1-az4"),
+        *(
+            "us-east-1",
+            "eu-west-3",
+            "ap-southeast-7",
+            "us-gov-west-1",
+            "me-central-1",
+            "eu-north-1b",
+            "use1-az4",
+        ),
         *("us-central1", "europe-west12", "asia-southeast3", "northamerica-northeast2-a", "africa-south1"),
         *("eastus", "westeurope", "US_EAST_1", "EU-WEST-2"),
     ]

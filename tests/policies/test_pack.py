@@ -20,10 +20,10 @@ from pulumi.runtime.proto import analyzer_pb2_grpc
 from policies.controls.encryption.enc_01_04_storage import STORES
 from policies.controls.residency.res_01_02_regions import BLOCKS_OF_KEYS, BLOCKS_OF_PLACES
 from policies.controls.residency.res_13_inference import BLOCKS_OF_MODELS
-from policies.controls.residency.res_22_global_services import GLOBAL_TYPES
 from policies.pack import CONTROLS, NAME
 from policies.pack import run as fresh
 from policies.readers.data_stores import AWS_STORES
+from policies.readers.exceptions import GLOBAL_TYPES
 
 PROJECT = Path(__file__).parents[2]
 PACK = PROJECT / "policies"
