@@ -134,6 +134,10 @@ class Stack:
         """The resources whose types begin so."""
         return self._seen(lambda type_: type_.startswith(prefixes))
 
+    def beside(self, *types: str) -> Iterator[StackResource]:
+        """As `of`, for what only helps to judge others: a control that finds no other has had nothing to look at."""
+        return (resource for resource in self._by_urn.values() if resource.type in types)
+
     def all(self) -> Iterator[StackResource]:
         return iter(self._by_urn.values())
 

@@ -15,7 +15,9 @@ PROVIDER = "pulumi:providers:aws"
 
 
 def residency(shown: Shown) -> list[str]:
-    return [line for control in ("DPDP-RES-01", "DPDP-RES-06", "DPDP-RES-22") for line in of(run(shown), control)]
+    return [
+        line for control in ("DPDP-RES-01", "DPDP-RES-06", "DPDP-RES-22") for line in of(run(shown), control)
+    ]
 
 
 QUIET: list[tuple[str, dict[str, Any]]] = [
@@ -24,24 +26,51 @@ QUIET: list[tuple[str, dict[str, Any]]] = [
     ("aws:acm/certificate:Certificate", {**VIRGINIA, "domainName": "shop.example.in"}),
     ("aws:kms/key:Key", {**VIRGINIA, "keyUsage": "SIGN_VERIFY", "customerMasterKeySpec": "ECC_NIST_P256"}),
     ("aws:securityhub/findingAggregator:FindingAggregator", {"specifiedRegions": ["us-east-1", "eu-west-1"]}),
-    ("aws:cfg/configurationAggregator:ConfigurationAggregator", {"accountAggregationSource": {"regions": ["us-east-1"]}}),
+    (
+        "aws:cfg/configurationAggregator:ConfigurationAggregator",
+        {"accountAggregationSource": {"regions": ["us-east-1"]}},
+    ),
     ("aws:ec2/amiCopy:AmiCopy", {"sourceAmiRegion": "us-east-1", "sourceAmiId": "ami-1", "encrypted": True}),
     ("aws:ebs/snapshotCopy:SnapshotCopy", {"sourceRegion": "eu-west-1", "encrypted": True}),
     ("aws:route53/healthCheck:HealthCheck", {"regions": ["us-east-1", "eu-west-1", "ap-southeast-1"]}),
-    ("gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig", {"selectedRegions": ["USA_OREGON", "EUROPE", "ASIA_PACIFIC"]}),
-    ("gcp:compute/healthCheck:HealthCheck", {"sourceRegions": ["us-central1", "europe-west1", "asia-south1"]}),
+    (
+        "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig",
+        {"selectedRegions": ["USA_OREGON", "EUROPE", "ASIA_PACIFIC"]},
+    ),
+    (
+        "gcp:compute/healthCheck:HealthCheck",
+        {"sourceRegions": ["us-central1", "europe-west1", "asia-south1"]},
+    ),
     ("gcp:accesscontextmanager/accessLevel:AccessLevel", {"basic": {"conditions": [{"regions": ["IN"]}]}}),
-    ("gcp:accesscontextmanager/accessLevel:AccessLevel", {"basic": {"conditions": [{"regions": ["US", "GB"]}]}}),
-    ("gcp:compute/securityPolicy:SecurityPolicy", {"rules": [{"match": {"expr": {"expression": "origin.region_code == 'US'"}}}]}),
-    ("gcp:compute/networkFirewallPolicyRule:NetworkFirewallPolicyRule", {"match": {"srcRegionCodes": ["US"]}}),
-    ("aws:cloudfront/distribution:Distribution", {"tags": {"dpdp:data-class": "public"}, "restrictions": {"geoRestriction": {"restrictionType": "whitelist", "locations": ["IN", "US"]}}}),
+    (
+        "gcp:accesscontextmanager/accessLevel:AccessLevel",
+        {"basic": {"conditions": [{"regions": ["US", "GB"]}]}},
+    ),
+    (
+        "gcp:compute/securityPolicy:SecurityPolicy",
+        {"rules": [{"match": {"expr": {"expression": "origin.region_code == 'US'"}}}]},
+    ),
+    (
+        "gcp:compute/networkFirewallPolicyRule:NetworkFirewallPolicyRule",
+        {"match": {"srcRegionCodes": ["US"]}},
+    ),
+    (
+        "aws:cloudfront/distribution:Distribution",
+        {
+            "tags": {"dpdp:data-class": "public"},
+            "restrictions": {"geoRestriction": {"restrictionType": "whitelist", "locations": ["IN", "US"]}},
+        },
+    ),
     ("aws:cloudfront/cachePolicy:CachePolicy", {"name": "c"}),
     ("gcp:networksecurity/serverTlsPolicy:ServerTlsPolicy", {"location": "global"}),
     ("gcp:privilegedaccessmanager/entitlement:entitlement", {"location": "global"}),
     ("gcp:networkconnectivity/spoke:Spoke", {"location": "global"}),
     ("gcp:iam/oauthClient:OauthClient", {"location": "global"}),
-    ("gcp:identityplatform/config:Config", {"smsRegionConfig": {"allowlistOnly": {"allowedRegions": ["IN", "US"]}}}),
-]  # fmt: skip
+    (
+        "gcp:identityplatform/config:Config",
+        {"smsRegionConfig": {"allowlistOnly": {"allowedRegions": ["IN", "US"]}}},
+    ),
+]
 
 
 @pytest.mark.parametrize(("type_", "props"), QUIET)
@@ -66,8 +95,14 @@ LOUD: list[tuple[str, dict[str, Any]]] = [
     ("gcp:kms/never:Seen", {"regions": ["us-central1"]}),
     ("aws:cloudfront/distribution:Distribution", {"restrictions": {"geoRestriction": {"locations": ["IN"]}}}),
     ("aws:cloudfront/distribution:Distribution", {"tags": {"dpdp:data-class": "personal"}}),
-    ("aws:cloudfront/distribution:Distribution", {"tags": {"dpdp:data-class": "public"}, "origins": [{"originShield": {"originShieldRegion": "us-east-1"}}]}),
-]  # fmt: skip
+    (
+        "aws:cloudfront/distribution:Distribution",
+        {
+            "tags": {"dpdp:data-class": "public"},
+            "origins": [{"originShield": {"originShieldRegion": "us-east-1"}}],
+        },
+    ),
+]
 
 
 @pytest.mark.parametrize(("type_", "props"), LOUD)
@@ -85,7 +120,9 @@ def of_virginia(*types: str) -> list[Shown]:
 CERTIFICATE, ALARM = "aws:acm/certificate:Certificate", "aws:cloudwatch/metricAlarm:MetricAlarm"
 
 
-@pytest.mark.parametrize("types", [(CERTIFICATE,), (ALARM, "aws:wafv2/webAcl:WebAcl"), (CERTIFICATE, "aws:iam/role:Role")])
+@pytest.mark.parametrize(
+    "types", [(CERTIFICATE,), (ALARM, "aws:wafv2/webAcl:WebAcl"), (CERTIFICATE, "aws:iam/role:Role")]
+)
 def test_a_provider_of_what_is_in_one_region_only(types: tuple[str, ...]) -> None:
     assert not failures(run(*of_virginia(*types)), "DPDP-RES-02")
 

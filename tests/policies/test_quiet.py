@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -16,7 +17,10 @@ from hypothesis import strategies as st
 
 from policies.framework import baseline
 from policies.framework.record import Record
+from policies.pack import CONTROLS
 from policies.readers.data_stores import STORES
+from policies.reports.evidence import STATUS, evidence
+from policies.reports.positions import Positions
 
 STACK = "urn:pulumi:test::project::pulumi:pulumi:Stack::project-test"
 PERSONAL = {"dpdp:data-class": "personal"}
@@ -218,3 +222,118 @@ def test_no_fix_speaks_of_the_other_cloud() -> None:
         cloud = told.urn.split("::")[2][:3]
         wrong = [word for word in _WORDS.get(cloud, ()) if word in told.fix.lower()]
         assert not wrong, f"{told.control} on {told.urn}: {told.fix}"
+
+
+def statuses(*shown: Shown) -> dict[str, str]:
+    record = run_and_record(*shown)[1]
+    return {control["id"]: control["status"] for control in evidence(record, Positions({}))["controls"]}
+
+
+def test_evidence_of_a_stack_without_any_of_it_passes_nothing() -> None:
+    # Controls of everything look at whatever is there; those of stores, clusters, accounts and budgets have nothing.
+    found = statuses(Shown("random:index/randomId:RandomId", {"byteLength": 8}))
+    passed = {control for control, status in found.items() if status == "pass"}
+    assert passed <= {control.id for control in CONTROLS if control.types == ("",)}
+    assert (
+        found["DPDP-BCK-01"] == found["DPDP-LOG-01"] == found["COST-01"] == found["DPDP-GOV-05"] == "nothing"
+    )
+    assert STATUS["nothing"] == "nothing of this kind in the stack"
+
+
+@pytest.mark.parametrize(
+    ("shown", "has", "has_not"),
+    [
+        (
+            Shown("aws:ec2/vpc:Vpc", {}),
+            (),
+            ("DPDP-BRE-01", "DPDP-BCK-01", "DPDP-K8S-05", "DPDP-ENC-08", "DPDP-RES-20"),
+        ),
+        (
+            Shown("aws:sqs/queue:Queue", {"tags": {"dpdp:data-class": "internal"}}),
+            ("DPDP-BRE-01", "DPDP-GOV-01"),
+            ("DPDP-BCK-01", "DPDP-K8S-05"),
+        ),
+        (
+            Shown(
+                "kubernetes:core/v1:Namespace",
+                {"metadata": {"name": "n", "labels": {"dpdp-data-class": "internal"}}},
+            ),
+            ("DPDP-K8S-05", "DPDP-K8S-04"),
+            ("DPDP-BRE-02", "DPDP-GOV-01"),
+        ),
+        (
+            Shown("pulumi:providers:aws", {"region": "ap-south-1"}, "p"),
+            ("DPDP-GOV-05", "DPDP-RES-02"),
+            ("DPDP-RES-20", "DPDP-LOG-01"),
+        ),
+    ],
+)
+def test_evidence_says_what_a_control_looked_at(
+    shown: Shown, has: tuple[str, ...], has_not: tuple[str, ...]
+) -> None:
+    found = statuses(shown)
+    assert {control: found[control] for control in has} == dict.fromkeys(has, "pass")
+    assert {control: found[control] for control in has_not} == dict.fromkeys(has_not, "nothing")
+
+
+def test_the_log_of_a_public_zone_is_not_asked_for_in_india() -> None:
+    log = Shown(
+        "aws:route53/queryLog:QueryLog", {"cloudwatchLogGroupArn": "arn:aws:logs:us-east-1:0:log-group:g"}
+    )
+    (line,) = failures(run(log), "DPDP-RES-11")
+    assert "expected: no log of a public zone, which can be in us-east-1 only" in line
+    assert "ResolverQueryLogConfig" in line
+
+
+def test_a_secrets_value_is_in_no_message() -> None:
+    host, packed = (
+        "eu-west-1.secret-host.example.com",
+        base64.b64encode(b"https://api.openai.com/v1").decode(),
+    )
+    for block, value in (
+        ("stringData", f"https://{host}"),
+        ("data", packed),
+        ("stringData", "s3://a-secret-host"),
+    ):
+        secret = Shown(
+            "kubernetes:core/v1:Secret", {"metadata": {"name": "s", "namespace": "n"}, block: {"URL": value}}
+        )
+        for told in run_and_record(secret)[1].findings:
+            assert "secret-host" not in told.message
+            assert "openai.com" not in told.message
+
+
+METADATA = {"settings": {"metadata": {"bucket": "lake-of-others"}, "kind": {"bucketName": "kind-of-others"}}}
+
+
+def test_metadata_of_anything_but_an_object_is_read() -> None:
+    chart = Shown(
+        "kubernetes:helm.sh/v3:Release", {"chart": "c", "values": METADATA, "metadata": {"bucket": "own"}}
+    )
+    lines = failures(run(chart), "DPDP-K8S-04")
+    assert sorted(line.split(" = ")[1].split(";")[0] for line in lines) == [
+        "'kind-of-others'",
+        "'lake-of-others'",
+    ]
+    pods = {
+        "spec": {"template": {"metadata": {"annotations": {"bucket": "a-note"}}, "spec": {"containers": []}}}
+    }
+    assert not failures(run(Shown("kubernetes:apps/v1:Deployment", pods)), "DPDP-K8S-04")
+
+
+def test_an_e_mail_channel_behind_an_unread_topic_is_heard() -> None:
+    def channel(name: str, kind: str) -> Shown:
+        return Shown(
+            "gcp:monitoring/notificationChannel:NotificationChannel", {"type": kind, "name": name}, name
+        )
+
+    store = Shown("gcp:pubsub/topic:Topic", {})
+    alert = Shown("gcp:monitoring/alertPolicy:AlertPolicy", {"notificationChannels": ["a", "b"]})
+    unread, mail, broken = (
+        channel("a", "pubsub"),
+        channel("b", "email"),
+        Shown(channel("b", "").type, {"name": "b"}, "b"),
+    )
+    assert not failures(run(store, alert, unread, mail), "DPDP-BRE-02")
+    assert not failures(run(store, alert, Shown(mail.type, {"name": "a"}, "a"), mail), "DPDP-BRE-02")
+    assert failures(run(store, alert, unread, broken), "DPDP-BRE-02")

@@ -113,9 +113,9 @@ def unseen_providers(stack: Stack, settings: Settings) -> Iterator[tuple[str, Fi
     The provider is named once, and not each of its resources: types of components are anybody's names.
     """
     known = {*JUDGED, *DATALESS, *settings.get("known", ())}
-    for resource in stack.all():
+    for resource in stack.under(_PROVIDER):
         name = resource.type.removeprefix(_PROVIDER)
-        if resource.type.startswith(_PROVIDER) and name not in known:
+        if name not in known:
             yield (
                 resource.urn,
                 Finding(

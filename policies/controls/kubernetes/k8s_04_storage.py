@@ -22,7 +22,7 @@ VELERO = tuple(
 GCS_BUCKETS = ("gcp:storage/bucket:Bucket",)
 # Stores of other clouds and of hubs, by scheme: nothing in such an address says that it is in India.
 _ABROAD = re.compile(r"(?<![\w+-])(abfss?|adl|azure|dbfs|hf|ngc|oci-os|wasbs?)://[^\s\"']+", re.IGNORECASE)
-_BLOB = re.compile(r"[\w-]+\.(?:blob|dfs)\.core\.windows\.net\S*", re.IGNORECASE)
+_BLOB = re.compile(r"(?<![\w-])[\w-]+\.(?:blob|dfs)\.core\.windows\.net\S*", re.IGNORECASE)
 _BUCKET_URI = re.compile(r"(?<![\w+-])(?:s3a?|gs)://([a-z0-9][a-z0-9._-]*)")
 _IN_PROSE = "bucket"  # how a program's own help writes an address: s3://bucket/path
 _BUCKET_NAMES = frozenset({"bucket", "bucketName", "bucketname", "bucketNames"})
@@ -57,8 +57,8 @@ def copies(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknow
 def buckets(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
     """K8S-04: every bucket that a Kubernetes resource names is one of this stack, or declared as kept in India."""
     known = _buckets_of(stack) | {one for one in each(settings.get("indianBuckets")) if isinstance(one, str)}
-    for resource in stack.all():
-        if resource.type.startswith(KUBERNETES) and not resource.type.startswith(CRD):
+    for resource in stack.under(*KUBERNETES):
+        if not resource.type.startswith(CRD):
             for where, name in _bucket_names(resource):
                 if name not in known:
                     yield (

@@ -118,14 +118,14 @@ def outside_accounts(stack: Stack, settings: Settings) -> Iterator[tuple[str, Fi
 
 def own_accounts(stack: Stack) -> set[str]:
     """The account that the stack is in, as far as it shows: by ARNs, by the providers' list, by the keys."""
-    shown = {str(one.props.get("arn")) for one in stack.of(*_OWN_ARN)}
-    for provider in stack.of("pulumi:providers:aws"):
+    shown = {str(one.props.get("arn")) for one in stack.beside(*_OWN_ARN)}
+    for provider in stack.beside("pulumi:providers:aws"):
         shown |= {str(one) for one in each(document(provider.props.get("allowedAccountIds")))}
     if own := {number for one in shown if (number := account(one))}:
         return own
     keepers = {
         number
-        for key in stack.of(KEY)
+        for key in stack.beside(KEY)
         for statement in _statements(KEY, key.props)
         if isinstance(statement, Statement)
         and any(fnmatchcase("kms:putkeypolicy", action.lower()) for action in statement.texts("Action"))
