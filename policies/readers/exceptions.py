@@ -51,10 +51,7 @@ def lets_through(
 
     `props` are the resource's own, for exceptions that hold for some of a type: only alarms of bills are in us-east-1.
     """
-    for row in _rows():
-        if resource_type.startswith(row.types) and row.covers(path, value, props):
-            return row.reason
-    return None
+    return next((row.reason for row in _of_type(resource_type) if row.covers(path, value, props)), None)
 
 
 def only_at_home(resource_type: str, props: Mapping[str, Any]) -> bool:
@@ -62,6 +59,11 @@ def only_at_home(resource_type: str, props: Mapping[str, Any]) -> bool:
     if resource_type in GLOBAL_TYPES:
         return True  # RES-22 judges it
     return lets_through(resource_type, ("region",), HOME, props) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_type(resource_type: str) -> tuple[_Exception, ...]:
+    return tuple(row for row in _rows() if resource_type.startswith(row.types))
 
 
 @functools.cache
