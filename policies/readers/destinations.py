@@ -106,7 +106,9 @@ def _known_to_be_here(
 def _says_its_place(text: str) -> bool:
     if reference := locations.arn(text):
         return bool(reference.region)
-    return locations.gcp_path_place(text) not in (None, "global")
+    # A bucket of logs at `global` is one that the walk of references finds.
+    place = locations.gcp_path_place(text)
+    return place is not None and (place != "global" or "/buckets/" in text)
 
 
 def _is_named(one: StackResource, name: str, value: str) -> bool:

@@ -18,6 +18,7 @@ from policies.framework.provenance import is_own, sources
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Path, Unknown, dotted
 from policies.readers import locations
+from policies.readers.place_names import place_word
 from policies.readers.values.reading import Value, read
 
 Wrong = tuple[str, str]  # what is wrong, and what would be right
@@ -180,7 +181,8 @@ def leads_abroad(value: Value, type_: str) -> bool:
         return any(part in value.word for part in _SERVED_ANYWHERE)
     reference = locations.arn(value.word)
     if reference is None:
-        return "/keyRings/" not in value.word
+        # A zone by its path is RES-01's, as a zone by its name is.
+        return "/keyRings/" not in value.word and not (value.kind == "reference" and place_word(value.key))
     if reference.service == "kms":
         return False
     at_the_edge = reference.service == "lambda" and type_.startswith("aws:cloudfront/")
@@ -222,19 +224,24 @@ def path_of(row: Any) -> str:
 
 
 def both(about: str, *checks: Check) -> Check:
-    """One check of several, each finding told once; `about` is what its page says."""
+    """One check of several; of a place where an earlier one finds something, a later one says nothing.
+
+    `about` is what its page says.
+    """
 
     def check(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
-        seen: set[tuple[str, str]] = set()
-        for one in checks:
-            for found in one(resource, settings):
-                key = ("", dotted(found.path)) if isinstance(found, Unknown) else (found.what, found.where)
-                if key not in seen:
-                    seen.add(key)
-                    yield found
+        seen: set[str] = set()
+        for each_check in checks:
+            new = [found for found in each_check(resource, settings) if _place_of(found) not in seen]
+            seen.update(map(_place_of, new))
+            yield from new
 
     check.__doc__ = about
     return check
+
+
+def _place_of(found: Finding | Unknown) -> str:
+    return dotted(found.path) if isinstance(found, Unknown) else found.where
 
 
 def region(text: str, _settings: Settings) -> Wrong | None:

@@ -48,14 +48,16 @@ def test_passes(control: str, row: dict[str, Any], value: Any) -> None:
     assert unresolved(diagnostics, control) == []
 
 
+def plain(where: str) -> str:
+    return where.replace('["', ".").replace('"]', "").removeprefix(".")
+
+
 @pytest.mark.parametrize(("control", "row", "value"), cases("bad"))
 def test_fails_and_says_where_and_by_which_law(control: str, row: dict[str, Any], value: Any) -> None:
     messages = failures(run(shown(row, value)), control)
     assert messages, "passed in silence"
     if value != {}:
-        assert any(
-            dotted(row["path"]) in message.replace('["', ".").replace('"]', "") for message in messages
-        )
+        assert any(plain(dotted(row["path"])) in plain(message) for message in messages)
     for message in messages:
         assert all(f"; {part}" in message for part in ("at ", "expected: ", "fix: ", "basis: ")), message
 

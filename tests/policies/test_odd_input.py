@@ -51,7 +51,8 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> No
     def breaks(_resource: Resource, _settings: Any) -> Any:
         raise KeyError("surprise")
 
-    broken = control_module.Control(**{**vars(CONTROLS[0]), "check": breaks})
+    by_id = {control.id: control for control in CONTROLS}
+    broken = control_module.Control(**{**vars(by_id["DPDP-RES-01"]), "check": breaks})
     monkeypatch.setattr("policies.pack.CONTROLS", (broken,))
     (message,) = of(run(Shown("aws:sqs/queue:Queue", {})), broken.id)
     assert "could not be evaluated" in message

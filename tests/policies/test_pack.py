@@ -116,6 +116,7 @@ POLICY_NAMES = [
     "dpdp-res-20-nothing-shared-with-strangers-stack",
     "dpdp-res-12-streams-and-events-stay-in-india",
     "dpdp-res-12-streams-and-events-stay-in-india-stack",
+    "dpdp-gov-04-no-value-stays-unresolved",
     "dpdp-unresolved-values",
     "dpdp-gov-03-exemptions-are-valid",
     "dpdp-exempt-findings",

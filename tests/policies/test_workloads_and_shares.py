@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from harness import UNKNOWN, Shown, failures, run, unresolved
 
-from policies.controls.kubernetes.k8s_01_foreign_hosts import HOSTS
 from policies.controls.kubernetes.k8s_02_implicit_saas import IMPLICIT
 from policies.pack import CONTROLS
 from policies.readers.pod_environment import BLOCKS
@@ -35,12 +34,11 @@ def setting(control: str, **settings: Any) -> dict[str, Any]:
 
 
 def test_the_tables_are_dated_and_sourced() -> None:
-    for file in ("saas_hosts.csv", "implicit_saas.csv", "telemetry.csv"):
+    for file in ("implicit_saas.csv", "telemetry.csv"):
         for row in table(file):
             assert row["as_of"].startswith("20")
             assert row["source"]
             assert None not in row.values()
-    assert len({host.suffix for host in HOSTS}) == len(HOSTS)
 
 
 def test_every_default_host_of_an_implicit_service_is_one_that_is_refused_when_written() -> None:

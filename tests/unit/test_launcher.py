@@ -54,7 +54,7 @@ def as_the_launcher(cwd: Path, child: str, env: dict[str, str]) -> str:
     return done.stdout.strip()
 
 
-ASK = f"import sys; sys.path[0] = {str(PROJECT)!r}; from policies import project; print(project.folder())"
+ASK = f"import sys; sys.path[0] = {str(PROJECT)!r}; from policies.framework import project; print(project.folder())"
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="only Linux shows where the launcher runs")

@@ -31,7 +31,8 @@ NAME = "dpdp-unresolved-values"
 
 def unlisted(resource: Resource, _settings: Settings) -> Iterator[Unknown]:
     """GOV-04: a value that can't be known, in a property that no control lists, may lead anywhere."""
-    if not resource.type.startswith(_JUDGED_OTHERWISE):
+    to_people = str(resource.props.get("protocol", "")).startswith(("email", "sms"))
+    if not resource.type.startswith(_JUDGED_OTHERWISE) and not to_people:
         yield from read(resource).unknowns
         yield from (Unknown(path) for path in read(resource).unread)
 

@@ -19,8 +19,8 @@ _URL = re.compile(
     r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{1,20})://(?:[^\s/@\"']{1,200}@)?([\w.-]{1,253}|\[[0-9a-f:.]+\])",
     re.IGNORECASE,
 )
-# Documentation, which links lead to.
-_FOR_PEOPLE = re.compile(r"(?:docs?|documentation|blog|learn|community|wiki|status)\.")
+# Documentation, which links lead to; `docs.google.com` is where people keep theirs.
+_FOR_PEOPLE = re.compile(r"(?:docs?|documentation|blog|learn|community|wiki|status)\.(?!google\.com$)")
 _SITE = re.compile(r"((?:us|eu|uk|apac|emea|na|latam)\d{0,2})(?:-|$)")
 _INSIDE = (".internal", ".svc", ".svc.cluster.local", ".local", ".localdomain", ".cluster.local")
 
@@ -65,6 +65,7 @@ def host(name: str) -> Host:
     return _host(name)
 
 
+@functools.lru_cache(maxsize=20_000)
 def is_inside(name: str) -> bool:
     """A private address leads into a network of yours; where that goes on to is a matter of peering (RES-16)."""
     try:

@@ -107,6 +107,8 @@ def _words() -> dict[str, _Word]:
     """Words of data/places.csv. One that stands for places in several countries is in India only if all of them are."""
     known: dict[str, _Word] = {}
     for row in table("places.csv"):
+        if "." in row["word"]:
+            continue  # the host of a site, which hosts.py reads
         ambiguous = row["ambiguous"] == "true"
         old = known.get(row["word"])
         country = row["country"]

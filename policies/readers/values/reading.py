@@ -176,6 +176,9 @@ def _of_word(word: str, prose: bool) -> Iterator[tuple[Kind, str, Place | None, 
     if (reference := locations.arn(word)) and reference.region not in ("", "*"):
         yield "reference", word, place(reference.region) or Place(reference.region, "GLOBAL"), None
         return
+    if (named := locations.gcp_path_place(word)) and "projects/" in word and named != "-":
+        yield "reference", word, place(named, "location") or Place(named, "GLOBAL"), None
+        return
     hosts = list(hosts_in(word))
     for host in hosts:
         if not host.silent or host.place:
