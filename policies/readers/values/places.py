@@ -28,6 +28,8 @@ _REGION = re.compile(
 )
 # Zone IDs and the short codes in hosts: `use1-az2`, `use1.cache.amazonaws.com`.
 _ZONE_ID = re.compile(r"(?<![a-z0-9])([a-z]{3,5}\d)(?:-[a-z]{3}\d)?-az\d{1,2}(?![a-z0-9])")
+# A longer run of characters is no name of anything: only what has the shape of a region is looked for in it.
+_LONGEST_NAME = 2048
 _CHUNK = re.compile(r"[a-z0-9]+")
 # A key of one of these words, or of a region, zone or location, holds a place.
 _PLACE_KEY = re.compile(
@@ -75,13 +77,16 @@ def places_in(text: str) -> Iterator[Place]:
     said = normal(text)
     for found in (*_REGION.finditer(said), *_ZONE_ID.finditer(said)):
         yield Place(found[0], INDIA if _is_indian(found[0]) else _country(found[0]))
+    if len(said) > _LONGEST_NAME:
+        return
     taken = {index for found in _REGION.finditer(said) for index in range(*found.span())}
     chunks = [(found[0], found.start()) for found in _CHUNK.finditer(said) if found.start() not in taken]
-    for width in (1, 2, 3):
-        for at in range(len(chunks) - width + 1):
+    firsts = _first_chunks()
+    for at in [at for at, (chunk, _) in enumerate(chunks) if chunk in firsts]:
+        for width in (1, 2, 3):
             word = "-".join(chunk for chunk, _ in chunks[at : at + width])
             row = _words().get(word)
-            if row and not row.ambiguous and len(word) > 3:
+            if row and not row.ambiguous and len(word) > 3 and at + width <= len(chunks):
                 yield Place(word, row.country)
 
 
@@ -100,6 +105,12 @@ def _country(said: str) -> str:
 class _Word:
     country: str
     ambiguous: bool
+
+
+@functools.cache
+def _first_chunks() -> frozenset[str]:
+    """What a word of data/places.csv begins with: anything else begins none."""
+    return frozenset(word.split("-")[0] for word in _words())
 
 
 @functools.cache
