@@ -46,7 +46,7 @@ class Ledger:
     _met: dict[str, dict[str, tuple[Unknown, ...]]] = field(default_factory=dict)
     _told: dict[tuple[str, str], list[Told]] = field(default_factory=dict)
     _instead: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    _spared: dict[tuple[str, str], int] = field(default_factory=dict)
+    _spared: dict[str, dict[str, int]] = field(default_factory=dict)
     _of_stack: dict[str, set[str]] = field(default_factory=dict)
     _secrets: dict[str, set[str]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
@@ -83,12 +83,12 @@ class Ledger:
     def spare(self, policy: str, urn: str, count: int) -> None:
         """Keep how many findings of a policy would go from a resource."""
         with self._lock:
-            self._spared[policy, urn] = max(count, 0)
+            self._spared.setdefault(urn, {})[policy] = max(count, 0)
 
     def spared(self, urn: str) -> int:
         """How many findings would go from a resource if what is supposed of it were so."""
         with self._lock:
-            return sum(count for (_, of), count in self._spared.items() if of == urn)
+            return sum(self._spared.get(urn, {}).values())
 
     def looked(self, control: str, urns: Set[str]) -> None:
         """Keep which resources a control found to look at in the stack as a whole."""
