@@ -71,10 +71,10 @@ bench: $(VENV)/ready  ## Times and memory, as ratios against an empty program, o
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(RUN) setup
 
-# A file of tests stays with one process, for what its tests share; those of tests/local share one local cloud.
+# A file of tests stays with one process, for what its tests share; each process of tests/local has a local cloud.
 test: setup check  ## Every check and every test
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/unit tests/policies tests/workloads
-	@$(BIN)/python -m pytest tests/local
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/local
 
 check: $(VENV)/ready-dev  ## Format, lint, types, the order of the house
 	@$(BIN)/ruff format --check .

@@ -36,5 +36,6 @@ pulumi_policy.PolicyPack(
     name=pack.NAME,
     policies=run.policies,
     display_name="DPDP Act and Rules, for infrastructure",
-    description="What India's DPDP Act, its Rules, RBI, SEBI and CERT-In ask of infrastructure, each with its basis.",
+    description="What India's DPDP Act, its Rules, CERT-In, SEBI, RBI and IRDAI ask of infrastructure, and what only a "
+    "house rule asks, each with its basis.",
 )

@@ -63,13 +63,14 @@ class Run:
 
     def _asked(self, control: Control) -> Asked:
         level = self.ledger.levels.get(control.policy_name, control.level.value)
+        law = control.law.stated(self.ledger.settings.get(control.policy_name, {}))
         return Asked(
             id=control.id,
             title=control.title,
             severity=control.severity.value,
             level=level,
-            basis=control.law.basis,
-            law=control.law.cited,
+            basis=law.basis,
+            law=law.text,
             remedy=control.remedy,
             resources=self.ledger.looked_at(control.id),
             stack=self.ledger.looked_at_stack(control.id),
@@ -96,8 +97,8 @@ def run() -> Run:
     ordered = sorted(CONTROLS, key=lambda control: control.comes_last)
     made = [policy for control in ordered if control.id != last.id for policy in control.policies(ledger)]
     ends = [
-        unresolved(CONTROLS, ledger),
         *GOV_04.policies(ledger),
+        unresolved(CONTROLS, ledger),
         *last.policies(ledger),
         exemptions.listed(exempt, old),
     ]

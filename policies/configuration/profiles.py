@@ -1,8 +1,8 @@
 """Profiles: who is regulated by whom, as policy configs in `policies/profiles`: `python -m policies.cli generate`.
 
-A profile changes levels and settings, never what is checked. The files are plain policy configs, so that any stack can
-be shown to the pack under one: `--policy-pack-config policies/profiles/sebi-re.json`. Written from the table below; a
-test holds them against it.
+A profile changes levels, settings and whom the law binds, never what is checked. The files are plain policy configs, so
+that any stack can be shown to the pack under one: `--policy-pack-config policies/profiles/sebi-re.json`. Written from
+the table below; a test holds them against it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,25 @@ from typing import Any
 
 from policies.framework.control import Control
 from policies.framework.run_state import Ledger
-from policies.pack import CONTROLS
+from policies.law import Entity
+from policies.pack import CONTROLS, GOV_04
 
 FOLDER = Path(__file__).parents[1] / "profiles"
 
 
 @dataclass(frozen=True)
 class Profile:
-    """`levels` are by what a control's id begins with, the longest wins; `settings` by id."""
+    """`levels` are by what a control's id begins with, the longest wins; `settings` by id.
+
+    `regulated_as` says what regulators bind the entity as: it goes to every policy whose law turns on it. `only_law`
+    makes advice of what no law asks for, where `levels` says nothing.
+    """
 
     about: str
     levels: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    regulated_as: tuple[Entity, ...] = ()
+    only_law: bool = False
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -39,12 +46,16 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             {"DPDP-GOV-01": "mandatory", "DPDP-K8S-07": "disabled"},
         ),
         "dpdp-only": Profile(
-            "What the DPDP Act and its Rules ask, and no more: where data is and whose key it is under, is advice.",
-            {"DPDP-RES-": "advisory", "DPDP-K8S-": "advisory", "DPDP-ENC-05": "advisory", "DPDP-GOV-01": "mandatory"},
+            "What the DPDP Act and its Rules ask, and no more: where data is, whose key it is under, tags, and every "
+            "other rule of this house is advice.",
+            # With keys of the cloud's let in, ENC-01 finds only what is not encrypted at all.
+            {"DPDP-RES-": "advisory", "DPDP-LOG-08": "advisory", "DPDP-ENC-01": "mandatory"},
             {"DPDP-ENC-01": {"customerKey": False}, "DPDP-ENC-02": {"customerKey": False}},
+            only_law=True,
         ),
         "sdf": Profile(
-            "A Significant Data Fiduciary: specified data, and the traffic about it, may not leave (Rule 13(4)).",
+            "A Significant Data Fiduciary (s.10): data that the Government specifies, and traffic data about its flow, "
+            "may not leave (r.13(4)). By November 2026 nobody was notified as one, and no data specified.",
             dict.fromkeys(("DPDP-SDF-01", "DPDP-RES-16", "DPDP-RES-17", "DPDP-LOG-05", "DPDP-GOV-01"), "mandatory"),
             {
                 "DPDP-LOG-05": {"dnsQueries": True},
@@ -52,21 +63,36 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             },
         ),
         "rbi-payments": Profile(
-            "Payment data (RBI, 6 April 2018): all of it in India, and every log about it.",
+            "A system provider or bank, for payment data (RBI/2017-18/153): all of it stored only in India. Logs too, "
+            "by a rule of this house: the circular does not speak of them.",
             {"DPDP-RES-": "mandatory", "DPDP-LOG-": "mandatory", "DPDP-GOV-0": "mandatory"},
             {"DPDP-GOV-03": {"allowed": False}},
+            regulated_as=("rbi-payments",),
+        ),
+        "rbi-digital-lending": Profile(
+            "A lender that RBI regulates, for digital lending (RBI/2025-26/36 of 8 May 2025, since 28 November 2025 in "
+            "RBI/DOR/2025-26/154 for banks and RBI/DOR/2025-26/347 for NBFCs): data stored only on servers in India.",
+            {"DPDP-RES-": "mandatory", "DPDP-GOV-01": "mandatory"},
+            regulated_as=("rbi-digital-lending",),
         ),
         "sebi-re": Profile(
-            "An entity that SEBI regulates (cloud framework, 6 March 2023): data and keys in India, keys of one's own.",
+            "One of the eight classes of the cloud framework (SEBI/HO/ITD/ITD_VAPT/P/CIR/2023/033): data and logs in "
+            "India, keys of one's own; that keys lie in India is a rule of this house. The wider localisation of CSCRF "
+            "(SEBI/HO/ITD-1/ITD_CSC_EXT/P/CIR/2024/113, PR.DS.S2) is in abeyance "
+            "(SEBI/HO/ITD-1/ITD_CSC_EXT/P/CIR/2024/184).",
             {"DPDP-RES-": "mandatory", "DPDP-ENC-": "mandatory", "DPDP-GOV-01": "mandatory"},
             {"DPDP-ENC-01": {"customerKey": True}, "DPDP-ENC-02": {"customerKey": True}},
+            regulated_as=("sebi-re",),
         ),
         "irdai": Profile(
-            "An insurer or its intermediary (IRDAI): records of policies and claims in India.",
+            "An insurer (IRDAI, Maintenance of Information Regulations 2025, before them IRDAI, Maintenance of "
+            "Insurance Records Regulations 2015): records of policies and claims in data centres in India only.",
             {"DPDP-RES-": "mandatory", "DPDP-GOV-01": "mandatory"},
+            regulated_as=("irdai",),
         ),
         "govt-meity": Profile(
-            "A government body on empanelled clouds (MeitY): everything in India, global services by list only.",
+            "A government body on clouds of the MeitY cloud empanelment, a condition of contracts and no law: "
+            "everything in India, global services by list only.",
             {"DPDP-RES-": "mandatory", "DPDP-LOG-": "mandatory", "DPDP-ENC-": "mandatory", "DPDP-GOV-0": "mandatory"},
         ),
     }
@@ -92,7 +118,7 @@ def file_of(name: str) -> Path:
 
 def config(profile: Profile) -> dict[str, Any]:
     """The policy config of a profile: levels and settings by the names of policies."""
-    return dict(sorted(pair for control in CONTROLS for pair in _of(profile, control)))
+    return dict(sorted(pair for control in (*CONTROLS, GOV_04) for pair in _of(profile, control)))
 
 
 def write(folder: Path = FOLDER) -> None:
@@ -107,6 +133,10 @@ def _of(profile: Profile, control: Control) -> Iterator[tuple[str, Any]]:
     given: dict[str, Any] = dict(profile.settings.get(control.id, {}))
     if begins is not None:
         given["enforcementLevel"] = profile.levels[begins]
+    elif profile.only_law and control.law.basis != "statutory":
+        given["enforcementLevel"] = "advisory"
+    if bound := [one for one in profile.regulated_as if any(one in law.regulated for law in control.laws)]:
+        given["regulatedAs"] = bound
     for policy in control.policies(Ledger()):
         if given:
             yield policy.name, given

@@ -27,12 +27,12 @@ from pulumi_policy import (
 from pulumi_policy.deserialize import deserialize_properties, serialize_properties
 from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
-from policies.framework.record import Told, brief
+from policies.framework.record import Told, brief, type_of
 from policies.framework.remediation import Fill, filled
 from policies.framework.resources import Resource, Settings, Stack, StackResource, provider_props
 from policies.framework.run_state import Ledger
 from policies.framework.unknowns import Unknown, plain
-from policies.law import Law
+from policies.law import ENTITIES, Law, provisions
 
 T = TypeVar("T")
 
@@ -69,7 +69,10 @@ class Control:
     """`types` are prefixes of resource types; none for a control that only sees the whole stack. `settles` says
     whether the stack makes up for an unknown value. `mend` says what may be filled in where somebody sets the level
     `remediate`: only what has one safe value. `remedies` are by the prefix of a type, where the clouds differ.
-    `comes_last`: its stack policy needs to know what the others found."""
+    `comes_last`: its stack policy needs to know what the others found.
+
+    `law` is the basis of a finding, unless the finding names one of `other_laws`, or `law_of_type` has another for the
+    type of its resource."""
 
     id: str
     title: str
@@ -85,6 +88,13 @@ class Control:
     mend: Mend | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
     comes_last: bool = False
+    other_laws: tuple[Law, ...] = ()
+    law_of_type: Mapping[str, Law] = field(default_factory=dict)
+
+    @property
+    def laws(self) -> tuple[Law, ...]:
+        """Every law that a finding of this control may rest on, its own first."""
+        return tuple(dict.fromkeys((self.law, *self.other_laws, *self.law_of_type.values())))
 
     @property
     def policy_name(self) -> str:
@@ -107,9 +117,29 @@ class Control:
             made.append(StackValidationPolicy(name=name, validate=validate_stack, **self._described()))
         return made
 
+    @property
+    def settings_of_law(self) -> dict[str, dict[str, Any]]:
+        """What may be said of whom the law binds, and from when: only where a control's law depends on it."""
+        made: dict[str, dict[str, Any]] = {}
+        if pending := [provisions()[one].in_force for law in self.laws for one in law.pending]:
+            made["inForceFrom"] = {
+                "type": "string",
+                "format": "date",
+                "default": str(pending[0]),
+                "description": "the day from which provisions bind that were not in force in November 2026",
+            }
+        if entities := [one for one in ENTITIES if any(one in law.regulated for law in self.laws)]:
+            made["regulatedAs"] = {
+                "type": "array",
+                "items": {"type": "string", "enum": entities},
+                "default": [],
+                "description": f"what a regulator binds you as, of {', '.join(entities)}: statutory for these",
+            }
+        return made
+
     def told(self, policy: str, urn: str, finding: Finding, settings: Settings) -> Told:
         """A finding as the record keeps it, with the law as it stands in this run's settings."""
-        law = finding.law or self.law
+        law = (finding.law or self.law_of_type.get(type_of(urn), self.law)).stated(settings)
         return Told(
             control=self.id,
             policy=policy,
@@ -122,7 +152,7 @@ class Control:
             expected=finding.expected,
             fix=finding.fix or self.fix_of(type_of(urn)),
             basis=law.basis,
-            law=law.since(settings.get("inForceFrom", "")).cited if law.in_force_from else law.cited,
+            law=law.text,
         )
 
     def fix_of(self, type_: str) -> str:
@@ -131,13 +161,7 @@ class Control:
         return self.remedy if of is None else self.remedies[of]
 
     def _described(self) -> dict[str, Any]:
-        properties = dict(self.settings)
-        if self.law.in_force_from:
-            properties["inForceFrom"] = {
-                "type": "string",
-                "format": "date",
-                "default": self.law.in_force_from,
-            }
+        properties = {**self.settings, **self.settings_of_law}
         return {
             "description": f"{self.id}: {self.title}",
             "display_name": self.title,
@@ -242,11 +266,6 @@ def _by_urn(found: Iterable[tuple[str, Finding | Unknown]], kind: type[T]) -> di
         if isinstance(one, kind):
             of.setdefault(urn, []).append(one)
     return of
-
-
-def type_of(urn: str) -> str:
-    """The type of the resource that a URN names; empty of an empty URN."""
-    return (urn.split("::")[2:3] or [""])[0].rpartition("$")[2]
 
 
 def _sure(look: Callable[[], Iterable[T]]) -> Iterator[T | Finding]:

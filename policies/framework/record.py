@@ -160,6 +160,11 @@ def without_stack(urn: str) -> str:
     return f"{head.rpartition(':')[0]}::{rest}" if rest else urn
 
 
+def type_of(urn: str) -> str:
+    """A resource's type, without those of the components that it is in."""
+    return urn.split("::")[2].rpartition("$")[2] if urn.count("::") > 2 else ""
+
+
 def name_of(urn: str) -> str:
     """A resource's own name; of an empty URN, the stack."""
     return urn.rpartition("::")[2] or "the stack"

@@ -50,6 +50,7 @@ class StackResource:
     shown: PolicyResource
     inputs: Mapping[str, Any] = field(default_factory=dict)
     instead: Mapping[str, Any] = field(default_factory=dict)
+    seen: Resource | None = None
 
     @property
     def type(self) -> str:
@@ -73,6 +74,11 @@ class StackResource:
         """The same resource as a resource check sees it."""
         return Resource(self.type, self.urn, self.props, provider_props(self.shown.provider))
 
+    @cached_property
+    def given(self) -> Resource:
+        """The resource as its own checks saw it: inputs alone, and what readers have made of them already."""
+        return self.alone if self.seen is None or self.instead else self.seen
+
     def sources(self, prop: str) -> list[PolicyResource]:
         """The resources that the value of a top-level property is made from, by the engine's own records."""
         return self.shown.property_dependencies.get(prop, [])
@@ -89,10 +95,13 @@ class Stack:
         self,
         resources: Sequence[PolicyResource],
         inputs: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        seen: Mapping[str, Resource] = MappingProxyType({}),
         spared: Callable[[str], int] = lambda _urn: 0,
     ) -> None:
         ordered = sorted(resources, key=lambda one: one.urn)
-        self._by_urn = {one.urn: StackResource(one, inputs.get(one.urn, {})) for one in ordered}
+        self._by_urn = {
+            one.urn: StackResource(one, inputs.get(one.urn, {}), seen=seen.get(one.urn)) for one in ordered
+        }
         self.spared = spared
         self.looked_at: set[str] = set()
 

@@ -10,7 +10,7 @@ from typing import Any
 from pulumi_policy import ResourceValidationArgs, StackValidationArgs
 
 from policies.framework.record import Level, Outcome, Told
-from policies.framework.resources import Resource, Stack
+from policies.framework.resources import Resource, Settings, Stack
 from policies.framework.unknowns import Unknown, dotted
 
 # A finding, to who answers for it: nobody, an exemption (named) or the baseline.
@@ -31,14 +31,15 @@ def nothing(_resource: Resource) -> None:
 class Ledger:
     """Kept from the first `Analyze` to the `AnalyzeStack` of one run. The servicer answers on several threads.
 
-    `levels` are the run's, by policy, where they differ from the policies' own. `inputs` are what each resource was
-    given: in the first preview a Kubernetes resource has no outputs, since there is no cluster to ask. `suppose` is
-    what would mend the findings that `spare` counts.
+    `levels` are the run's, by policy, where they differ from the policies' own; `settings` are what policies are
+    configured with. `inputs` are what each resource was given: in the first preview a Kubernetes resource has no
+    outputs, since there is no cluster to ask. `suppose` is what would mend the findings that `spare` counts.
     """
 
     answer: Answer = nobody
     suppose: Suppose = nothing
     levels: Mapping[str, Level] = field(default_factory=dict)
+    settings: Mapping[str, Settings] = field(default_factory=dict)
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     _shown: dict[str, tuple[object, Resource]] = field(default_factory=dict)
     _stack: tuple[object, Stack] | None = None
@@ -69,7 +70,8 @@ class Ledger:
     def stack(self, args: StackValidationArgs) -> Stack:
         """The stack as checks see it, made once for all of them."""
         if self._stack is None or self._stack[0] is not args.resources:
-            self._stack = (args.resources, Stack(args.resources, self.inputs, self.spared))
+            seen = {urn: resource for urn, (_, resource) in self._shown.items()}
+            self._stack = (args.resources, Stack(args.resources, self.inputs, seen, self.spared))
         return self._stack[1]
 
     def supposed(self, args: StackValidationArgs) -> Stack | None:
@@ -132,13 +134,21 @@ class Ledger:
         answered = [self._answered(self._veiled(told)) for told in findings]
         with self._lock:
             self._told[policy, urn] = answered
-        return [told for told in answered if told.outcome in ("fail", "unresolved")]
+        return self.open(policy, urn)
 
     def told(self) -> Iterator[Told]:
-        """Every finding of the run, with its policy's level."""
-        for (policy, _), findings in self._told.items():
-            given = {"level": self.levels[policy]} if policy in self.levels else {}
-            yield from (one.model_copy(update=given) for one in findings)
+        """Every finding of the run, with the level that it has in it."""
+        for findings in self._told.values():
+            yield from (one.model_copy(update={"level": self.level(one)}) for one in findings)
+
+    def level(self, told: Told) -> Level:
+        """The level of a finding: its policy's, and never above its own."""
+        level = self.levels.get(told.policy, told.level)
+        return told.level if told.outcome == "unresolved" and told.level == "advisory" else level
+
+    def open(self, policy: str, urn: str) -> list[Told]:
+        """What a policy found in a resource (in the stack, where `urn` is empty) that nobody answers for."""
+        return [one for one in self._told.get((policy, urn), ()) if one.outcome in ("fail", "unresolved")]
 
     def _veiled(self, told: Told) -> Told:
         """Without a value that is a secret, holds one, or is part of one."""

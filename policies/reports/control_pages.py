@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pulumi_policy import EnforcementLevel
 
 from policies.framework.control import ANY_TYPE, Control, nothing_settles
 from policies.framework.run_state import Ledger
+from policies.law import Law, provisions
 from policies.pack import CONTROLS, GOV_04, UNRESOLVED
 from policies.readers.tables import DATA
 
@@ -28,17 +29,17 @@ _NOT_EXEMPT = {
 }
 PAGES = tuple(sorted((*CONTROLS, GOV_04), key=lambda control: control.id))
 FOLDER = Path(__file__).parents[2] / "docs/policies"
-INDEX = "README.md"
+INDEX, LAW = "README.md", "provisions.md"
 BASIS = {
     "statutory": "law that binds",
     "conditional": "law that binds once the Government notifies something",
-    "posture": "a rule of this house, which no law asks for",
+    "posture": "a rule of this house, which no provision asks of everybody",
 }
 
 
 def pages() -> dict[str, str]:
     """Every file of the folder, by its name."""
-    return {INDEX: _index(), **{_file(control): _page(control) for control in PAGES}}
+    return {INDEX: _index(), LAW: _provisions(), **{_file(control): _page(control) for control in PAGES}}
 
 
 @functools.cache
@@ -63,7 +64,7 @@ def _file(control: Control) -> str:
 
 def _index() -> str:
     rows = [
-        f"| [{one.id}]({_file(one)}) | {one.title} | {one.law.basis} | {_word(one.severity)} | {_word(one.level)} |"
+        f"| [{one.id}]({_file(one)}) | {one.title} | {_basis(one.law)} | {_word(one.severity)} | {_word(one.level)} |"
         for one in PAGES
     ]
     head = "# The controls\n\nWritten by `python -m policies.cli generate` from the controls themselves.\n"
@@ -71,14 +72,56 @@ def _index() -> str:
     return f"{head}{table}" + "\n".join(rows) + "\n"
 
 
+def _basis(law: Law) -> str:
+    bound = ", ".join(f"`{entity}`" for entity in law.regulated)
+    return f"{law.basis}; statutory for {bound}" if bound and law.basis != "statutory" else law.basis
+
+
+def _provisions() -> str:
+    """The table of the law, as a page."""
+    rows = [
+        f"| {row.cited} | {row.requires} | {row.binds} | {row.when()} | {row.of.name.strip()} ({row.of.reference}). "
+        f"{row.of.source}; read {row.of.read} |"
+        for row in provisions().values()
+    ]
+    head = (
+        "# The law, a row each\n\nWritten by `python -m policies.cli generate` from `policies/data/provisions.yaml`: "
+        "every provision that this pack names. Read from public copies and reports; engineering facts, not legal "
+        "advice.\n"
+    )
+    table = "\n| Provision | What it says | Whom it binds | Since | Source |\n|---|---|---|---|---|\n"
+    return f"{head}{table}" + "\n".join(rows) + "\n"
+
+
+def _law(control: Control) -> Iterator[str]:
+    """What the findings of a control rest on: its own law, then those of some of them."""
+    yield from _one_law(control.law)
+    for law in control.laws[1:]:
+        yield f"Some findings rest on another basis, and say so: {next(one := _one_law(law))}"
+        yield from one
+
+
+def _one_law(law: Law) -> Iterator[str]:
+    yield f"**{law.basis}** ({BASIS[law.basis]}): {_sentence(law.says)}"
+    if law.binding:
+        yield _rows(law.binding)
+    if law.beside:
+        yield f"Near it, and asking for something else or less:\n\n{_rows(law.beside)}"
+    for entity, ids in law.regulated.items():
+        yield f"**Statutory** for whom the setting `regulatedAs` names `{entity}`:\n\n{_rows(ids)}"
+
+
+def _rows(ids: Iterable[str]) -> str:
+    rows = [provisions()[one] for one in ids]
+    return "\n".join(f"- {row.cited} ({row.when()}): {row.requires}" for row in rows)
+
+
 def _page(control: Control) -> str:
-    law = control.law
-    since = f", in force from {law.in_force_from}" if law.in_force_from else ""
     parts = [
         f"# {control.id}: {control.title}",
         f"Severity {_word(control.severity)}; level {_word(control.level)}, unless a policy config says another.",
         f"## Why\n\n{why()[control.id]}",
-        f"## The law\n\n**{law.basis}** ({BASIS[law.basis]}){since}: {law.citation}.",
+        "## The law\n\n" + "\n\n".join(_law(control)) + f"\n\nSources: [the law, a row each]({LAW}).",
         "## What is checked\n\n" + "\n\n".join(_checked(control)),
         f"## How to fix it\n\n{_sentence(control.remedy)}",
         f"## Its level and settings\n\n{_configured(control)}",
@@ -142,7 +185,7 @@ def _configured(control: Control) -> str:
     policies = " and ".join(f"`{name}`" for name in names)
     what = "".join(
         f"\n- `{name}`: {schema.get('description', 'see the code')}"
-        for name, schema in control.settings.items()
+        for name, schema in {**control.settings, **control.settings_of_law}.items()
     )
     return (
         f"{policies}, in the file that `--policy-pack-config` names:\n\n"

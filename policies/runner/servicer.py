@@ -7,7 +7,7 @@ the SDK's; the tests of the pack run through it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from google.protobuf import empty_pb2, json_format
@@ -27,7 +27,7 @@ from pulumi_policy.proxy import unknown_checking_proxy
 
 from policies.framework.record import Record
 from policies.framework.unknowns import Path, dotted
-from policies.pack import Run
+from policies.pack import UNRESOLVED, Run
 
 # What a Kubernetes Secret holds is a secret, whether or not the program marks it as one.
 SECRET, _KEPT = "kubernetes:core/v1:Secret", ("data", "stringData", "binaryData")
@@ -47,6 +47,9 @@ class Servicer(_PolicyAnalyzerServicer):
         self._run.ledger.levels = {
             policy.name: self._get_enforcement_level(policy).value for policy in self._run.policies
         }
+        self._run.ledger.settings = {
+            policy.name: self._get_policy_config(policy.name) or {} for policy in self._run.policies
+        }
         return answer
 
     def Analyze(self, request: proto.AnalyzeRequest, _context: Any) -> proto.AnalyzeResponse:
@@ -63,9 +66,18 @@ class Servicer(_PolicyAnalyzerServicer):
         resources = self._stack(request)
         for policy, report in self._on(StackValidationPolicy, response):
             args = StackValidationArgs(resources, self._get_policy_config(policy.name), {})
+            before = len(response.diagnostics)
             _validate(policy, args, report, response)
+            if policy.name == UNRESOLVED:
+                self._lower(response.diagnostics[before:])
         self._on_end(self._run.record([one.urn for one in request.resources]))
         return response
+
+    def _lower(self, diagnostics: Sequence[proto.AnalyzeDiagnostic]) -> None:
+        """Give each unresolved value the level of the control that needed it, where that is only advice."""
+        for diagnostic, told in zip(diagnostics, self._run.ledger.open(UNRESOLVED, ""), strict=True):
+            if self._run.ledger.level(told) == EnforcementLevel.ADVISORY.value:
+                diagnostic.enforcementLevel = self._map_enforcement_level(EnforcementLevel.ADVISORY)
 
     def _on(self, kind: type[P], response: proto.AnalyzeResponse) -> Iterator[tuple[P, ReportViolation]]:
         """The policies of a kind that are not disabled, with what takes their findings."""

@@ -117,7 +117,7 @@ def test_a_text_waits_for_the_update_only_for_names_of_the_stack(
 
 
 def test_a_parameter_group_of_the_stack_settles_its_name() -> None:
-    group = Shown("aws:rds/parameterGroup:ParameterGroup", {"family": "postgres17"}, "group")
+    group = Shown("aws:rds/parameterGroup:ParameterGroup", {"family": "postgres14"}, "group")
     elsewhere = Shown("aws:ssm/parameter:Parameter", {}, "said")
 
     def database(*sources: Shown) -> Shown:

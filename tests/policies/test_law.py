@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from harness import Shown, fixtures, of, put, run
 
+from policies.law import ENTITIES
 from policies.pack import CONTROLS
 
 PROJECT = Path(__file__).parents[2]
@@ -61,13 +62,13 @@ def test_no_message_claims_it_and_each_names_its_law() -> None:
 
 def test_residency_is_a_rule_of_the_house_and_binding_where_a_regulator_says_so() -> None:
     for control in CONTROLS:
-        if (
-            control.id == "DPDP-RES-11"
-        ):  # CERT-In asks for logs within its jurisdiction, the DPDP Act does not
-            assert control.law.basis == "statutory" and control.law.citation.startswith("CERT-In")
+        # CERT-In asks for logs within its jurisdiction, the DPDP Act does not.
+        if control.id == "DPDP-RES-11":
+            assert control.law.basis == "statutory" and control.law.binding == ("cert-in-iv",)
         elif control.id.startswith("DPDP-RES-"):
-            assert control.law.basis == "posture"
-            assert "SEBI" in control.law.citation
+            assert control.law.basis == "posture" and not control.law.binding
+    residency = next(one for one in CONTROLS if one.id == "DPDP-RES-01").law
+    assert set(residency.regulated) == set(ENTITIES)
 
 
 def test_dates_in_force_are_configuration() -> None:

@@ -27,7 +27,7 @@ CHECKS = [
 REGIONS = st.sampled_from(
     [
         *(
-            "us-east-1",
+            "us-east-2",
             "eu-west-3",
             "ap-southeast-7",
             "us-gov-west-1",
@@ -36,7 +36,7 @@ REGIONS = st.sampled_from(
             "use1-az4",
         ),
         *("us-central1", "europe-west12", "asia-southeast3", "northamerica-northeast2-a", "africa-south1"),
-        *("eastus", "westeurope", "US_EAST_1", "EU-WEST-2"),
+        *("eastus", "westeurope", "US_EAST_2", "EU-WEST-2"),
     ]
 )
 WAYS = st.sampled_from(
@@ -84,7 +84,7 @@ def filled(paths: list[Any], value: str) -> Iterator[tuple[tuple[str, ...], dict
         yield path, put({}, path, [inner] if many else inner)
 
 
-@settings(max_examples=400)
+@settings(max_examples=100)
 @given(TYPES, REGIONS, WAYS)
 def test_a_place_abroad_is_found_in_any_text_property(where: tuple[str, str], region: str, way: str) -> None:
     package, type_ = where

@@ -39,6 +39,7 @@ POLICY_NAMES = [
     "dpdp-acc-01-no-public-object-storage",
     "dpdp-acc-01-no-public-object-storage-stack",
     "dpdp-log-03-logs-kept-for-a-year",
+    "dpdp-log-09-logs-have-a-last-day",
     "dpdp-log-01-audit-trail-on-and-validated",
     "dpdp-log-01-audit-trail-on-and-validated-stack",
     "dpdp-log-02-access-to-personal-data-logged",

@@ -16,7 +16,7 @@ from policies.framework.provenance import is_own, settled_by_own_parts, sources
 from policies.framework.remediation import Fill
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, dig, each
-from policies.law import ACCESS
+from policies.law import ACCESS, CONFINEMENT
 from policies.readers.iam_documents import Statement, statements
 from policies.readers.pod_specs import containers, pod_specs
 
@@ -389,7 +389,7 @@ ACC_05 = Control(
 ACC_06 = Control(
     id="DPDP-ACC-06",
     title="Node metadata asks for a session",
-    law=ACCESS,
+    law=CONFINEMENT,
     severity=Severity.MEDIUM,
     level=EnforcementLevel.MANDATORY,
     types=tuple(NODES),

@@ -11,7 +11,7 @@ from policies.framework.control import Control, Finding
 from policies.framework.expectations import Want, is_off, is_on, judge
 from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Unknown, dig, each
-from policies.law import ACCESS
+from policies.law import CONFINEMENT
 from policies.readers.pod_specs import containers, pod_specs
 
 HOST_NAMESPACES = ("hostNetwork", "hostPID", "hostIPC")
@@ -152,7 +152,7 @@ def _at(prefix: str, holder: Any, want: Want) -> Iterator[Finding | Unknown]:
 ACC_07 = Control(
     id="DPDP-ACC-07",
     title="Pods are confined",
-    law=ACCESS,
+    law=CONFINEMENT,
     severity=Severity.MEDIUM,
     level=EnforcementLevel.ADVISORY,
     types=("kubernetes:",),

@@ -11,7 +11,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.framework.control import Control, Finding
 from policies.framework.resources import Resource, Settings, Stack
 from policies.framework.unknowns import Unknown, dig, each
-from policies.law import CUSTOMER_KEY, ENCRYPTION
+from policies.law import CUSTOMER_KEY, ENCRYPTION, KEY_COST, Law
 from policies.readers.kms_keys import settled_by_key
 from policies.readers.s3_buckets import BUCKET_LOGGING, BUCKETS
 
@@ -53,9 +53,12 @@ _EBS_PROVISIONER = "ebs.csi.aws.com"
 
 
 def storage(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
-    """ENC-01 before a resource is made: disks and file systems, and what a bucket's encryption says."""
-    if resource.type in BUCKET_ENCRYPTION:
-        yield from _bucket_rules(resource, settings)
+    """ENC-01 before a resource is made: disks and file systems are encrypted, they and buckets under your key.
+
+    S3 encrypts every new object by itself (SSE-S3, since January 2023), so of a bucket only the key is asked.
+    """
+    if resource.type in BUCKET_ENCRYPTION and _wants_customer_key(settings):
+        yield from _bucket_rules(resource)
     if resource.type.startswith("kubernetes:") and resource.props.get("provisioner") != _EBS_PROVISIONER:
         return  # other drivers name their keys otherwise, and Google's disks are always encrypted
     for store in STORES.get(resource.type, ()):
@@ -64,9 +67,10 @@ def storage(resource: Resource, settings: Settings) -> Iterator[Finding | Unknow
 
 
 def buckets(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
-    """ENC-01 over the stack: each bucket has an encryption resource, or the same inline."""
-    if _wants_customer_key(settings):
-        yield from _under_amazons_key(stack)
+    """ENC-01 over the stack: each bucket has an encryption resource, or the same inline, that names a customer key."""
+    if not _wants_customer_key(settings):
+        return  # S3 encrypts every new object by itself
+    yield from _under_amazons_key(stack)
     for bucket in stack.of(*BUCKETS):
         inline = dig(
             bucket.props, "serverSideEncryptionConfiguration", "rule", "applyServerSideEncryptionByDefault"
@@ -79,7 +83,7 @@ def buckets(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
         yield (
             bucket.urn,
             Finding(
-                "no encryption configuration belongs to this bucket, so Amazon's shared key encrypts it",
+                "no encryption configuration belongs to this bucket, so S3 encrypts it under its own key",
                 "the stack",
                 None,
                 "a BucketServerSideEncryptionConfiguration with aws:kms, a key and a bucket key",
@@ -104,19 +108,23 @@ def _under_amazons_key(stack: Stack) -> Iterator[tuple[str, Finding]]:
 
 
 def _not_kms(where: str, algorithm: Any) -> Finding:
-    law = CUSTOMER_KEY if algorithm == "AES256" else None
-    return Finding("the bucket is not encrypted under a KMS key", where, algorithm, "aws:kms", law=law)
+    return Finding("the bucket is not encrypted under a KMS key", where, algorithm, "aws:kms")
 
 
 def cluster_secrets(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
-    """ENC-04: Kubernetes secrets are enveloped by a KMS key of yours, in EKS and GKE."""
+    """ENC-04: Kubernetes secrets are enveloped by a KMS key of yours, in EKS and GKE.
+
+    Without one they are encrypted under a key of the cloud's: EKS envelopes all data of the API by itself since 5 March
+    2025 (from Kubernetes 1.28; "Default envelope encryption for all Kubernetes API data", EKS user guide), and GKE
+    encrypts at rest.
+    """
     if resource.type == "aws:eks/cluster:Cluster":
         yield from _eks_secrets(resource.props)
     if resource.type == "gcp:container/cluster:Cluster":
         yield from _gke_secrets(resource.props)
 
 
-def _bucket_rules(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
+def _bucket_rules(resource: Resource) -> Iterator[Finding | Unknown]:
     rules = resource.props.get("rules")
     if isinstance(rules, Unknown):
         yield rules
@@ -134,11 +142,12 @@ def _bucket_rules(resource: Resource, settings: Settings) -> Iterator[Finding | 
                 yield _not_kms(f"{at}.applyServerSideEncryptionByDefault.sseAlgorithm", algorithm)
             continue
         key = f"{at}.applyServerSideEncryptionByDefault.kmsMasterKeyId"
-        yield from _customer_key(key, dig(default, "kmsMasterKeyId"), settings)
+        yield from _present(key, dig(default, "kmsMasterKeyId"))
         yield from _on(
             f"{at}.bucketKeyEnabled",
             dig(rule, "bucketKeyEnabled"),
-            "the bucket has no bucket key, so KMS is asked for every object",
+            "the bucket has no bucket key, so KMS is asked, and paid, for every object",
+            KEY_COST,
         )
 
 
@@ -148,7 +157,9 @@ def _store(where: str, block: Any, store: Store, settings: Settings) -> Iterator
         yield block
         return
     if store.flag:
-        yield from _on(f"{prefix}{store.flag}", dig(block, store.flag), "the storage is not encrypted")
+        yield from _on(
+            f"{prefix}{store.flag}", dig(block, store.flag), "the storage is not encrypted", ENCRYPTION
+        )
     yield from _customer_key(f"{prefix}{store.key}", dig(block, *store.key.split(".")), settings)
 
 
@@ -204,21 +215,16 @@ def _gke_secrets(props: dict[str, Any]) -> Iterator[Finding | Unknown]:
     yield from _present("databaseEncryption.keyName", dig(props, "databaseEncryption", "keyName"))
 
 
-def _on(where: str, value: Any, what: str) -> Iterator[Finding | Unknown]:
+def _on(where: str, value: Any, what: str, law: Law) -> Iterator[Finding | Unknown]:
     if isinstance(value, Unknown):
         yield value
     elif value not in (True, "true"):  # launch templates and StorageClasses write it as text
-        yield Finding(what, where, value, "true")
+        yield Finding(what, where, value, "true", law=law)
 
 
 def _customer_key(where: str, value: Any, settings: Settings) -> Iterator[Finding | Unknown]:
     if _wants_customer_key(settings):
-        yield from (
-            Finding(found.what, found.where, found.value, found.expected, law=CUSTOMER_KEY)
-            if isinstance(found, Finding)
-            else found
-            for found in _present(where, value)
-        )
+        yield from _present(where, value)
 
 
 def _present(where: str, value: Any) -> Iterator[Finding | Unknown]:
@@ -235,7 +241,8 @@ def _wants_customer_key(settings: Settings) -> bool:
 ENC_01 = Control(
     id="DPDP-ENC-01",
     title="Storage under a customer key",
-    law=ENCRYPTION,
+    law=CUSTOMER_KEY,
+    other_laws=(ENCRYPTION, KEY_COST),
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=(*BUCKETS, *BUCKET_ENCRYPTION, *STORES),
@@ -247,14 +254,14 @@ ENC_01 = Control(
         "customerKey": {
             "type": "boolean",
             "default": True,
-            "description": "false accepts keys that the cloud manages, which Rule 6 allows",
+            "description": "false accepts keys that the cloud manages, which r.6(1)(a) allows",
         }
     },
 )
 ENC_04 = Control(
     id="DPDP-ENC-04",
     title="Kubernetes secrets enveloped",
-    law=ENCRYPTION,
+    law=CUSTOMER_KEY,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=("aws:eks/cluster:Cluster", "gcp:container/cluster:Cluster"),

@@ -93,6 +93,7 @@ ENC_02 = Control(
     id="DPDP-ENC-02",
     title="Databases and caches encrypted",
     law=ENCRYPTION,
+    other_laws=(CUSTOMER_KEY,),
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=tuple(DATABASES),
@@ -103,7 +104,7 @@ ENC_02 = Control(
         "customerKey": {
             "type": "boolean",
             "default": True,
-            "description": "false accepts keys that the cloud manages, which Rule 6 allows",
+            "description": "false accepts keys that the cloud manages, which r.6(1)(a) allows",
         }
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,8 @@ ENDPOINTS: dict[str, tuple[Want, ...]] = {
 
 @dataclass(frozen=True)
 class Forced:
-    """The parameter that makes a family of engines refuse what is not TLS. `default` says whether it is on unasked."""
+    """The parameter that makes a family of engines refuse what is not TLS. `default` says whether it is on when nothing
+    sets it, in every version."""
 
     families: tuple[str, ...]
     parameter: str
@@ -89,6 +91,17 @@ class Forced:
     default: bool = False
 
 
+# Engines whose default parameter groups refuse what is not TLS, and since which version. RDS user guide: "Updating
+# applications to connect to PostgreSQL DB instances using new SSL/TLS certificates" (rds.force_ssl is 1 from 15),
+# "Requiring SSL/TLS for all connections to a MySQL DB instance" (require_secure_transport is OFF for 8.4 and lower, ON
+# for 9.7), the same for MariaDB (ON from 11.8). Aurora user guide, "Securing Aurora PostgreSQL data with SSL/TLS" (1
+# from 17). Read November 2026. Of SQL Server and Aurora MySQL no guide says that they do.
+TLS_BY_DEFAULT: dict[str, tuple[int, ...]] = {
+    "postgres": (15,),
+    "aurora-postgresql": (17,),
+    "mysql": (9, 7),
+    "mariadb": (11, 8),
+}
 _POSTGRES = Forced(("postgres", "sqlserver"), "rds.force_ssl", ("1", "true"))
 _MYSQL = Forced(("mysql", "mariadb"), "require_secure_transport", ("1", "on"))
 PARAMETER_GROUPS: dict[str, tuple[Forced, ...]] = {
@@ -108,6 +121,7 @@ USERS = {
     "aws:rds/cluster:Cluster": ("dbClusterParameterGroupName", ("aurora", "postgres", "mysql")),
     "aws:redshift/cluster:Cluster": ("clusterParameterGroupName", ()),
 }
+_FAMILY = re.compile(r"(?P<engine>[a-z]+(-[a-z]+)?)(?P<version>\d{1,4}(\.\d{1,4}){0,1})[.\w-]{0,40}")
 LISTENERS = ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
 _ENCRYPTED_LISTENERS = ("HTTPS", "TLS")
 _PASSED_THROUGH = ("TCP", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC", "GENEVE")  # what is inside is not theirs
@@ -188,10 +202,10 @@ def _parameter_group(resource: Resource) -> Iterator[Finding | Unknown]:
         return
     for forced in PARAMETER_GROUPS[resource.type]:
         if family.startswith(forced.families):
-            yield from _forced(parameters, forced)
+            yield from _forced(parameters, family, forced)
 
 
-def _forced(parameters: Any, forced: Forced) -> Iterator[Finding | Unknown]:
+def _forced(parameters: Any, family: str, forced: Forced) -> Iterator[Finding | Unknown]:
     expected = f"{forced.parameter} = {forced.values[0]}"
     named = False
     for index, parameter in enumerate(each(parameters)):
@@ -207,12 +221,13 @@ def _forced(parameters: Any, forced: Forced) -> Iterator[Finding | Unknown]:
             yield Finding(
                 "the database lets clients connect without TLS", f"parameters[{index}].value", value, expected
             )
-    if not named and not forced.default:
+    if not named and not (forced.default or _by_default(family)):
         yield Finding("nothing makes the database insist on TLS", "parameters", parameters, expected)
 
 
 def _user_of_a_group(resource: Resource) -> Iterator[Finding | Unknown]:
-    """A database without a group of its own takes the engine's default, which for most lets plain connections in."""
+    """A database without a group of its own takes the engine's default, which lets plain connections in unless its
+    version is one of `TLS_BY_DEFAULT`. A version that is not said may be an older one."""
     name, engines = USERS[resource.type]
     engine = resource.props.get("engine")
     if isinstance(engine, Unknown):
@@ -220,6 +235,12 @@ def _user_of_a_group(resource: Resource) -> Iterator[Finding | Unknown]:
         return
     if engines and isinstance(engine, str) and not engine.startswith(engines):
         return  # Oracle and Db2 are told by other means
+    family = _default_family(resource.props, name)
+    if isinstance(family, Unknown):
+        yield family
+        return
+    if family is not None and _by_default(family):
+        return
     what = "the database has no parameter group of its own to insist on TLS"
     yield from judge(
         resource.props,
@@ -232,6 +253,24 @@ def _user_of_a_group(resource: Resource) -> Iterator[Finding | Unknown]:
             )
         ],
     )
+
+
+def _default_family(props: dict[str, Any], name: str) -> str | Unknown | None:
+    """The family of the engine's default group that a database takes; None where it names a group of its own."""
+    group, engine, version = props.get(name), props.get("engine"), props.get("engineVersion")
+    if group is None and engine in TLS_BY_DEFAULT:
+        return version if isinstance(version, Unknown) else f"{engine}{version}"
+    if isinstance(group, str) and group.startswith("default."):
+        return group.removeprefix("default.")
+    return None
+
+
+def _by_default(family: str) -> bool:
+    """Whether the default group of a family (an engine and its version: `mysql8.4`) refuses what is not TLS."""
+    found = _FAMILY.fullmatch(family)
+    if found is None or found["engine"] not in TLS_BY_DEFAULT:
+        return False
+    return tuple(map(int, found["version"].split("."))) >= TLS_BY_DEFAULT[found["engine"]]
 
 
 def _listener(props: dict[str, Any]) -> Iterator[Finding | Unknown]:

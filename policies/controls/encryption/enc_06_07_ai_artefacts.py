@@ -122,6 +122,7 @@ ENC_07 = Control(
     id="DPDP-ENC-07",
     title="Node disks encrypted",
     law=ENCRYPTION,
+    other_laws=(CUSTOMER_KEY,),
     severity=Severity.MEDIUM,
     level=EnforcementLevel.ADVISORY,
     types=(*NODES, NODE_GROUP),

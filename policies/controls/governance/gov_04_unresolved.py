@@ -1,8 +1,9 @@
-"""What stayed unknown when the run ended: one policy, so that it has one level of its own.
+"""What stayed unknown when the run ended: one policy, whose level is the highest that an unknown value has.
 
 A resource policy sees a value before it is known (a key's ARN in the first preview) and can't tell where it comes
 from; the stack can, by `property_dependencies`. So each control says what settles its unknowns, and the rest is
-reported here, at the end of the preview. During the update itself values are known and the controls decide.
+reported here, at the end of the preview. What a control that is only advice needed to know is advice too. During the
+update itself values are known and the controls decide.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from policies.framework.record import Told
 from policies.framework.resources import Resource, Settings, Stack
 from policies.framework.run_state import Ledger
 from policies.framework.unknowns import Path, Unknown, dotted
-from policies.law import EXEMPTIONS
+from policies.law import UNSEEN
 from policies.readers.pod_environment import settled_by_own_resources
 from policies.readers.values.reading import read
 
@@ -43,7 +44,7 @@ _JUDGED_OTHERWISE = ("kubernetes:", "pulumi:")
 GOV_04 = Control(
     id="DPDP-GOV-04",
     title="No value stays unresolved",
-    law=EXEMPTIONS,
+    law=UNSEEN,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=ANY_TYPE,
@@ -60,7 +61,7 @@ def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPo
         stack = ledger.stack(args)
         listed = {(urn, unknown.path) for control in controls for urn, unknown in ledger.unknowns(control.id)}
         told = [
-            _told(control, urn, unknown)
+            _told(control, urn, unknown, ledger)
             for control in (*controls, GOV_04)
             for urn, unknown in _open(control, ledger, stack, listed)
         ]
@@ -91,7 +92,7 @@ def _open(
             yield urn, unknown
 
 
-def _told(control: Control, urn: str, unknown: Unknown) -> Told:
+def _told(control: Control, urn: str, unknown: Unknown, ledger: Ledger) -> Told:
     finding = Finding(
         what="unresolved: a value that this control needs can't be known during preview",
         where=dotted(unknown.path),
@@ -99,8 +100,9 @@ def _told(control: Control, urn: str, unknown: Unknown) -> Told:
         expected="a value known in preview, or one that comes from a resource of this stack that settles it",
         fix="give the value as plain text, or take it from such a resource",
     )
-    told = control.told(NAME, urn, finding, {})
-    severity, level = GOV_04.severity.value, GOV_04.level.value
+    told = control.told(NAME, urn, finding, ledger.settings.get(control.policy_name, {}))
+    needed_at = ledger.levels.get(control.policy_name, control.level.value)
+    severity, level = GOV_04.severity.value, "advisory" if needed_at == "advisory" else GOV_04.level.value
     return told.model_copy(
         update={"outcome": "unresolved", "value": "unknown", "severity": severity, "level": level}
     )

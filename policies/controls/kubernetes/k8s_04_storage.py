@@ -9,23 +9,33 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.resources import Resource, Settings, Stack, StackResource
-from policies.framework.unknowns import Leaf, Unknown, dig, dotted, each
+from policies.framework.resources import Resource, Settings, Stack
+from policies.framework.unknowns import Leaf, Path, Unknown, dig, dotted, each
 from policies.law import RESIDENCY
 from policies.readers import locations
-from policies.readers.pod_environment import BLOCKS, CRD, KUBERNETES, settled_by_own_resources, told
-from policies.readers.s3_buckets import BUCKETS
+from policies.readers.destinations import is_known, own_stores
+from policies.readers.pod_environment import BLOCKS, CRD, KUBERNETES, at, settled_by_own_resources, told
+from policies.readers.values.hosts import is_inside
+from policies.readers.values.reading import Value, read
 
 VELERO = tuple(
     f"kubernetes:velero.io/v1:{kind}" for kind in ("BackupStorageLocation", "VolumeSnapshotLocation")
 )
-GCS_BUCKETS = ("gcp:storage/bucket:Bucket",)
 # Stores of other clouds and of hubs, by scheme: nothing in such an address says that it is in India.
 _ABROAD = re.compile(r"(?<![\w+-])(abfss?|adl|azure|dbfs|hf|ngc|oci-os|wasbs?)://[^\s\"']+", re.IGNORECASE)
 _BLOB = re.compile(r"(?<![\w-])[\w-]+\.(?:blob|dfs)\.core\.windows\.net\S*", re.IGNORECASE)
-_BUCKET_URI = re.compile(r"(?<![\w+-])(?:s3a?|gs)://([a-z0-9][a-z0-9._-]*)")
 _IN_PROSE = "bucket"  # how a program's own help writes an address: s3://bucket/path
-_BUCKET_NAMES = frozenset({"bucket", "bucketName", "bucketname", "bucketNames"})
+# Charts of stores that run in the cluster, and how a pod or program is told the address of one.
+_CHARTS = frozenset(
+    {"minio", "tenant", "rook-ceph", "rook-ceph-cluster", "seaweedfs", "garage", "ceph-cluster"}
+)
+_ENDPOINT = re.compile(r"endpoint|minio|s3_?(?:host|url|server)|host_?base", re.IGNORECASE)
+_ADDRESS_OF_STORE = re.compile(r"(https?://)?([\w.-]{1,253})(:\d{2,5})?(?:/.*)?", re.DOTALL)
+_ADDRESS_IN_TEXT = re.compile(
+    r"(?<![\w-])[\w-]{0,40}(?:endpoint|host_base)[\w-]{0,20}[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"']?([\w.:/-]{1,300})",
+    re.IGNORECASE,
+)
+_CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 # An unknown one of these names, or inside what a pod is told, may be such an address.
 _ADDRESS = re.compile(
     r"ur[il]s?$|bucket|artifact|artefact|checkpoint|backup|storage|destination|region$|root$", re.IGNORECASE
@@ -55,21 +65,49 @@ def copies(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknow
 
 
 def buckets(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
-    """K8S-04: every bucket that a Kubernetes resource names is one of this stack, or declared as kept in India."""
-    known = _buckets_of(stack) | {one for one in each(settings.get("indianBuckets")) if isinstance(one, str)}
+    """K8S-04: every store that a Kubernetes resource names is one of this stack, or declared as kept in India."""
+    own = own_stores(stack)
+    listed = {name for name in each(settings.get("indianBuckets")) if isinstance(name, str)}
     for resource in stack.under(*KUBERNETES):
         if not resource.type.startswith(CRD):
-            for where, name in _bucket_names(resource):
-                if name not in known:
-                    yield (
-                        resource.urn,
-                        Finding(
-                            "nothing says where this bucket is: its name carries no region",
-                            where,
-                            name,
-                            "a bucket of this stack, or one of the setting indianBuckets",
-                        ),
-                    )
+            for value in _stores(resource.given):
+                if not is_known(value, own, listed):
+                    yield resource.urn, _unknown(value)
+
+
+def _unknown(value: Value) -> Finding:
+    abroad = f"this bucket is abroad by its name ({value.place.word})" if value.place else ""
+    return Finding(
+        abroad or "nothing says where this bucket is: its name carries no region",
+        value.where,
+        value.store.name if value.store else value.word,
+        "a bucket of this stack, or one of the setting indianBuckets",
+    )
+
+
+def _stores(resource: Resource) -> Iterator[Value]:
+    """The stores that a resource names, each place once, but for those of a store that runs in the cluster."""
+    inside = _parts_with_own_store(resource)
+    seen = set[tuple[str, str]]()
+    for value in read(resource).of("store"):
+        if (
+            value.store is None
+            or not inside.isdisjoint({(), _part(value.path)})
+            or _is_not_told(value, resource)
+        ):
+            continue
+        if (value.where, value.store.name) not in seen:
+            seen.add((value.where, value.store.name))
+            yield value
+
+
+def _is_not_told(value: Value, resource: Resource) -> bool:
+    """Metadata and status configure nothing; a program's own help has `s3://bucket/path`."""
+    if value.path[0] in ("metadata", "status"):
+        return True
+    if value.store is None or value.store.name != _IN_PROSE:
+        return False
+    return "\n" in str(at(resource.props, value.path))
 
 
 def _velero(props: Any) -> Iterator[Finding | Unknown]:
@@ -95,22 +133,41 @@ def _may_be_a_store(leaf: Leaf) -> bool:
     )
 
 
-def _buckets_of(stack: Stack) -> set[str]:
-    """Names of the stack's buckets, which RES-01 and RES-03 hold in India."""
-    found = [one.props.get("bucket") for one in stack.of(*BUCKETS)]
-    found += [one.props.get("name") for one in stack.of(*GCS_BUCKETS)]
-    return {name for name in found if isinstance(name, str)}
+def _parts_with_own_store(resource: Resource) -> set[Path]:
+    """The parts of a resource that are told of a store in the cluster: a container, or `()` for all of it."""
+    chart = resource.props.get("chart")
+    if isinstance(chart, str) and chart.rstrip("/").rpartition("/")[2] in _CHARTS:
+        return {()}
+    leaves_ = (leaf for leaf in told(resource.props) if isinstance(leaf.value, str))
+    return {_part(leaf.path) for leaf in leaves_ if _is_own_store(leaf, resource)}
 
 
-def _bucket_names(resource: StackResource) -> Iterator[tuple[str, str]]:
-    for leaf in told(resource.props):
-        if not isinstance(leaf.value, str):
-            continue
-        if leaf.name in _BUCKET_NAMES and leaf.value and "://" not in leaf.value:
-            yield dotted(leaf.path), leaf.value
-        for name in dict.fromkeys(_BUCKET_URI.findall(leaf.value)):
-            if name != _IN_PROSE or "\n" not in leaf.value:
-                yield dotted(leaf.path), name
+def _is_own_store(leaf: Leaf, resource: Resource) -> bool:
+    """Whether a text has the address of a store of S3's kind inside the cluster."""
+    if leaf.path[-1] == "name":
+        return False
+    beside = at(resource.props, leaf.path[:-1])
+    name = str(beside.get("name", leaf.name)) if isinstance(beside, dict) else leaf.name
+    addresses = [found[1] for found in _ADDRESS_IN_TEXT.finditer(leaf.value)]
+    if "\n" not in leaf.value and _ENDPOINT.search(name):
+        addresses.append(leaf.value)
+    return any(map(_is_inside, addresses))
+
+
+def _is_inside(address: str) -> bool:
+    """`http://minio:9000`, `minio.minio.svc`; a word alone is no address."""
+    found = _ADDRESS_OF_STORE.fullmatch(address.strip())
+    if found is None or not (found[1] or found[3] or "." in found[2]):
+        return False
+    return is_inside(found[2])
+
+
+def _part(path: Path) -> Path:
+    """The container that a property is of; `()` outside of any."""
+    for end in range(len(path) - 1, 0, -1):
+        if path[end - 1] in _CONTAINERS:
+            return path[: end + 1]
+    return ()
 
 
 K8S_04 = Control(

@@ -1,4 +1,4 @@
-"""Visibility: LOG-03 logs are kept for a year."""
+"""Visibility: LOG-03 logs are kept for a year, LOG-09 and not for ever."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from policies.framework.control import Control, Finding
 from policies.framework.remediation import Fill
 from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Unknown
-from policies.law import LOG_RETENTION
+from policies.law import ERASURE, LOG_RETENTION
+from policies.readers.data_stores import is_personal
 
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 FLOOR_DAYS = 365
 # CERT-In Directions of 28 April 2022, (iv): 180 days for all systems. No configuration goes below it.
 CERT_IN_DAYS = 180
@@ -27,7 +29,7 @@ class Retention:
 
 
 RETENTIONS = {
-    "aws:cloudwatch/logGroup:LogGroup": Retention("retentionInDays", 0),
+    LOG_GROUP: Retention("retentionInDays", 0),
     "aws:cloudtrail/eventDataStore:EventDataStore": Retention("retentionPeriod", 2555),
     "gcp:logging/projectBucketConfig:ProjectBucketConfig": Retention("retentionDays", 30),
     "gcp:logging/folderBucketConfig:FolderBucketConfig": Retention("retentionDays", 30),
@@ -43,7 +45,7 @@ def log_retention(resource: Resource, settings: Settings) -> Iterator[Finding | 
     if retention is None:
         return
     floor = _floor(settings)
-    expected = f"at least {floor} days" + (", or 0 for ever" if retention.default == 0 else "")
+    expected = f"at least {floor} days"
     value = resource.props.get(retention.prop)
     if isinstance(value, Unknown):
         yield value
@@ -62,6 +64,18 @@ def log_retention(resource: Resource, settings: Settings) -> Iterator[Finding | 
             _DELIVERY,
             "STANDARD or INFREQUENT_ACCESS",
         )
+
+
+def last_day(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
+    """LOG-09: a log group that may hold logs of processing keeps them for a number of days, not for ever. Its tag
+    `dpdp:data-class` says `internal` or `public` where it holds none."""
+    group_class, days = resource.props.get("logGroupClass"), resource.props.get("retentionInDays")
+    if group_class == _DELIVERY or not is_personal(resource):
+        return
+    if isinstance(days, Unknown):
+        yield days
+    elif days in (None, 0):
+        yield Finding("logs are kept for ever", "retentionInDays", days, "a number of days, 365 or more")
 
 
 def kept(resource: Resource, settings: Settings) -> Iterator[Fill]:
@@ -101,4 +115,14 @@ LOG_03 = Control(
         }
     },
 )
-CONTROLS = (LOG_03,)
+LOG_09 = Control(
+    id="DPDP-LOG-09",
+    title="Logs have a last day",
+    law=ERASURE,
+    severity=Severity.LOW,
+    level=EnforcementLevel.ADVISORY,
+    types=(LOG_GROUP,),
+    remedy="set retentionInDays to as long as a law or the purpose asks: 365, 400, 545, 731 and up are valid",
+    check=last_day,
+)
+CONTROLS = (LOG_03, LOG_09)

@@ -11,7 +11,7 @@ from policies.framework.control import Control, Finding
 from policies.framework.expectations import Want, at_least, is_named, is_true, judge
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, dig
-from policies.law import LOG_SAFETY, VISIBILITY
+from policies.law import INFERENCE_LOGS, LOG_SAFETY
 from policies.readers.audit_trails import EVENT_STORE, TRAIL
 from policies.readers.kms_keys import settled_by_key
 from policies.readers.s3_buckets import BUCKETS, GCS_BUCKET, LOCKS, bucket_of, parts
@@ -206,7 +206,7 @@ LOG_04 = Control(
 LOG_07 = Control(
     id="DPDP-LOG-07",
     title="Inference logs stay in the stack",
-    law=VISIBILITY,
+    law=INFERENCE_LOGS,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=(BEDROCK, SAGEMAKER, VERTEX),

@@ -12,7 +12,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.framework.control import ANY_TYPE, Control, Finding
 from policies.framework.resources import Resource, Settings, Stack
 from policies.framework.unknowns import Leaf, Path, Unknown, dig, dotted, each, leaves
-from policies.law import KEY_RESIDENCY, RESIDENCY
+from policies.law import KEY_RESIDENCY, RESIDENCY, RESIDENCY_GUARD
 from policies.readers import locations
 from policies.readers.exceptions import HOME, lets_through, only_at_home
 from policies.readers.kms_keys import is_key_property, settled_by_key
@@ -20,7 +20,7 @@ from policies.readers.locations import Place
 from policies.readers.place_names import is_always_a_place, place_word
 from policies.readers.references import is_told_to_pods
 from policies.readers.tables import block_names
-from policies.readers.values.reading import destination_leaves, read
+from policies.readers.values.reading import Value, destination_leaves, read
 
 PROVIDER_TYPES = {
     "pulumi:providers:aws": "aws",
@@ -56,9 +56,11 @@ def resource_location(resource: Resource, _settings: Settings) -> Iterator[Findi
             yield from judge(resource.type, leaf, word)
         elif isinstance(leaf.value, Unknown) and _hides(leaf, resource, BLOCKS_OF_PLACES):
             yield leaf.value
-    for value in read(resource).of("place"):
+    for value in read(resource).of("place", "reference"):
         excepted = lets_through(resource.type, value.path, value.word, resource.props)
-        if value.is_abroad and value.path not in judged and not excepted:
+        if not _is_a_place(value) or value.path in judged or excepted:
+            continue
+        if value.is_abroad:
             yield Finding(
                 "the place is not in India",
                 value.where,
@@ -66,6 +68,12 @@ def resource_location(resource: Resource, _settings: Settings) -> Iterator[Findi
                 f"{locations.EXPECTED_AWS}, {locations.EXPECTED_GCP}",
                 fix="change this value to an Indian place",
             )
+
+
+def _is_a_place(value: Value) -> bool:
+    """A place by its name, or by its path in a property that holds places; other references are the walk's."""
+    by_path = "/keyRings/" not in value.word and locations.arn(value.word) is None
+    return value.kind == "place" or (by_path and bool(place_word(value.key)))
 
 
 def _is_told(resource: Resource, path: Path) -> bool:
@@ -233,7 +241,7 @@ RES_01 = Control(
 RES_02 = Control(
     id="DPDP-RES-02",
     title="Provider pinned to India",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=tuple(PROVIDER_TYPES),

@@ -67,8 +67,9 @@ RES_04 = Control(
     remedy="copy to a bucket of this stack in the other Indian region, or list the bucket as one in India",
     check=both("No ARN or path leads abroad.", walk("DPDP-RES-04")),
     stack_check=destinations(
-        "Each destination of objects is a resource of this stack, or listed in the configuration.",
+        "Each store that objects go to is a resource of this stack, or listed in the configuration.",
         (*_OBJECTS, *_TABLE_BUCKETS),
+        others="DPDP-RES-04",
     ),
     settings=inventory("buckets", "buckets"),
 )

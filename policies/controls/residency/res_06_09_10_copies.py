@@ -11,7 +11,7 @@ from policies.framework.control import Control, Finding
 from policies.framework.provenance import is_own, sources
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, dig, dotted, leaves
-from policies.law import RESIDENCY
+from policies.law import KEY_RESIDENCY, RESIDENCY, RESIDENCY_GUARD
 from policies.readers import locations
 from policies.readers.references import FAMILIES, Row, both, region, rows, settled_by_own, told, walk
 
@@ -115,7 +115,7 @@ RES_06 = Control(
 RES_09 = Control(
     id="DPDP-RES-09",
     title="Secrets stay in India",
-    law=RESIDENCY,
+    law=KEY_RESIDENCY,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=FAMILIES["DPDP-RES-09"],
@@ -130,7 +130,7 @@ RES_09 = Control(
 RES_10 = Control(
     id="DPDP-RES-10",
     title="Images stay in India",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.MEDIUM,
     level=EnforcementLevel.ADVISORY,
     types=("aws:", "gcp:", "docker"),

@@ -9,7 +9,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.framework.control import Control, Finding
 from policies.framework.resources import Resource, Settings, document
 from policies.framework.unknowns import Unknown, dotted, leaves
-from policies.law import LOGS_IN_INDIA
+from policies.law import LOG_COPIES, LOGS_IN_INDIA
 from policies.readers.destinations import GCS, S3, Destination, destinations, inventory
 from policies.readers.references import FAMILIES, Row, Wrong, abroad, both, rows, settled_by_own, told, walk
 
@@ -76,6 +76,15 @@ def _of_public_queries(text: str) -> Wrong | None:
     return (wrong[0], "no log of a public zone, which can be in us-east-1 only") if wrong else None
 
 
+# What these send on, their source keeps as well: a log group, whose place and retention others judge.
+_COPIES = (
+    "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter",
+    "aws:cloudwatch/logDestination:LogDestination",
+    "aws:oam/link:Link",
+    _ACCOUNT_POLICY,
+)
+
+
 def account_policy(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """A subscription for the whole account hides its destination in a JSON text."""
     if resource.type != _ACCOUNT_POLICY:
@@ -91,6 +100,7 @@ RES_11 = Control(
     id="DPDP-RES-11",
     title="Logs are stored in India",
     law=LOGS_IN_INDIA,
+    law_of_type=dict.fromkeys(_COPIES, LOG_COPIES),
     severity=Severity.CRITICAL,
     level=EnforcementLevel.MANDATORY,
     types=FAMILIES["DPDP-RES-11"],
@@ -103,7 +113,9 @@ RES_11 = Control(
         walk("DPDP-RES-11"),
     ),
     stack_check=destinations(
-        "Each destination of logs is a resource of this stack, or listed in the configuration.", _PLACES
+        "Each store that logs go to is a resource of this stack, or listed in the configuration.",
+        _PLACES,
+        others="DPDP-RES-11",
     ),
     settles=settled_by_own,
     settings=inventory("buckets", "buckets, datasets and topics"),

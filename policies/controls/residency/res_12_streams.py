@@ -115,8 +115,9 @@ RES_12 = Control(
         walk("DPDP-RES-12"),
     ),
     stack_check=destinations(
-        "Each bucket that a stream is kept in is a resource of this stack, or listed in the configuration.",
+        "Each store that a stream is kept in is a resource of this stack, or listed in the configuration.",
         _BUCKETS,
+        others="DPDP-RES-12",
     ),
     settles=settled_by_own,
     settings=inventory("buckets", "buckets") | HOSTS,

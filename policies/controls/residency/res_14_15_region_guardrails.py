@@ -12,7 +12,7 @@ from policies.framework.control import Control, Finding
 from policies.framework.provenance import settled_by_own_parts
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, dig, each
-from policies.law import RESIDENCY
+from policies.law import RESIDENCY_GUARD
 from policies.readers import locations
 from policies.readers.iam_documents import Statement, statements
 
@@ -248,7 +248,7 @@ def _limits_locations(policy: StackResource) -> bool:
 RES_14 = Control(
     id="DPDP-RES-14",
     title="No grants abroad",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.HIGH,
     level=EnforcementLevel.ADVISORY,
     types=tuple(DOCUMENTS),
@@ -259,7 +259,7 @@ RES_14 = Control(
 RES_15 = Control(
     id="DPDP-RES-15",
     title="Region guardrail of the organisation",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=(ACCOUNT_REGION, ORG_POLICY, *OLD_ORG_POLICIES),

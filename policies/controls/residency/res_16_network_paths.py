@@ -11,7 +11,7 @@ from policies.framework.control import Control, Finding
 from policies.framework.provenance import settled_by_own_parts
 from policies.framework.resources import Resource, Settings, document
 from policies.framework.unknowns import Unknown, dig, dotted, each
-from policies.law import RESIDENCY
+from policies.law import RESIDENCY_GUARD
 from policies.readers import locations
 
 # Regions that a connection leads to, by type; absent is the connection's own region.
@@ -105,7 +105,7 @@ def _project(network: Any) -> str | None:
 RES_16 = Control(
     id="DPDP-RES-16",
     title="No network path abroad",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.HIGH,
     level=EnforcementLevel.ADVISORY,
     types=(*dict.fromkeys((*REGIONS, *CORE_POLICIES, PEERING)),),

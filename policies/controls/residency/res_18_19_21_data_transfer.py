@@ -134,11 +134,13 @@ RES_18 = Control(
         walk("DPDP-RES-18"),
     ),
     stack_check=destinations(
-        "Each bucket that data are moved to is a resource of this stack, or listed in the configuration.",
+        "Each bucket that data are moved to, and each store of any type that nobody else reports, is a resource of "
+        "this stack, or listed in the configuration.",
         _BUCKETS,
+        others="DPDP-RES-18",
     ),
     settles=settled_by_own,
-    settings=inventory("buckets", "buckets") | HOSTS,
+    settings=inventory("buckets", "buckets, datasets, tables and topics") | HOSTS,
 )
 RES_19 = Control(
     id="DPDP-RES-19",

@@ -17,7 +17,7 @@ from policies.framework.control import Control, Finding
 from policies.framework.provenance import settled_by_own_parts
 from policies.framework.resources import Resource, Settings, Stack, StackResource, document
 from policies.framework.unknowns import Leaf, Unknown, dotted, each, leaves
-from policies.law import ACCESS, RESIDENCY
+from policies.law import ACCESS, RESIDENCY_GUARD
 from policies.readers.iam_documents import PUBLIC_MEMBERS, Statement, account, is_narrowed, statements
 
 KEY = "aws:kms/key:Key"
@@ -211,7 +211,8 @@ def _public(where: str, value: Any) -> Finding:
 RES_20 = Control(
     id="DPDP-RES-20",
     title="Nothing shared with strangers",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
+    other_laws=(ACCESS,),
     severity=Severity.CRITICAL,
     level=EnforcementLevel.MANDATORY,
     types=(*DOCUMENTS, *GRANTEES, RESOURCE_SHARE, "gcp:"),

@@ -8,7 +8,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
 from policies.framework.resources import Resource, Settings
-from policies.law import RESIDENCY
+from policies.law import RESIDENCY_GUARD
 from policies.readers.data_stores import CLASS, NOT_PERSONAL, TAG, tag
 from policies.readers.exceptions import AS_SUCH, GLOBAL_TYPES, lets_through
 
@@ -31,7 +31,7 @@ def global_services(resource: Resource, settings: Settings) -> Iterator[Finding]
 RES_22 = Control(
     id="DPDP-RES-22",
     title="Global services from the list",
-    law=RESIDENCY,
+    law=RESIDENCY_GUARD,
     severity=Severity.LOW,
     level=EnforcementLevel.ADVISORY,
     types=("aws:",),

@@ -79,15 +79,13 @@ def places_in(text: str) -> Iterator[Place]:
         yield Place(found[0], INDIA if _is_indian(found[0]) else _country(found[0]))
     if len(said) > _LONGEST_NAME:
         return
-    taken = {index for found in _REGION.finditer(said) for index in range(*found.span())}
-    chunks = [(found[0], found.start()) for found in _CHUNK.finditer(said) if found.start() not in taken]
-    firsts = _first_chunks()
-    for at in [at for at, (chunk, _) in enumerate(chunks) if chunk in firsts]:
-        for width in (1, 2, 3):
-            word = "-".join(chunk for chunk, _ in chunks[at : at + width])
-            row = _words().get(word)
-            if row and not row.ambiguous and len(word) > 3 and at + width <= len(chunks):
-                yield Place(word, row.country)
+    chunks = _CHUNK.findall(_REGION.sub(" ", said))
+    for at, chunk in enumerate(chunks):
+        if chunk in _beginnings():
+            for width in range(1, 4):
+                word = "-".join(chunks[at : at + width])
+                if (row := _words().get(word)) and not row.ambiguous and len(word) > 3:
+                    yield Place(word, row.country)
 
 
 def _is_indian(said: str) -> bool:
@@ -108,9 +106,9 @@ class _Word:
 
 
 @functools.cache
-def _first_chunks() -> frozenset[str]:
-    """What a word of data/places.csv begins with: anything else begins none."""
-    return frozenset(word.split("-")[0] for word in _words())
+def _beginnings() -> frozenset[str]:
+    """What the words that may be part of a longer one begin with."""
+    return frozenset(word.partition("-")[0] for word, row in _words().items() if not row.ambiguous)
 
 
 @functools.cache

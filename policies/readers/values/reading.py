@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from policies.framework.resources import Resource
@@ -20,13 +20,13 @@ from policies.readers import locations
 from policies.readers.tables import table
 from policies.readers.values.hosts import Host, Service, hosts_in
 from policies.readers.values.places import INDIA, Place, is_place_key, place, places_in
+from policies.readers.values.stores import Store, holds, only_read, place_of, store_in
 from policies.readers.values.texts import Budget, Piece, arguments, decoded, is_quiet, pieces, tokens
 
 Kind = Literal["place", "reference", "host", "store"]
 SECRET = "kubernetes:core/v1:Secret"
-_STORE = re.compile(r"(?<![a-z0-9+.-])(s3a?|s3n|gs|bq|gcs)://([\w.-]+)", re.IGNORECASE)
-_S3_ARN = re.compile(r"arn:aws[\w-]*:s3:::([\w.-]+)")
 _COMMANDS = frozenset({"args", "command", "commands", "cmd", "entryPoint", "entryPoints"})
+_VALUES = frozenset({"value", "Value", "values", "parameterValue", "stringValue"})
 _PROSE = re.compile(r"[A-Za-z][a-z']*[.,:;!?]?")
 
 
@@ -46,6 +46,7 @@ class Value:
     place: Place | None
     host: Host | None = None
     in_text: bool = False
+    store: Store | None = None
 
     @property
     def is_abroad(self) -> bool:
@@ -94,7 +95,7 @@ def _read(resource: Resource) -> Reading:
             text = (
                 _secret(found.text) if resource.type == SECRET and found.path[:1] == ("data",) else found.text
             )
-            values += _values(found, text, budget)
+            values += _values(resource.type, found, text, budget)
     return Reading(tuple(dict.fromkeys(values)), tuple(unknowns), tuple(dict.fromkeys(unread)))
 
 
@@ -135,63 +136,87 @@ def _texts(resource: Resource) -> Iterator[_Text | Unknown]:
 
 
 def _named(block: dict[Any, Any], key: Any) -> tuple[str, ...]:
-    if key in ("value", "Value", "values", "parameterValue", "stringValue"):
+    if key in _VALUES:
         for name in ("name", "key", "Name", "Key", "parameterKey"):
             if isinstance(block.get(name), str):
                 return (block[name],)
     return (str(key),)
 
 
-def _values(found: _Text, text: str, budget: Budget) -> Iterator[Value]:
+def _values(type_: str, found: _Text, text: str, budget: Budget) -> Iterator[Value]:
+    sends_nothing: bool | None = None
+    copied = frozenset[str]()
     for piece in pieces(text, found.keys, budget):
         inner = piece.keys[len(found.keys) :]
         if inner and names_no_destination("", inner):
             continue
         where = ".".join(filter(None, [dotted(found.path), dotted(inner)]))
         in_text = piece.text != found.text
-        for kind, word, at, host in _said(piece):
-            yield Value(kind, found.path, where, piece.key, word, at, host, in_text)
+        for said in _said(type_, piece, _about_stores(found, piece)):
+            store = said.store
+            if store and sends_nothing is None:
+                sends_nothing = holds(type_, found.keys).use == "none"
+                copied = only_read(decoded(text) or text)
+            if store and (said.word in copied or sends_nothing):
+                store = replace(store, use="read")
+            yield Value(
+                said.kind, found.path, where, piece.key, said.word, said.place, said.host, in_text, store
+            )
 
 
-def _said(piece: Piece) -> Iterator[tuple[Kind, str, Place | None, Host | None]]:
-    """What a phrase says. A word that is a place by itself says nothing else."""
+def _about_stores(found: _Text, piece: Piece) -> tuple[str, ...]:
+    """The names that say what is done with a store: a script that is loaded may write to what stands in it."""
+    if piece.text != found.text or " " in piece.text.strip():
+        return piece.keys[len(found.keys) :]
+    is_pair = (
+        bool(found.path) and bool(piece.keys) and found.path[-1] in _VALUES and piece.key != found.path[-1]
+    )
+    return piece.keys[-1:] if is_pair else piece.keys
+
+
+@dataclass(frozen=True)
+class _Said:
+    kind: Kind
+    word: str
+    place: Place | None
+    host: Host | None = None
+    store: Store | None = None
+
+
+def _said(type_: str, piece: Piece, about: tuple[str, ...]) -> Iterator[_Said]:
+    """What a phrase says. A word that is a place or a store by itself says nothing else."""
     whole = piece.text.strip()
     if found := place(whole, piece.key):
-        yield "place", piece.text, found, None
+        yield _Said("place", piece.text, found)
         return
-    prose = _is_prose(whole)
-    for word in tokens(whole):
+    prose, words = _is_prose(whole), tokens(whole)
+    for word in words:
         if (found := place(word, "" if prose else piece.key)) and not prose:
-            yield "place", word, found, None
-            continue
-        yield from _of_word(word, prose)
+            yield _Said("place", word, found)
+        elif store := store_in(word, type_, about, alone=len(words) == 1):
+            yield _Said("store", word, place_of(store, word), store=store)
+        else:
+            yield from _of_word(word, prose)
 
 
-def _of_word(word: str, prose: bool) -> Iterator[tuple[Kind, str, Place | None, Host | None]]:
+def _of_word(word: str, prose: bool) -> Iterator[_Said]:
     if len(word) < 4:
         return
-    if (bucket := _STORE.search(word) or _S3_ARN.search(word)) is not None:
-        yield "store", word, next(iter(_foreign_first(bucket[bucket.lastindex or 1])), None), None
-        return
     if (reference := locations.arn(word)) and reference.region not in ("", "*"):
-        yield "reference", word, place(reference.region) or Place(reference.region, "GLOBAL"), None
+        yield _Said("reference", word, place(reference.region) or Place(reference.region, "GLOBAL"))
         return
     if (named := locations.gcp_path_place(word)) and "projects/" in word and named != "-":
-        yield "reference", word, place(named, "location") or Place(named, "GLOBAL"), None
+        yield _Said("reference", word, place(named, "location") or Place(named, "GLOBAL"))
         return
     hosts = list(hosts_in(word))
     for host in hosts:
         if not host.silent or host.place:
-            yield "host", host.name, host.place, host
+            yield _Said("host", host.name, host.place, host)
     # A link to a page of documentation names a region in its path, and leads nowhere.
     if not prose and not any(host.silent for host in hosts):
         rest = functools.reduce(lambda text, host: text.replace(host.name, " "), hosts, word.lower())
         for found in places_in(rest):
-            yield "reference", word, found, None
-
-
-def _foreign_first(text: str) -> list[Place]:
-    return sorted(places_in(text), key=lambda found: found.is_india)
+            yield _Said("reference", word, found)
 
 
 def _is_prose(text: str) -> bool:
