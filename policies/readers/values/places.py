@@ -30,6 +30,7 @@ _REGION = re.compile(
 _ZONE_ID = re.compile(r"(?<![a-z0-9])([a-z]{3,5}\d)(?:-[a-z]{3}\d)?-az\d{1,2}(?![a-z0-9])")
 # A longer run of characters is no name of anything: only what has the shape of a region is looked for in it.
 _LONGEST_NAME = 2048
+_ONE_HYPHEN = str.maketrans(dict.fromkeys("_ \t\n\r\f\v\x1c\x1d\x1e\x1f", "-"))
 _CHUNK = re.compile(r"[a-z0-9]+")
 # A key of one of these words, or of a region, zone or location, holds a place.
 _PLACE_KEY = re.compile(
@@ -52,10 +53,13 @@ class Place:
 
 def normal(text: str) -> str:
     """As data/places.csv writes a word: small letters, and one hyphen whatever the dash, underscore or space was."""
+    if text.isascii():
+        return text.strip().lower().translate(_ONE_HYPHEN)
     text = unicodedata.normalize("NFKC", text).casefold()
     return re.sub(r"[_\s\u2010-\u2015\u2212]", "-", text.strip())
 
 
+@functools.lru_cache(maxsize=20_000)
 def place(word: str, key: str = "") -> Place | None:
     """The place that a whole word is, under a key."""
     said = normal(word)
