@@ -32,6 +32,7 @@ PACK = PROJECT / "policies"
 POLICY_NAMES = [
     "dpdp-res-01-resource-location-in-india",
     "dpdp-res-02-provider-pinned-to-india",
+    "dpdp-res-02-provider-pinned-to-india-stack",
     "dpdp-res-08-keys-stay-in-india",
     "dpdp-enc-01-storage-under-a-customer-key",
     "dpdp-enc-01-storage-under-a-customer-key-stack",
@@ -63,7 +64,6 @@ POLICY_NAMES = [
     "dpdp-bre-01-detection-is-on-stack",
     "dpdp-bre-02-alerts-reach-a-person",
     "dpdp-sdf-01-specified-data-and-its-traffic-stay",
-    "dpdp-gov-01-data-stores-carry-a-data-class",
     "dpdp-gov-02-personal-stores-name-owner-purpose-and-retention",
     "dpdp-gov-05-every-provider-is-judged-or-known",
     "cost-01-stack-within-its-budget",
@@ -117,6 +117,7 @@ POLICY_NAMES = [
     "dpdp-res-20-nothing-shared-with-strangers-stack",
     "dpdp-res-12-streams-and-events-stay-in-india",
     "dpdp-res-12-streams-and-events-stay-in-india-stack",
+    "dpdp-gov-01-data-stores-carry-a-data-class",
     "dpdp-gov-04-no-value-stays-unresolved",
     "dpdp-unresolved-values",
     "dpdp-gov-03-exemptions-are-valid",
