@@ -69,15 +69,16 @@ def claimed(type_: str, path: tuple[str, ...], annotation: str, values: list[str
 
 @pytest.mark.parametrize("provider", ["aws", "gcp"])
 def test_every_name_of_a_place_is_claimed_or_reviewed(provider: str) -> None:
-    seen, unclaimed = 0, set()
+    seen, unclaimed, excepted = 0, set(), set()
     for type_, path, annotation in named(provider, PLACES):
         seen += 1
         values = [BY_ARN] if path[-1].endswith(("Arn", "Arns")) else ABROAD[provider]
         if not claimed(type_, path, annotation, values):
-            unclaimed.add((provider, path[-1]))
+            reason = lets_through(type_, path, values[0])
+            (excepted if reason else unclaimed).add((provider, path[-1]))
     assert seen > 1000, "the SDK was not read"
     assert unclaimed - REVIEWED - _OVER_THE_STACK == set()
-    assert {one for one in REVIEWED if one[0] == provider} - unclaimed == set(), (
+    assert {one for one in REVIEWED if one[0] == provider} - unclaimed - excepted == set(), (
         "reviewed, yet claimed or gone"
     )
 
