@@ -9,6 +9,11 @@ from collections.abc import Callable, Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
 
+from policies.controls.residency.res_02_provider_addresses import (
+    PROVIDER,
+    provider_addresses,
+    settled_by_the_stacks_own,
+)
 from policies.framework.control import ANY_TYPE, Control, Finding
 from policies.framework.resources import Resource, Settings, Stack
 from policies.framework.unknowns import Leaf, Path, Unknown, dig, dotted, each, leaves
@@ -90,11 +95,12 @@ def _names_its_regions(resource: Resource) -> bool:
     return len(each(dig(resource.props, "customPlacementConfig", "dataLocations"))) == 2
 
 
-def provider_region(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
-    """RES-02: a provider says its region in the program or the stack's settings, and it is an Indian one.
+def provider_region(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
+    """RES-02: providers of AWS and Google say their region, and no provider's region, endpoint or cluster is abroad.
 
     One of AWS in us-east-1 is judged when the stack shows what it makes.
     """
+    yield from provider_addresses(resource, settings)
     cloud = PROVIDER_TYPES.get(resource.type)
     if cloud is None:
         return
@@ -244,13 +250,22 @@ RES_02 = Control(
     law=RESIDENCY_GUARD,
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
-    types=tuple(PROVIDER_TYPES),
+    types=(PROVIDER,),
     remedy="set the provider's region in the program, or `pulumi config set aws:region ap-south-1`",
     remedies={
         "pulumi:providers:gcp": "set its region in the program, or `pulumi config set gcp:region asia-south1`"
     },
     check=provider_region,
     stack_check=providers_at_home,
+    settles=settled_by_the_stacks_own,
+    settings={
+        "indianPlaces": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": [],
+            "description": "places, endpoints and clusters that are in India though their names do not say so",
+        }
+    },
 )
 RES_08 = Control(
     id="DPDP-RES-08",

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from policies.readers.tables import several, table
-from policies.readers.values.places import INDIA, Place, places_in
+from policies.readers.values.places import INDIA, Place, code_of_google, places_in
 
 # The lookbehind makes a run of letters tried once; labels are short by RFC 1035.
 _HOST = re.compile(
@@ -21,6 +21,7 @@ _URL = re.compile(
 )
 # Documentation, which links lead to; `docs.google.com` is where people keep theirs.
 _FOR_PEOPLE = re.compile(r"(?:docs?|documentation|blog|learn|community|wiki|status)\.(?!google\.com$)")
+_RUN_CODE = re.compile(r"-([a-z]{2})\.a\.run\.app$")
 _SITE = re.compile(r"((?:us|eu|uk|apac|emea|na|latam)\d{0,2})(?:-|$)")
 _INSIDE = (".internal", ".svc", ".svc.cluster.local", ".local", ".localdomain", ".cluster.local")
 
@@ -78,7 +79,7 @@ def is_inside(name: str) -> bool:
 
 @functools.lru_cache(maxsize=20_000)
 def _host(name: str) -> Host:
-    places = [*places_in(name), *_sites(name)]
+    places = [*places_in(name), *_sites(name), *_of_cloud_run(name)]
     place = next((one for one in places if not one.is_india), next(iter(places), None))
     suffix, service = _service(name)
     handed_out = name if name in _no_destinations("exact") else _longest(name, _no_destinations("suffix"))
@@ -87,9 +88,18 @@ def _host(name: str) -> Host:
 
 
 def _sites(name: str) -> list[Place]:
-    """Labels that a service gives to its sites: `us.example.com`, `eu1.example.com`, `eu-api.example.com`."""
-    found = (_SITE.match(label) for label in name.split(".")[:-2])
+    """Labels that a service gives to its sites: `us.example.com`, `eu1.example.com`, `eu-api.example.com`.
+
+    Under `.in` they are words: `us.shop.example.in` is somebody's page about themselves.
+    """
+    found = (_SITE.match(label) for label in name.split(".")[:-2] if not name.endswith(".in"))
     return [Place(match[1], "GLOBAL") for match in found if match]
+
+
+def _of_cloud_run(name: str) -> list[Place]:
+    """The place that Cloud Run's own hosts say in two letters: `orders-abcdefghij-el.a.run.app` is in Mumbai."""
+    code = _RUN_CODE.search(name)
+    return [code_of_google(code[1])] if code else []
 
 
 def _service(name: str) -> tuple[str, Service | None]:

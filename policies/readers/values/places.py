@@ -109,6 +109,20 @@ class _Word:
     ambiguous: bool
 
 
+def code_of_google(code: str) -> Place:
+    """The place of one of the two-letter codes in Google's hosts."""
+    return Place(code, _codes().get(code, "GLOBAL"))
+
+
+@functools.cache
+def _codes() -> dict[str, str]:
+    return {
+        row["word"]: row["country"]
+        for row in table("places.csv")
+        if row["provider"] == "Google" and row["kind"] == "host code"
+    }
+
+
 @functools.cache
 def _beginnings() -> frozenset[str]:
     """What the words that may be part of a longer one begin with."""

@@ -27,6 +27,8 @@ Kind = Literal["place", "reference", "host", "store"]
 SECRET = "kubernetes:core/v1:Secret"
 _COMMANDS = frozenset({"args", "command", "commands", "cmd", "entryPoint", "entryPoints"})
 _VALUES = frozenset({"value", "Value", "values", "parameterValue", "stringValue"})
+# Values of columns are no places of ours; stores that a statement writes to are.
+_SQL = re.compile(r"\s*(?:select|with|insert|create|export|merge|update|delete|unload|copy)\s", re.IGNORECASE)
 _PROSE = re.compile(r"[A-Za-z][a-z']*[.,:;!?]?")
 
 
@@ -189,7 +191,7 @@ def _said(type_: str, piece: Piece, about: tuple[str, ...]) -> Iterator[_Said]:
     if found := place(whole, piece.key):
         yield _Said("place", piece.text, found)
         return
-    prose, words = _is_prose(whole), tokens(whole)
+    prose, words = _is_prose(whole) or bool(_SQL.match(whole)), tokens(whole)
     for word in words:
         if (found := place(word, "" if prose else piece.key)) and not prose:
             yield _Said("place", word, found)
@@ -228,6 +230,8 @@ def _is_prose(text: str) -> bool:
 def names_no_destination(type_: str, path: tuple[Any, ...]) -> bool:
     """Whether nothing under a property says where data go; the reasons are in data/no_destination_properties.csv."""
     name = next((part for part in reversed(path) if isinstance(part, str)), "")
+    # `prompt.txt` is named as `prompt` is.
+    name = name.partition(".")[0] or name
     prefixes = _no_destination().get(name.lower(), ())
     return any(type_.startswith(prefix) for prefix in prefixes)
 

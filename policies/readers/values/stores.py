@@ -312,6 +312,16 @@ def _property(row: dict[str, str]) -> _Property:
     return _Property(_pattern(path), _last(path), row["types"], row["kind"], use, row["reason"])
 
 
+@functools.cache
+def _named_otherwise() -> frozenset[str]:
+    """Last names of properties that hold a store though their names do not say so."""
+    return frozenset(
+        row["property"].rpartition(".")[2].lower()
+        for row in table("store_properties.csv")
+        if row["kind"] not in ("use", "none")
+    )
+
+
 @functools.lru_cache(maxsize=5_000)
 def _rows_of(type_: str) -> tuple[_Property, ...]:
     return tuple(row for row in _properties() if type_.startswith(row.types))

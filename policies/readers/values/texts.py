@@ -32,7 +32,7 @@ _YAML_LINE = re.compile(r"^[ \t]*(?:- +)?[\"']?[\w./@-]+[\"']?:(?:[ \t]|$)", re.
 _TOML_LINE = re.compile(r"^[ \t]*(?:\[|[\w.\"-]+[ \t]*=)", re.MULTILINE)
 _COMMENT = re.compile(r"(?:^|(?<=\s))(?:#|//|;)(?=\s|[A-Za-z!]).*$")
 # The lookbehind makes each of these try a run of characters once, so that a megabyte of letters takes no longer.
-_ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]+)[\"']?[ \t]*[=:][ \t]*(\"[^\"]*\"|'[^']*'|[^\s,;\"']+)")
+_ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]+)[\"']?[ \t]*[=:](?!//)[ \t]*(\"[^\"]*\"|'[^']*'|[^\s,;\"']+)")
 _FLAG = re.compile(r"(?<!\S)--?([A-Za-z][\w-]*)[ \t]+(\"[^\"]*\"|'[^']*'|[^\s\"'-][^\s\"']*)")
 # Fluent Bit, nginx, HAProxy: a word, and what it is set to.
 _WORD_AND_VALUE = re.compile(r"\s*([A-Za-z][\w.-]*)\s+(\S+)\s*;?\s*")
@@ -86,6 +86,19 @@ def pieces(text: str, keys: tuple[str, ...], budget: Budget) -> Iterator[Piece]:
         todo.extend(reversed(found))
 
 
+def opened_tree(text: str) -> Any:
+    """The mapping or list that a text is: JSON, YAML or TOML, in base64 too; None where it is none of these."""
+    stripped = text.strip()
+    if (plain := decoded(stripped)) is not None:
+        stripped = plain.strip()
+    if stripped[:1] in ("{", "[") and (found := _json(stripped)) is not None:
+        return found
+    if "\n" not in stripped:
+        return None
+    found = _yaml(stripped)
+    return _toml(stripped) if found is None else found
+
+
 def phrases(tree: Any, keys: tuple[str, ...] = ()) -> Iterator[Piece]:
     """The scalars of a tree of mappings and lists as pieces; what a block itself switches off is left out."""
     todo: list[tuple[tuple[str, ...], Any]] = [(keys, tree)]
@@ -107,6 +120,8 @@ def is_quiet(block: dict[Any, Any]) -> bool:
     if str(block.get("Effect", "")) == "Deny" or block.get("enabled") is False:
         return True
     if str(block.get("operator", "")) in ("NotIn", "DoesNotExist", "NotEquals"):
+        return True
+    if str(block.get("generatedRulesType", "")) == "DENYLIST":
         return True
     return ("panels" in block or "templating" in block or "widgets" in block) and bool(
         {"title", "schemaVersion", "widgets", "uid"} & block.keys()
@@ -138,8 +153,10 @@ def _opened(text: str, keys: tuple[str, ...]) -> list[Piece] | None:
         return None
     if stripped[0] in "{[" and (tree := _json(stripped)) is not None:
         return list(phrases(tree, keys))
-    if (plain := decoded(stripped)) is not None:
-        return [Piece(keys, plain)]
+    # The id of a deployment at Elastic is `name:` and its host in base64.
+    for packed in (stripped, stripped.rpartition(":")[2]):
+        if (plain := decoded(packed)) is not None:
+            return [Piece(keys, plain)]
     if "\n" in stripped:
         return _lines_or_document(stripped, keys)
     return _one_line(stripped, keys)
@@ -245,8 +262,8 @@ def _one_line(line: str, keys: tuple[str, ...]) -> list[Piece] | None:
     found, rest = [], line
     for pattern in (_FLAG, _ASSIGNED):
         for match in pattern.finditer(rest):
-            # `https://host` and `arn:aws` are no assignments.
-            if pattern is _ASSIGNED and (match[2].startswith("//") or _is_part_of_a_word(rest, match)):
+            # `host:443` and `arn:aws` are no assignments.
+            if pattern is _ASSIGNED and _is_part_of_a_word(rest, match):
                 continue
             found.append((match.start(), match.end(), match[1], match[2].strip("\"'")))
     if not found:
