@@ -76,10 +76,10 @@ class Environment:
 
 def told(props: Any) -> Iterator[Leaf]:
     """Every scalar and `Unknown` of a Kubernetes resource, but for its own metadata and status and its templates'."""
-    return (leaf for leaf in leaves(props) if leaf.path and not _is_about_the_object(leaf.path))
+    return (leaf for leaf in leaves(props) if leaf.path and not is_about_the_object(leaf.path))
 
 
-def _is_about_the_object(path: Path) -> bool:
+def is_about_the_object(path: Path) -> bool:
     """Whether a path is in an object's metadata, status, kind or version, or in the metadata of a template of pods.
 
     Anywhere else these are ordinary names, of a chart's values or a custom resource's settings.
@@ -169,9 +169,7 @@ def _mappings(tree: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
         if isinstance(value, dict):
             yield path, value
             todo.extend(
-                ((*path, key), inner)
-                for key, inner in value.items()
-                if not _is_about_the_object((*path, key))
+                ((*path, key), inner) for key, inner in value.items() if not is_about_the_object((*path, key))
             )
         elif isinstance(value, list):
             todo.extend(((*path, index), inner) for index, inner in enumerate(value))

@@ -246,7 +246,7 @@ def test_evidence_of_a_stack_without_any_of_it_passes_nothing() -> None:
         (
             Shown("aws:ec2/vpc:Vpc", {}),
             (),
-            ("DPDP-BRE-01", "DPDP-BCK-01", "DPDP-K8S-05", "DPDP-ENC-08", "DPDP-RES-20"),
+            ("DPDP-BRE-01", "DPDP-BCK-01", "DPDP-K8S-05", "DPDP-ENC-08"),
         ),
         (
             Shown("aws:sqs/queue:Queue", {"tags": {"dpdp:data-class": "internal"}}),
@@ -264,7 +264,7 @@ def test_evidence_of_a_stack_without_any_of_it_passes_nothing() -> None:
         (
             Shown("pulumi:providers:aws", {"region": "ap-south-1"}, "p"),
             ("DPDP-GOV-05", "DPDP-RES-02"),
-            ("DPDP-RES-20", "DPDP-LOG-01"),
+            ("DPDP-LOG-01",),
         ),
     ],
 )

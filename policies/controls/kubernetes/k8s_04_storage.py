@@ -14,7 +14,15 @@ from policies.framework.unknowns import Leaf, Path, Unknown, dig, dotted, each
 from policies.law import RESIDENCY
 from policies.readers import locations
 from policies.readers.destinations import is_known, own_stores
-from policies.readers.pod_environment import BLOCKS, CRD, KUBERNETES, at, settled_by_own_resources, told
+from policies.readers.pod_environment import (
+    BLOCKS,
+    CRD,
+    KUBERNETES,
+    at,
+    is_about_the_object,
+    settled_by_own_resources,
+    told,
+)
 from policies.readers.values.hosts import is_inside
 from policies.readers.values.reading import Value, read
 
@@ -103,7 +111,7 @@ def _stores(resource: Resource) -> Iterator[Value]:
 
 def _is_not_told(value: Value, resource: Resource) -> bool:
     """Metadata and status configure nothing; a program's own help has `s3://bucket/path`."""
-    if value.path[0] in ("metadata", "status"):
+    if is_about_the_object(value.path):
         return True
     if value.store is None or value.store.name != _IN_PROSE:
         return False
