@@ -300,13 +300,6 @@ def _properties() -> tuple[_Property, ...]:
     return tuple(_property(row) for row in rows)
 
 
-@functools.cache
-def _named_otherwise() -> frozenset[str]:
-    """Last names of properties that hold a store though their names do not say so."""
-    rows = [row for row in table("store_properties.csv") if row["kind"] != "use"]
-    return frozenset(row["property"].rpartition(".")[2].lower() for row in rows)
-
-
 def _property(row: dict[str, str]) -> _Property:
     path, use = row["property"], cast("Use", row["use"])
     return _Property(_pattern(path), _last(path), row["types"], row["kind"], use, row["reason"])
