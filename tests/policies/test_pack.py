@@ -115,6 +115,8 @@ POLICY_NAMES = [
     "dpdp-k8s-02-no-implicit-saas",
     "dpdp-res-20-nothing-shared-with-strangers",
     "dpdp-res-20-nothing-shared-with-strangers-stack",
+    "dpdp-res-23-no-silent-default-abroad",
+    "dpdp-res-24-unclear-defaults-are-looked-at",
     "dpdp-res-12-streams-and-events-stay-in-india",
     "dpdp-res-12-streams-and-events-stay-in-india-stack",
     "dpdp-gov-01-data-stores-carry-a-data-class",

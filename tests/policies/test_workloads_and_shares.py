@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from harness import UNKNOWN, Shown, failures, run, unresolved
 
-from policies.controls.kubernetes.k8s_02_implicit_saas import IMPLICIT
 from policies.pack import CONTROLS
 from policies.readers.pod_environment import BLOCKS
 from policies.readers.tables import table
@@ -33,19 +32,11 @@ def setting(control: str, **settings: Any) -> dict[str, Any]:
 # Hosts and variables
 
 
-def test_the_tables_are_dated_and_sourced() -> None:
-    for file in ("implicit_saas.csv", "telemetry.csv"):
-        for row in table(file):
-            assert row["as_of"].startswith("20")
-            assert row["source"]
-            assert None not in row.values()
-
-
-def test_every_default_host_of_an_implicit_service_is_one_that_is_refused_when_written() -> None:
-    for implicit in IMPLICIT:
-        assert failures(run(pod({"env": [{"name": "A", "value": implicit.host}]})), "DPDP-K8S-01"), (
-            implicit.host
-        )
+def test_the_table_of_telemetry_is_dated_and_sourced() -> None:
+    for row in table("telemetry.csv"):
+        assert row["as_of"].startswith("20")
+        assert row["source"]
+        assert None not in row.values()
 
 
 def test_accepted_hosts_and_services() -> None:

@@ -162,6 +162,17 @@ def _opened(text: str, keys: tuple[str, ...]) -> list[Piece] | None:
     return _one_line(stripped, keys)
 
 
+def tree(text: str) -> Any:
+    """The mappings and lists of a text that is JSON, YAML or TOML; None of any other."""
+    stripped = text.strip()
+    found = _json(stripped) if stripped[:1] in ("{", "[") else None
+    if found is None and not stripped.startswith("#!"):
+        found = _yaml(stripped)
+        if found is None:
+            found = _toml(stripped)
+    return found
+
+
 def _lines_or_document(text: str, keys: tuple[str, ...]) -> list[Piece]:
     if not text.startswith("#!"):
         tree = _yaml(text)
