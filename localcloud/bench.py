@@ -16,7 +16,16 @@ from rich.table import Table
 
 from infra.stacks import file_of, read
 
-from . import bench_catalog, bench_policies, cloud, clusters, karpenter, kubernetes_crds, toolchain
+from . import (
+    bench_catalog,
+    bench_odd_shapes,
+    bench_policies,
+    cloud,
+    clusters,
+    karpenter,
+    kubernetes_crds,
+    toolchain,
+)
 from .engine import EngineError, Outcome, Stack
 from .paths import run_dir
 from .progress import console, step
@@ -53,15 +62,17 @@ def run(previews: int, with_skypilot: bool) -> None:
         stacks = {name: _measure(name, Stack(name, env), previews) for name in ("local", "prod")}
         growth = {times: _grown(times, env) for times in GROWTH}
         policies = bench_policies.measure(env)
+        odd_shapes = bench_odd_shapes.measure()
         catalogue = bench_catalog.measure(with_skypilot)
     finally:
         cloud.stop()
     _show(empty, stacks)
     _show_growth(growth)
     bench_policies.show(policies)
+    bench_odd_shapes.show(odd_shapes)
     bench_catalog.show(catalogue)
     numbers = {"parts": parts, "empty": empty, **stacks, "growth": growth}
-    numbers |= {"policies": policies, "catalogue": catalogue}
+    numbers |= {"policies": policies, "odd shapes": odd_shapes, "catalogue": catalogue}
     kept.write_text(json.dumps(numbers, indent=1))
     console.print(f"wrote {kept}")
 

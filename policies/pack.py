@@ -19,6 +19,7 @@ from policies.framework import baseline
 from policies.framework.control import Control
 from policies.framework.record import Asked, Outcome, Record, Told
 from policies.framework.run_state import Ledger
+from policies.readers.data_stores import as_if_not_personal
 
 NAME = "india-dpdp"
 
@@ -72,7 +73,7 @@ class Run:
             law=law.text,
             remedy=control.remedy,
             resources=self.ledger.looked_at(control.id),
-            stack=control.stack_check is not None and level != "disabled",
+            stack=self.ledger.looked_at_stack(control.id),
         )
 
 
@@ -92,8 +93,9 @@ def run() -> Run:
         return ("baseline", "") if old.covers(told) else None
 
     last = exemptions.valid(exempt, old)
-    ledger = Ledger(answer)
-    made = [policy for control in CONTROLS if control.id != last.id for policy in control.policies(ledger)]
+    ledger = Ledger(answer, suppose=as_if_not_personal)
+    ordered = sorted(CONTROLS, key=lambda control: control.comes_last)
+    made = [policy for control in ordered if control.id != last.id for policy in control.policies(ledger)]
     ends = [
         *GOV_04.policies(ledger),
         unresolved(CONTROLS, ledger),

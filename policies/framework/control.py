@@ -8,7 +8,7 @@ deserialises the whole stack again for each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -55,7 +55,7 @@ class Finding:
 
 
 Check = Callable[[Resource, Settings], Iterable[Finding | Unknown]]
-StackCheck = Callable[[Stack, Settings], Iterable[tuple[str, Finding]]]
+StackCheck = Callable[[Stack, Settings], Iterable[tuple[str, Finding | Unknown]]]
 Mend = Callable[[Resource, Settings], Iterable[Fill]]
 Settles = Callable[[Unknown, StackResource, Stack], bool]
 
@@ -68,7 +68,8 @@ def nothing_settles(_unknown: Unknown, _resource: StackResource, _stack: Stack) 
 class Control:
     """`types` are prefixes of resource types; none for a control that only sees the whole stack. `settles` says
     whether the stack makes up for an unknown value. `mend` says what may be filled in where somebody sets the level
-    `remediate`: only what has one safe value.
+    `remediate`: only what has one safe value. `remedies` are by the prefix of a type, where the clouds differ.
+    `comes_last`: its stack policy needs to know what the others found.
 
     `law` is the basis of a finding, unless the finding names one of `other_laws`, or `law_of_type` has another for the
     type of its resource."""
@@ -85,6 +86,8 @@ class Control:
     settles: Settles = nothing_settles
     settings: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     mend: Mend | None = None
+    remedies: Mapping[str, str] = field(default_factory=dict)
+    comes_last: bool = False
     other_laws: tuple[Law, ...] = ()
     law_of_type: Mapping[str, Law] = field(default_factory=dict)
 
@@ -147,10 +150,15 @@ class Control:
             where=finding.where,
             value=brief(finding.value),
             expected=finding.expected,
-            fix=finding.fix or self.remedy,
+            fix=finding.fix or self.fix_of(type_of(urn)),
             basis=law.basis,
             law=law.text,
         )
+
+    def fix_of(self, type_: str) -> str:
+        """The remedy for resources of a type: nobody needs to hear of the other cloud's."""
+        of = max((prefix for prefix in self.remedies if type_.startswith(prefix)), key=len, default=None)
+        return self.remedy if of is None else self.remedies[of]
 
     def _described(self) -> dict[str, Any]:
         properties = {**self.settings, **self.settings_of_law}
@@ -181,10 +189,24 @@ def _resource_validation(
             else:
                 told.append(control.told(control.policy_name, args.urn, found, settings))
         ledger.met(control.id, args.urn, unknowns)
+        if told:
+            _count_spared(control, check, ledger, args, len(told))
         for one in ledger.tell(control.policy_name, args.urn, told):
             report(one.message, None)
 
     return validate
+
+
+def _count_spared(
+    control: Control, check: Check, ledger: Ledger, args: ResourceValidationArgs, count: int
+) -> None:
+    """How many findings would go if what the ledger supposes were so: the check itself says it."""
+    resource = ledger.resource(args)
+    if (instead := ledger.suppose(resource)) is None:
+        return
+    mended = Resource(resource.type, resource.urn, {**resource.props, **instead}, resource.provider_props)
+    left = [one for one in _sure(lambda: check(mended, args.get_config())) if isinstance(one, Finding)]
+    ledger.spare(control.policy_name, args.urn, count - len(left))
 
 
 def _remediation(control: Control, mend: Mend) -> Callable[[ResourceValidationArgs], Any]:
@@ -209,14 +231,41 @@ def _stack_validation(
 ) -> Callable[[StackValidationArgs, ReportViolation], None]:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         settings = args.get_config()
-        told: list[Told] = []
-        for found in _sure(lambda: check(ledger.stack(args), settings)):
-            urn, finding = found if isinstance(found, tuple) else ("", found)
-            told.append(control.told(policy, urn, finding, settings))
+        stack = ledger.stack(args).view()
+        found = [
+            one if isinstance(one, tuple) else ("", one) for one in _sure(lambda: check(stack, settings))
+        ]
+        ledger.looked(control.id, stack.looked_at)
+        for urn, of_urn in _by_urn(found, Unknown).items():
+            ledger.also_met(control.id, urn, of_urn)
+        told = [control.told(policy, urn, one, settings) for urn, one in found if isinstance(one, Finding)]
+        if not control.comes_last and (supposed := ledger.supposed(args)):
+            for urn, count in _spared(check, supposed, settings, found).items():
+                ledger.spare(policy, urn, count)
         for one in ledger.tell(policy, "", told):
             report(one.message, one.urn or None)
 
     return validate
+
+
+def _spared(
+    check: StackCheck, supposed: Stack, settings: Settings, found: Sequence[tuple[str, Finding | Unknown]]
+) -> Mapping[str, int]:
+    """As `_count_spared`, by URN, for each resource that a stack policy has found something at."""
+    counts = {urn: len(of_urn) for urn, of_urn in _by_urn(found, Finding).items() if urn}
+    if not counts:
+        return {}
+    again = [one for one in _sure(lambda: check(supposed, settings)) if isinstance(one, tuple)]
+    left = _by_urn(again, Finding)
+    return {urn: count - len(left.get(urn, ())) for urn, count in counts.items()}
+
+
+def _by_urn(found: Iterable[tuple[str, Finding | Unknown]], kind: type[T]) -> dict[str, list[T]]:
+    of: dict[str, list[T]] = {}
+    for urn, one in found:
+        if isinstance(one, kind):
+            of.setdefault(urn, []).append(one)
+    return of
 
 
 def _sure(look: Callable[[], Iterable[T]]) -> Iterator[T | Finding]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from pulumi_policy import PolicyProviderResource, PolicyResource, ResourceValida
 
 from policies.framework.unknowns import plain
 
+ROOT = "pulumi:pulumi:Stack"
 Settings = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -40,10 +42,14 @@ class Resource:
 
 @dataclass(frozen=True)
 class StackResource:
-    """A resource among the others of its stack. `props` are read when first asked for: most are never asked for."""
+    """A resource among the others of its stack. `props` are read when first asked for: most are never asked for.
+
+    `instead` are properties that a control would see if the program were mended.
+    """
 
     shown: PolicyResource
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    instead: Mapping[str, Any] = field(default_factory=dict)
     seen: Resource | None = None
 
     @property
@@ -56,7 +62,7 @@ class StackResource:
 
     @cached_property
     def props(self) -> dict[str, Any]:
-        return {**self.inputs, **plain(self.shown.props)}
+        return {**self.inputs, **plain(self.shown.props), **self.instead}
 
     @property
     def provider(self) -> str:
@@ -71,7 +77,7 @@ class StackResource:
     @cached_property
     def given(self) -> Resource:
         """The resource as its own checks saw it: inputs alone, and what readers have made of them already."""
-        return self.seen or self.alone
+        return self.alone if self.seen is None or self.instead else self.seen
 
     def sources(self, prop: str) -> list[PolicyResource]:
         """The resources that the value of a top-level property is made from, by the engine's own records."""
@@ -79,28 +85,76 @@ class StackResource:
 
 
 class Stack:
-    """All resources of a stack, by type and by URN."""
+    """All resources of a stack, by type and by URN.
+
+    They come in the order of their URNs: the engine's own order changes from run to run, and what a control says of a
+    stack must not.
+    """
 
     def __init__(
         self,
         resources: Sequence[PolicyResource],
         inputs: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
         seen: Mapping[str, Resource] = MappingProxyType({}),
+        spared: Callable[[str], int] = lambda _urn: 0,
     ) -> None:
+        ordered = sorted(resources, key=lambda one: one.urn)
         self._by_urn = {
-            one.urn: StackResource(one, inputs.get(one.urn, {}), seen.get(one.urn)) for one in resources
+            one.urn: StackResource(one, inputs.get(one.urn, {}), seen=seen.get(one.urn)) for one in ordered
         }
+        self.spared = spared
+        self.looked_at: set[str] = set()
 
     @property
     def name(self) -> str:
         """The stack's name, as every URN has it; empty where there is no resource."""
         return next(iter(self._by_urn), "").partition("::")[0].removeprefix("urn:pulumi:")
 
+    @property
+    def urn(self) -> str:
+        """The URN of the stack itself, for what is wrong with all of it: no resource must answer for another's lack.
+
+        It is the engine's own name of its root (DefaultRootStackURN in sdk/go/common/resource/urn.go of
+        pulumi/pulumi), under which it shows a finding whose URN it does not know.
+        """
+        project = next(iter(self._by_urn), "").split("::")[1:2]
+        return f"urn:pulumi:{self.name}::{project[0]}::{ROOT}::{project[0]}-{self.name}" if project else ""
+
+    def view(self) -> Stack:
+        """The same stack for one control, so that `looked_at` tells which resources that one found to look at."""
+        other = copy.copy(self)
+        other.looked_at = set()
+        return other
+
+    def supposing(self, instead: Mapping[str, Mapping[str, Any]]) -> Stack:
+        """The same stack if resources, by URN, had other properties."""
+        other = self.view()
+        other._by_urn = {
+            urn: replace(one, instead=instead[urn]) if urn in instead else one
+            for urn, one in self._by_urn.items()
+        }
+        return other
+
     def of(self, *types: str) -> Iterator[StackResource]:
+        """The resources of these types."""
+        return self._seen(lambda type_: type_ in types)
+
+    def under(self, *prefixes: str) -> Iterator[StackResource]:
+        """The resources whose types begin so."""
+        return self._seen(lambda type_: type_.startswith(prefixes))
+
+    def beside(self, *types: str) -> Iterator[StackResource]:
+        """As `of`, for what only helps to judge others: a control that finds no other has had nothing to look at."""
         return (resource for resource in self._by_urn.values() if resource.type in types)
 
     def all(self) -> Iterator[StackResource]:
         return iter(self._by_urn.values())
+
+    def _seen(self, wanted: Callable[[str], bool]) -> Iterator[StackResource]:
+        for resource in self._by_urn.values():
+            if wanted(resource.type):
+                self.looked_at.add(resource.urn)
+                yield resource
 
     def get(self, urn: str) -> StackResource | None:
         return self._by_urn.get(urn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -15,9 +15,15 @@ from policies.framework.unknowns import Unknown, dotted
 
 # A finding, to who answers for it: nobody, an exemption (named) or the baseline.
 Answer = Callable[[Told], tuple[Outcome, str] | None]
+# The properties of a resource if it were mended in one respect, None where there is nothing to mend.
+Suppose = Callable[[Resource], Mapping[str, Any] | None]
 
 
 def nobody(_told: Told) -> None:
+    return None
+
+
+def nothing(_resource: Resource) -> None:
     return None
 
 
@@ -26,18 +32,23 @@ class Ledger:
     """Kept from the first `Analyze` to the `AnalyzeStack` of one run. The servicer answers on several threads.
 
     `levels` are the run's, by policy, where they differ from the policies' own; `settings` are what policies are
-    configured with. `inputs` are what each resource was
-    given: in the first preview a Kubernetes resource has no outputs, since there is no cluster to ask.
+    configured with. `inputs` are what each resource was given: in the first preview a Kubernetes resource has no
+    outputs, since there is no cluster to ask. `suppose` is what would mend the findings that `spare` counts.
     """
 
     answer: Answer = nobody
+    suppose: Suppose = nothing
     levels: Mapping[str, Level] = field(default_factory=dict)
     settings: Mapping[str, Settings] = field(default_factory=dict)
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     _shown: dict[str, tuple[object, Resource]] = field(default_factory=dict)
     _stack: tuple[object, Stack] | None = None
+    _supposed: tuple[Stack, Stack | None] | None = None
     _met: dict[str, dict[str, tuple[Unknown, ...]]] = field(default_factory=dict)
     _told: dict[tuple[str, str], list[Told]] = field(default_factory=dict)
+    _instead: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _spared: dict[str, dict[str, int]] = field(default_factory=dict)
+    _of_stack: dict[str, set[str]] = field(default_factory=dict)
     _secrets: dict[str, set[str]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -48,22 +59,58 @@ class Ledger:
         if kept and kept[0] is args.props:
             return kept[1]
         resource = Resource.shown(args)
+        instead = self.suppose(resource)
         with self._lock:
             self._shown[args.urn] = (args.props, resource)
             self.inputs[args.urn] = resource.props
+            if instead is not None:
+                self._instead[args.urn] = instead
         return resource
 
     def stack(self, args: StackValidationArgs) -> Stack:
         """The stack as checks see it, made once for all of them."""
         if self._stack is None or self._stack[0] is not args.resources:
             seen = {urn: resource for urn, (_, resource) in self._shown.items()}
-            self._stack = (args.resources, Stack(args.resources, self.inputs, seen))
+            self._stack = (args.resources, Stack(args.resources, self.inputs, seen, self.spared))
         return self._stack[1]
+
+    def supposed(self, args: StackValidationArgs) -> Stack | None:
+        """The stack if all that can be supposed were so; None where nothing can."""
+        stack = self.stack(args)
+        if self._supposed is None or self._supposed[0] is not stack:
+            instead = {urn: props for urn, props in self._instead.items() if stack.get(urn)}
+            self._supposed = (stack, stack.supposing(instead) if instead else None)
+        return self._supposed[1]
+
+    def spare(self, policy: str, urn: str, count: int) -> None:
+        """Keep how many findings of a policy would go from a resource."""
+        with self._lock:
+            self._spared.setdefault(urn, {})[policy] = max(count, 0)
+
+    def spared(self, urn: str) -> int:
+        """How many findings would go from a resource if what is supposed of it were so."""
+        with self._lock:
+            return sum(self._spared.get(urn, {}).values())
+
+    def looked(self, control: str, urns: Set[str]) -> None:
+        """Keep which resources a control found to look at in the stack as a whole."""
+        with self._lock:
+            self._of_stack.setdefault(control, set()).update(urns)
+
+    def looked_at_stack(self, control: str) -> bool:
+        """Whether a control found anything to look at in the stack as a whole."""
+        return bool(self._of_stack.get(control))
 
     def met(self, control: str, urn: str, unknowns: Sequence[Unknown]) -> None:
         """Replace what a control could not know of a resource: a later look is the better one."""
         with self._lock:
             self._met.setdefault(control, {})[urn] = tuple(unknowns)
+
+    def also_met(self, control: str, urn: str, unknowns: Sequence[Unknown]) -> None:
+        """Add what a control could not know of a resource when it looked at the whole stack."""
+        with self._lock:
+            met = self._met.setdefault(control, {})
+            met[urn] = tuple(dict.fromkeys((*met.get(urn, ()), *unknowns)))
 
     def unknowns(self, control: str) -> list[tuple[str, Unknown]]:
         """(URN, unknown) for a control, in a stable order."""
@@ -73,7 +120,7 @@ class Ledger:
 
     def looked_at(self, control: str) -> int:
         """How many resources a control has looked at."""
-        return len(self._met.get(control, {}))
+        return len(self._met.get(control, {}).keys() | self._of_stack.get(control, set()))
 
     def hide(self, urn: str, secrets: Sequence[str]) -> None:
         """Values of a resource at these paths are secrets: findings say where, and never what."""

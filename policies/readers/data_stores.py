@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policies.framework.resources import Resource, Stack, StackResource, document
@@ -63,9 +63,39 @@ def is_personal(resource: Resource) -> bool:
     return value not in NOT_PERSONAL
 
 
+def is_untagged(resource: Resource) -> bool:
+    """Whether a store says nothing of the class of its data, so that it is judged as personal."""
+    return resource.type in STORES and tag(resource, CLASS)[1] is None
+
+
+def as_if_not_personal(resource: Resource) -> Mapping[str, Any] | None:
+    """The properties that an untagged store would have if it were tagged as internal; None of anything else."""
+    if not is_untagged(resource):
+        return None
+    if resource.type.startswith("aws:"):
+        return {"tags": _with(resource.props.get("tags"), TAG)}
+    if resource.type != GCP_SQL:
+        return {"labels": _with(resource.props.get("labels"), LABEL)}
+    settings = resource.props.get("settings")
+    block = settings[0] if isinstance(settings, list) and len(settings) == 1 else settings
+    block = block if isinstance(block, dict) else {}
+    return {"settings": {**block, "userLabels": _with(block.get("userLabels"), LABEL)}}
+
+
+def _with(tags: Any, name: str) -> dict[str, Any]:
+    return {**(tags if isinstance(tags, dict) else {}), name: NOT_PERSONAL[0]}
+
+
 def personal_stores(stack: Stack, *types: str) -> Iterator[StackResource]:
     """The stores of `types` that may hold personal data."""
     return (store for store in stack.of(*types) if is_personal(store.alone))
+
+
+def tags_of(resource: Resource) -> str:
+    """The property of a resource that holds its tags."""
+    if resource.type.startswith("aws:"):
+        return "tags"
+    return "settings.userLabels" if resource.type == GCP_SQL else "labels"
 
 
 def tag(resource: Resource, name: str) -> tuple[str, Any]:

@@ -127,7 +127,7 @@ def _of_provider(props: dict[str, Any]) -> Iterator[Any]:
 
 
 def _keepers(stack: Stack) -> Iterator[str]:
-    for key in stack.of(KEY):
+    for key in stack.beside(KEY):
         if key.props.get("policy") is None:
             continue
         for statement in statements(key.props["policy"], "policy"):

@@ -10,6 +10,7 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from policies.framework.provenance import IN_CLUSTERS, made_here
@@ -26,7 +27,8 @@ SECRET = "kubernetes:core/v1:Secret"
 # Names that charts and operators give to a list of variables.
 _ENV = frozenset({"env", "environment", "envVars", "env_vars", "extraEnv", "extraEnvs", "extraEnvVars"})
 _ENV_FROM = ("envFrom", "extraEnvFrom")
-_NOT_TOLD = frozenset({"metadata", "status", "apiVersion", "kind"})
+_OBJECTS_OWN = frozenset({"metadata", "status", "apiVersion", "kind"})
+_TEMPLATES = frozenset({"template", "jobTemplate", "podTemplate"})  # and what operators name after these
 _ENTRIES = ("data", "stringData")  # of ConfigMaps and Secrets, whose keys are anybody's
 # Whole blocks: unknown, they may hide any pod or any address.
 BLOCKS = _ENV | set(_ENV_FROM) | ABOVE | {
@@ -73,11 +75,20 @@ class Environment:
 
 
 def told(props: Any) -> Iterator[Leaf]:
-    """Every scalar and `Unknown` of a Kubernetes resource, but for metadata and status, of pods and templates too."""
-    return (
-        leaf
-        for leaf in leaves(props)
-        if leaf.path and (leaf.path[0] in _ENTRIES or not _NOT_TOLD.intersection(map(str, leaf.path)))
+    """Every scalar and `Unknown` of a Kubernetes resource, but for its own metadata and status and its templates'."""
+    return (leaf for leaf in leaves(props) if leaf.path and not is_about_the_object(leaf.path))
+
+
+def is_about_the_object(path: Path) -> bool:
+    """Whether a path is in an object's metadata, status, kind or version, or in the metadata of a template of pods.
+
+    Anywhere else these are ordinary names, of a chart's values or a custom resource's settings.
+    """
+    if path[0] in _OBJECTS_OWN:
+        return True
+    return any(
+        name == "metadata" and isinstance(above, str) and (above in _TEMPLATES or above.endswith("Template"))
+        for above, name in pairwise(path)
     )
 
 
@@ -157,7 +168,9 @@ def _mappings(tree: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
         path, value = todo.pop()
         if isinstance(value, dict):
             yield path, value
-            todo.extend(((*path, key), inner) for key, inner in value.items() if key not in _NOT_TOLD)
+            todo.extend(
+                ((*path, key), inner) for key, inner in value.items() if not is_about_the_object((*path, key))
+            )
         elif isinstance(value, list):
             todo.extend(((*path, index), inner) for index, inner in enumerate(value))
 

@@ -30,7 +30,7 @@ _SUFFIX_OF_CLOUDS = (
 # Short for a region: Cloud Run's and ElastiCache's own names for Mumbai, and for Delhi or Hyderabad.
 _INDIAN_HOSTS = ("-el.a.run.app", "-em.a.run.app", ".aps1.cache.amazonaws.com", ".aps2.cache.amazonaws.com")
 _INSIDE = (".internal", ".svc", ".svc.cluster.local")
-_REGION_IN_HOST = re.compile(r"(?:^|[.-])([a-z]{2,12}(?:-[a-z]+)+-?\d)(?=[.-]|$)")
+_REGION_IN_HOST = re.compile(r"(?:^|[.-])([a-z]{2,12}(?:-[a-z]{1,20}){1,4}-?\d)(?=[.-]|$)")
 # What CloudFront uses can be in no other region: certificates and web ACLs hold no personal data, and what functions
 # at the edge do is a matter of caching (RES-17).
 _US_EAST_1_SERVICES = ("acm", "wafv2")

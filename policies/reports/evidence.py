@@ -26,7 +26,7 @@ STATUS = {
     "exempt": "exempt",
     "baseline": "of old",
     "pass": "pass",
-    "nothing": "nothing to look at",
+    "nothing": "nothing of this kind in the stack",
     "off": "off",
 }
 COLUMNS = (

@@ -29,6 +29,8 @@ from policies.framework.record import Record
 from policies.framework.unknowns import Path, dotted
 from policies.pack import UNRESOLVED, Run
 
+# What a Kubernetes Secret holds is a secret, whether or not the program marks it as one.
+SECRET, _KEPT = "kubernetes:core/v1:Secret", ("data", "stringData", "binaryData")
 P = TypeVar("P", ResourceValidationPolicy, StackValidationPolicy)
 
 
@@ -88,7 +90,8 @@ class Servicer(_PolicyAnalyzerServicer):
 
     def _seen(self, shown: proto.AnalyzeRequest | proto.AnalyzerResource) -> tuple[Any, Any, Any]:
         given = json_format.MessageToDict(shown.properties)
-        self._run.ledger.hide(shown.urn, list(_secrets(given)))
+        kept = _KEPT if shown.type == SECRET else ()
+        self._run.ledger.hide(shown.urn, [*_secrets(given), *kept])
         props = unknown_checking_proxy(deserialize_properties(given))
         return props, self._get_resource_options(shown), self._get_provider_resource(shown)
 

@@ -37,8 +37,8 @@ def shown(row: dict[str, Any], value: Any, path: list[str | int] | None = None) 
 
 
 def test_every_control_has_fixtures() -> None:
-    # A control that only sees whole stacks has tests of its own (test_cost.py).
-    assert {control.id for control in CONTROLS if control.check} == set(ROWS)
+    # A control that joins resources of a stack has tests of its own (test_cost.py); GOV-01 only waits for its end.
+    assert {control.id for control in CONTROLS if control.check} == set(ROWS) - {"DPDP-GOV-01"}
 
 
 @pytest.mark.parametrize(("control", "row", "value"), cases("good"))

@@ -20,10 +20,10 @@ from pulumi.runtime.proto import analyzer_pb2_grpc
 from policies.controls.encryption.enc_01_04_storage import STORES
 from policies.controls.residency.res_01_02_regions import BLOCKS_OF_KEYS, BLOCKS_OF_PLACES
 from policies.controls.residency.res_13_inference import BLOCKS_OF_MODELS
-from policies.controls.residency.res_22_global_services import GLOBAL_TYPES
 from policies.pack import CONTROLS, NAME
 from policies.pack import run as fresh
 from policies.readers.data_stores import AWS_STORES
+from policies.readers.exceptions import GLOBAL_TYPES
 
 PROJECT = Path(__file__).parents[2]
 PACK = PROJECT / "policies"
@@ -32,6 +32,7 @@ PACK = PROJECT / "policies"
 POLICY_NAMES = [
     "dpdp-res-01-resource-location-in-india",
     "dpdp-res-02-provider-pinned-to-india",
+    "dpdp-res-02-provider-pinned-to-india-stack",
     "dpdp-res-08-keys-stay-in-india",
     "dpdp-enc-01-storage-under-a-customer-key",
     "dpdp-enc-01-storage-under-a-customer-key-stack",
@@ -63,7 +64,6 @@ POLICY_NAMES = [
     "dpdp-bre-01-detection-is-on-stack",
     "dpdp-bre-02-alerts-reach-a-person",
     "dpdp-sdf-01-specified-data-and-its-traffic-stay",
-    "dpdp-gov-01-data-stores-carry-a-data-class",
     "dpdp-gov-02-personal-stores-name-owner-purpose-and-retention",
     "dpdp-gov-05-every-provider-is-judged-or-known",
     "cost-01-stack-within-its-budget",
@@ -119,6 +119,7 @@ POLICY_NAMES = [
     "dpdp-res-24-unclear-defaults-are-looked-at",
     "dpdp-res-12-streams-and-events-stay-in-india",
     "dpdp-res-12-streams-and-events-stay-in-india-stack",
+    "dpdp-gov-01-data-stores-carry-a-data-class",
     "dpdp-gov-04-no-value-stays-unresolved",
     "dpdp-unresolved-values",
     "dpdp-gov-03-exemptions-are-valid",

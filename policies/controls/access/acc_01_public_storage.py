@@ -19,6 +19,7 @@ BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 ACCOUNT_BLOCK = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
 GCS_BUCKET = "gcp:storage/bucket:Bucket"
 SWITCHES = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+THE_BLOCK = "the switches"
 GCS_SWITCHES = {"publicAccessPrevention": "enforced", "uniformBucketLevelAccess": True}
 
 _PUBLIC_ACLS = ("public-read", "public-read-write", "authenticated-read")
@@ -82,12 +83,16 @@ def _refuses_public_policies(block: StackResource) -> bool:
 
 
 def _switches(props: dict[str, Any]) -> Iterator[Finding | Unknown]:
+    """One finding for all four: they are one decision."""
+    off: dict[str, Any] = {}
     for name in SWITCHES:
         value = props.get(name)
         if isinstance(value, Unknown):
             yield value
         elif value is not True:
-            yield Finding("the public access block is not complete", name, value, "true")
+            off[name] = value
+    if off:
+        yield Finding("the public access block is not complete", THE_BLOCK, off, f"true for {', '.join(off)}")
 
 
 def _acls(props: dict[str, Any]) -> Iterator[Finding | Unknown]:
@@ -153,6 +158,7 @@ ACC_01 = Control(
     level=EnforcementLevel.MANDATORY,
     types=("aws:s3/", "aws:s3control/bucketPolicy:", "gcp:storage/"),
     remedy="block public access in all four ways, and name who may read",
+    remedies={"gcp:": "publicAccessPrevention enforced and uniformBucketLevelAccess, and members by name"},
     check=object_storage,
     stack_check=buckets,
     settles=settled_by_block,

@@ -394,6 +394,10 @@ ACC_06 = Control(
     level=EnforcementLevel.MANDATORY,
     types=tuple(NODES),
     remedy="metadataOptions with httpTokens required and a hop limit of 1 (GKE: GKE_METADATA)",
+    remedies={
+        "aws:": "metadataOptions with httpTokens required and a hop limit of 1",
+        "gcp:": "workloadMetadataConfig with mode GKE_METADATA, and workloadIdentityConfig on the cluster",
+    },
     check=instance_metadata,
     mend=sessions,
 )

@@ -193,6 +193,13 @@ BCK_01 = Control(
     level=EnforcementLevel.MANDATORY,
     types=(),
     remedy=f"backups of {DAYS} days, point-in-time recovery, versions of a bucket, or a selection of AWS Backup",
+    remedies={
+        "aws:s3/": "versions of the bucket, or a selection of AWS Backup",
+        "aws:dynamodb/": "pointInTimeRecovery, or a selection of AWS Backup",
+        "aws:": f"backups of {DAYS} days, or a selection of AWS Backup",
+        "gcp:storage/": "versioning, or a softDeletePolicy of a week",
+        "gcp:": "settings.backupConfiguration with enabled, in an Indian location",
+    },
     check=None,
     stack_check=backups,
 )

@@ -12,6 +12,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.framework.control import Control, Finding
 from policies.framework.expectations import Want, is_named, is_true, judge
 from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.stack_wide import AWS_ACCOUNT, GOOGLE_PROJECT, elsewhere
 from policies.framework.unknowns import Unknown, dig, each
 from policies.law import BREACH, SPECIFIED_DATA
 from policies.readers.data_stores import AWS_STORES, CLASS, GCP_SQL, GCP_STORES, STORES, personal_stores, tag
@@ -54,11 +55,16 @@ def detection(resource: Resource, _settings: Settings) -> Iterator[Finding | Unk
 
 def a_detector(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
     """BRE-01 over the stack: where personal data is kept on AWS, GuardDuty looks. Google's is the organisation's."""
-    store = next(personal_stores(stack, *AWS_STORES), None)
-    if store and not is_named(settings.get("elsewhere")) and not any(stack.of(DETECTOR)):
+    kept = any(personal_stores(stack, *AWS_STORES))
+    if kept and not is_named(settings.get("elsewhere")) and not any(stack.of(DETECTOR)):
         yield (
-            store.urn,
-            _missing("nothing looks for a breach", "a GuardDuty detector, or `elsewhere` in the settings"),
+            stack.urn,
+            _missing(
+                "nothing looks for a breach",
+                AWS_ACCOUNT,
+                "a GuardDuty detector, or `elsewhere` in the settings",
+                elsewhere("BRE-01", "make a GuardDuty detector in the account and region"),
+            ),
         )
 
 
@@ -66,20 +72,26 @@ def alerts(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
     """BRE-02: an alert of each cloud that keeps personal data reaches somebody."""
     if is_named(settings.get("elsewhere")):
         return
-    store = next(personal_stores(stack, *AWS_STORES), None)
-    if store and not any(_is_heard(stack, topic) for topic in stack.of(TOPIC)):
+    kept = any(personal_stores(stack, *AWS_STORES))
+    if kept and not any(_is_heard(stack, topic) for topic in stack.of(TOPIC)):
         yield (
-            store.urn,
+            stack.urn,
             _missing(
-                "no alert reaches a person", "an event rule or alarm, its topic, and a subscription to it"
+                "no alert reaches a person",
+                AWS_ACCOUNT,
+                "an event rule or alarm, its topic, and a subscription to it",
+                elsewhere("BRE-02", "subscribe somebody to the topic that the alarms speak in"),
             ),
         )
-    store = next(personal_stores(stack, *GCP_STORES, GCP_SQL), None)
-    if store and not any(_arrives(stack, policy) for policy in stack.of(ALERT_POLICY)):
+    kept = any(personal_stores(stack, *GCP_STORES, GCP_SQL))
+    if kept and not any(_arrives(stack, policy) for policy in stack.of(ALERT_POLICY)):
         yield (
-            store.urn,
+            stack.urn,
             _missing(
-                "no alert reaches a person", "an alert policy with a notification channel that somebody reads"
+                "no alert reaches a person",
+                GOOGLE_PROJECT,
+                "an alert policy with a notification channel that somebody reads",
+                elsewhere("BRE-02", "give an alert policy a notification channel of a person"),
             ),
         )
 
@@ -96,16 +108,20 @@ def _arrives(stack: Stack, policy: StackResource) -> bool:
     """One of the policy's channels is a person's, or a topic that something of this stack takes from."""
     sources = {source.urn for source in policy.sources("notificationChannels")}
     named = each(policy.props.get("notificationChannels"))
-    for channel in stack.of(CHANNEL):
-        name = channel.props.get("name")
-        if channel.urn not in sources and not (is_named(name) and name in named):
-            continue
-        if channel.props.get("type") != "pubsub":
-            return isinstance(channel.props.get("type"), str)
-        topics = {source.urn for source in channel.sources("labels")}
-        if any(topics & {source.urn for source in pull.sources("topic")} for pull in stack.of(PULL)):
-            return True
-    return False
+    return any(
+        _is_read(stack, channel)
+        for channel in stack.of(CHANNEL)
+        if channel.urn in sources or (is_named(channel.props.get("name")) and channel.props["name"] in named)
+    )
+
+
+def _is_read(stack: Stack, channel: StackResource) -> bool:
+    """Whether a channel is a person's; of a topic, whether anything of this stack takes from it."""
+    kind = channel.props.get("type")
+    if kind != "pubsub":
+        return isinstance(kind, str)
+    topics = {source.urn for source in channel.sources("labels")}
+    return any(topics & {source.urn for source in pull.sources("topic")} for pull in stack.of(PULL))
 
 
 def _made_from(stack: Stack, topic: StackResource, type_: str, prop: str) -> bool:
@@ -117,8 +133,8 @@ def _made_from(stack: Stack, topic: StackResource, type_: str, prop: str) -> boo
     )
 
 
-def _missing(what: str, expected: str) -> Finding:
-    return Finding(what, "the stack", None, expected)
+def _missing(what: str, where: str, expected: str, fix: str) -> Finding:
+    return Finding(what, where, None, expected, fix)
 
 
 def specified_data(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
@@ -173,7 +189,7 @@ BRE_02 = Control(
     severity=Severity.HIGH,
     level=EnforcementLevel.MANDATORY,
     types=(),
-    remedy="subscribe somebody to the topic of the alerts (in these stacks: audit.alertEmails)",
+    remedy="let an alarm or alert policy reach a person, or say in `elsewhere` where the account has that",
     check=None,
     stack_check=alerts,
     settings=_ELSEWHERE,

@@ -27,7 +27,7 @@ def within_budget(stack: Stack, settings: Settings) -> Iterator[tuple[str, Findi
     rate = settings.get("usdInr") or dig(told, "currency", "usdInr")
     if not budget and not rate:
         return
-    where = stated.urn if stated else next(stack.all()).urn
+    where = stated.urn if stated else stack.urn
     if not _positive(budget) or not _positive(rate):
         value = {"monthlyInr": budget, "usdInr": rate}
         yield where, Finding("the budget can't be compared", "budget", value, "both, as numbers above 0")

@@ -266,6 +266,10 @@ ENC_04 = Control(
     level=EnforcementLevel.MANDATORY,
     types=("aws:eks/cluster:Cluster", "gcp:container/cluster:Cluster"),
     remedy='give the cluster encryptionConfig with resources ["secrets"] and a KMS key (GKE: databaseEncryption)',
+    remedies={
+        "aws:": 'give the cluster encryptionConfig with resources ["secrets"] and a KMS key',
+        "gcp:": "give the cluster databaseEncryption with state ENCRYPTED and a key",
+    },
     check=cluster_secrets,
     settles=settled_by_key,
 )

@@ -3,7 +3,7 @@ whether somebody else's cloud holds data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
@@ -16,6 +16,7 @@ from policies.law import ACCOUNTABILITY, CLASSIFICATION, UNSEEN
 from policies.readers.data_stores import (
     CLASS,
     LABEL,
+    NOT_PERSONAL,
     OWNER,
     PURPOSE,
     RETENTION_DAYS,
@@ -23,10 +24,15 @@ from policies.readers.data_stores import (
     TAG,
     is_personal,
     tag,
+    tags_of,
 )
 
 CLASSES = ("personal", "sensitive", "payment", "internal", "public")
-
+SAID = {
+    OWNER: "who answers for the data",
+    PURPOSE: "what it is processed for",
+    RETENTION_DAYS: "a number of days",
+}
 
 # Providers whose resources the other controls judge, and those whose resources hold no data of anybody.
 JUDGED = ("aws", "gcp", "kubernetes")
@@ -46,34 +52,53 @@ DATALESS = (
 _PROVIDER = "pulumi:providers:"
 
 
-def data_class(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
+def data_classes(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding | Unknown]]:
     """GOV-01: a store carries the tag, itself or by its provider's default tags, with a value of the closed list."""
     classes = settings.get("classes", CLASSES)
-    where, value = tag(resource, CLASS)
-    if isinstance(value, Unknown):
-        yield value
-    elif value is None:
-        yield Finding(
-            "the store does not say what class of data it holds", where, None, f"one of {', '.join(classes)}"
-        )
-    elif value not in classes:
-        yield Finding("the data class is not in the list", where, value, f"one of {', '.join(classes)}")
+    for store in stack.of(*STORES):
+        where, value = tag(store.alone, CLASS)
+        if isinstance(value, Unknown):
+            yield store.urn, value
+        elif value is None:
+            what = _untagged(stack.spared(store.urn))
+            yield store.urn, Finding(what, where, None, f"one of {', '.join(classes)}")
+        elif value not in classes:
+            what = "the data class is not in the list"
+            yield store.urn, Finding(what, where, value, f"one of {', '.join(classes)}")
+
+
+def _untagged(spared: int) -> str:
+    """`spared` findings are there only because nobody says that the data are not personal."""
+    if not spared:
+        return "untagged, so judged as personal"
+    go = "1 finding goes" if spared == 1 else f"{spared} findings go"
+    return f"untagged, so judged as personal: tag it as {' or '.join(NOT_PERSONAL)}, if it is that, and {go}"
 
 
 def accountability(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """GOV-02: a store of personal data says who answers for it, what for, and for how many days it is kept."""
     if not is_personal(resource):
         return
-    for name, expected in (
-        (OWNER, "who answers for the data"),
-        (PURPOSE, "what it is processed for"),
-        (RETENTION_DAYS, "a number of days"),
-    ):
+    lacking: dict[str, Any] = {}
+    for name in SAID:
         where, value = tag(resource, name)
         if isinstance(value, Unknown):
             yield value
         elif not _says(name, value):
-            yield Finding(f"the store does not say its {name}", where, value, expected)
+            lacking[where] = value
+    if lacking:
+        said = {where: value for where, value in lacking.items() if value is not None}
+        names = [name for name in SAID if tag(resource, name)[0] in lacking]
+        yield Finding(
+            f"the store does not say its {_listed(names)}",
+            tags_of(resource),
+            said or None,
+            ", ".join(f"{where}: {SAID[name]}" for where, name in zip(lacking, names, strict=True)),
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _says(name: str, value: Any) -> bool:
@@ -88,9 +113,9 @@ def unseen_providers(stack: Stack, settings: Settings) -> Iterator[tuple[str, Fi
     The provider is named once, and not each of its resources: types of components are anybody's names.
     """
     known = {*JUDGED, *DATALESS, *settings.get("known", ())}
-    for resource in stack.all():
+    for resource in stack.under(_PROVIDER):
         name = resource.type.removeprefix(_PROVIDER)
-        if resource.type.startswith(_PROVIDER) and name not in known:
+        if name not in known:
             yield (
                 resource.urn,
                 Finding(
@@ -108,9 +133,12 @@ GOV_01 = Control(
     law=CLASSIFICATION,
     severity=Severity.MEDIUM,
     level=EnforcementLevel.ADVISORY,
-    types=STORES,
-    remedy=f'tag it with "{TAG}" (Google: label "{LABEL}")',
-    check=data_class,
+    types=(),
+    remedy=f'tag it with "{TAG}"',
+    remedies={"gcp:": f'label it with "{LABEL}"'},
+    check=None,
+    stack_check=data_classes,
+    comes_last=True,
     settings={
         "classes": {
             "type": "array",
@@ -127,7 +155,8 @@ GOV_02 = Control(
     severity=Severity.LOW,
     level=EnforcementLevel.ADVISORY,
     types=STORES,
-    remedy='tag it with "dpdp:owner", "dpdp:purpose" and "dpdp:retention-days" (Google: labels with a dash)',
+    remedy='tag it with "dpdp:owner", "dpdp:purpose" and "dpdp:retention-days"',
+    remedies={"gcp:": 'label it with "dpdp-owner", "dpdp-purpose" and "dpdp-retention-days"'},
     check=accountability,
 )
 GOV_05 = Control(

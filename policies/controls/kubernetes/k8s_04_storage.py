@@ -14,7 +14,15 @@ from policies.framework.unknowns import Leaf, Path, Unknown, dig, dotted, each
 from policies.law import RESIDENCY
 from policies.readers import locations
 from policies.readers.destinations import is_known, own_stores
-from policies.readers.pod_environment import BLOCKS, CRD, KUBERNETES, at, settled_by_own_resources, told
+from policies.readers.pod_environment import (
+    BLOCKS,
+    CRD,
+    KUBERNETES,
+    at,
+    is_about_the_object,
+    settled_by_own_resources,
+    told,
+)
 from policies.readers.values.hosts import is_inside
 from policies.readers.values.reading import Value, read
 
@@ -23,7 +31,7 @@ VELERO = tuple(
 )
 # Stores of other clouds and of hubs, by scheme: nothing in such an address says that it is in India.
 _ABROAD = re.compile(r"(?<![\w+-])(abfss?|adl|azure|dbfs|hf|ngc|oci-os|wasbs?)://[^\s\"']+", re.IGNORECASE)
-_BLOB = re.compile(r"[\w-]+\.(?:blob|dfs)\.core\.windows\.net\S*", re.IGNORECASE)
+_BLOB = re.compile(r"(?<![\w-])[\w-]+\.(?:blob|dfs)\.core\.windows\.net\S*", re.IGNORECASE)
 _IN_PROSE = "bucket"  # how a program's own help writes an address: s3://bucket/path
 # Charts of stores that run in the cluster, and how a pod or program is told the address of one.
 _CHARTS = frozenset(
@@ -68,8 +76,8 @@ def buckets(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
     """K8S-04: every store that a Kubernetes resource names is one of this stack, or declared as kept in India."""
     own = own_stores(stack)
     listed = {name for name in each(settings.get("indianBuckets")) if isinstance(name, str)}
-    for resource in stack.all():
-        if resource.type.startswith(KUBERNETES) and not resource.type.startswith(CRD):
+    for resource in stack.under(*KUBERNETES):
+        if not resource.type.startswith(CRD):
             for value in _stores(resource.given):
                 if not is_known(value, own, listed):
                     yield resource.urn, _unknown(value)
@@ -103,7 +111,7 @@ def _stores(resource: Resource) -> Iterator[Value]:
 
 def _is_not_told(value: Value, resource: Resource) -> bool:
     """Metadata and status configure nothing; a program's own help has `s3://bucket/path`."""
-    if value.path[0] in ("metadata", "status"):
+    if is_about_the_object(value.path):
         return True
     if value.store is None or value.store.name != _IN_PROSE:
         return False

@@ -10,6 +10,7 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.framework.control import Control, Finding
 from policies.framework.expectations import Want, holds, is_named, is_true, judge
 from policies.framework.resources import Resource, Settings, Stack, StackResource
+from policies.framework.stack_wide import AWS_ACCOUNT, elsewhere
 from policies.framework.unknowns import Unknown, dig, each
 from policies.law import VISIBILITY
 from policies.readers.audit_trails import EVENT_STORE, TRAIL
@@ -69,15 +70,16 @@ def trail(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown
 
 def a_trail(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
     """LOG-01 over the stack: where personal data is kept on AWS, a trail is. Google's own is always on."""
-    store = next(personal_stores(stack, *AWS_STORES), None)
-    if store and not is_named(settings.get("elsewhere")) and not any(stack.of(*TRAILS)):
+    kept = any(personal_stores(stack, *AWS_STORES))
+    if kept and not is_named(settings.get("elsewhere")) and not any(stack.of(*TRAILS)):
         yield (
-            store.urn,
+            stack.urn,
             Finding(
                 "personal data is kept and no audit trail is",
-                "the stack",
+                AWS_ACCOUNT,
                 None,
                 "a CloudTrail trail, or `elsewhere` in this policy's settings",
+                elsewhere("LOG-01", "make a trail of all regions with enableLogFileValidation and a KMS key"),
             ),
         )
 
@@ -229,6 +231,15 @@ LOG_02 = Control(
     level=EnforcementLevel.MANDATORY,
     types=(*RDS, DOCDB, NEPTUNE, OPENSEARCH),
     remedy="take data events into the trail, or log access to the bucket; export the database's audit log",
+    remedies={
+        "aws:s3/": "log access to the bucket (BucketLogging), or take its data events into the trail",
+        DYNAMODB: "take data events of the table into the trail",
+        OPENSEARCH: "publish AUDIT_LOGS in logPublishingOptions",
+        "aws:rds/": "export the database's audit log (enabledCloudwatchLogsExports)",
+        "aws:docdb/": "export the cluster's audit log (enabledCloudwatchLogsExports)",
+        "aws:neptune/": "export the cluster's audit log (enableCloudwatchLogsExports)",
+        "gcp:": "an IAMAuditConfig of the service with DATA_READ and DATA_WRITE",
+    },
     check=database_logs,
     stack_check=data_events,
 )

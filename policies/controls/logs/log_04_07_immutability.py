@@ -195,6 +195,10 @@ LOG_04 = Control(
     types=(EVENT_STORE,),
     remedy="lock the bucket of the logs for a year: object lock on S3, a retention policy on Cloud Storage "
     "(in these stacks: protectData on Google Cloud)",
+    remedies={
+        "aws:": "lock the bucket of the logs for a year with object lock",
+        "gcp:": "lock the bucket of the logs for a year with a retention policy (in these stacks: protectData)",
+    },
     check=deletable,
     stack_check=altered,
     settings=_LOCKED_SETTING,

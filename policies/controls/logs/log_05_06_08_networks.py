@@ -81,6 +81,7 @@ LOG_05 = Control(
     level=EnforcementLevel.MANDATORY,
     types=(FLOW_LOG,),
     remedy="a flow log of all traffic on each VPC; logConfig on each subnetwork",
+    remedies={"aws:": "a flow log of all traffic on the VPC", "gcp:": "logConfig on the subnetwork"},
     check=traffic_type,
     stack_check=traffic_logs,
     settings={
@@ -99,6 +100,10 @@ LOG_06 = Control(
     level=EnforcementLevel.MANDATORY,
     types=(EKS, GKE),
     remedy=f"enabledClusterLogTypes with {', '.join(EKS_LOGS)}; on Google, loggingConfig with {', '.join(GKE_LOGS)}",
+    remedies={
+        "aws:": f"enabledClusterLogTypes with {', '.join(EKS_LOGS)}",
+        "gcp:": f"loggingConfig.enableComponents with {', '.join(GKE_LOGS)}",
+    },
     check=control_plane,
 )
 LOG_08 = Control(

@@ -15,10 +15,11 @@ from policies.controls.residency.res_02_provider_addresses import (
     settled_by_the_stacks_own,
 )
 from policies.framework.control import ANY_TYPE, Control, Finding
-from policies.framework.resources import Resource, Settings
+from policies.framework.resources import Resource, Settings, Stack
 from policies.framework.unknowns import Leaf, Path, Unknown, dig, dotted, each, leaves
 from policies.law import KEY_RESIDENCY, RESIDENCY, RESIDENCY_GUARD
 from policies.readers import locations
+from policies.readers.exceptions import HOME, lets_through, only_at_home
 from policies.readers.kms_keys import is_key_property, settled_by_key
 from policies.readers.locations import Place
 from policies.readers.place_names import is_always_a_place, place_word
@@ -31,11 +32,7 @@ PROVIDER_TYPES = {
     "pulumi:providers:aws-native": "aws",
     "pulumi:providers:gcp": "gcp",
 }
-
-# Global services that must live in us-east-1 and hold no personal data; AWS's own region guardrails exempt them too.
-US_EAST_1_ONLY = ("aws:acm/", "aws:wafv2/", "aws:cur/", "aws:bcmdata/")
-# Google services whose location is `global` by nature: control planes, no data at rest.
-GLOBAL_CONTROL_PLANES = ("gcp:certificatemanager/", "gcp:dns/", "gcp:gkehub/", "gcp:iam/", "gcp:monitoring/")
+WITH_A_HOME = ("pulumi:providers:aws", "pulumi:providers:aws-native")
 
 # Google names that end in "zone" and name no place. AWS has such names too (hostedZone, zoneId), and there a zone or
 # location is only judged when its value looks like a place.
@@ -53,7 +50,8 @@ def resource_location(resource: Resource, _settings: Settings) -> Iterator[Findi
     pair = _names_its_regions(resource)
     judged = set[Path]()
     for leaf in destination_leaves(resource):
-        if (pair and leaf.path == ("location",)) or _is_told(resource, leaf.path):
+        excepted = lets_through(resource.type, leaf.path, leaf.value, resource.props)
+        if (pair and leaf.path == ("location",)) or _is_told(resource, leaf.path) or excepted:
             judged.add(leaf.path)
             continue
         word = place_word(leaf.name)
@@ -64,7 +62,8 @@ def resource_location(resource: Resource, _settings: Settings) -> Iterator[Findi
         elif isinstance(leaf.value, Unknown) and _hides(leaf, resource, BLOCKS_OF_PLACES):
             yield leaf.value
     for value in read(resource).of("place", "reference"):
-        if not _is_a_place(value) or value.path in judged or _is_at_the_edge(resource, value):
+        excepted = lets_through(resource.type, value.path, value.word, resource.props)
+        if not _is_a_place(value) or value.path in judged or excepted:
             continue
         if value.is_abroad:
             yield Finding(
@@ -87,10 +86,6 @@ def _is_told(resource: Resource, path: Path) -> bool:
     return resource.type.startswith("kubernetes:") and is_told_to_pods(path)
 
 
-def _is_at_the_edge(resource: Resource, value: Value) -> bool:
-    return value.word == "us-east-1" and resource.type.startswith(US_EAST_1_ONLY)
-
-
 def _names_its_regions(resource: Resource) -> bool:
     """Whether a bucket in the pair IN says which two regions that is: those are judged, as any other location is."""
     if resource.type != "gcp:storage/bucket:Bucket" or str(resource.props.get("location")).lower() not in (
@@ -101,7 +96,10 @@ def _names_its_regions(resource: Resource) -> bool:
 
 
 def provider_region(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
-    """RES-02: providers of AWS and Google say their region, and no provider's region, endpoint or cluster is abroad."""
+    """RES-02: providers of AWS and Google say their region, and no provider's region, endpoint or cluster is abroad.
+
+    One of AWS in us-east-1 is judged when the stack shows what it makes.
+    """
     yield from provider_addresses(resource, settings)
     cloud = PROVIDER_TYPES.get(resource.type)
     if cloud is None:
@@ -119,8 +117,22 @@ def provider_region(resource: Resource, settings: Settings) -> Iterator[Finding 
     for name, value in given.items():
         if isinstance(value, Unknown):
             yield value
+        elif value == HOME and resource.type in WITH_A_HOME:
+            continue
         elif value not in (None, "") and not _is_indian(value, cloud, name):
             yield Finding("the provider's place is not in India", name, value, locations.EXPECTED[cloud])
+
+
+def providers_at_home(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
+    """RES-02 over the stack: a provider of us-east-1 makes only what can be nowhere else and holds no personal data."""
+    for provider in stack.of(*WITH_A_HOME):
+        if provider.props.get("region") != HOME:
+            continue
+        made = [one for one in stack.all() if one.provider == provider.urn]
+        movable = sorted({one.type for one in made if not only_at_home(one.type, one.props)})
+        if movable or not made:
+            what = f"the provider's place is not in India, and it makes {', '.join(movable) or 'nothing yet'}"
+            yield provider.urn, Finding(what, "region", HOME, locations.EXPECTED_AWS)
 
 
 def key_location(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
@@ -130,7 +142,7 @@ def key_location(resource: Resource, _settings: Settings) -> Iterator[Finding | 
         if isinstance(leaf.value, Unknown):
             if is_key_property(leaf.name) or _hides(leaf, resource, BLOCKS_OF_KEYS):
                 yield leaf.value
-        elif isinstance(leaf.value, str):
+        elif isinstance(leaf.value, str) and not lets_through(resource.type, leaf.path, leaf.value):
             yield from _key_reference(leaf)
 
 
@@ -185,8 +197,6 @@ def _judge_aws(type_: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]
         yield from _judge_by_shape(type_, leaf, word)
     elif isinstance(leaf.value, Unknown):
         yield leaf.value
-    elif leaf.value == "us-east-1" and type_.startswith(US_EAST_1_ONLY):
-        return
     elif not _is_indian(leaf.value, "aws", word):
         yield _abroad(leaf, locations.EXPECTED_AWS)
 
@@ -198,8 +208,6 @@ def _judge_gcp(type_: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]
         yield leaf.value
     elif type_ == "gcp:kms/keyRing:KeyRing":
         return  # RES-08 judges it
-    elif leaf.value == "global" and type_.startswith(GLOBAL_CONTROL_PLANES):
-        return
     elif not _is_indian(leaf.value, "gcp", word):
         yield _abroad(leaf, locations.EXPECTED_GCP)
 
@@ -244,7 +252,11 @@ RES_02 = Control(
     level=EnforcementLevel.MANDATORY,
     types=(PROVIDER,),
     remedy="set the provider's region in the program, or `pulumi config set aws:region ap-south-1`",
+    remedies={
+        "pulumi:providers:gcp": "set its region in the program, or `pulumi config set gcp:region asia-south1`"
+    },
     check=provider_region,
+    stack_check=providers_at_home,
     settles=settled_by_the_stacks_own,
     settings={
         "indianPlaces": {

@@ -157,7 +157,7 @@ def _region(value: object) -> str | None:
     return place.region if place else None
 
 
-def places_behind(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
+def places_behind(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding | Unknown]]:
     """Each bucket behind a multi-region access point, and each custom configuration of Spanner, is of this stack, or
     listed in the configuration."""
     yield from destinations("", _ACCESS_POINTS)(stack, settings)

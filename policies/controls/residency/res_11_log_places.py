@@ -11,7 +11,7 @@ from policies.framework.resources import Resource, Settings, document
 from policies.framework.unknowns import Unknown, dotted, leaves
 from policies.law import LOG_COPIES, LOGS_IN_INDIA
 from policies.readers.destinations import GCS, S3, Destination, destinations, inventory
-from policies.readers.references import FAMILIES, Row, abroad, both, rows, settled_by_own, told, walk
+from policies.readers.references import FAMILIES, Row, Wrong, abroad, both, rows, settled_by_own, told, walk
 
 _ANYWHERE = (
     *S3,
@@ -58,15 +58,22 @@ _PLACES = (
 )
 _NO_PLACE = "without it new log buckets are global"
 _ACCOUNT_POLICY = "aws:cloudwatch/logAccountPolicy:LogAccountPolicy"
+QUERY_LOG = "aws:route53/queryLog:QueryLog"
 _ROWS = (
     Row("aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter", "destinationArn"),
     Row("aws:cloudwatch/logDestination:LogDestination", "targetArn"),
     Row("aws:cloudtrail/trail:Trail", "cloudWatchLogsGroupArn"),
-    Row("aws:route53/queryLog:QueryLog", "cloudwatchLogGroupArn"),
+    Row(QUERY_LOG, "cloudwatchLogGroupArn", lambda text, _settings: _of_public_queries(text)),
     Row("aws:oam/link:Link", "sinkIdentifier"),
     Row("gcp:logging/organizationSettings:OrganizationSettings", "storageLocation", absent=_NO_PLACE),
     Row("gcp:logging/folderSettings:FolderSettings", "storageLocation", absent=_NO_PLACE),
 )
+
+
+def _of_public_queries(text: str) -> Wrong | None:
+    """Route 53 writes the log of a public zone in us-east-1 only: nobody can move it to India."""
+    wrong = abroad(text)
+    return (wrong[0], "no log of a public zone, which can be in us-east-1 only") if wrong else None
 
 
 # What these send on, their source keeps as well: a log group, whose place and retention others judge.
@@ -98,6 +105,7 @@ RES_11 = Control(
     level=EnforcementLevel.MANDATORY,
     types=FAMILIES["DPDP-RES-11"],
     remedy="send logs to a bucket, log group or stream of this stack, or list the bucket as one in India",
+    remedies={QUERY_LOG: "log the queries of your VPCs in India instead (ResolverQueryLogConfig), or none"},
     check=both(
         told("No log is sent abroad by ARN or path, also in the text of an account policy.", _ROWS),
         rows(_ROWS),

@@ -107,8 +107,8 @@ def _answers_here(text: str) -> bool:
 def profiles(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
     """RES-13 over the stack: its own application profiles are judged where they are made, others may route anywhere."""
     own = {one.props.get("arn") for one in stack.of(_PROFILE)}
-    for resource in stack.all():
-        if not resource.type.startswith("aws:bedrock") or resource.type == _PROFILE:
+    for resource in stack.under("aws:bedrock"):
+        if resource.type == _PROFILE:
             continue
         for leaf in leaves(resource.props):
             text = leaf.value if isinstance(leaf.value, str) and is_model_property(leaf.name) else ""

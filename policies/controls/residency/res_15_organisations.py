@@ -70,25 +70,23 @@ def guardrail_values(resource: Resource, _settings: Settings) -> Iterator[Findin
 
 def guardrail(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
     """RES-15: who makes accounts or folders of an organisation also denies them all regions but the Indian ones."""
-    organisation = min((one.urn for one in stack.of(*ORGANISATION)), default=None)
-    if organisation and not any(_denies_abroad(stack, policy) for policy in stack.of(POLICY)):
+    if any(stack.of(*ORGANISATION)) and not any(_denies_abroad(stack, policy) for policy in stack.of(POLICY)):
         yield (
-            organisation,
+            stack.urn,
             Finding(
                 "no service control policy denies regions abroad",
-                "the stack",
+                "the AWS organisation",
                 None,
                 f"an attached Deny where aws:RequestedRegion is none of {', '.join(locations.AWS_REGIONS)}, "
                 "which leaves out neither data services nor every role",
             ),
         )
-    folder = min((one.urn for one in stack.of(GCP_FOLDER)), default=None)
-    if folder and not any(_limits_locations(policy) for policy in stack.of(*CONSTRAINTS)):
+    if any(stack.of(GCP_FOLDER)) and not any(_limits_locations(policy) for policy in stack.of(*CONSTRAINTS)):
         yield (
-            folder,
+            stack.urn,
             Finding(
                 "no organisation policy limits where resources may be",
-                "the stack",
+                "the Google organisation",
                 None,
                 f"{LOCATIONS} with {', '.join(sorted(INDIAN_GROUPS))}",
             ),

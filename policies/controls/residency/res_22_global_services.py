@@ -9,33 +9,23 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.framework.control import Control, Finding
 from policies.framework.resources import Resource, Settings
 from policies.law import RESIDENCY_GUARD
-from policies.readers.tables import block_names
-
-# Types of pulumi_aws that take no region, written by tests/policies/provider_blocks.py.
-GLOBAL_TYPES = block_names("global_types.txt")
-# Control planes: identity, accounts and organisations, names of hosts, bills. They hold nothing about Data Principals.
-ALLOWED = tuple(
-    f"aws:{service}/"
-    for service in (
-        *("account", "iam", "organizations", "ram", "rolesanywhere", "servicequotas", "servicecatalog", "uxc"),
-        *("bcmdata", "billing", "budgets", "costexplorer", "costoptimizationhub", "cur", "invoicing", "savingsplans"),
-        *("backup", "bedrock", "cfg", "cloudformation", "cloudtrail", "directconnect", "ec2", "fms", "s3"),
-        *("route53", "route53domains", "route53recoverycontrol", "route53recoveryreadiness", "shield"),
-        *("arcregionswitch", "pricingplanmanager"),
-    )
-)  # fmt: skip
+from policies.readers.data_stores import CLASS, NOT_PERSONAL, TAG, tag
+from policies.readers.exceptions import AS_SUCH, GLOBAL_TYPES, lets_through
 
 
 def global_services(resource: Resource, settings: Settings) -> Iterator[Finding]:
-    """RES-22: a type without a region belongs to a service that holds no personal data."""
-    allowed = (*ALLOWED, *(one for one in settings.get("allowed", ()) if isinstance(one, str) and one))
-    if resource.type in GLOBAL_TYPES and not resource.type.startswith(allowed):
-        yield Finding(
-            "the service has no region, so nothing says where it keeps what passes through",
-            "type",
-            resource.type,
-            "a service of one region, or one allowed in the configuration",
-        )
+    """RES-22: a type without a region belongs to a service that holds no personal data, or says that it has none."""
+    allowed = tuple(one for one in settings.get("allowed", ()) if isinstance(one, str) and one)
+    if resource.type not in GLOBAL_TYPES or resource.type.startswith(allowed):
+        return
+    if lets_through(resource.type, AS_SUCH, resource.type) or tag(resource, CLASS)[1] in NOT_PERSONAL:
+        return
+    yield Finding(
+        "the service has no region, so nothing says where it keeps what passes through",
+        "type",
+        resource.type,
+        f"a service of one region, one tagged {TAG}: public, or one allowed in the configuration",
+    )
 
 
 RES_22 = Control(
@@ -45,7 +35,7 @@ RES_22 = Control(
     severity=Severity.LOW,
     level=EnforcementLevel.ADVISORY,
     types=("aws:",),
-    remedy="use a regional service, or allow this one once it is sure that no personal data pass through it",
+    remedy="use a regional service, or tag or allow this one once it is sure that no personal data pass through it",
     check=global_services,
     settings={
         "allowed": {

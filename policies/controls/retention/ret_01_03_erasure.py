@@ -268,6 +268,7 @@ RET_01 = Control(
     level=EnforcementLevel.ADVISORY,
     types=(GCS_BUCKET,),
     remedy="a lifecycle rule that expires everything after dpdp:retention-days",
+    remedies={"gcp:": "a lifecycle rule that deletes everything at the age of dpdp-retention-days"},
     check=google_ceiling,
     stack_check=s3_ceiling,
 )
@@ -291,6 +292,10 @@ RET_03 = Control(
     level=EnforcementLevel.ADVISORY,
     types=(GCS_BUCKET, *LIFECYCLES),
     remedy="noncurrentVersionExpiration and abortIncompleteMultipartUpload; on Google, rules that do the same",
+    remedies={
+        "aws:": "noncurrentVersionExpiration and abortIncompleteMultipartUpload",
+        "gcp:": "lifecycle rules with daysSinceNoncurrentTime, and with AbortIncompleteMultipartUpload",
+    },
     check=leftovers,
     mend=aborts,
 )

@@ -66,8 +66,11 @@ def host(name: str) -> Host:
     return _host(name)
 
 
+@functools.lru_cache(maxsize=20_000)
 def is_inside(name: str) -> bool:
     """A private address leads into a network of yours; where that goes on to is a matter of peering (RES-16)."""
+    if not name[-1:].isdigit() and ":" not in name:  # an address ends in a digit, or has a colon
+        return name.endswith(_INSIDE) or "." not in name
     try:
         return ipaddress.ip_address(name.strip("[]")).is_private
     except ValueError:

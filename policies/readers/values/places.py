@@ -28,6 +28,9 @@ _REGION = re.compile(
 )
 # Zone IDs and the short codes in hosts: `use1-az2`, `use1.cache.amazonaws.com`.
 _ZONE_ID = re.compile(r"(?<![a-z0-9])([a-z]{3,5}\d)(?:-[a-z]{3}\d)?-az\d{1,2}(?![a-z0-9])")
+# A longer run of characters is no name of anything: only what has the shape of a region is looked for in it.
+_LONGEST_NAME = 2048
+_ONE_HYPHEN = str.maketrans(dict.fromkeys("_ \t\n\r\f\v\x1c\x1d\x1e\x1f", "-"))
 _CHUNK = re.compile(r"[a-z0-9]+")
 # A key of one of these words, or of a region, zone or location, holds a place.
 _PLACE_KEY = re.compile(
@@ -50,10 +53,13 @@ class Place:
 
 def normal(text: str) -> str:
     """As data/places.csv writes a word: small letters, and one hyphen whatever the dash, underscore or space was."""
+    if text.isascii():
+        return text.strip().lower().translate(_ONE_HYPHEN)
     text = unicodedata.normalize("NFKC", text).casefold()
     return re.sub(r"[_\s\u2010-\u2015\u2212]", "-", text.strip())
 
 
+@functools.lru_cache(maxsize=20_000)
 def place(word: str, key: str = "") -> Place | None:
     """The place that a whole word is, under a key."""
     said = normal(word)
@@ -75,6 +81,8 @@ def places_in(text: str) -> Iterator[Place]:
     said = normal(text)
     for found in (*_REGION.finditer(said), *_ZONE_ID.finditer(said)):
         yield Place(found[0], INDIA if _is_indian(found[0]) else _country(found[0]))
+    if len(said) > _LONGEST_NAME:
+        return
     chunks = _CHUNK.findall(_REGION.sub(" ", said))
     for at, chunk in enumerate(chunks):
         if chunk in _beginnings():
