@@ -18,6 +18,7 @@ from policies.framework.provenance import is_own, sources
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Path, Unknown, dotted
 from policies.readers import locations
+from policies.readers.exceptions import lets_through
 from policies.readers.place_names import place_word
 from policies.readers.values.reading import Value, read
 
@@ -99,7 +100,8 @@ def rows(table: Sequence[Row]) -> Check:
 
     def check(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
         for row in table:
-            if row.type == resource.type:
+            excepted = lets_through(row.type, tuple(row.path.split(".")), "", resource.props)
+            if row.type == resource.type and not excepted:
                 yield from row.check(resource, settings)
 
     return check
@@ -151,6 +153,8 @@ def walk(control_id: str) -> Check:
         in_cluster = resource.type.startswith("kubernetes:")
         for value in read(resource).of("reference", "host"):
             if in_cluster and (value.kind == "host" or is_told_to_pods(value.path)):
+                continue
+            if lets_through(resource.type, value.path, value.word, resource.props):
                 continue
             if value.service is None and leads_abroad(value, resource.type):
                 what = f"the host is in {value.place.word}" if value.host and value.place else LEADS_ABROAD

@@ -40,7 +40,7 @@ _NO_NAME = re.compile(
     r"^(?:arn:[^:]*:(?:iam|sts):[^:]*:[^:]*:)?(?:(?:role|user|assumed-role|root)(?:/|$))?"
     r"(?:aws-reserved/sso\.amazonaws\.com/)?(?:[a-z]{2}-[a-z]+-\d/)?"
 )
-_ANY_NAME = re.compile(r"[*?/]*(?:AWSReservedSSO_)?[*?/]*")
+_ANY_NAME = re.compile(r"[*?/]*(?:AWSReservedSSO_[*?/]*)?")
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def about_residency(*resources: Shown) -> dict[bool, list[str]]:
     }
 
 
-@pytest.mark.parametrize("row", rows())
+@pytest.mark.parametrize("row", list(rows()))
 def test_leaks_are_caught_and_clean_resources_pass(row: dict[str, Any]) -> None:
     props = copy.deepcopy(row["props"])
     for path in row["unknown"]:
@@ -75,7 +75,7 @@ def test_leaks_are_caught_and_clean_resources_pass(row: dict[str, Any]) -> None:
         assert found == {True: [], False: []}, row["why"]
 
 
-@pytest.mark.parametrize("row", odd_cases(), ids=lambda row: row["id"])
+@pytest.mark.parametrize("row", list(odd_cases()), ids=lambda row: row["id"])
 def test_odd_shapes_break_nothing(row: dict[str, Any]) -> None:
     found = about_residency(shown(row["type"], row["props"], "case", None))[True]
     assert row["want"] == "alive" or bool(found) == (row["want"] == "found")

@@ -170,10 +170,6 @@ LEAKS: dict[str, tuple[str, dict[str, Any]]] = {
         "aws:cloudformation/stackInstances:StackInstances",
         {"regions": ["ap-south-1", "eu-west-1"]},
     ),
-    "a report of backups": (
-        "aws:backup/reportPlan:ReportPlan",
-        {"reportSetting": {"regions": ["us-east-1"]}},
-    ),
     "Google, America": (GCP, locations(values={"allowedValues": ["in:us-locations"]})),
     "Google, what is not denied": (GCP, locations(values={"deniedValues": ["in:us-locations"]})),
     "Google, reset": (

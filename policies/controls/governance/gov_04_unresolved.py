@@ -35,7 +35,7 @@ def unlisted(resource: Resource, _settings: Settings) -> Iterator[Unknown]:
     to_people = str(resource.props.get("protocol", "")).startswith(("email", "sms"))
     if not resource.type.startswith(_JUDGED_OTHERWISE) and not to_people:
         yield from read(resource).unknowns
-        yield from (Unknown(path) for path in read(resource).unread)
+    yield from (Unknown(path) for path in read(resource).unread)
 
 
 # The controls of Kubernetes list the blocks of a pod that may hide something; RES-02 judges providers.

@@ -205,7 +205,9 @@ def _of_word(word: str, prose: bool) -> Iterator[_Said]:
     if (reference := locations.arn(word)) and reference.region not in ("", "*"):
         yield _Said("reference", word, place(reference.region) or Place(reference.region, "GLOBAL"))
         return
-    if (named := locations.gcp_path_place(word)) and "projects/" in word and named != "-":
+    # No path of a resource is longer.
+    named = locations.gcp_path_place(word) if "projects/" in word and len(word) < 2048 else None
+    if named not in (None, "-"):
         yield _Said("reference", word, place(named, "location") or Place(named, "GLOBAL"))
         return
     hosts = list(hosts_in(word))

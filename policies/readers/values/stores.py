@@ -147,6 +147,8 @@ def only_read(text: str) -> frozenset[str]:
 
 
 _ENDS = re.compile(r"[;|&]+")
+# A home directory begins with its bucket: `/partner-drop/in`.
+_PATHS_OF_BUCKETS = ("aws:transfer/",)
 _SEVERAL = re.compile(r"bucket_?names$|buckets$", re.IGNORECASE)
 _COPIES = frozenset({"cp", "copy", "mv", "sync", "rsync"})
 _LOOKS = frozenset({"ls", "cat", "presign", "stat", "du"})
@@ -229,6 +231,8 @@ def _bare(word: str, type_: str, keys: tuple[str, ...]) -> Store | None:
     if not _MAY_HOLD.search(last) and last.lower() not in _named_otherwise():
         return None
     kind = holds(type_, keys).kind
+    if type_.startswith(_PATHS_OF_BUCKETS):
+        word = word.lstrip("/")
     return None if kind is None or _is_no_name(word) else _named(kind, word)
 
 

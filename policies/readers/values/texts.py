@@ -26,7 +26,7 @@ import yaml
 
 MOST_OPENED = 6
 # PyYAML reads some megabytes a second, and its composer recurses; larger or deeper texts are read line by line.
-_MOST_YAML, _MOST_BRACKETS = 200_000, 2_000
+_MOST_YAML, _MOST_BRACKETS, _MOST_NODES = 200_000, 2_000, 100_000
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _YAML_LINE = re.compile(r"^[ \t]*(?:- +)?[\"']?[\w./@-]+[\"']?:(?:[ \t]|$)", re.MULTILINE)
 _TOML_LINE = re.compile(r"^[ \t]*(?:\[|[\w.\"-]+[ \t]*=)", re.MULTILINE)
@@ -60,7 +60,7 @@ class Budget:
     """What may still be read of one resource."""
 
     characters: int = 8_000_000
-    pieces: int = 60_000
+    pieces: int = 200_000
 
     @property
     def spent(self) -> bool:
@@ -181,11 +181,11 @@ def tree(text: str) -> Any:
 
 def _lines_or_document(text: str, keys: tuple[str, ...]) -> list[Piece]:
     if not text.startswith("#!"):
-        tree = _yaml(text)
-        if tree is None:
-            tree = _toml(text)
-        if tree is not None:
-            return list(phrases(tree, keys))
+        document = _yaml(text)
+        if document is None:
+            document = _toml(text)
+        if document is not None:
+            return list(phrases(document, keys))
     return [piece for line in text.splitlines() for piece in _line(line, keys)]
 
 
@@ -222,7 +222,20 @@ def _yaml(text: str) -> Any:
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError):
         return None
     found = [one for one in documents if isinstance(one, dict | list)]
-    return (found[0] if len(found) == 1 else found) if found else None
+    if not found or not _is_bounded(found):
+        return None
+    return found[0] if len(found) == 1 else found
+
+
+def _is_bounded(tree: list[Any]) -> bool:
+    """Whether a document stays small when its aliases are written out: ten lines of them can stand for billions."""
+    todo, left = list(tree), _MOST_NODES
+    while todo and left:
+        left -= 1
+        value = todo.pop()
+        if isinstance(value, dict | list):
+            todo.extend(value.values() if isinstance(value, dict) else value)
+    return not todo
 
 
 def _toml(text: str) -> Any:
