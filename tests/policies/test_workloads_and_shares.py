@@ -144,7 +144,9 @@ def test_a_bucket_that_a_pod_names_is_the_stacks_or_declared() -> None:
     assert [("args[2]" in one, "'mine'" in one) for one in found] == [(True, True)]
     assert not failures(run(said, own, config=setting("DPDP-K8S-04", indianBuckets=["mine"])), "DPDP-K8S-04")
     velero = Shown(
-        "kubernetes:velero.io/v1:BackupStorageLocation", {"spec": {"objectStorage": {"bucket": "backups"}}}, "v"
+        "kubernetes:velero.io/v1:BackupStorageLocation",
+        {"spec": {"objectStorage": {"bucket": "backups"}}},
+        "v",
     )
     assert failures(run(velero), "DPDP-K8S-04")
 

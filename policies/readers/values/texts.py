@@ -36,6 +36,23 @@ _ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]+)[\"']?[ \t]*[=:](?!//)[ \t]*(\"[^\"
 _FLAG = re.compile(r"(?<!\S)--?([A-Za-z][\w-]*)[ \t]+(\"[^\"]*\"|'[^']*'|[^\s\"'-][^\s\"']*)")
 # Fluent Bit, nginx, HAProxy: a word, and what it is set to.
 _WORD_AND_VALUE = re.compile(r"\s*([A-Za-z][\w.-]*)\s+(\S+)\s*;?\s*")
+_CODE_FILES = (
+    ".py",
+    ".js",
+    ".mjs",
+    ".cjs",
+    ".ts",
+    ".go",
+    ".java",
+    ".kt",
+    ".scala",
+    ".rb",
+    ".rs",
+    ".cs",
+    ".php",
+)
+_CODE_KEYS = frozenset({"code", "zipFile", "inlineCode", "sourceCode"})
+_LITERAL = re.compile(r"(?:(?<![\w.])([\w.]+)[\"']?[ \t]*[=:][ \t]*)?(\"[^\"]*\"|'[^']*')")
 _SQL = re.compile(r"\s*(?:select|with|insert|create|export|merge|update|delete|unload|copy)\s", re.IGNORECASE)
 _TOKEN = re.compile(r"[^\s,;\"'`()<>{}|\[\]]+")
 _COMMANDS = frozenset({"args", "arguments", "command", "commands", "cmd", "entrypoint", "containerargs"})
@@ -179,7 +196,21 @@ def tree(text: str) -> Any:
     return found
 
 
+def is_code(keys: tuple[str, ...]) -> bool:
+    """Whether a text under these keys is a program, whose names stand for values that only its run knows."""
+    return bool(keys) and (keys[-1].endswith(_CODE_FILES) or keys[-1] in _CODE_KEYS)
+
+
+def _literals(line: str, keys: tuple[str, ...]) -> Iterator[Piece]:
+    """What a line of a program writes out: its texts in quotes, with the name that each is given."""
+    for found in _LITERAL.finditer(_COMMENT.sub("", line)):
+        if literal := found[2][1:-1]:
+            yield Piece((*keys, found[1]) if found[1] else keys, literal)
+
+
 def _lines_or_document(text: str, keys: tuple[str, ...]) -> list[Piece]:
+    if is_code(keys):
+        return [piece for line in text.splitlines() for piece in _literals(line, keys)]
     if not text.startswith("#!"):
         document = _yaml(text)
         if document is None:
