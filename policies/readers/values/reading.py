@@ -89,13 +89,13 @@ def _read(resource: Resource) -> Reading:
     for found in _texts(resource):
         if isinstance(found, Unknown):
             unknowns.append(found)
-        elif budget.spent:
+            continue
+        if not budget.spent:
+            packed = resource.type == SECRET and found.path[:1] == ("data",)
+            values += _values(resource.type, found, _secret(found.text) if packed else found.text, budget)
+        # Also of the text that the budget ended in, which is read in part.
+        if budget.spent:
             unread.append(found.path)
-        else:
-            text = (
-                _secret(found.text) if resource.type == SECRET and found.path[:1] == ("data",) else found.text
-            )
-            values += _values(resource.type, found, text, budget)
     return Reading(tuple(dict.fromkeys(values)), tuple(unknowns), tuple(dict.fromkeys(unread)))
 
 
