@@ -21,7 +21,9 @@ FROZEN_BYTES = {**WEIGHT_BYTES, "int4": 4.127 / 8}
 # Mixed precision with Adam: bf16 weight and gradient, fp32 weight and two moments (ZeRO, section 3.1).
 STATE_BYTES = 2 + 2 + 12
 LORA_RANK = 16
-PREFILL_CHUNK = 8192  # tokens that vLLM takes at once while it reads prompts
+# Tokens that vLLM's server takes at once while it reads prompts on GPUs of 70 GiB and more; 2,048 on smaller ones and
+# on A100 (engine/arg_utils.py, get_batch_defaults), for which this is on the safe side.
+PREFILL_CHUNK = 8192
 MAX_SEQUENCES = 256  # that vLLM has in a batch
 
 
