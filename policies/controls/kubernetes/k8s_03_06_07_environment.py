@@ -41,6 +41,11 @@ _ROUTED_ABROAD = re.compile(
     r"(?<![\w.-])(apac|au|ca|eu|global|jp|us|us-gov)\."
     r"(ai21|amazon|anthropic|cohere|deepseek|luma|meta|mistral|openai|qwen|stability|twelvelabs|writer)\.\S+"
 )
+# A gateway of models is told the maker before the model; ids of open weights (`openai/gpt-oss-20b`) look the same.
+_MAKERS = re.compile(
+    r"(?<![\w./-])(?:anthropic/claude|cohere/command|deepseek/deepseek-(?:chat|reasoner)|gemini/gemini|groq/\w"
+    r"|mistral/mistral-|openai/gpt-[345]\w*(?![\w-]*oss)|openrouter/\w|perplexity/sonar|together_ai/\w|voyage/voyage|xai/grok)\S*"
+)
 _INDIAN_REGISTRIES = (
     re.compile(r"\d{12}\.dkr\.ecr(-fips)?\.(ap-south-1|ap-south-2)\.(amazonaws\.com|on\.aws)"),
     re.compile(r"asia-south[12]-docker\.pkg\.dev"),
@@ -83,7 +88,8 @@ def _models(resource: Resource) -> Iterator[Finding | Unknown]:
             if leaf.path[0] in ("data", "stringData") or leaf.name in ("args", "command"):
                 yield leaf.value
         elif isinstance(leaf.value, str):
-            yield from (_abroad(dotted(leaf.path), model[0]) for model in _ROUTED_ABROAD.finditer(leaf.value))
+            for pattern in (_ROUTED_ABROAD, _MAKERS):
+                yield from (_abroad(dotted(leaf.path), model[0]) for model in pattern.finditer(leaf.value))
 
 
 def _abroad(where: str, what: str) -> Finding:

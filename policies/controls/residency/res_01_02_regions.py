@@ -5,6 +5,7 @@ The DPDP Act does not ask for any of this; `law.py` says what does, and for whom
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from pulumi_policy import EnforcementLevel, Severity
@@ -15,7 +16,8 @@ from policies.controls.residency.res_02_provider_addresses import (
     settled_by_the_stacks_own,
 )
 from policies.framework.control import ANY_TYPE, Control, Finding
-from policies.framework.resources import Resource, Settings, Stack
+from policies.framework.provenance import settled_by_own_parts
+from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Leaf, Path, Unknown, dig, dotted, each, leaves
 from policies.law import KEY_RESIDENCY, RESIDENCY, RESIDENCY_GUARD
 from policies.readers import locations
@@ -25,6 +27,7 @@ from policies.readers.locations import Place
 from policies.readers.place_names import is_always_a_place, place_word
 from policies.readers.references import is_told_to_pods
 from policies.readers.tables import block_names
+from policies.readers.values.places import place
 from policies.readers.values.reading import Value, destination_leaves, read
 
 PROVIDER_TYPES = {
@@ -192,8 +195,16 @@ def _judge_of(type_: str) -> Callable[[str, Leaf, str], Iterator[Finding | Unkno
     return _judge_by_shape
 
 
+# `$.detail.region`, `method.request.querystring.region`: where a mapping takes a value from, at a key of any name.
+_MAPPING = re.compile(r"\$|(?:method|integration|context|stageVariables)\.")
+
+
+def _is_mapped(leaf: Leaf) -> bool:
+    return len(leaf.path) > 1 and isinstance(leaf.value, str) and bool(_MAPPING.match(leaf.value))
+
+
 def _judge_aws(type_: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]:
-    if not is_always_a_place(leaf.name):
+    if not is_always_a_place(leaf.name) or _is_mapped(leaf):
         yield from _judge_by_shape(type_, leaf, word)
     elif isinstance(leaf.value, Unknown):
         yield leaf.value
@@ -212,10 +223,27 @@ def _judge_gcp(type_: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]
         yield _abroad(leaf, locations.EXPECTED_GCP)
 
 
-def _judge_by_shape(_type: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]:
-    """A zone or location may be a DNS zone or a path: the reader tells what in it is a cloud's place."""
+def _judge_by_shape(type_: str, leaf: Leaf, word: str) -> Iterator[Finding | Unknown]:
+    """A zone or location may be a DNS zone or a path: the reader tells what in it is a cloud's place.
+
+    Of other clouds, a region or zone that nobody can tell is of unknown residency.
+    """
     if isinstance(leaf.value, Unknown) and word == "region":
         yield leaf.value
+    elif leaf.name in _OF_OTHERS and not type_.startswith(_READ_BY_SHAPE) and _is_untold(leaf):
+        yield Finding("nothing says where this place is", dotted(leaf.path), leaf.value, "a place in India")
+
+
+def _is_untold(leaf: Leaf) -> bool:
+    """Whether a value looks like the code of a place, and is none that anybody knows."""
+    is_code = isinstance(leaf.value, str) and _CODE.fullmatch(leaf.value) is not None
+    return is_code and place(str(leaf.value), leaf.name) is None
+
+
+# What other clouds call the place of a resource, and how the codes of places look.
+_OF_OTHERS = ("region", "zone", "location", "metro", "datacenter")
+_CODE = re.compile(r"[a-zA-Z]{2,4}(?:-[a-z]{2,5})?-?\d{0,2}(?:-[a-z0-9]{1,3})?")
+_READ_BY_SHAPE = ("aws:", "gcp:", "kubernetes:", "pulumi:")
 
 
 def _is_indian(value: object, cloud: str, word: str) -> bool:
@@ -234,6 +262,14 @@ def _abroad(leaf: Leaf, expected: str) -> Finding:
     return Finding("the place is not in India", dotted(leaf.path), leaf.value, expected)
 
 
+def _settled(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
+    """A key by a key of the stack; a block that may hide one by resources of the stack alone."""
+    names = [part for part in unknown.path if isinstance(part, str)]
+    if names and is_key_property(names[-1]):
+        return settled_by_key(unknown, resource, stack)
+    return settled_by_own_parts(unknown, resource, stack)
+
+
 RES_01 = Control(
     id="DPDP-RES-01",
     title="Resource location in India",
@@ -243,6 +279,7 @@ RES_01 = Control(
     types=ANY_TYPE,
     remedy="place the resource in an Indian region, or take its region from the provider",
     check=resource_location,
+    settles=settled_by_own_parts,
 )
 RES_02 = Control(
     id="DPDP-RES-02",
@@ -276,6 +313,6 @@ RES_08 = Control(
     types=ANY_TYPE,
     remedy="make a single-region key in India and refer to that one",
     check=key_location,
-    settles=settled_by_key,
+    settles=_settled,
 )
 CONTROLS = (RES_01, RES_02, RES_08)

@@ -19,7 +19,7 @@ from policies.framework.provenance import settled_by_own_parts
 from policies.framework.resources import Resource, Settings, Stack, StackResource, document
 from policies.framework.unknowns import Leaf, Unknown, dotted, each, leaves
 from policies.law import ACCESS, RESIDENCY_GUARD
-from policies.readers import grants, owners
+from policies.readers import grants, locations, owners
 from policies.readers.iam_documents import EVERYBODY, PUBLIC_MEMBERS, Statement, account, statements
 from policies.readers.principals import Grant
 from policies.readers.principals import grants as policy_grants
@@ -54,12 +54,26 @@ def outside_accounts(stack: Stack, settings: Settings) -> Iterator[tuple[str, Fi
     for resource in stack.all():
         if resource.type.startswith("pulumi:"):
             continue
+        # What a policy is about has the number of the account that it is in.
+        here = _own_accounts(resource)
         for where, named in _named(resource):
-            if not known.account(named):
+            if not known.account(named) and account(named) not in here:
                 yield resource.urn, _undeclared("an account", where, named, "indianAccounts", known.fix)
         for where, named in _consumers(resource):
             if not known.project(named):
                 yield resource.urn, _undeclared("a project", where, named, "indianProjects")
+
+
+def _own_accounts(resource: StackResource) -> set[str]:
+    """The account of what a resource or its own policy is about: such a policy speaks of that resource alone."""
+    props = resource.props
+    about = [props.get(name) for name in ("arn", "resourceArn", "function", "functionName")]
+    for value in props.values():
+        policy = document(value)
+        for statement in each(policy.get("Statement")) if isinstance(policy, dict) else ():
+            about += each(statement.get("Resource")) if isinstance(statement, dict) else []
+    arns = [locations.arn(one) for one in about if isinstance(one, str)]
+    return {one.account for one in arns if one and one.account.isdigit()}
 
 
 @dataclass(frozen=True)

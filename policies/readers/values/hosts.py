@@ -23,6 +23,58 @@ _URL = re.compile(
 _FOR_PEOPLE = re.compile(r"(?:docs?|documentation|blog|learn|community|wiki|status)\.(?!google\.com$)")
 _RUN_CODE = re.compile(r"-([a-z]{2})\.a\.run\.app$")
 _SITE = re.compile(r"((?:us|eu|uk|apac|emea|na|latam)\d{0,2})(?:-|$)")
+# Endings of countries that are not sold to the whole world as words (`.io`, `.ai`, `.co`, `.me`, `.tv`, `.be` are); ISO
+# 3166-1 is the same but for the United Kingdom.
+_COUNTRIES = {
+    **{
+        code: code.upper()
+        for code in (
+            *(
+                "ae",
+                "ar",
+                "at",
+                "au",
+                "bd",
+                "br",
+                "ca",
+                "ch",
+                "cl",
+                "cn",
+                "cz",
+                "de",
+                "dk",
+                "es",
+                "fi",
+                "fr",
+                "hk",
+                "hu",
+            ),
+            *(
+                "id",
+                "ie",
+                "il",
+                "it",
+                "jp",
+                "ke",
+                "kr",
+                "lk",
+                "mx",
+                "my",
+                "ng",
+                "nl",
+                "no",
+                "np",
+                "nz",
+                "pe",
+                "ph",
+                "pk",
+            ),
+            *("pl", "pt", "ro", "ru", "sa", "se", "sg", "th", "tr", "tw", "ua", "us", "vn", "za"),
+        )
+    },
+    "uk": "GB",
+    "eu": "MULTI",
+}
 _INSIDE = (".internal", ".svc", ".svc.cluster.local", ".local", ".localdomain", ".cluster.local")
 
 
@@ -59,6 +111,12 @@ def hosts_in(text: str) -> Iterator[Host]:
 def addressed(text: str) -> list[str]:
     """Hosts that are certainly hosts: those of URLs."""
     return [found[2].lower().rstrip(".") for found in _URL.finditer(text)]
+
+
+def country_of(name: str) -> Place | None:
+    """The country that a host's ending says, where that is one that its people use for themselves."""
+    ending = name.rpartition(".")[2]
+    return Place(f".{ending}", _COUNTRIES[ending]) if ending in _COUNTRIES else None
 
 
 def host(name: str) -> Host:

@@ -34,7 +34,7 @@ _ONE_HYPHEN = str.maketrans(dict.fromkeys("_ \t\n\r\f\v\x1c\x1d\x1e\x1f", "-"))
 _CHUNK = re.compile(r"[a-z0-9]+")
 # A key of one of these words, or of a region, zone or location, holds a place.
 _PLACE_KEY = re.compile(
-    r"region|zone|location|(?<![a-z])(?:geo|site|jurisdiction|residency|datacenter|realm|place)(?![a-z])",
+    r"region|zone|location|(?<![a-z])(?:geo|metro|site|jurisdiction|residency|datacenter|realm|place)(?![a-z])",
     re.IGNORECASE,
 )
 

@@ -17,8 +17,9 @@ from typing import Any, Literal
 from policies.framework.resources import Resource
 from policies.framework.unknowns import Leaf, Path, Unknown, dotted, leaves
 from policies.readers import locations
+from policies.readers.place_names import place_word
 from policies.readers.tables import table
-from policies.readers.values.hosts import Host, Service, hosts_in
+from policies.readers.values.hosts import Host, Service, addressed, country_of, hosts_in
 from policies.readers.values.places import INDIA, Place, is_place_key, place, places_in
 from policies.readers.values.stores import Store, holds, only_read, place_of, store_in
 from policies.readers.values.texts import Budget, Piece, arguments, decoded, is_quiet, is_sql, pieces, tokens
@@ -27,6 +28,16 @@ Kind = Literal["place", "reference", "host", "store"]
 SECRET = "kubernetes:core/v1:Secret"
 _COMMANDS = frozenset({"args", "command", "commands", "cmd", "entryPoint", "entryPoints"})
 _VALUES = frozenset({"value", "Value", "values", "parameterValue", "stringValue"})
+# What begins so is a command, however plain its words are: `aws configure set region us-west-2`.
+_TOOLS = frozenset(
+    {"aws", "az", "bq", "doctl", "export", "gcloud", "gsutil", "helm", "kubectl", "oci", "set", "sudo"}
+)
+# Remotes of rclone and restic, by the name of a store that has no Indian region.
+_REMOTE = re.compile(r"(?:b2|backblaze|wasabi|dropbox|gdrive|onedrive|storj|pcloud|mega|box):[\w./-]")
+_ADDRESS_KEY = re.compile(
+    r"ur[il]s?$|hosts?$|endpoints?$|address(?:es)?$|servers?$|brokers?$|dsn$|bootstrap|mirror|sink|webhook",
+    re.IGNORECASE,
+)
 _PROSE = re.compile(r"[A-Za-z][a-z']*[.,:;!?]?")
 
 
@@ -196,10 +207,10 @@ def _said(type_: str, piece: Piece, about: tuple[str, ...]) -> Iterator[_Said]:
         elif store := store_in(word, type_, about, alone=len(words) == 1):
             yield _Said("store", word, place_of(store, word), store=store)
         else:
-            yield from _of_word(word, prose)
+            yield from _of_word(word, prose, bool(_ADDRESS_KEY.search(piece.key)))
 
 
-def _of_word(word: str, prose: bool) -> Iterator[_Said]:
+def _of_word(word: str, prose: bool, is_address: bool) -> Iterator[_Said]:
     if len(word) < 4:
         return
     if (reference := locations.arn(word)) and reference.region not in ("", "*"):
@@ -210,10 +221,18 @@ def _of_word(word: str, prose: bool) -> Iterator[_Said]:
     if named not in (None, "-"):
         yield _Said("reference", word, place(named, "location") or Place(named, "GLOBAL"))
         return
+    if remote := _REMOTE.match(word):
+        yield _Said("reference", word, Place(remote[0], "GLOBAL"))
+        return
     hosts = list(hosts_in(word))
+    urls = addressed(word)
     for host in hosts:
-        if not host.silent or host.place:
-            yield _Said("host", host.name, host.place, host)
+        at = host.place
+        # A word with dots may be anything; of an address the ending says its country.
+        if at is None and not host.silent and (is_address or host.name in urls):
+            at = country_of(host.name)
+        if not host.silent or at:
+            yield _Said("host", host.name, at, host)
     # A link to a page of documentation names a region in its path, and leads nowhere.
     if not prose and not any(host.silent for host in hosts):
         rest = functools.reduce(lambda text, host: text.replace(host.name, " "), hosts, word.lower())
@@ -224,12 +243,18 @@ def _of_word(word: str, prose: bool) -> Iterator[_Said]:
 def _is_prose(text: str) -> bool:
     """Four words and more, most of them plain: a sentence, in which a place is no setting."""
     words = text.split()
+    if words and words[0] in _TOOLS:
+        return False
     return len(words) > 3 and sum(bool(_PROSE.fullmatch(word)) for word in words) > 0.6 * len(words)
 
 
 def names_no_destination(type_: str, path: tuple[Any, ...]) -> bool:
     """Whether nothing under a property says where data go; the reasons are in data/no_destination_properties.csv."""
-    name = next((part for part in reversed(path) if isinstance(part, str)), "")
+    names = [part for part in path if isinstance(part, str)]
+    name = names[-1] if names else ""
+    # `regions[0].name` is a region.
+    if name == "name" and len(names) > 1 and place_word(names[-2]):
+        return False
     # `prompt.txt` is named as `prompt` is.
     name = name.partition(".")[0] or name
     prefixes = _no_destination().get(name.lower(), ())
