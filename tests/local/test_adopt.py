@@ -119,7 +119,7 @@ PAGE = [
     ("cp ../india-ai-infra/policies/profiles/dpdp-only.json dpdp.json", False, ""),
     (WITH_CONFIG, True, "[advisory] [severity: critical]  dpdp-res-01"),
     (KEPT, True, "dpdp-acc-01"),
-    (f"{OURS} policies.cli baseline findings.json", False, "dpdp-baseline.json: 7 findings of dev"),
+    (f"{OURS} policies.cli baseline findings.json", False, "dpdp-baseline.json: 6 findings of dev"),
     (WITH_CONFIG, False, "in the baseline"),
     (KEPT, False, ""),
     (f"{OURS} policies.cli report findings.json", False, "0 findings; reports are in dpdp-reports"),
