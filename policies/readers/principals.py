@@ -16,7 +16,7 @@ from typing import Any
 from policies.framework.resources import Resource
 from policies.framework.unknowns import Path, Unknown, dotted, first_unknown
 from policies.readers.iam_documents import Statement, named_by_conditions, shuts_out
-from policies.readers.values.texts import decoded, opened_tree
+from policies.readers.values.texts import decoded, tree
 
 _PRINCIPALS = ("Principal", "NotPrincipal")
 # A text is opened this often: a template in a text, with a policy in a text in it, in base64.
@@ -120,13 +120,13 @@ def _opened(text: str) -> Any:
     if len(text) < _LEAST_CHARACTERS or not (any(name in text for name in _MARKS) or _ENCODED.search(text)):
         return None
     if text[0] in "{[":
-        found = opened_tree(text)
+        found = tree(text)
     elif text[0] == '"':
         found = _unquoted(text)
     elif (plain := decoded(text)) is not None:
         found = plain
     else:
-        found = opened_tree(text) if any(name in text for name in _MARKS) else None
+        found = tree(text) if any(name in text for name in _MARKS) else None
     return found
 
 

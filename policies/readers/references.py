@@ -20,6 +20,7 @@ from policies.framework.unknowns import Path, Unknown, dotted
 from policies.readers import locations
 from policies.readers.exceptions import lets_through
 from policies.readers.place_names import place_word
+from policies.readers.values.hosts import host as read_host
 from policies.readers.values.reading import Value, read
 
 Wrong = tuple[str, str]  # what is wrong, and what would be right
@@ -28,10 +29,7 @@ Judge = Callable[[str, Settings], Wrong | None]
 _SUFFIX_OF_CLOUDS = (
     ".amazonaws.com", ".on.aws", ".api.aws", ".run.app", ".cloudfunctions.net", ".googleapis.com", ".pkg.dev", ".goog",
 )  # fmt: skip
-# Short for a region: Cloud Run's and ElastiCache's own names for Mumbai, and for Delhi or Hyderabad.
-_INDIAN_HOSTS = ("-el.a.run.app", "-em.a.run.app", ".aps1.cache.amazonaws.com", ".aps2.cache.amazonaws.com")
 _INSIDE = (".internal", ".svc", ".svc.cluster.local")
-_REGION_IN_HOST = re.compile(r"(?:^|[.-])([a-z]{2,12}(?:-[a-z]{1,20}){1,4}-?\d)(?=[.-]|$)")
 # What CloudFront uses can be in no other region: certificates and web ACLs hold no personal data, and what functions
 # at the edge do is a matter of caching (RES-17).
 _US_EAST_1_SERVICES = ("acm", "wafv2")
@@ -100,8 +98,9 @@ def rows(table: Sequence[Row]) -> Check:
 
     def check(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
         for row in table:
-            excepted = lets_through(row.type, tuple(row.path.split(".")), "", resource.props)
-            if row.type == resource.type and not excepted:
+            if row.type != resource.type:
+                continue
+            if not lets_through(row.type, tuple(row.path.split(".")), "", resource.props):
                 yield from row.check(resource, settings)
 
     return check
@@ -261,13 +260,10 @@ def host(text: str, settings: Settings) -> Wrong | None:
     listed = [one for one in settings.get("hosts", ()) if isinstance(one, str)]
     if _is_inside(name) or any(name == one or name.endswith(f".{one}") for one in listed if one):
         return None
-    if foreign := _foreign_regions(name):
-        return f"the host is in {foreign[0]}", "a host in India"
-    if name.endswith(_INDIAN_HOSTS):
-        return None
-    if name.endswith(_SUFFIX_OF_CLOUDS) and any(
-        locations.place(one) for one in _REGION_IN_HOST.findall(name)
-    ):
+    place = read_host(name).place
+    if place is not None and not place.is_india:
+        return f"the host is in {place.word}", "a host in India"
+    if place is not None and name.endswith(_SUFFIX_OF_CLOUDS):
         return None
     return "nothing says where this host is", "a cloud's host in an Indian region, or one listed in `hosts`"
 
@@ -280,11 +276,6 @@ HOSTS: dict[str, dict[str, Any]] = {
         "description": "hosts known to be in India; a host covers those under it",
     }
 }
-
-
-def _foreign_regions(name: str) -> list[str]:
-    regions = _REGION_IN_HOST.findall(name)
-    return [one for one in regions if locations.looks_like_a_place(one) and not locations.place(one)]
 
 
 def host_of(text: str) -> str:

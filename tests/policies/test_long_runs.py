@@ -159,7 +159,7 @@ def test_a_quadratic_expression_is_found_out() -> None:
 @pytest.mark.parametrize("type_", ["kubernetes:core/v1:ConfigMap", "aws:lambda/function:Function"])
 def test_a_text_of_one_run_is_read_in_time(type_: str, filler: str) -> None:
     def reads(text: str) -> None:
-        hosts._host.cache_clear()
+        hosts.host.cache_clear()
         read(Resource(type_, Shown(type_, {}).urn, {"data": {"a": text}}))
 
     assert not grows_too_fast(reads, filler)

@@ -33,6 +33,8 @@ INNERMOST: list[Callable[[str], str]] = [
     lambda place: json.dumps({"region": place}),
     lambda place: f"sink:\n  region: {place}\n",
     lambda place: f"# where it goes\nexport STORE_REGION={place}\n",
+    lambda place: f"export STORE_REGION={place}\nexport LOG_LEVEL=info\n",
+    lambda place: f"update --quiet --region {place}",
     lambda place: f"#!/bin/sh\naws s3 sync /var/log s3://logs --region {place} --quiet\n",
     lambda place: f"[OUTPUT]\n    Name s3\n    region {place}\n",
 ]
@@ -103,6 +105,12 @@ def test_words_that_send_nothing_anywhere(text: str) -> None:
 )
 def test_places_inside_longer_words(text: str, word: str) -> None:
     assert word in abroad(text)
+
+
+def test_mail_goes_to_people() -> None:
+    mail = {"emailAddresses": ["ops@shop.de"], "endpoint": "ops@shop.de", "url": "https://api.shop.de/v1"}
+    found = read(Resource("aws:never/seen:Before", "urn", mail)).values
+    assert {value.word for value in found if value.is_abroad} == {"api.shop.de"}
 
 
 def test_aliases_that_stand_for_billions_are_not_written_out() -> None:

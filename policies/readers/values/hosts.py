@@ -25,56 +25,12 @@ _RUN_CODE = re.compile(r"-([a-z]{2})\.a\.run\.app$")
 _SITE = re.compile(r"((?:us|eu|uk|apac|emea|na|latam)\d{0,2})(?:-|$)")
 # Endings of countries that are not sold to the whole world as words (`.io`, `.ai`, `.co`, `.me`, `.tv`, `.be` are); ISO
 # 3166-1 is the same but for the United Kingdom.
-_COUNTRIES = {
-    **{
-        code: code.upper()
-        for code in (
-            *(
-                "ae",
-                "ar",
-                "at",
-                "au",
-                "bd",
-                "br",
-                "ca",
-                "ch",
-                "cl",
-                "cn",
-                "cz",
-                "de",
-                "dk",
-                "es",
-                "fi",
-                "fr",
-                "hk",
-                "hu",
-            ),
-            *(
-                "id",
-                "ie",
-                "il",
-                "it",
-                "jp",
-                "ke",
-                "kr",
-                "lk",
-                "mx",
-                "my",
-                "ng",
-                "nl",
-                "no",
-                "np",
-                "nz",
-                "pe",
-                "ph",
-                "pk",
-            ),
-            *("pl", "pt", "ro", "ru", "sa", "se", "sg", "th", "tr", "tw", "ua", "us", "vn", "za"),
-        )
-    },
-    "uk": "GB",
-    "eu": "MULTI",
-}
+_ENDINGS = (
+    "ae", "ar", "at", "au", "bd", "br", "ca", "ch", "cl", "cn", "cz", "de", "dk", "es", "fi", "fr", "hk",
+    "hu", "id", "ie", "il", "it", "jp", "ke", "kr", "lk", "mx", "my", "ng", "nl", "no", "np", "nz", "pe",
+    "ph", "pk", "pl", "pt", "ro", "ru", "sa", "se", "sg", "th", "tr", "tw", "ua", "us", "vn", "za",
+)  # fmt: skip
+_COUNTRIES = {code: code.upper() for code in _ENDINGS} | {"uk": "GB", "eu": "MULTI"}
 _INSIDE = (".internal", ".svc", ".svc.cluster.local", ".local", ".localdomain", ".cluster.local")
 
 
@@ -119,11 +75,6 @@ def country_of(name: str) -> Place | None:
     return Place(f".{ending}", _COUNTRIES[ending]) if ending in _COUNTRIES else None
 
 
-def host(name: str) -> Host:
-    """A host by its name, read once."""
-    return _host(name)
-
-
 @functools.lru_cache(maxsize=20_000)
 def is_inside(name: str) -> bool:
     """A private address leads into a network of yours; where that goes on to is a matter of peering (RES-16)."""
@@ -136,7 +87,8 @@ def is_inside(name: str) -> bool:
 
 
 @functools.lru_cache(maxsize=20_000)
-def _host(name: str) -> Host:
+def host(name: str) -> Host:
+    """A host by its name."""
     places = [*places_in(name), *_sites(name), *_of_cloud_run(name)]
     place = next((one for one in places if not one.is_india), next(iter(places), None))
     suffix, service = _service(name)

@@ -22,12 +22,22 @@ from policies.readers.tables import table
 from policies.readers.values.hosts import Host, Service, addressed, country_of, hosts_in
 from policies.readers.values.places import INDIA, Place, is_place_key, place, places_in
 from policies.readers.values.stores import Store, holds, only_read, place_of, store_in
-from policies.readers.values.texts import Budget, Piece, arguments, decoded, is_quiet, is_sql, pieces, tokens
+from policies.readers.values.texts import (
+    VALUE_KEYS,
+    Budget,
+    Piece,
+    arguments,
+    decoded,
+    is_command,
+    is_quiet,
+    is_sql,
+    key_of,
+    pieces,
+    tokens,
+)
 
 Kind = Literal["place", "reference", "host", "store"]
 SECRET = "kubernetes:core/v1:Secret"
-_COMMANDS = frozenset({"args", "command", "commands", "cmd", "entryPoint", "entryPoints"})
-_VALUES = frozenset({"value", "Value", "values", "parameterValue", "stringValue"})
 # What begins so is a command, however plain its words are: `aws configure set region us-west-2`.
 _TOOLS = frozenset(
     {"aws", "az", "bq", "doctl", "export", "gcloud", "gsutil", "helm", "kubectl", "oci", "set", "sudo"}
@@ -135,23 +145,15 @@ def _texts(resource: Resource) -> Iterator[_Text | Unknown]:
                 continue
             for key, inner in value.items():
                 if not names_no_destination(resource.type, (*path, key)):
-                    todo.append(((*path, key), (*keys, *_named(value, key)), inner))
+                    todo.append(((*path, key), (*keys, *key_of(value, key)), inner))
         elif isinstance(value, list):
-            if path and path[-1] in _COMMANDS:
+            if path and is_command(path[-1]):
                 yield from (_Text(path, piece.keys, piece.text) for piece in arguments(value, keys))
             todo.extend(((*path, index), keys, inner) for index, inner in enumerate(value))
         elif isinstance(value, Unknown):
             yield value
         elif isinstance(value, str) and value:
             yield _Text(path, keys, value)
-
-
-def _named(block: dict[Any, Any], key: Any) -> tuple[str, ...]:
-    if key in _VALUES:
-        for name in ("name", "key", "Name", "Key", "parameterKey"):
-            if isinstance(block.get(name), str):
-                return (block[name],)
-    return (str(key),)
 
 
 def _values(type_: str, found: _Text, text: str, budget: Budget) -> Iterator[Value]:
@@ -180,7 +182,7 @@ def _about_stores(found: _Text, piece: Piece) -> tuple[str, ...]:
     if piece.text != found.text or " " in piece.text.strip():
         return piece.keys[len(found.keys) :]
     is_pair = (
-        bool(found.path) and bool(piece.keys) and found.path[-1] in _VALUES and piece.key != found.path[-1]
+        bool(found.path) and bool(piece.keys) and found.path[-1] in VALUE_KEYS and piece.key != found.path[-1]
     )
     return piece.keys[-1:] if is_pair else piece.keys
 
@@ -229,7 +231,8 @@ def _of_word(word: str, prose: bool, is_address: bool) -> Iterator[_Said]:
     for host in hosts:
         at = host.place
         # A word with dots may be anything; of an address the ending says its country.
-        if at is None and not host.silent and (is_address or host.name in urls):
+        # Mail goes to people, wherever they are.
+        if at is None and not host.silent and (host.name in urls or (is_address and "@" not in word)):
             at = country_of(host.name)
         if not host.silent or at:
             yield _Said("host", host.name, at, host)

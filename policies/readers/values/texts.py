@@ -37,27 +37,23 @@ _FLAG = re.compile(r"(?<!\S)--?([A-Za-z][\w-]*)[ \t]+(\"[^\"]*\"|'[^']*'|[^\s\"'
 # Fluent Bit, nginx, HAProxy: a word, and what it is set to.
 _WORD_AND_VALUE = re.compile(r"\s*([A-Za-z][\w.-]*)\s+(\S+)\s*;?\s*")
 _CODE_FILES = (
-    ".py",
-    ".js",
-    ".mjs",
-    ".cjs",
-    ".ts",
-    ".go",
-    ".java",
-    ".kt",
-    ".scala",
-    ".rb",
-    ".rs",
-    ".cs",
-    ".php",
-)
+    ".py", ".js", ".mjs", ".cjs", ".ts", ".go", ".java", ".kt", ".scala", ".rb", ".rs", ".cs", ".php",
+)  # fmt: skip
 _CODE_KEYS = frozenset({"code", "zipFile", "inlineCode", "sourceCode"})
 _LITERAL = re.compile(r"(?:(?<![\w.])([\w.]+)[\"']?[ \t]*[=:][ \t]*)?(\"[^\"]*\"|'[^']*')")
-_SQL = re.compile(r"\s*(?:select|with|insert|create|export|merge|update|delete|unload|copy)\s", re.IGNORECASE)
+# Two words of a statement: by its first alone, `export AWS_REGION=x` and `COPY . /app` would be one.
+_SQL = re.compile(
+    r"\s*(?:select\s+(?:\*|distinct\b|[\w.\"`()]+\s*(?:,|\bas\b|\bfrom\b|\())|with\s+\w+\s+as\s*\(|insert\s+(?:into|overwrite)\b"
+    r"|create\s+(?:or\s+replace\s+)?(?:\w+\s+)?(?:table|view|schema|database|stage|function|procedure)\b|export\s+data\b"
+    r"|merge\s+into\b|update\s+[\w.]+\s+set\b|delete\s+from\b|unload\s*\(|copy\s+(?:into\b|[\w.]+\s+(?:from|to)\b))",
+    re.IGNORECASE,
+)
 _TOKEN = re.compile(r"[^\s,;\"'`()<>{}|\[\]]+")
-_COMMANDS = frozenset({"args", "arguments", "command", "commands", "cmd", "entrypoint", "containerargs"})
+_COMMANDS = frozenset(
+    {"args", "arguments", "command", "commands", "cmd", "entrypoint", "entrypoints", "containerargs"}
+)
 _NAME_KEYS = ("name", "Name", "key", "Key", "parameterKey", "ParameterKey", "variable")
-_VALUE_KEYS = ("value", "Value", "parameterValue", "ParameterValue", "values", "stringValue")
+VALUE_KEYS = ("value", "Value", "parameterValue", "ParameterValue", "values", "stringValue")
 
 
 @dataclass(frozen=True)
@@ -104,19 +100,6 @@ def pieces(text: str, keys: tuple[str, ...], budget: Budget) -> Iterator[Piece]:
         todo.extend(reversed(found))
 
 
-def opened_tree(text: str) -> Any:
-    """The mapping or list that a text is: JSON, YAML or TOML, in base64 too; None where it is none of these."""
-    stripped = text.strip()
-    if (plain := decoded(stripped)) is not None:
-        stripped = plain.strip()
-    if stripped[:1] in ("{", "[") and (found := _json(stripped)) is not None:
-        return found
-    if "\n" not in stripped:
-        return None
-    found = _yaml(stripped)
-    return _toml(stripped) if found is None else found
-
-
 def phrases(tree: Any, keys: tuple[str, ...] = ()) -> Iterator[Piece]:
     """The scalars of a tree of mappings and lists as pieces; what a block itself switches off is left out."""
     todo: list[tuple[tuple[str, ...], Any]] = [(keys, tree)]
@@ -124,9 +107,9 @@ def phrases(tree: Any, keys: tuple[str, ...] = ()) -> Iterator[Piece]:
         above, value = todo.pop()
         if isinstance(value, dict):
             if not is_quiet(value):
-                todo.extend(reversed([(above + _key_of(value, key), inner) for key, inner in value.items()]))
+                todo.extend(reversed([(above + key_of(value, key), inner) for key, inner in value.items()]))
         elif isinstance(value, list):
-            if above and above[-1].lower() in _COMMANDS:
+            if above and is_command(above[-1]):
                 yield from arguments(value, above)
             todo.extend((above, inner) for inner in reversed(value))
         elif isinstance(value, str) and value:
@@ -155,9 +138,14 @@ def arguments(items: list[Any], keys: tuple[str, ...]) -> Iterator[Piece]:
             yield Piece((*keys, flag.lstrip("-")), value)
 
 
-def _key_of(block: dict[Any, Any], key: Any) -> tuple[str, ...]:
+def is_command(name: object) -> bool:
+    """Whether a list of this name is a command and its arguments."""
+    return str(name).lower() in _COMMANDS
+
+
+def key_of(block: dict[Any, Any], key: Any) -> tuple[str, ...]:
     """The key of a value; of a pair of name and value it is the name that says what the value is."""
-    if key in _VALUE_KEYS:
+    if key in VALUE_KEYS:
         name = next((block[one] for one in _NAME_KEYS if isinstance(block.get(one), str)), None)
         if name:
             return (name,)
@@ -189,11 +177,15 @@ def tree(text: str) -> Any:
     """The mappings and lists of a text that is JSON, YAML or TOML; None of any other."""
     stripped = text.strip()
     found = _json(stripped) if stripped[:1] in ("{", "[") else None
-    if found is None and not stripped.startswith("#!"):
-        found = _yaml(stripped)
-        if found is None:
-            found = _toml(stripped)
-    return found
+    return _document(stripped) if found is None else found
+
+
+def _document(text: str) -> Any:
+    """A text that is YAML or TOML, as a tree; None of any other."""
+    if text.startswith("#!"):
+        return None
+    found = _yaml(text)
+    return _toml(text) if found is None else found
 
 
 def is_code(keys: tuple[str, ...]) -> bool:
@@ -211,12 +203,9 @@ def _literals(line: str, keys: tuple[str, ...]) -> Iterator[Piece]:
 def _lines_or_document(text: str, keys: tuple[str, ...]) -> list[Piece]:
     if is_code(keys):
         return [piece for line in text.splitlines() for piece in _literals(line, keys)]
-    if not text.startswith("#!"):
-        document = _yaml(text)
-        if document is None:
-            document = _toml(text)
-        if document is not None:
-            return list(phrases(document, keys))
+    document = _document(text)
+    if document is not None:
+        return list(phrases(document, keys))
     return [piece for line in text.splitlines() for piece in _line(line, keys)]
 
 
