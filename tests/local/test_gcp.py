@@ -93,6 +93,17 @@ def pod(name: str) -> dict[str, Any]:
     }
 
 
+def kept(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """One pod that its controller makes again when it is evicted, as a bare one was once on a busy machine."""
+    template = {"metadata": {"labels": {"app": name}}, "spec": spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"selector": {"matchLabels": {"app": name}}, "template": template},
+    }
+
+
 def test_the_outputs_lead_to_a_real_control_plane(stack: Stack, api: Api):
     outputs = stack.made[NAME][2]
     assert outputs["controlPlaneEndpointsConfig"]["dnsEndpointConfig"]["endpoint"] == outputs["endpoint"]
@@ -248,21 +259,24 @@ def test_the_pools_of_a_chain_are_tried_in_the_order_of_its_class(stack: Stack, 
 
     def wait_for(name: str) -> str:
         """Where a pod that asks for the class comes to run."""
-        wanted = pod(name)
-        wanted["spec"]["nodeSelector"] = {compute_class.LABEL: "chain"}
-        wanted["spec"]["tolerations"] += [compute_class.toleration("chain")]
-        path = "/api/v1/namespaces/default/pods"
-        api.request("POST", path, wanted)
-        until(lambda: api.request("GET", f"{path}/{name}")["status"]["phase"] == "Running")
-        node = api.request("GET", f"{path}/{name}")["spec"]["nodeName"]
+        wanted = pod(name)["spec"]
+        wanted["nodeSelector"] = {compute_class.LABEL: "chain"}
+        wanted["tolerations"] += [compute_class.toleration("chain")]
+        api.apply(kept(name, wanted))
+
+        def running() -> list[dict[str, Any]]:
+            made = api.list("v1", "Pod", "default", labelSelector=f"app={name}")
+            return [each for each in made if each["status"]["phase"] == "Running"]
+
+        until(lambda: bool(running()))
+        node = running()[0]["spec"]["nodeName"]
         return api.request("GET", f"/api/v1/nodes/{node}")["metadata"]["labels"][
             "cloud.google.com/gke-nodepool"
         ]
 
     def end(*names: str) -> None:
         for name in names:
-            path = f"/api/v1/namespaces/default/pods/{name}"
-            api.request("DELETE", path, query={"gracePeriodSeconds": "0"})
+            api.delete(kept(name, {}), "Background")
         until(lambda: not any(nodes_of(api, rung) for rung in rungs))
 
     pool_of("on-demand")  # the first made is not the first tried
