@@ -96,8 +96,11 @@ def _ways_in(
 
 
 def _naive(region: str, asked: Asked) -> float:
-    """On demand, the first machine of the table that fits."""
-    offers = choose([region], replace(asked, purchase="on-demand")).offers
+    """The first machine of the table that fits, on demand where any is sold so."""
+    try:
+        offers = choose([region], replace(asked, purchase="on-demand")).offers
+    except NoMachineError:
+        offers = choose([region], asked).offers
     order = [found.machine_type for found in machines(region)]
     return min(offers, key=lambda offer: order.index(offer.machine.machine_type)).usd
 
