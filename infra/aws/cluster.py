@@ -19,8 +19,8 @@ from infra.aws.iam import Account
 from infra.aws.site_link import SiteLink
 from infra.aws.tags import Handling
 from infra.catalog import kubernetes_versions
+from infra.settings.fields import log_retention
 from infra.settings.pools import SYSTEM_POOL, SystemPool
-from infra.settings.types import log_retention
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"

@@ -13,7 +13,7 @@ import pulumi
 import yaml
 
 from infra.platform.namespaces import QUEUED
-from infra.settings.types import SITE_NODE_MASK
+from infra.settings.fields import SITE_NODE_MASK
 
 Values = dict[str, Any]
 Receivers = Mapping[str, Sequence[Mapping[str, Any]]]

@@ -14,12 +14,12 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 from pydantic import ValidationError
 
-from infra.settings.checks import CHECKS
+from infra.settings.cross_checks import CHECKS
 from infra.settings.errors import Problem, SettingsError, problems_of
 from infra.settings.names import fits
-from infra.settings.parts import Check, parts_of
 from infra.settings.reach import check_reachable
 from infra.settings.stack import Settings
+from infra.settings.valid_parts import Check, parts_of
 
 
 def load(config: pulumi.Config, *checks: Check) -> Settings:

@@ -9,9 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from infra.geography import regions_of
 from infra.settings.errors import nearest, refuse
-from infra.settings.model import Model
-from infra.settings.pools import AwsPool, SystemPool
-from infra.settings.types import (
+from infra.settings.fields import (
     AddonVersion,
     AwsRegion,
     Deployer,
@@ -26,6 +24,8 @@ from infra.settings.types import (
     SubnetId,
     VpcId,
 )
+from infra.settings.model import Model
+from infra.settings.pools import AwsPool, SystemPool
 
 MOST_BUDGET_ADDRESSES = 10  # AWS Budgets mails a notification to no more (AWS Budgets quotas)
 

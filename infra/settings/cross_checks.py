@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 
 from infra.settings.errors import NOTHING, Problem, nearest
+from infra.settings.fields import PRIVATE_NETWORKS
 from infra.settings.on_premises import SitePool
-from infra.settings.parts import Parts
 from infra.settings.pools import SYSTEM_POOL, GpuPool
-from infra.settings.types import PRIVATE_NETWORKS
+from infra.settings.valid_parts import Parts
 from infra.settings.workloads import OWN_REGISTRY
 
 # Where the extra network cards of Google's fast machines have their addresses: cluster-toolkit's examples give them

@@ -6,9 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from infra.settings.errors import refuse
-from infra.settings.model import Model
-from infra.settings.pools import GooglePool, GoogleSystemPool
-from infra.settings.types import (
+from infra.settings.fields import (
     Email,
     Folder,
     GoogleBillingAccount,
@@ -24,6 +22,8 @@ from infra.settings.types import (
     PrivateCidr,
     ReachingCidr,
 )
+from infra.settings.model import Model
+from infra.settings.pools import GooglePool, GoogleSystemPool
 
 MOST_BUDGET_CHANNELS = 5  # Cloud Billing Budget API, NotificationsRule
 GOOGLE_LOG_DAYS = 3650  # the longest that Cloud Logging keeps a bucket's entries

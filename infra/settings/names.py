@@ -14,7 +14,7 @@ from pathlib import Path
 
 from infra.geography import Cloud
 from infra.settings.errors import Problem
-from infra.settings.parts import Check, Parts
+from infra.settings.valid_parts import Check, Parts
 
 LONGEST_POOL = 63  # a pool's name is a DNS label
 # What a stack's name is made of: GKE takes lower case only; EKS and SQS take no dots.

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from infra.settings.errors import refuse
-from infra.settings.model import Model
-from infra.settings.types import (
+from infra.settings.fields import (
     AwsRegion,
     Certificates,
     DnsLabel,
@@ -18,6 +17,7 @@ from infra.settings.types import (
     SitePodsCidr,
     StoreEndpoint,
 )
+from infra.settings.model import Model
 
 # "Hybrid nodes overview", EKS User Guide, read 2026-11: so many of nodes, and so many of pods, a cluster.
 MOST_NETWORKS = 15

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from infra.settings.errors import refuse
+from infra.settings.fields import CapacityReservation, DnsLabel, GoogleReservation
 from infra.settings.model import Model
 from infra.settings.purchase import (
     CAPACITY_BLOCK,
@@ -21,7 +22,6 @@ from infra.settings.purchase import (
     on_aws,
     on_google,
 )
-from infra.settings.types import CapacityReservation, DnsLabel, GoogleReservation
 
 GOOGLE_POOL_NAME = 29  # a node pool's has 40, less the longest way of buying
 FLEX_START_HOURS = 168

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from infra.geography import Cloud
 from infra.settings.errors import NOTHING, Problem
-from infra.settings.parts import CloudParts, Parts
+from infra.settings.valid_parts import CloudParts, Parts
 
 # What lets somebody in, by cloud, in the words of a refusal; the first is the nearest.
 WAYS: Mapping[Cloud, tuple[str, ...]] = {

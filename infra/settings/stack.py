@@ -10,10 +10,10 @@ from pydantic import Field, ValidationInfo, field_validator
 from infra.geography import Cloud
 from infra.settings.aws import Aws
 from infra.settings.errors import refuse
+from infra.settings.fields import TagValue
 from infra.settings.gcp import Gcp
 from infra.settings.model import Model
 from infra.settings.on_premises import OnPremises
-from infra.settings.types import TagValue
 from infra.settings.workloads import Workloads
 
 PERSONAL_CLASSES = ("personal", "sensitive", "payment")

@@ -12,11 +12,11 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from infra.geography import Cloud
 from infra.settings.aws import Cluster, ClusterAccess, Network
 from infra.settings.errors import Problem
+from infra.settings.fields import SiteCidr, SitePodsCidr
 from infra.settings.gcp import GoogleCluster, GoogleClusterAccess, GoogleNetwork
 from infra.settings.on_premises import SitePool
 from infra.settings.pools import AwsPool, GooglePool, GoogleSystemPool, GpuPool, SystemPool
 from infra.settings.stack import Credit, Currency
-from infra.settings.types import SiteCidr, SitePodsCidr
 from infra.settings.workloads import Proof, Serving, Training
 
 M = TypeVar("M", bound=BaseModel)

@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, field_validator
 
 from infra.settings.errors import refuse
+from infra.settings.fields import DnsLabel
 from infra.settings.model import Model
-from infra.settings.types import DnsLabel
 
 # The registry of the stack's own account or project, in the region where a pod runs.
 OWN_REGISTRY = "{registry}"

@@ -26,8 +26,8 @@ from pydantic import (
 from pydantic import field_validator as validator
 
 from infra.settings.errors import Problem, nearest, problems_of, refuse
+from infra.settings.fields import DnsLabel
 from infra.settings.pools import GpuPool
-from infra.settings.types import DnsLabel
 
 from .design import Design, gpus_of
 

@@ -16,8 +16,8 @@ from test_settings import minimal, problems
 from infra import settings
 from infra.catalog import check_offered
 from infra.settings.errors import Problem, SettingsError
+from infra.settings.fields import SITE_NETWORKS
 from infra.settings.on_premises import MOST_NETWORKS
-from infra.settings.types import SITE_NETWORKS
 
 
 def site(**over: Any) -> dict[str, Any]:

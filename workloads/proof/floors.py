@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infra.catalog.tables import Basis, Row, read
 from infra.settings.errors import Problem
-from infra.settings.parts import Parts
+from infra.settings.valid_parts import Parts
 
 
 class FloorRow(Row):
