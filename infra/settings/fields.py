@@ -1,16 +1,26 @@
-"""The kinds of value that settings are made of, each with its own check and the nearest valid value in its refusal."""
+"""The kinds of value that settings are made of: a check of each, and in words what it allows."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from cryptography import x509
+from pydantic import (
+    BeforeValidator,
+    EmailStr,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    WrapValidator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from infra import geography
 from infra.settings.errors import nearest, refuse
@@ -19,37 +29,82 @@ from infra.settings.errors import nearest, refuse
 LOG_RETENTION_DAYS = (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 
 PRIVATE_NETWORKS = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
-LARGEST_PREFIX = 16  # AWS allows no larger VPC
-SMALLEST_PREFIX = 20  # in less, three zones have no room for pods
+# AWS allows no larger VPC.
+LARGEST_PREFIX = 16
+# In a smaller network, three zones have no room for pods.
+SMALLEST_PREFIX = 20
 # EKS takes both for a site ("Prepare networking for hybrid nodes", EKS User Guide, read 2026-11), from /8 to /32.
 CARRIER_NETWORK = ipaddress.IPv4Network("100.64.0.0/10")
 SITE_NETWORKS = (*PRIVATE_NETWORKS, CARRIER_NETWORK)
-SITE_NODE_MASK = 25  # each node's share of a site's pod networks, so that none may be smaller
-LARGEST_PODS_PREFIX = 12  # GKE gives each node a /24 of its own, so pods take far more than nodes
+# Each node's share of a site's pod networks, so that none may be smaller.
+SITE_NODE_MASK = 25
+# GKE gives each node a /24 of its own, so pods take far more addresses than nodes.
+LARGEST_PODS_PREFIX = 12
+# Names of Compute Engine (RFC 1035).
+_GOOGLE_NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = r"[^@\s:]+\.[^@\s:]+"
 
 
-def _dns_label(name: str) -> str:
-    if re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", name):
-        return name
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
-    raise refuse("lower-case letters, digits and dashes, 40 at most", near=slug or None)
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """A check of a value, and what it allows: the same words are in its refusal, in the docs and in an editor.
+
+    `schema` is what JSON Schema can check of it. Editors show `errorMessage` where a value does not fit that.
+    """
+
+    check: Callable[[Any], Any]
+    allowed: str
+    schema: Mapping[str, Any] = field(default_factory=dict)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, inner: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(inner), **self.schema, "errorMessage": self.allowed}
+
+
+def _matching(pattern: str, allowed: str, near: Callable[[str], str | None] = lambda _: None) -> Rule:
+    """A rule for texts that match a pattern; `near` makes the nearest one that does, or none."""
+
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text):
+            return text
+        raise refuse(allowed, near=near(text))
+
+    return Rule(check, allowed, {"pattern": f"^({pattern})$"})
+
+
+def _slug(text: str, longest: int, not_first: str = "-") -> str | None:
+    """The text in lower case with dashes for all but letters and digits, beginning with none of `not_first`."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip(not_first)[:longest].rstrip("-") or None
+
+
+def _google_slug(text: str) -> str | None:
+    return _slug(text.rpartition("/")[2], 63, "-0123456789")
 
 
 def _tag_value(text: str) -> str:
     if re.fullmatch(r"[\w .:/=+@-]{1,256}", text) and text.strip() == text:
         return text
-    raise refuse("1 to 256 letters, digits, spaces and . : / = + - @ _ (it becomes a tag)")
+    raise refuse(_TAG_VALUE)
 
 
-def _region_of(cloud: geography.Cloud) -> Callable[[str], str]:
+_TAG_VALUE = "1 to 256 letters, digits, spaces and . : / = + - @ _ (it becomes a tag)"
+
+
+def _region_of(cloud: geography.Cloud) -> Rule:
+    indian = geography.regions_of(cloud)
+    cities = ", ".join(f"{known} ({geography.region(known).city})" for known in indian)
+    allowed = f"{cities}: data stays in India"
+
     def check(name: str) -> str:
-        indian = geography.regions_of(cloud)
         if name in indian:
             return name
-        cities = ", ".join(f"{known} ({geography.region(known).city})" for known in indian)
-        raise refuse(f"{cities}: data stays in India", near=nearest(name, indian))
+        raise refuse(allowed, near=nearest(name, indian))
 
-    return check
+    return Rule(check, allowed, {"enum": list(indian)})
 
 
 def _private_cidr(
@@ -57,8 +112,8 @@ def _private_cidr(
     smallest: int,
     fallback: str,
     within: Sequence[ipaddress.IPv4Network] = PRIVATE_NETWORKS,
-) -> Callable[[str], str]:
-    """A check for private IPv4 networks with a prefix from `largest` to `smallest`; `fallback` is one of them."""
+) -> Rule:
+    """A rule for private IPv4 networks with a prefix from `largest` to `smallest`; `fallback` is one of them."""
     allowed = f"a private IPv4 network from /{largest} to /{smallest}"
 
     def check(text: str) -> str:
@@ -72,261 +127,285 @@ def _private_cidr(
             raise refuse(allowed, near=str(network.supernet(new_prefix=smallest)))
         if network.prefixlen < largest:
             raise refuse(allowed, near=f"{network.network_address}/{largest}")
-        if str(network) != text:
-            raise refuse("a network whose host bits are zero", near=str(network))
-        return text
+        return _without_host_bits(text, network)
 
-    return check
+    return Rule(check, allowed)
 
 
-def log_retention(days: int) -> int:
-    """The retention that CloudWatch Logs takes for at least `days` days; 0, which is for ever, beyond its longest."""
-    return next((allowed for allowed in LOG_RETENTION_DAYS if allowed >= days), 0)
-
-
-def _log_retention(days: int) -> int:
-    if days in LOG_RETENTION_DAYS:
-        return days
-    near = log_retention(days) or LOG_RETENTION_DAYS[-1]
-    raise refuse(f"days, at least a year: {', '.join(map(str, LOG_RETENTION_DAYS))}", near=str(near))
-
-
-def _principal_arn(arn: str) -> str:
-    if re.fullmatch(r"arn:aws:iam::\d{12}:(role|user)/[\w+=,.@/-]+", arn):
-        return arn
-    raise refuse("the ARN of an IAM role or user: arn:aws:iam::<account>:role/<name>")
-
-
-def _reaching_cidr(text: str) -> str:
-    """A network that people or runners come from. The whole internet is none: it reaches no private endpoint."""
-    allowed = "an IPv4 network of yours, from /8 to /32"
-    try:
-        network = ipaddress.IPv4Network(text, strict=False)
-    except ValueError:
-        raise refuse(allowed, near="10.1.0.0/16") from None
-    if network.prefixlen < 8:
-        raise refuse(f"{allowed}: this is no network of yours", near=f"{network.network_address}/8")
+def _without_host_bits(text: str, network: ipaddress.IPv4Network) -> str:
     if str(network) != text:
         raise refuse("a network whose host bits are zero", near=str(network))
     return text
 
 
-def _prefixed_id(prefix: str, what: str) -> Callable[[str], str]:
-    """A check for the ids of EC2: `prefix` and 8 or 17 hexadecimal digits."""
-
-    def check(given: str) -> str:
-        if re.fullmatch(rf"{prefix}-([0-9a-f]{{8}}|[0-9a-f]{{17}})", given):
-            return given
-        digits = re.fullmatch(r"([0-9a-f]{8}|[0-9a-f]{17})", given)
-        near = f"{prefix}-{given}" if digits else None
-        raise refuse(f"the id of {what}: {prefix}- and 8 or 17 hexadecimal digits", near=near)
-
-    return check
+def log_retention(days: int) -> int:
+    """The shortest retention of CloudWatch Logs that is at least `days`; beyond its longest 0, which never expires."""
+    return next((allowed for allowed in LOG_RETENTION_DAYS if allowed >= days), 0)
 
 
-def _google_path(collection: str, what: str) -> Callable[[str], str]:
-    """A check for a name of Compute Engine, alone or by its path or self link; the link's host is left out."""
+_LOG_DAYS = f"days, at least a year: {', '.join(map(str, LOG_RETENTION_DAYS))}"
+
+
+def _log_retention(days: int) -> int:
+    if days in LOG_RETENTION_DAYS:
+        return days
+    raise refuse(_LOG_DAYS, near=str(log_retention(days) or LOG_RETENTION_DAYS[-1]))
+
+
+_REACHING_CIDR = "an IPv4 network of yours, from /8 to /32"
+
+
+def _reaching_cidr(text: str) -> str:
+    """A network that people or runners come from. The whole internet does not reach a private endpoint."""
+    try:
+        network = ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        raise refuse(_REACHING_CIDR, near="10.1.0.0/16") from None
+    if network.prefixlen < 8:
+        raise refuse(f"{_REACHING_CIDR}: this is no network of yours", near=f"{network.network_address}/8")
+    return _without_host_bits(text, network)
+
+
+def _ec2_id(prefix: str, what: str) -> Rule:
+    """A rule for the ids of EC2: a prefix, and 8 or 17 hexadecimal digits."""
+    digits = r"([0-9a-f]{8}|[0-9a-f]{17})"
+    return _matching(
+        f"{prefix}-{digits}",
+        f"the id of {what}: {prefix}- and 8 or 17 hexadecimal digits",
+        lambda given: f"{prefix}-{given}" if re.fullmatch(digits, given) else None,
+    )
+
+
+def _google_path(collection: str, what: str) -> Rule:
+    """A rule for a name of Compute Engine, alone or by its path or self link; a link's host is left out."""
     place = r"global" if collection == "networks" else r"regions/[a-z0-9-]+"
-    name = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+    host = r"https://[a-z.]+/compute/[a-z0-9]+/"
+    path = rf"(projects/[a-z0-9:.-]+/{place}/{collection}/)?{_GOOGLE_NAME}"
+    form = f"projects/<project>/{place.replace('[a-z0-9-]+', '<region>')}/{collection}/<name>"
+    allowed = f"{what}: its name, {form}, or its self link"
 
     def check(given: str) -> str:
-        path = re.sub(r"^https://[a-z.]+/compute/[a-z0-9]+/", "", given)
-        if re.fullmatch(rf"(projects/[a-z0-9:.-]+/{place}/{collection}/)?{name}", path):
-            return path
-        slug = (
-            re.sub(r"[^a-z0-9]+", "-", given.rpartition("/")[2].lower())
-            .lstrip("-0123456789")[:63]
-            .rstrip("-")
-        )
-        form = f"projects/<project>/{place.replace('[a-z0-9-]+', '<region>')}/{collection}/<name>"
-        raise refuse(f"{what}: its name, {form}, or its self link", near=slug or None)
+        short = re.sub(f"^{host}", "", given)
+        if re.fullmatch(path, short):
+            return short
+        raise refuse(allowed, near=_google_slug(given))
 
-    return check
+    return Rule(check, allowed, {"pattern": f"^({host})?{path}$"})
 
 
-def _deployer(given: str) -> str:
-    """An IAM role or user, whole or by what it is called in the stack's own account."""
-    if re.fullmatch(r"(arn:aws:iam::\d{12}:)?(role|user)/[\w+=,.@/-]+", given):
-        return given
+def _near_deployer(given: str) -> str | None:
     session = re.fullmatch(r"arn:aws:sts::\d{12}:assumed-role/([\w+=,.@-]+)/.*", given)
     name = session[1] if session else given if re.fullmatch(r"[\w+=,.@-]+", given) else None
-    raise refuse(
-        "an IAM role or user: role/<name> or user/<name> of the stack's account, or its ARN",
-        near=f"role/{name}" if name else None,
-    )
+    return f"role/{name}" if name else None
 
 
-def _google_deployer(member: str) -> str:
-    if re.fullmatch(r"(group|user|serviceAccount):[^@\s:]+@[^@\s:]+\.[^@\s:]+", member):
-        return member
-    if re.fullmatch(r"principal(Set)?://iam\.googleapis\.com/\S+", member):
-        return member
-    address = re.fullmatch(r"(?:\w+:)?([^@\s:]+@([^@\s:]+\.[^@\s:]+))", member)
-    robot = address and address[2].endswith(".gserviceaccount.com")
-    raise refuse(
-        "group:, user: or serviceAccount:<name>@<domain>, or principalSet://iam.googleapis.com/…",
-        near=f"{'serviceAccount' if robot else 'user'}:{address[1]}" if address else None,
-    )
+def _near_google_deployer(member: str) -> str | None:
+    address = re.fullmatch(rf"(?:\w+:)?([^@\s:]+@({_DOMAIN}))", member)
+    if not address:
+        return None
+    return f"{'serviceAccount' if address[2].endswith('.gserviceaccount.com') else 'user'}:{address[1]}"
 
 
-def _pull_secret(arn: str) -> str:
-    if re.fullmatch(r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:ecr-pullthroughcache/[\w/+=.@-]+", arn):
-        return arn
-    raise refuse("the ARN of a secret that ECR may read: its name begins with ecr-pullthroughcache/")
+def _near_member(member: str) -> str | None:
+    address = re.fullmatch(rf"(?:\w+:)?([^@\s:]+@{_DOMAIN})", member)
+    return f"group:{address[1]}" if address else None
 
 
-def _iam_member(member: str) -> str:
-    if re.fullmatch(r"(group|user):[^@\s:]+@[^@\s:]+\.[^@\s:]+", member):
-        return member
-    address = re.fullmatch(r"(?:\w+:)?([^@\s:]+@[^@\s:]+\.[^@\s:]+)", member)
-    raise refuse(
-        "group:<name>@<domain> or user:<name>@<domain>", near=f"group:{address[1]}" if address else None
-    )
+def _near_project(name: str) -> str | None:
+    slug = _slug(name, 30, "-0123456789")
+    return slug if slug and len(slug) > 5 else None
 
 
-def _google_project(name: str) -> str:
-    if re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", name):
-        return name
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:30].strip("-")
-    raise refuse(
-        "a project's id: 6 to 30 lower-case letters, digits and dashes", near=slug if len(slug) > 5 else None
-    )
-
-
-def _billing_account(name: str) -> str:
-    if re.fullmatch(r"[0-9A-F]{6}(-[0-9A-F]{6}){2}", name):
-        return name
+def _near_billing_account(name: str) -> str | None:
     digits = re.sub(r"[^0-9A-F]", "", name.upper().removeprefix("BILLINGACCOUNTS/"))
-    near = "-".join(digits[i : i + 6] for i in (0, 6, 12)) if len(digits) == 18 else None
-    raise refuse(
-        "a billing account's id, as `gcloud billing accounts list` shows it: 01A2B3-4C5D6E-7F8091", near=near
-    )
+    return "-".join(digits[i : i + 6] for i in (0, 6, 12)) if len(digits) == 18 else None
 
 
-def _folder(name: str) -> str:
-    if re.fullmatch(r"folders/\d+", name):
-        return name
-    raise refuse(
-        "a folder of the organisation: folders/<number>", near=f"folders/{name}" if name.isdigit() else None
-    )
+def _email(address: Any, handler: Callable[[Any], str]) -> str:
+    try:
+        return handler(address)
+    except ValidationError as error:
+        reason = error.errors()[0].get("ctx", {}).get("reason", "This is not a text.")
+        raise refuse(f"an e-mail address, such as alerts@example.in. {reason}") from None
 
 
-def _email(address: str) -> str:
-    if re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address):
-        return address
-    raise refuse("an e-mail address")
-
-
-def _capacity_reservation(name: str) -> str:
-    if re.fullmatch(r"cr-[0-9a-f]{8,17}", name):
-        return name
-    raise refuse("the id of a capacity reservation: cr- and hexadecimal digits")
-
-
-def _google_reservation(name: str) -> str:
-    if re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", name):
-        return name
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("-0123456789")[:63].rstrip("-")
-    raise refuse("the name of a reservation: lower-case letters, digits and dashes", near=slug or None)
-
-
-def _google_range(name: str) -> str:
-    if re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", name):
-        return name
-    raise refuse("the name of a secondary range of the subnet: lower-case letters, digits and dashes")
+_PEER_ADDRESS = "the public IPv4 address of the site's VPN device"
 
 
 def _peer_address(text: str) -> str:
-    """Not `is_global`: the addresses of documentation may stand in a file that is filled in later."""
-    allowed = "the public IPv4 address of the site's VPN device"
+    """Not `is_global`: a file that is filled in later may hold an address reserved for documentation."""
     try:
         address = ipaddress.IPv4Address(text)
     except ValueError:
-        raise refuse(allowed) from None
+        raise refuse(_PEER_ADDRESS) from None
     inside = any(address in network for network in SITE_NETWORKS)
-    if (
-        inside
-        or not (address.is_global or address.is_private)
-        or address.is_loopback
-        or address.is_link_local
-    ):
-        raise refuse(f"{allowed}: AWS can't reach this one")
+    unknown = not (address.is_global or address.is_private)
+    if inside or unknown or address.is_loopback or address.is_link_local:
+        raise refuse(f"{_PEER_ADDRESS}: AWS can't reach this one")
     return text
+
+
+_CERTIFICATES = "certificates in PEM (-----BEGIN CERTIFICATE-----)"
 
 
 def _certificates(text: str) -> str:
-    """One or more certificates in PEM, and nothing else: whoever pastes a private key must hear of it."""
+    """One or more certificates of authorities, in PEM. A private key that was pasted is refused and not shown."""
     if "PRIVATE KEY" in text:
         raise refuse("certificates only: a private key must never leave its machine", secret=True)
-    bodies = re.findall(r"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----", text)
     try:
-        encoded = [base64.b64decode("".join(body.split()), validate=True) for body in bodies]
-    except binascii.Error:
-        encoded = []
-    if not encoded or not all(certificate.startswith(b"\x30") for certificate in encoded):
-        raise refuse("certificates in PEM (-----BEGIN CERTIFICATE-----)")
+        certificates = x509.load_pem_x509_certificates(text.encode())
+    except ValueError:
+        raise refuse(f"{_CERTIFICATES} that `openssl x509 -text` can read") from None
+    for certificate in certificates:
+        if not _is_authority(certificate):
+            subject = certificate.subject.rfc4514_string()
+            raise refuse(
+                f"the certificate of an authority (CA:TRUE), which IAM Roles Anywhere asks: {subject} is not one"
+            )
     return text
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+
+
+_STORE_ENDPOINT = "https://<host>[:<port>] of an S3 endpoint"
 
 
 def _store_endpoint(text: str) -> str:
     url = urlsplit(text)
-    allowed = "https://<host>[:<port>] of an S3 endpoint"
     if url.username or url.password:
-        raise refuse(f"{allowed}: keys are secrets of the stack, see docs/hybrid.md", secret=True)
+        raise refuse(f"{_STORE_ENDPOINT}: keys are secrets of the stack, see docs/hybrid.md", secret=True)
     if url.scheme not in ("https", "http") or not url.hostname or url.path.strip("/") or url.query:
-        raise refuse(allowed)
+        raise refuse(_STORE_ENDPOINT)
     if url.scheme == "http" and url.hostname not in ("127.0.0.1", "localhost"):
-        raise refuse(f"{allowed}; plain http on loopback only", near=text.replace("http:", "https:", 1))
+        near = text.replace("http:", "https:", 1)
+        raise refuse(f"{_STORE_ENDPOINT}; plain http on loopback only", near=near)
     return text.rstrip("/")
 
 
-def _addon_version(text: str) -> str:
-    build = re.compile(r"v\d+\.\d+\.\d+-eksbuild\.\d+")
-    if build.fullmatch(text):
-        return text
-    near = f"v{text}" if build.fullmatch(f"v{text}") else None
-    allowed = "a build of EKS, as v1.22.4-eksbuild.3; `aws eks describe-addon-versions` lists them"
-    raise refuse(allowed, near=near)
+_BUILD = r"v[0-9]+\.[0-9]+\.[0-9]+-eksbuild\.[0-9]+"
+_VERSION = 'a version in quotes, such as "1.35"'
 
 
 def _quoted_version(given: object) -> object:
     """YAML reads an unquoted 1.30 as the number 1.3, so a number can't be trusted."""
     if isinstance(given, float):
-        raise refuse('a version in quotes, such as "1.35"', near=f'"{given}"')
+        raise refuse(_VERSION, near=f'"{given}"')
     return given
 
 
-DnsLabel = Annotated[str, AfterValidator(_dns_label)]
-TagValue = Annotated[str, AfterValidator(_tag_value)]
-AwsRegion = Annotated[str, AfterValidator(_region_of("aws"))]
-GoogleRegion = Annotated[str, AfterValidator(_region_of("gcp"))]
-PrivateCidr = Annotated[str, AfterValidator(_private_cidr(LARGEST_PREFIX, SMALLEST_PREFIX, "10.0.0.0/16"))]
-PodsCidr = Annotated[str, AfterValidator(_private_cidr(LARGEST_PODS_PREFIX, SMALLEST_PREFIX, "10.68.0.0/14"))]
-SiteCidr = Annotated[str, AfterValidator(_private_cidr(8, 32, "192.168.0.0/24", SITE_NETWORKS))]
-SitePodsCidr = Annotated[
-    str, AfterValidator(_private_cidr(8, SITE_NODE_MASK, "172.24.0.0/16", SITE_NETWORKS))
+DnsLabel = Annotated[
+    str,
+    _matching(
+        r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+        "lower-case letters, digits and dashes, 40 at most",
+        lambda name: _slug(name, 40),
+    ),
 ]
-PeerAddress = Annotated[str, AfterValidator(_peer_address)]
-Certificates = Annotated[str, AfterValidator(_certificates)]
-StoreEndpoint = Annotated[str, AfterValidator(_store_endpoint)]
-LogRetentionDays = Annotated[int, AfterValidator(_log_retention)]
-IamMember = Annotated[str, AfterValidator(_iam_member)]
-GoogleBillingAccount = Annotated[str, AfterValidator(_billing_account)]
-GoogleProject = Annotated[str, AfterValidator(_google_project)]
-Folder = Annotated[str, AfterValidator(_folder)]
-PullSecretArn = Annotated[str, AfterValidator(_pull_secret)]
-PrincipalArn = Annotated[str, AfterValidator(_principal_arn)]
-ReachingCidr = Annotated[str, AfterValidator(_reaching_cidr)]
-SecurityGroupId = Annotated[str, AfterValidator(_prefixed_id("sg", "a security group"))]
-SubnetId = Annotated[str, AfterValidator(_prefixed_id("subnet", "a subnet"))]
-VpcId = Annotated[str, AfterValidator(_prefixed_id("vpc", "a VPC"))]
-Deployer = Annotated[str, AfterValidator(_deployer)]
-GoogleDeployer = Annotated[str, AfterValidator(_google_deployer)]
-CapacityReservation = Annotated[str, AfterValidator(_capacity_reservation)]
-GoogleReservation = Annotated[str, AfterValidator(_google_reservation)]
-GoogleNetworkName = Annotated[str, AfterValidator(_google_path("networks", "a VPC network"))]
-GoogleSubnetName = Annotated[str, AfterValidator(_google_path("subnetworks", "a subnet"))]
-GoogleRangeName = Annotated[str, AfterValidator(_google_range)]
-Email = Annotated[str, AfterValidator(_email)]
-AddonVersion = Annotated[str, AfterValidator(_addon_version)]
-KubernetesVersion = Annotated[str, BeforeValidator(_quoted_version)]
+TagValue = Annotated[str, Rule(_tag_value, _TAG_VALUE)]
+AwsRegion = Annotated[str, _region_of("aws")]
+GoogleRegion = Annotated[str, _region_of("gcp")]
+PrivateCidr = Annotated[str, _private_cidr(LARGEST_PREFIX, SMALLEST_PREFIX, "10.0.0.0/16")]
+PodsCidr = Annotated[str, _private_cidr(LARGEST_PODS_PREFIX, SMALLEST_PREFIX, "10.68.0.0/14")]
+SiteCidr = Annotated[str, _private_cidr(8, 32, "192.168.0.0/24", SITE_NETWORKS)]
+SitePodsCidr = Annotated[str, _private_cidr(8, SITE_NODE_MASK, "172.24.0.0/16", SITE_NETWORKS)]
+PeerAddress = Annotated[str, Rule(_peer_address, _PEER_ADDRESS)]
+Certificates = Annotated[str, Rule(_certificates, _CERTIFICATES)]
+StoreEndpoint = Annotated[str, Rule(_store_endpoint, _STORE_ENDPOINT)]
+LogRetentionDays = Annotated[int, Rule(_log_retention, _LOG_DAYS, {"enum": list(LOG_RETENTION_DAYS)})]
+ReachingCidr = Annotated[str, Rule(_reaching_cidr, _REACHING_CIDR)]
+SecurityGroupId = Annotated[str, _ec2_id("sg", "a security group")]
+SubnetId = Annotated[str, _ec2_id("subnet", "a subnet")]
+VpcId = Annotated[str, _ec2_id("vpc", "a VPC")]
+GoogleNetworkName = Annotated[str, _google_path("networks", "a VPC network")]
+GoogleSubnetName = Annotated[str, _google_path("subnetworks", "a subnet")]
+Email = Annotated[EmailStr, WrapValidator(_email)]
+KubernetesVersion = Annotated[
+    str, BeforeValidator(_quoted_version), Field(json_schema_extra={"errorMessage": _VERSION})
+]
+PrincipalArn = Annotated[
+    str,
+    _matching(
+        r"arn:aws:iam::[0-9]{12}:(role|user)/[A-Za-z0-9_+=,.@/-]+",
+        "the ARN of an IAM role or user: arn:aws:iam::<account>:role/<name>",
+    ),
+]
+# An IAM role or user, whole or by what it is called in the stack's own account.
+Deployer = Annotated[
+    str,
+    _matching(
+        r"(arn:aws:iam::[0-9]{12}:)?(role|user)/[A-Za-z0-9_+=,.@/-]+",
+        "an IAM role or user: role/<name> or user/<name> of the stack's account, or its ARN",
+        _near_deployer,
+    ),
+]
+PullSecretArn = Annotated[
+    str,
+    _matching(
+        r"arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:ecr-pullthroughcache/[A-Za-z0-9_/+=.@-]+",
+        "the ARN of a secret that ECR may read: its name begins with ecr-pullthroughcache/",
+    ),
+]
+CapacityReservation = Annotated[
+    str, _matching(r"cr-[0-9a-f]{8,17}", "the id of a capacity reservation: cr- and hexadecimal digits")
+]
+AddonVersion = Annotated[
+    str,
+    _matching(
+        _BUILD,
+        "a build of EKS, such as v1.22.4-eksbuild.3; `aws eks describe-addon-versions` lists them",
+        lambda text: f"v{text}" if re.fullmatch(_BUILD, f"v{text}") else None,
+    ),
+]
+IamMember = Annotated[
+    str,
+    _matching(
+        rf"(group|user):[^@\s:]+@{_DOMAIN}", "group:<name>@<domain> or user:<name>@<domain>", _near_member
+    ),
+]
+GoogleDeployer = Annotated[
+    str,
+    _matching(
+        rf"(group|user|serviceAccount):[^@\s:]+@{_DOMAIN}|principal(Set)?://iam\.googleapis\.com/\S+",
+        "group:, user: or serviceAccount:<name>@<domain>, or principalSet://iam.googleapis.com/…",
+        _near_google_deployer,
+    ),
+]
+GoogleProject = Annotated[
+    str,
+    _matching(
+        r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
+        "a project's id: 6 to 30 lower-case letters, digits and dashes",
+        _near_project,
+    ),
+]
+GoogleBillingAccount = Annotated[
+    str,
+    _matching(
+        r"[0-9A-F]{6}(-[0-9A-F]{6}){2}",
+        "a billing account's id, as `gcloud billing accounts list` shows it: 01A2B3-4C5D6E-7F8091",
+        _near_billing_account,
+    ),
+]
+Folder = Annotated[
+    str,
+    _matching(
+        r"folders/[0-9]+",
+        "a folder of the organisation: folders/<number>",
+        lambda name: f"folders/{name}" if name.isdigit() else None,
+    ),
+]
+GoogleReservation = Annotated[
+    str,
+    _matching(_GOOGLE_NAME, "the name of a reservation: lower-case letters, digits and dashes", _google_slug),
+]
+GoogleRangeName = Annotated[
+    str,
+    _matching(
+        _GOOGLE_NAME, "the name of a secondary range of the subnet: lower-case letters, digits and dashes"
+    ),
+]
