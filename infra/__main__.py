@@ -22,6 +22,7 @@ from infra.platform.show_showback import showback
 from infra.pricing.show_choice import show_choice, show_rejected
 from infra.pricing.show_other_clouds import show_other_clouds
 from infra.settings.errors import SettingsError
+from infra.settings.generate import write
 from infra.stacks import StackFileError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Machines and prices in India.")
@@ -30,6 +31,7 @@ app.command()(advise)
 app.command(name="catalog")(refresh)
 app.command(name="images")(show_images)
 app.command()(showback)
+app.command(name="settings")(write)
 
 
 @app.callback()
