@@ -31,7 +31,7 @@ def stack_schema(project: str) -> Node:
         "description": "Settings of the stack. Those of this project are written with its name before them.",
         "type": "object",
         "properties": {
-            **{f"{project}:{name}": node for name, node in settings["properties"].items()},
+            **{f"{project}:{name}": _at_the_top(node) for name, node in settings["properties"].items()},
             **secrets,
         },
         "required": [f"{project}:{name}" for name in settings["required"]],
@@ -46,6 +46,13 @@ def stack_schema(project: str) -> Node:
         "properties": {"config": config},
         "required": ["config"],
     }
+
+
+def _at_the_top(node: Node) -> Node:
+    """A whole number may also be in quotes, as `pulumi config set` writes it."""
+    return (
+        {**node, "type": ["integer", "string"], "pattern": "^[0-9]+$"} if node["type"] == "integer" else node
+    )
 
 
 def _plain(node: Node, models: Mapping[str, Node]) -> dict[str, Any]:

@@ -166,6 +166,11 @@ def test_keys_of_others_are_theirs(key: str, value: Any, right: bool) -> None:
     assert (wrong(written) == []) == right
 
 
+def test_a_number_may_be_as_pulumi_config_set_writes_it() -> None:
+    assert wrong(least(retentionDays="400")) == []
+    assert settings.parse(with_pools(retentionDays="400")).retention_days == 400
+
+
 @pytest.mark.parametrize("key", ["owner", "environment", "purpose", "budget", "currency"])
 def test_what_is_required_is_missed(key: str) -> None:
     written = least()
