@@ -23,7 +23,7 @@ EKS_SERVICE_CIDRS = ("10.100.0.0/16", "172.20.0.0/16")
 OWN_REPOSITORY = "india-ai-infra"
 
 
-def _pools_are_told_apart(parts: Parts) -> list[Problem]:
+def _pool_names_are_unique(parts: Parts) -> list[Problem]:
     first = {SYSTEM_POOL: "the system pool"}
     problems = []
     for path, pool in parts.pools.items():
@@ -35,7 +35,7 @@ def _pools_are_told_apart(parts: Parts) -> list[Problem]:
     return problems
 
 
-def _networks_are_apart(parts: Parts) -> list[Problem]:
+def _networks_do_not_overlap(parts: Parts) -> list[Problem]:
     """Overlapping networks could never be joined, and a machine with two of them sends to the wrong one."""
     taken: dict[str, IPv4Network] = {}
     if any(
@@ -202,8 +202,8 @@ def _credits_pay_something(parts: Parts) -> list[Problem]:
 
 
 CHECKS = (
-    _pools_are_told_apart,
-    _networks_are_apart,
+    _pool_names_are_unique,
+    _networks_do_not_overlap,
     _workloads_fit_their_pools,
     _images_can_be_pulled,
     _credits_pay_something,

@@ -114,7 +114,8 @@ def _words(node: Node) -> str:
     if choices := node.get("enum"):
         return ", ".join(f"`{choice}`" for choice in choices)
     if node["type"] == "array":
-        return ", ".join([f"a list, each {_words(node['items'])}", *_bounds(node)])
+        one_of = "one of " if "enum" in node["items"] else ""
+        return ", ".join(["a list", *_bounds(node), f"each {one_of}{_words(node['items'])}"])
     if node["type"] == "object":
         (values,) = node.get("patternProperties", {"": node.get("additionalProperties")}).values()
         return f"by name: {_words(values)}"
