@@ -1,4 +1,4 @@
-"""Writes what is made from the models of the settings: `python -m infra settings`. A test says when one has drifted."""
+"""The files that are made from the models of the settings. `make settings` writes them, a test says when one drifts."""
 
 from __future__ import annotations
 
@@ -29,9 +29,3 @@ def generated() -> Mapping[Path, str]:
         PAGE: before + BEGIN + settings_list(schema) + "\n" + END + page.partition(END)[2],
         SCHEMA: json.dumps(stack_schema(name), ensure_ascii=False, indent=1) + "\n",
     }
-
-
-def write() -> None:
-    """Write the settings' schema, their list in docs/settings.md and the `config` of Pulumi.yaml."""
-    for file, text in generated().items():
-        file.write_text(text, encoding="utf-8")

@@ -132,7 +132,7 @@ class Proof(Model):
     floor_gbs: dict[DnsLabel, Annotated[float, Field(gt=0)]] = Field(
         default={},
         description="The least bus bandwidth of a pool in GB/s, by the pool's name, such as {train: 400}. "
-        "Instead of the floor of its GPU and fabric in the table (workloads/proof/floors.csv).",
+        "Instead of the floor of its GPU and fabric in the table (infra/catalog/data/fabric_floors.csv).",
     )
 
 
