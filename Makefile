@@ -7,7 +7,7 @@ RUN := $(BIN)/python -m commands
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images showback simulate reclaim alarm preflight bench test check setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images settings showback simulate reclaim alarm preflight bench test check setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -48,6 +48,9 @@ catalog: $(VENV)/ready  ## Refresh prices and the rate of the dollar: your cloud
 
 images: $(VENV)/ready  ## Images of the charts, from where nodes pull them, what to copy: STACK=prod
 	@$(RUN) images --stack $(STACK)
+
+settings: $(VENV)/ready  ## After a change of infra/settings: Pulumi.yaml, docs/settings.md and the schema for editors
+	@$(RUN) settings
 
 showback: $(VENV)/ready  ## Rupees of the last days, from OpenCost in a cluster: BY=namespace or owner DAYS=7 ADDRESS=
 	@$(RUN) showback $(call options,ADDRESS DAYS BY)

@@ -20,8 +20,8 @@ from infra.aws.on_premises_vpn import SiteLink
 from infra.catalog import kubernetes_versions
 from infra.contracts.governance import DataGovernance
 from infra.contracts.labels import POOL_LABEL
+from infra.settings.fields import log_retention
 from infra.settings.pools import SYSTEM_POOL, SystemPool
-from infra.settings.types import log_retention
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"

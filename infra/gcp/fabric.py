@@ -20,7 +20,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.contracts.labels import POOL_LABEL
 from infra.gcp.iam import Project
-from infra.settings.checks import GOOGLE_FABRIC_CIDR
+from infra.settings.cross_checks import GOOGLE_FABRIC_CIDR
 
 API = "networking.gke.io/v1"
 RDMA_CARDS = 8

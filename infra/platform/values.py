@@ -14,7 +14,7 @@ import yaml
 
 from infra.contracts.labels import EKS_COMPUTE_TYPE, GKE_ACCELERATOR, GPU_RESOURCE, POOL_LABEL
 from infra.platform.namespaces import QUEUED
-from infra.settings.types import SITE_NODE_MASK
+from infra.settings.fields import SITE_NODE_MASK
 
 Values = dict[str, Any]
 Receivers = Mapping[str, Sequence[Mapping[str, Any]]]
