@@ -8,7 +8,7 @@ ASK := $(BIN)/python -m infra
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images showback simulate reclaim alarm preflight bench test check setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images showback simulate reclaim alarm preflight bench test check architecture setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -81,6 +81,9 @@ check: $(VENV)/ready-dev  ## Format, lint, types, the order of the house
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright infra policies localcloud
 	@$(BIN)/lint-imports
+
+architecture: $(VENV)/ready-dev  ## Draw docs/architecture.svg anew from the imports of the code
+	@$(BIN)/python -m commands.architecture
 
 pins: $(VENV)/ready-dev  ## Resolve the requirements again
 	@$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \

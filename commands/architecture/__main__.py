@@ -1,0 +1,20 @@
+"""`make architecture`: draw the house anew, and print what each arrow counts."""
+
+from __future__ import annotations
+
+from commands.architecture.imports import PROJECT, read
+from commands.architecture.picture import draw
+
+FILE = PROJECT / "docs" / "architecture.svg"
+
+
+def main() -> None:
+    house = read()
+    FILE.write_text(draw(house), encoding="utf-8")
+    for (importer, imported), number in house.arrows.items():
+        print(f"{importer} -> {imported}: {number}")
+    print(f"drawn into {FILE.relative_to(PROJECT)}")
+
+
+if __name__ == "__main__":
+    main()
