@@ -1,4 +1,7 @@
-"""`make architecture`: draw the house anew, and print what each arrow counts."""
+"""`make architecture`: draw the house anew, and print what each arrow counts.
+
+An entry of its own beside `commands.app`, whose commands run without the packages of the tests, such as grimp.
+"""
 
 from __future__ import annotations
 
