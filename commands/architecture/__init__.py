@@ -1,1 +1,1 @@
-"""The picture of `docs/architecture.md`: rooms from the import contract, arrows from the imports themselves."""
+"""The picture of `docs/architecture.md`: packages from the import contract, arrows from the imports themselves."""

@@ -1,4 +1,4 @@
-"""`make architecture`: draw the house anew, and print what each arrow counts.
+"""`make architecture`: draw the architecture anew, and print what each arrow counts.
 
 An entry of its own beside `commands.app`, whose commands run without the packages of the tests, such as grimp.
 """
@@ -12,9 +12,9 @@ FILE = PROJECT / "docs" / "architecture.svg"
 
 
 def main() -> None:
-    house = read()
-    FILE.write_text(draw(house), encoding="utf-8")
-    for (importer, imported), number in house.arrows.items():
+    architecture = read()
+    FILE.write_text(draw(architecture), encoding="utf-8")
+    for (importer, imported), number in architecture.arrows.items():
         print(f"{importer} -> {imported}: {number}")
     print(f"drawn into {FILE.relative_to(PROJECT)}")
 

@@ -1,4 +1,4 @@
-"""Rooms and the arrows between them, as the code is: layers of the import contract, imports counted by grimp."""
+"""Packages and the arrows between them, as the code is: layers of the import contract, imports counted by grimp."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROGRAM = "program"
 
 
 @dataclass(frozen=True)
-class Room:
+class Package:
     """A package of the contract, and what the first sentence of its docstring says of it."""
 
     name: str
@@ -25,26 +25,26 @@ class Room:
 
 
 @dataclass(frozen=True)
-class House:
-    """Layers from the top, the rooms of each side by side; how many imports lead from one room into another."""
+class Architecture:
+    """Layers from the top, the packages of each side by side; how many imports lead from one package into another."""
 
-    layers: tuple[tuple[Room, ...], ...]
+    layers: tuple[tuple[Package, ...], ...]
     arrows: Mapping[tuple[str, str], int]
 
     @property
-    def rooms(self) -> tuple[Room, ...]:
-        return tuple(room for layer in self.layers for room in layer)
+    def packages(self) -> tuple[Package, ...]:
+        return tuple(package for layer in self.layers for package in layer)
 
 
-class NoRoomError(LookupError):
+class NoLayerError(LookupError):
     """A module is in no layer of the contract."""
 
 
-def read(project: Path = PROJECT) -> House:
-    """The house as it is in a folder.
+def read(project: Path = PROJECT) -> Architecture:
+    """The architecture as it is in a folder.
 
     Raises:
-        NoRoomError: a module that imports or is imported is in no layer.
+        NoLayerError: a module that imports or is imported is in no layer.
     """
     linter = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["importlinter"]
     layers = _layers(linter["contracts"])
@@ -56,16 +56,18 @@ def read(project: Path = PROJECT) -> House:
         for imported in graph.find_modules_directly_imported_by(importer)
     ]
     imports += _of_the_program(project / f"{PROGRAM}.py", set(graph.modules))
-    return House(
-        tuple(tuple(Room(name, _sentence(project, name)) for name in layer) for layer in layers),
+    return Architecture(
+        tuple(tuple(Package(name, _sentence(project, name)) for name in layer) for layer in layers),
         count(imports, names),
     )
 
 
-def count(imports: Iterable[tuple[str, str]], rooms: Iterable[str]) -> Mapping[tuple[str, str], int]:
-    """Imports from one room into another; those within a room are nobody else's."""
-    rooms = tuple(rooms)
-    pairs = Counter((_room(importer, rooms), _room(imported, rooms)) for importer, imported in imports)
+def count(imports: Iterable[tuple[str, str]], packages: Iterable[str]) -> Mapping[tuple[str, str], int]:
+    """Imports from one package into another; those within a package are nobody else's."""
+    packages = tuple(packages)
+    pairs = Counter(
+        (_package(importer, packages), _package(imported, packages)) for importer, imported in imports
+    )
     return {pair: number for pair, number in sorted(pairs.items()) if pair[0] != pair[1]}
 
 
@@ -79,13 +81,13 @@ def _layers(contracts: Iterable[Mapping[str, object]]) -> list[list[str]]:
     return layers
 
 
-def _room(module: str, rooms: tuple[str, ...]) -> str:
-    above = [room for room in rooms if module == room or module.startswith(f"{room}.")]
-    if not above:
-        raise NoRoomError(
+def _package(module: str, packages: tuple[str, ...]) -> str:
+    enclosing = [package for package in packages if module == package or module.startswith(f"{package}.")]
+    if not enclosing:
+        raise NoLayerError(
             f"{module} is in no layer of the import contract: name its package in pyproject.toml, tool.importlinter"
         )
-    return max(above, key=len)
+    return max(enclosing, key=len)
 
 
 def _of_the_program(file: Path, modules: set[str]) -> Iterator[tuple[str, str]]:
@@ -104,6 +106,6 @@ def _of_the_program(file: Path, modules: set[str]) -> Iterator[tuple[str, str]]:
 def _sentence(project: Path, name: str) -> str:
     path = project / name.replace(".", "/")
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    said = ast.get_docstring(ast.parse(file.read_text())) or ""
-    first = " ".join(said.partition("\n\n")[0].split()).partition(". ")[0].rstrip(".")
+    docstring = ast.get_docstring(ast.parse(file.read_text())) or ""
+    first = " ".join(docstring.partition("\n\n")[0].split()).partition(". ")[0].rstrip(".")
     return first.replace("`", "")

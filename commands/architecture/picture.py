@@ -1,8 +1,8 @@
-"""The house as a picture that a phone can show: rooms one below the other, an arc for each arrow.
+"""The architecture as a picture that a phone can show: packages one below the other, an arc for each arrow.
 
-Arcs on the right lead down, from a room to one that it imports. One that leads up, or to a neighbour, breaks the
-order and is drawn on the left in red. Widths are classes, so that the picture changes with the house and not with each
-import.
+Arcs on the right lead down, from a package to one that it imports. One that leads up, or to a neighbour, breaks the
+order and is drawn on the left in red. Widths are classes, so that the picture changes with the architecture and not
+with each import.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from textwrap import wrap
 
-from commands.architecture.imports import House, Room
+from commands.architecture.imports import Architecture, Package
 
 SVG = "http://www.w3.org/2000/svg"
 WIDTH = 420
@@ -40,9 +40,9 @@ STYLE = """
 
 @dataclass(frozen=True)
 class Placed:
-    """A room's box: its upper edge and height."""
+    """A package's box: its upper edge and height."""
 
-    room: Room
+    package: Package
     y: float
     height: float
 
@@ -51,17 +51,17 @@ class Placed:
         return self.y + self.height / 2
 
 
-def draw(house: House) -> str:
+def draw(architecture: Architecture) -> str:
     """The picture as SVG."""
-    placed, bands, bottom = _place(house)
-    body = [*bands, *(line for box in placed.values() for line in _text(box)), *_arcs(house, placed)]
+    placed, bands, bottom = _place(architecture)
+    body = [*bands, *(line for box in placed.values() for line in _text(box)), *_arcs(architecture, placed)]
     legend = [*_legend(bottom + 16)]
     height = bottom + 16 + 16 * len(CLASSES)
     return "\n".join(
         [
             f'<svg xmlns="{SVG}" viewBox="0 0 {WIDTH} {height:g}" role="img" aria-labelledby="t d">',
-            '<title id="t">The house: a room imports only from rooms below it</title>',
-            f'<desc id="d">{escape("; ".join(_sentences(house)))}</desc>',
+            '<title id="t">The architecture: a package imports only from packages below it</title>',
+            f'<desc id="d">{escape("; ".join(_sentences(architecture)))}</desc>',
             f"<style>\n{STYLE}\n</style>",
             *_heads(),
             *body,
@@ -76,22 +76,22 @@ def width_class(number: int) -> int:
     return next(i for i, (least, _, _) in enumerate(CLASSES) if number >= least)
 
 
-def _sentences(house: House) -> Iterator[str]:
-    for room in house.rooms:
-        below = [imported for importer, imported in house.arrows if importer == room.name]
-        yield f"{room.name} imports {', '.join(below) or 'no other room'}"
+def _sentences(architecture: Architecture) -> Iterator[str]:
+    for package in architecture.packages:
+        below = [imported for importer, imported in architecture.arrows if importer == package.name]
+        yield f"{package.name} imports {', '.join(below) or 'no other package'}"
 
 
-def _place(house: House) -> tuple[dict[str, Placed], list[str], float]:
-    """Where each room is, the bands of the layers behind them, and where the last one ends."""
+def _place(architecture: Architecture) -> tuple[dict[str, Placed], list[str], float]:
+    """Where each package is, the bands of the layers behind them, and where the last one ends."""
     placed: dict[str, Placed] = {}
     bands, y = [], 4.0
-    for layer in house.layers:
+    for layer in architecture.layers:
         top = y
         y += INSET
-        for room in layer:
-            height = NAME + LINE * len(wrap(room.sentence, CHARACTERS))
-            placed[room.name] = Placed(room, y, height)
+        for package in layer:
+            height = NAME + LINE * len(wrap(package.sentence, CHARACTERS))
+            placed[package.name] = Placed(package, y, height)
             y += height + INSET
         bands.append(
             f'<rect class="layer" x="{LEFT}" y="{top:g}" width="{RIGHT - LEFT}" height="{y - top:g}" rx="6"/>'
@@ -101,19 +101,19 @@ def _place(house: House) -> tuple[dict[str, Placed], list[str], float]:
 
 
 def _text(box: Placed) -> Iterator[str]:
-    yield f'<text class="name" x="{LEFT + 10}" y="{box.y + 12:g}">{escape(box.room.name)}</text>'
-    for i, line in enumerate(wrap(box.room.sentence, CHARACTERS), start=1):
+    yield f'<text class="name" x="{LEFT + 10}" y="{box.y + 12:g}">{escape(box.package.name)}</text>'
+    for i, line in enumerate(wrap(box.package.sentence, CHARACTERS), start=1):
         yield f'<text class="says" x="{LEFT + 10}" y="{box.y + 13 + LINE * i:g}">{escape(line)}</text>'
 
 
-def _arcs(house: House, placed: dict[str, Placed]) -> Iterator[str]:
+def _arcs(architecture: Architecture, placed: dict[str, Placed]) -> Iterator[str]:
     """Thin arcs first, so that the wide ones lie on top."""
-    depth = {room.name: i for i, layer in enumerate(house.layers) for room in layer}
-    longest = max(abs(placed[b].middle - placed[a].middle) for a, b in house.arrows)
-    for (importer, imported), number in sorted(house.arrows.items(), key=lambda arrow: arrow[1]):
+    depth = {package.name: i for i, layer in enumerate(architecture.layers) for package in layer}
+    longest = max(abs(placed[b].middle - placed[a].middle) for a, b in architecture.arrows)
+    for (importer, imported), number in sorted(architecture.arrows.items(), key=lambda arrow: arrow[1]):
         rank = width_class(number)
         right = depth[imported] > depth[importer]
-        start, end = _ports(house, placed, importer, imported)
+        start, end = _ports(architecture, placed, importer, imported)
         bow = 22 + 166 * (abs(end - start) / longest) ** 0.85
         x, far, tip = (RIGHT, RIGHT + bow, RIGHT + 5) if right else (LEFT, LEFT - 18, LEFT - 6)
         kind, head = (f"w{2 - rank}", "head") if right else ("wrong", "wronghead")
@@ -124,11 +124,13 @@ def _arcs(house: House, placed: dict[str, Placed]) -> Iterator[str]:
         )
 
 
-def _ports(house: House, placed: dict[str, Placed], importer: str, imported: str) -> tuple[float, float]:
+def _ports(
+    architecture: Architecture, placed: dict[str, Placed], importer: str, imported: str
+) -> tuple[float, float]:
     """Where an arc leaves and arrives: nested, those from above in the upper half of a box."""
-    order = [room.name for room in house.rooms]
-    leaving = sorted((b for a, b in house.arrows if a == importer), key=order.index, reverse=True)
-    arriving = sorted((a for a, b in house.arrows if b == imported), key=order.index, reverse=True)
+    order = [package.name for package in architecture.packages]
+    leaving = sorted((b for a, b in architecture.arrows if a == importer), key=order.index, reverse=True)
+    arriving = sorted((a for a, b in architecture.arrows if b == imported), key=order.index, reverse=True)
     above, below = placed[imported], placed[importer]
     start = below.middle + 3 + _spread(below, len(leaving)) * leaving.index(imported)
     end = above.middle - 3 - _spread(above, len(arriving)) * (len(arriving) - 1 - arriving.index(importer))

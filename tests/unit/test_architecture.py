@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands.architecture.__main__ import FILE
-from commands.architecture.imports import PROJECT, House, NoRoomError, Room, count, read
+from commands.architecture.imports import PROJECT, Architecture, NoLayerError, Package, count, read
 from commands.architecture.picture import CLASSES, LEFT, RIGHT, WIDTH, draw, width_class
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -20,18 +20,20 @@ ROOTS = ("commands", "workloads", "policies", "localcloud", "infra")
 
 
 @pytest.fixture(scope="module")
-def house() -> House:
+def architecture() -> Architecture:
     return read()
 
 
-def test_the_picture_is_drawn_from_the_code_of_today(house: House) -> None:
-    assert FILE.read_text(encoding="utf-8") == draw(house), "the house has changed: run make architecture"
+def test_the_picture_is_drawn_from_the_code_of_today(architecture: Architecture) -> None:
+    assert FILE.read_text(encoding="utf-8") == draw(architecture), (
+        "the architecture has changed: run make architecture"
+    )
 
 
-def test_no_package_is_left_out(house: House) -> None:
+def test_no_package_is_left_out(architecture: Architecture) -> None:
     linter = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]
     assert set(linter["root_packages"]) == set(ROOTS)
-    names = {room.name for room in house.rooms}
+    names = {package.name for package in architecture.packages}
     for root in (*ROOTS, "program"):
         inside = (
             {f"{root}.{file.stem}" for file in (PROJECT / root).iterdir() if is_module(file)}
@@ -39,7 +41,7 @@ def test_no_package_is_left_out(house: House) -> None:
             else {root}
         )
         assert inside <= names
-    assert all(room.sentence for room in house.rooms)
+    assert all(package.sentence for package in architecture.packages)
 
 
 def is_module(path: Path) -> bool:
@@ -48,19 +50,19 @@ def is_module(path: Path) -> bool:
     return path.suffix == ".py" and path.stem != "__init__"
 
 
-def test_every_arrow_leads_down(house: House) -> None:
-    depth = {room.name: i for i, layer in enumerate(house.layers) for room in layer}
-    assert [(a, b) for a, b in house.arrows if depth[a] >= depth[b]] == []
+def test_every_arrow_leads_down(architecture: Architecture) -> None:
+    depth = {package.name: i for i, layer in enumerate(architecture.layers) for package in layer}
+    assert [(a, b) for a, b in architecture.arrows if depth[a] >= depth[b]] == []
 
 
-def test_arrows_are_the_imports_that_files_have(house: House) -> None:
+def test_arrows_are_the_imports_that_files_have(architecture: Architecture) -> None:
     """Read once more, as text."""
-    rooms = [room.name for room in house.rooms]
+    packages = [package.name for package in architecture.packages]
 
-    def room_of(module: str) -> str:
-        return max((room for room in rooms if f"{module}.".startswith(f"{room}.")), key=len)
+    def package_of(module: str) -> str:
+        return max((package for package in packages if f"{module}.".startswith(f"{package}.")), key=len)
 
-    found = set()
+    pairs = set()
     for file in [
         PROJECT / "program.py",
         *(file for root in ROOTS for file in (PROJECT / root).rglob("*.py")),
@@ -72,8 +74,10 @@ def test_arrows_are_the_imports_that_files_have(house: House) -> None:
         for package, names, module in imports:
             words = re.findall(r"\w+", re.sub(r"#.*| as \w+", "", names))
             whole = [f"{package}.{word}" for word in words] if package == "infra" else [package or module]
-            found |= {(room_of(importer), room_of(name)) for name in whole if name.partition(".")[0] in ROOTS}
-    assert {(a, b) for a, b in found if a != b} == house.arrows.keys()
+            pairs |= {
+                (package_of(importer), package_of(name)) for name in whole if name.partition(".")[0] in ROOTS
+            }
+    assert {(a, b) for a, b in pairs if a != b} == architecture.arrows.keys()
 
 
 def test_imports_are_of_the_nearest_room() -> None:
@@ -82,31 +86,31 @@ def test_imports_are_of_the_nearest_room() -> None:
 
 
 def test_a_module_without_a_room_is_named() -> None:
-    with pytest.raises(NoRoomError, match=r"c\.d is in no layer.*pyproject\.toml"):
+    with pytest.raises(NoLayerError, match=r"c\.d is in no layer.*pyproject\.toml"):
         count([("a", "c.d")], ["a"])
 
 
-ROOMS = [Room(name, f"What {name} is & does.") for name in "abcdef"]
+PACKAGES = [Package(name, f"What {name} is & does.") for name in "abcdef"]
 
 
 @st.composite
-def houses(draw_one: st.DrawFn) -> House:
-    cuts = sorted(draw_one(st.sets(st.integers(1, len(ROOMS) - 1), max_size=3)))
-    layers = [ROOMS[i:j] for i, j in zip([0, *cuts], [*cuts, len(ROOMS)], strict=True)]
+def architectures(draw_value: st.DrawFn) -> Architecture:
+    cuts = sorted(draw_value(st.sets(st.integers(1, len(PACKAGES) - 1), max_size=3)))
+    layers = [PACKAGES[i:j] for i, j in zip([0, *cuts], [*cuts, len(PACKAGES)], strict=True)]
     names = st.sampled_from("abcdef")
     pairs = st.tuples(names, names).filter(lambda pair: pair[0] != pair[1])
-    arrows = draw_one(st.dictionaries(pairs, st.integers(1, 60), min_size=1))
-    return House(tuple(map(tuple, layers)), arrows)
+    arrows = draw_value(st.dictionaries(pairs, st.integers(1, 60), min_size=1))
+    return Architecture(tuple(map(tuple, layers)), arrows)
 
 
-@given(houses())
-def test_each_arrow_is_drawn_inside_the_picture_and_the_wrong_ones_in_red(one: House) -> None:
-    picture = ElementTree.fromstring(draw(one))
+@given(architectures())
+def test_each_arrow_is_drawn_inside_the_picture_and_the_wrong_ones_in_red(drawn: Architecture) -> None:
+    picture = ElementTree.fromstring(draw(drawn))
     paths = {path[0].text: path for path in picture.iter(f"{SVG}path") if len(path)}
-    depth = {room.name: i for i, layer in enumerate(one.layers) for room in layer}
+    depth = {package.name: i for i, layer in enumerate(drawn.layers) for package in layer}
     height = float(picture.attrib["viewBox"].split()[3])
-    assert len(paths) == len(one.arrows)
-    for (importer, imported), number in one.arrows.items():
+    assert len(paths) == len(drawn.arrows)
+    for (importer, imported), number in drawn.arrows.items():
         least, width, words = CLASSES[width_class(number)]
         path = paths[f"{importer} imports {imported} ({words})"]
         x, start, far, end = _points(path)
@@ -127,9 +131,9 @@ def _points(path: ElementTree.Element) -> tuple[float, float, float, float]:
     return x, start, far, end
 
 
-def test_texts_fit_their_boxes(house: House) -> None:
+def test_texts_fit_their_boxes(architecture: Architecture) -> None:
     """About 6.4 units a character, in the widest of the fonts that a reader may have."""
-    picture = ElementTree.fromstring(draw(house))
+    picture = ElementTree.fromstring(draw(architecture))
     for text in picture.iter(f"{SVG}text"):
         wide = 8.0 if text.attrib["class"] == "name" else 6.4
         assert float(text.attrib["x"]) + wide * len(text.text or "") < RIGHT

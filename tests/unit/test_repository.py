@@ -57,7 +57,7 @@ def test_who_says_that_a_fact_is_wrong_is_asked_for_the_source(name: str) -> Non
     assert source["validations"] == {"required": True}
 
 
-def test_every_room_of_codeowners_exists() -> None:
+def test_every_path_of_codeowners_exists() -> None:
     rules = [line.split() for line in (GITHUB / "CODEOWNERS").read_text().splitlines() if line[:1] == "/"]
     assert rules
     for pattern, *owners in rules:
