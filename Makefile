@@ -7,7 +7,7 @@ RUN := $(BIN)/python -m commands
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images showback simulate reclaim alarm preflight bench test check architecture setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images showback simulate reclaim alarm preflight bench test unit check architecture setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -74,6 +74,9 @@ setup: $(VENV)/ready-dev  ## Install everything, build the tools
 test: setup check  ## Every check and every test
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/unit tests/policies tests/workloads
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/local
+
+unit: $(VENV)/ready-dev  ## The tests that start no server and no engine
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/unit tests/policies tests/workloads
 
 check: $(VENV)/ready-dev  ## Format, lint, types, the order of the house
 	@$(BIN)/ruff format --check .
