@@ -7,7 +7,7 @@ RUN := $(BIN)/python -m commands
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images settings showback simulate reclaim alarm preflight bench test check setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images settings showback simulate reclaim alarm preflight bench test unit check architecture setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -78,11 +78,17 @@ test: setup check  ## Every check and every test
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/unit tests/policies tests/workloads
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/local
 
+unit: $(VENV)/ready-dev  ## The tests that start no server and no engine
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/unit tests/policies tests/workloads
+
 check: $(VENV)/ready-dev  ## Format, lint, types, the order of the house
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
+
+architecture: $(VENV)/ready-dev  ## Draw docs/architecture.svg anew from the imports of the code
+	@$(BIN)/python -m commands.architecture
 
 pins: $(VENV)/ready-dev  ## Resolve the requirements again
 	@$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \
