@@ -220,7 +220,7 @@ def test_what_is_not_known_yet_is_no_mistake(stack: Stack, token: str):
 def test_a_type_that_is_not_there_names_the_table(stack: Stack):
     with pytest.raises(
         ResourceFailed,
-        match=r"gcp:sql/user:User is not in the local cloud: add a row .* providers/gcp/types\.yaml",
+        match=r"gcp:sql/user:User is not in the local cloud: add a row .*providers/gcp/types\.yaml",
     ):
         stack.check("gcp:sql/user:User", {})
 
