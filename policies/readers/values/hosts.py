@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from policies.readers.tables import several, table
@@ -56,10 +56,10 @@ class Host:
     silent: bool = False
 
 
-def hosts_in(text: str) -> Iterator[Host]:
-    """Every host in a text: of URLs, of connection strings, and words with dots that may be hosts."""
+def hosts_in(text: str, urls: Sequence[str]) -> Iterator[Host]:
+    """Every host in a text: of its URLs, as `addressed` finds them, and words with dots that may be hosts."""
     words = (found[0].lower().rstrip(".") for found in _HOST.finditer(text)) if "." in text else ()
-    for name in dict.fromkeys((*addressed(text), *words)):
+    for name in dict.fromkeys((*urls, *words)):
         if not is_inside(name):
             yield host(name)
 

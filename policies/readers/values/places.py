@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
+import string
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +33,11 @@ _ZONE_ID = re.compile(r"(?<![a-z0-9])([a-z]{3,5}\d)(?:-[a-z]{3}\d)?-az\d{1,2}(?!
 _MAY_BE_REGION = re.compile(r"-[nsewc]")
 # A longer run of characters is no name of anything: only what has the shape of a region is looked for in it.
 _LONGEST_NAME = 2048
-_ONE_HYPHEN = str.maketrans(dict.fromkeys("_ \t\n\r\f\v\x1c\x1d\x1e\x1f", "-"))
+# Small letters and one hyphen, of ASCII alone: the translation of bytes is the quickest that there is.
+_PLAIN = bytes.maketrans(
+    f"_ \t\n\r\f\v\x1c\x1d\x1e\x1f{string.ascii_uppercase}".encode(),
+    f"{'-' * 11}{string.ascii_lowercase}".encode(),
+)
 _CHUNK = re.compile(r"[a-z0-9]+")
 # A key of one of these words, or of a region, zone or location, holds a place.
 _PLACE_KEY = re.compile(
@@ -56,7 +61,7 @@ class Place:
 def normal(text: str) -> str:
     """As data/places.csv writes a word: small letters, and one hyphen whatever the dash, underscore or space was."""
     if text.isascii():
-        return text.strip().lower().translate(_ONE_HYPHEN)
+        return text.strip().encode().translate(_PLAIN).decode()
     text = unicodedata.normalize("NFKC", text).casefold()
     return re.sub(r"[_\s\u2010-\u2015\u2212]", "-", text.strip())
 

@@ -199,6 +199,8 @@ class _Said:
 def _said(type_: str, piece: Piece, about: tuple[str, ...]) -> Iterator[_Said]:
     """What a phrase says. A word that is a place or a store by itself says nothing else."""
     whole = piece.text.strip()
+    if len(whole) < 2:
+        return
     if found := place(whole, piece.key):
         yield _Said("place", piece.text, found)
         return
@@ -226,8 +228,8 @@ def _of_word(word: str, prose: bool, key: str) -> Iterator[_Said]:
     if remote := _REMOTE.match(word):
         yield _Said("reference", word, Place(remote[0], "GLOBAL"))
         return
-    hosts = list(hosts_in(word))
     urls = addressed(word)
+    hosts = list(hosts_in(word, urls))
     for host in hosts:
         at = host.place
         # A word with dots may be anything; of an address the ending says its country.
