@@ -213,9 +213,10 @@ def _address(word: str) -> Store | None:
             project, _, rest = found[2].partition(".")
             return Store("table" if "." in rest else "dataset", rest, project)
         return Store("bucket", found[2])
-    if is_arn and (found := _S3_ARN.search(word)):
-        return Store("bucket", found[1])
-    if _OF_STORES.search(word) and (found := _HOST_BEFORE.search(word) or _HOST_AROUND.search(word)):
+    found = _S3_ARN.search(word) if is_arn else None
+    if found is None and _OF_STORES.search(word):
+        found = _HOST_BEFORE.search(word) or _HOST_AROUND.search(word)
+    if found:
         return Store("bucket", found[1])
     if is_path and (found := _PATH.search(word)):
         kind: Kind = {"datasets": "dataset", "topics": "topic"}.get(found[2], "bucket")  # pyright: ignore[reportAssignmentType]

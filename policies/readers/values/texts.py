@@ -316,9 +316,7 @@ def _one_line(line: str, keys: tuple[str, ...]) -> list[Piece] | None:
         found += [match for match in _ASSIGNED.finditer(line) if not _is_part_of_a_word(line, match)]
     if not found:
         return None
-    made = [
-        Piece((*keys, match[1]), value) for match in found if (value := match[2].strip("\"'"))
-    ]
+    made = [Piece((*keys, match[1]), value) for match in found if (value := match[2].strip("\"'"))]
     at = 0
     for start, end in sorted(match.span() for match in found):
         if start > at:
