@@ -83,9 +83,9 @@ def leaves(tree: Any) -> Iterator[Leaf]:
     while todo:
         path, name, value = todo.pop()
         if isinstance(value, dict) and value:
-            todo.extend(((*path, key), str(key), inner) for key, inner in value.items())
+            todo.extend([((*path, key), str(key), inner) for key, inner in value.items()])
         elif isinstance(value, list):
-            todo.extend(((*path, index), name, inner) for index, inner in enumerate(value))
+            todo.extend([((*path, index), name, inner) for index, inner in enumerate(value)])
         elif value is not None:
             yield Leaf(path, name, value)
 

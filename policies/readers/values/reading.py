@@ -259,7 +259,9 @@ def _is_prose(text: str) -> bool:
 
 def names_no_destination(type_: str, path: tuple[Any, ...]) -> bool:
     """Whether nothing under a property says where data go; the reasons are in data/no_destination_properties.csv."""
-    name = next((part for part in reversed(path) if isinstance(part, str)), "")
+    name = path[-1] if path else ""
+    if not isinstance(name, str):
+        name = next((part for part in reversed(path) if isinstance(part, str)), "")
     # `prompt.txt` is named as `prompt` is.
     prefixes = _no_destination().get((name.partition(".")[0] or name).lower(), ())
     if not type_.startswith(prefixes):
