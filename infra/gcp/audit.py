@@ -10,10 +10,9 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_random as random
 
-from infra import interfaces
+from infra import contracts
+from infra.contracts.governance import AUDIT, DataGovernance
 from infra.gcp.iam import Project, service_identity
-from infra.gcp.tags import Handling
-from infra.handling import AUDIT
 from infra.settings.gcp import GOOGLE_LOG_DAYS
 
 # Services whose reads and writes of data are written down; what changes their configuration always is.
@@ -54,7 +53,7 @@ class Alert:
     of_cluster: bool = False
 
 
-# Methods and fields are named as in recorded entries (localcloud/data/google_log_entries.json), not as in the APIs'
+# Methods and fields are named as in recorded entries (commands/alarm/data/google_log_entries.json), not as in the APIs'
 # references: Cloud KMS writes `SetIamPolicy` where its API has `KeyManagementService.SetIamPolicy`, and a finding of
 # GKE is an entry of severity INFO whatever its own severity.
 ALERTS: Mapping[str, Alert] = MappingProxyType(
@@ -98,8 +97,8 @@ class AuditArgs:
     """
 
     project: Project
-    handling: Handling
-    lake: interfaces.Lake
+    handling: DataGovernance
+    lake: contracts.Lake
     key: pulumi.Output[str]
     name: str
     log_days: int = 365

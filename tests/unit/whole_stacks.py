@@ -9,8 +9,8 @@ from typing import Any
 import pulumi
 import yaml
 
-from infra import program
-from localcloud.paths import PROJECT
+import program
+from localcloud.directories import PROJECT
 
 # Addresses of S3 in Mumbai, as its gateway tells them.
 S3_RANGE = "3.5.208.0/22"

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-import localcloud
-from infra import interfaces
+import commands.alarm
+from infra import contracts
 from infra.gcp.audit import ALERTS, Audit, AuditArgs
 from localcloud.log_filters import matches
 
-ENTRIES = json.loads((Path(localcloud.__file__).parent / "data" / "google_log_entries.json").read_text())
+ENTRIES = json.loads((Path(commands.alarm.__file__).parent / "data" / "google_log_entries.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def build(deploy, project, personal, bucket, key):
     def run(**more):
         def program():
-            lake = interfaces.Lake({"audit": bucket("audit")})
+            lake = contracts.Lake({"audit": bucket("audit")})
             audit = Audit("audit", AuditArgs(project, personal, lake, key("logs"), "unit", **more))
             return {"bucket": audit.log_bucket}
 

@@ -1,0 +1,97 @@
+"""What the policy pack takes for one resource of an odd shape: a long text, many leaves, much depth, many statements.
+
+    python -m commands.bench.odd_shapes
+
+The whole pack answers, through its own servicer and without an engine, as it does for each resource of a preview. Times
+are of the processor, so that other work on the machine says nothing. No two lines of a text are alike.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from commands.console import console
+from policies.runner.offline import Shown, analyse
+
+MIB = 1 << 20
+_LINE = "NAME_{0}=value-{0} ENDPOINT_{0}=https://service-{0}.ap-south-1.amazonaws.com # where traces go\n"
+_BLOCK = "- name: entry-{0}\n  region: ap-south-1\n  url: https://service-{0}.ap-south-1.amazonaws.com\n"
+_CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+
+
+def measure(repeats: int = 3) -> Mapping[str, float]:
+    """Seconds of the processor for each shape, the best of some repeats."""
+    analyse([_shown("aws:sqs/queue:Queue", {})])  # tables are read once
+    return {name: min(_seconds(shown) for _ in range(repeats)) for name, shown in shapes()}
+
+
+def shapes() -> Iterator[tuple[str, Shown]]:
+    """The shapes, each as one resource."""
+    for name, text in texts().items():
+        yield f"1 MiB of {name} in a ConfigMap", _shown(_CONFIG_MAP, {"data": {"file": text}})
+    leaves = {f"property{number}": f"value-{number}" for number in range(20_000)}
+    yield "20,000 leaves", _shown("aws:never/seen:Before", leaves)
+    yield "depth 500", _shown("aws:sfn/stateMachine:StateMachine", {"definition": json.dumps(_deep(500))})
+    statements = [
+        {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": f"arn:aws:s3:::bucket-{number}/*"}
+        for number in range(5_000)
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    yield "5,000 statements", _shown("aws:iam/policy:Policy", {"policy": policy})
+
+
+def texts() -> Mapping[str, str]:
+    """Texts of one MiB, by what they are."""
+    return {
+        "one letter": "a" * MIB,
+        "`a-`": "a-" * (MIB // 2),
+        "environment lines": _filled(_LINE),
+        "YAML": _filled(_BLOCK),
+        "JSON": json.dumps([_entry(number) for number in range(MIB // len(json.dumps(_entry(9999))))]),
+    }
+
+
+def show(found: Mapping[str, float]) -> None:
+    """Print the seconds of each shape."""
+    table = Table(title="The pack on one resource of an odd shape", title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("shape")
+    table.add_column("processor, s", justify="right")
+    for name, seconds in found.items():
+        table.add_row(name, f"{seconds:.2f}")
+    console.print(table)
+
+
+def _seconds(shown: Shown) -> float:
+    start = time.process_time()
+    analyse([shown])
+    return time.process_time() - start
+
+
+def _shown(type_: str, props: Mapping[str, Any]) -> Shown:
+    return Shown(type_, f"urn:pulumi:bench::bench::{type_}::odd", props)
+
+
+def _filled(line: str) -> str:
+    """One MiB of lines, no two of them alike."""
+    return "".join(line.format(number) for number in range(MIB // len(line) + 1))[:MIB]
+
+
+def _entry(number: int) -> dict[str, str]:
+    return {"region": "ap-south-1", "url": f"https://service-{number}.ap-south-1.amazonaws.com"}
+
+
+def _deep(levels: int) -> Any:
+    tree: Any = "ap-south-1"
+    for _ in range(levels):
+        tree = {"region": tree}
+    return tree
+
+
+if __name__ == "__main__":
+    show(measure())

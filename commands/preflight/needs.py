@@ -1,0 +1,270 @@
+"""What a stack needs of an account, counted from the resources that the program registers, with its pools grown to
+their maximum."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from math import ceil
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field
+
+from infra.catalog import machines
+from infra.catalog.tables import DATA, Basis, Row, Words, read
+from infra.pricing.nodes import GKE_POOL, NODE_GROUP, NODE_POOL, Nodes, nodes_of
+from infra.pricing.resources import Resource, ResourceGraph
+
+HERE = Path(__file__).parent
+SUBNET, NAT, ENDPOINT = (
+    "aws:ec2/subnet:Subnet",
+    "aws:ec2/natGateway:NatGateway",
+    "aws:ec2/vpcEndpoint:VpcEndpoint",
+)
+GIB_IN_TIB = 1024
+# EC2 counts vCPUs by the letters that a machine type begins with; these share one quota.
+STANDARD = frozenset({"a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z"})
+G = frozenset({"g", "gr", "vt"})
+
+
+class QuotaRow(Row):
+    """A Service Quotas quota. `codes` are tried in turn until the account knows one; `counts` says what `counted`
+    counts; `per` is where it holds; `default` is what a new account has, where that is published."""
+
+    service: str
+    codes: Words
+    name: str
+    counts: str
+    per: Literal["region", "zone", "vpc", "cluster", "group", "account"]
+    default: float | Literal[""]
+    basis: Basis
+
+
+class GcpQuotaRow(Row):
+    """A quota of Compute Engine by accelerator type and purchase; `family` is the dimension gpu_family of those that
+    have one."""
+
+    accelerator: str
+    purchase: Literal["on-demand", "spot"]
+    metric: str
+    family: str
+    basis: Basis
+
+
+class ServiceRoleRow(Row):
+    """A service-linked role; `when` is what needs it (spot, or a resource type), `made` how it comes to be."""
+
+    service: str
+    role: str
+    when: str
+    made: str = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Need:
+    """So much of a quota, in one region: with each pool's cheapest machine, and `at_most` with its largest."""
+
+    quota: QuotaRow
+    region: str
+    amount: float
+    at_most: float
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Machine types that a pool is made of, and the zone IDs that it may stand in. `exact` where it has one zone."""
+
+    pool: str
+    region: str
+    types: tuple[str, ...]
+    zones: tuple[str, ...]
+    exact: bool
+
+
+def quotas() -> list[QuotaRow]:
+    return read(DATA / "aws_quotas.csv", QuotaRow)
+
+
+def service_roles(stack: ResourceGraph) -> list[ServiceRoleRow]:
+    """The service-linked roles that the stack's resources need."""
+    spot = any(purchase == "spot" for _, purchase, _, _ in _pools(stack))
+    return [
+        role
+        for role in read(HERE / "service_roles.csv", ServiceRoleRow)
+        if (spot if role.when == "spot" else stack.of(role.when))
+    ]
+
+
+def needs(stack: ResourceGraph) -> list[Need]:
+    """Every quota that the stack takes something of, in the order of the table."""
+    found = []
+    for region in regions(stack):
+        have, most = counted(stack, region), counted(stack, region, largest=True)
+        found += [
+            Need(quota, region, have[quota.counts], most[quota.counts])
+            for quota in quotas()
+            if have[quota.counts]
+        ]
+    return found
+
+
+def regions(stack: ResourceGraph) -> list[str]:
+    """AWS regions that the stack's resources are in."""
+    aws = (one for one in stack.by_urn.values() if one.type.startswith("aws:"))
+    return sorted({region for one in aws if (region := stack.region(one))})
+
+
+def counted(stack: ResourceGraph, region: str, *, largest: bool = False) -> dict[str, float]:
+    """Amounts of one region by what the quotas count; pools of their cheapest machine, or of their largest."""
+    here = [
+        one for one in stack.by_urn.values() if one.type.startswith("aws:") and stack.region(one) == region
+    ]
+    have: dict[str, float] = defaultdict(float)
+    for one in here:
+        have[f"type {one.type}"] += 1
+        if one.type == ENDPOINT:
+            have[f"endpoints {one.inputs.get('vpcEndpointType') or 'Gateway'}"] += 1
+    have["nat"] = max(_by_zone(stack, (one for one in here if one.type == NAT)).values(), default=0)
+    gib = 0.0
+    for nodes, purchase, most, at in _pools(stack):
+        if at != region:
+            continue
+        have[f"vcpus {family(nodes.types, purchase)} {purchase}"] += most * _vcpus(nodes, region, largest)
+        if purchase == _quota(nodes.purchase):  # a pool that may also buy on demand has its disks once
+            gib += most * nodes.disk_gib
+    groups = (
+        one.inputs.get("scalingConfig") or {} for one in stack.of(NODE_GROUP) if stack.region(one) == region
+    )
+    have["nodes of a group"] = max((int(group.get("maxSize") or 0) for group in groups), default=0)
+    have["gp3 TiB"] = ceil(gib / GIB_IN_TIB)
+    return have
+
+
+def family(types: Sequence[str], purchase: str) -> str:
+    """What EC2 counts machine types under: standard, g, p, p5 (on spot), inf, trn …"""
+    letters = re.match(r"[a-z]+", types[0]) if types else None
+    name = letters[0] if letters else ""
+    if name in STANDARD:
+        return "standard"
+    if name in G:
+        return "g"
+    if name == "p" and purchase == "spot" and types[0].startswith("p5"):
+        return "p5"
+    return {"u": "high-memory"}.get(name, name)
+
+
+def tags(stack: ResourceGraph) -> dict[str, str]:
+    """The tags by which the stack's own resources are known, should it be up already."""
+    head, project = next(iter(stack.by_urn)).split("::")[:2]
+    return {"project": project, "stack": head.rpartition(":")[2]}
+
+
+def placed(stack: ResourceGraph) -> list[Placed]:
+    """Where each pool's machines must be offered: the zones of its subnets, or all of the catalogue's."""
+    found = []
+    for resource, nodes in _resources_and_nodes(stack):
+        region = _region_of(resource, nodes, stack)
+        known = [one for one in machines(region) if one.machine_type in nodes.types]
+        catalogue = tuple(sorted({zone for one in known for zone in one.zones}))
+        subnets = (stack.by_urn.get(urn) for urn in resource.sources.get("subnetIds") or ())
+        zones = tuple(
+            sorted(str(one.inputs.get("availabilityZoneId")) for one in subnets if one and one.type == SUBNET)
+        )
+        name = str(
+            (resource.inputs.get("metadata") or {}).get("name")
+            or resource.inputs.get("nodeGroupName")
+            or resource.name
+        )
+        found.append(Placed(name, region, nodes.types, zones or catalogue, len(zones) == 1))
+    return found
+
+
+def actions(types: Iterable[str]) -> tuple[list[str], list[str]]:
+    """IAM actions that making these resource types takes, and the AWS types that the table lacks."""
+    table: Mapping[str, list[str]] = yaml.safe_load((HERE / "actions.yaml").read_text())
+    aws = sorted({type_ for type_ in types if type_.startswith("aws:")})
+    wanted = {action for type_ in aws for action in table.get(type_, ())}
+    return sorted(wanted), [type_ for type_ in aws if type_ not in table]
+
+
+def google(stack: ResourceGraph) -> list[tuple[GcpQuotaRow, float]]:
+    """Google's GPU quotas with the GPUs that the stack's pools grow to; a quota that is not in the table is guessed."""
+    rows = {(row.accelerator, row.purchase): row for row in read(HERE / "gcp_quotas.csv", GcpQuotaRow)}
+    gpus: Counter[tuple[str, str]] = Counter()
+    for pool in stack.of(GKE_POOL):
+        config = pool.inputs.get("nodeConfig") or {}
+        # Flex-start takes the preemptible quota, as spot does.
+        purchase = "spot" if config.get("spot") is True or config.get("flexStart") is True else "on-demand"
+        for accelerator in config.get("guestAccelerators") or ():
+            gpus[str(accelerator.get("type")), purchase] += _most_gke(pool) * int(
+                accelerator.get("count") or 0
+            )
+    return [(rows.get(key) or _guessed(*key), count) for key, count in gpus.items()]
+
+
+def _most_gke(pool: Resource) -> int:
+    """The most nodes of a GKE pool: its limits are for each zone, unless they are `total…`."""
+    scaling = pool.inputs.get("autoscaling") or {}
+    if scaling.get("totalMaxNodeCount"):
+        return int(scaling["totalMaxNodeCount"])
+    zones = len(pool.inputs.get("nodeLocations") or ()) or 1
+    return int(scaling.get("maxNodeCount") or pool.inputs.get("nodeCount") or 0) * zones
+
+
+def _guessed(accelerator: str, purchase: str) -> GcpQuotaRow:
+    return GcpQuotaRow(
+        accelerator=accelerator,
+        purchase="spot" if purchase == "spot" else "on-demand",
+        metric="GPUS_PER_GPU_FAMILY",
+        family=accelerator,
+        basis="unverified",
+        as_of=date(2026, 11, 24),
+        source="not in the table",
+    )
+
+
+def _pools(stack: ResourceGraph) -> Iterator[tuple[Nodes, str, float, str]]:
+    """Each pool with a way that it may buy, the most nodes it grows to, and its region."""
+    for resource, nodes in _resources_and_nodes(stack):
+        most = nodes.count.high if nodes.count else 0
+        for purchase in dict.fromkeys(map(_quota, _purchases(resource) or (nodes.purchase,))):
+            yield nodes, purchase, most, _region_of(resource, nodes, stack)
+
+
+def _quota(purchase: str) -> str:
+    """Whose quota a way of buying takes: EC2 counts what is reserved as on-demand."""
+    return "spot" if purchase == "spot" else "on-demand"
+
+
+def _resources_and_nodes(stack: ResourceGraph) -> Iterator[tuple[Resource, Nodes]]:
+    return zip([*stack.of(NODE_GROUP), *stack.of(NODE_POOL)], nodes_of(stack), strict=True)
+
+
+def _purchases(resource: Resource) -> tuple[str, ...]:
+    """The capacity types of a NodePool; none for a node group, which has one."""
+    spec = ((resource.inputs.get("spec") or {}).get("template") or {}).get("spec") or {}
+    for need in spec.get("requirements") or ():
+        if need.get("key") == "karpenter.sh/capacity-type":
+            return tuple(need.get("values") or ())
+    return ()
+
+
+def _region_of(resource: Resource, nodes: Nodes, stack: ResourceGraph) -> str:
+    return nodes.machine.region if nodes.machine else stack.region(resource)
+
+
+def _vcpus(nodes: Nodes, region: str, largest: bool) -> int:
+    """Of the machine that is bought first, or of the one that is left when all others are out."""
+    if not largest:
+        return nodes.vcpus
+    return max((one.vcpus for one in machines(region) if one.machine_type in nodes.types), default=0)
+
+
+def _by_zone(stack: ResourceGraph, gateways: Iterable[Resource]) -> Counter[str]:
+    subnets = (stack.behind(one, "subnetId", SUBNET) for one in gateways)
+    return Counter(str(subnet.inputs.get("availabilityZoneId")) for subnet in subnets if subnet)

@@ -1,0 +1,29 @@
+"""The stacks of this project, as their files say them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from infra.advice import check_fits
+from infra.catalog import check_offered
+from infra.catalog.fabric_floors import check_floors
+from infra.settings import Settings, parse
+from infra.settings.names import fits
+from infra.stacks import PROJECT as NAME
+from infra.stacks import file_of, settings_in
+from localcloud.directories import PROJECT
+
+StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]
+
+
+def settings_of(stack: str) -> Settings:
+    """The settings of a stack, read from its file as the program reads them.
+
+    Raises:
+        StackFileError: there is no such file, or it is no stack file.
+        SettingsError: with every wrong setting.
+    """
+    checks = (fits(NAME, stack), check_offered, check_fits, check_floors)
+    return parse(settings_in(file_of(stack, PROJECT)), *checks)

@@ -1,0 +1,42 @@
+"""GKE's compute classes on the local cloud: the NodePools that play a class's node pools get weights in its order.
+
+Karpenter tries the heaviest NodePool first, and the next when that one's limit is reached: as GKE's autoscaler goes
+through the priorities of a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from localcloud.kubernetes.api import MERGE, Api, ApiError, NoSuchKind, Object
+
+KIND, API, LABEL = "ComputeClass", "cloud.google.com/v1", "cloud.google.com/compute-class"
+HEAVIEST = 100  # that Karpenter takes
+
+
+def is_class(thing: Object) -> bool:
+    return thing["apiVersion"] == API and thing["kind"] == KIND
+
+
+def follow(api: Api, compute_class: Object) -> None:
+    """Weigh the NodePools of a class. Those that are not made yet are weighed when they are (`follow_of`)."""
+    for rank, priority in enumerate(compute_class["spec"].get("priorities", [])):
+        for name in priority.get("nodepools", []):
+            weight = {"spec": {"weight": max(HEAVIEST - rank, 1)}}
+            try:
+                api.request("PATCH", f"/apis/karpenter.sh/v1/nodepools/{name}", weight, content=MERGE)
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+
+
+def follow_of(api: Api, labels: Mapping[str, str]) -> None:
+    """Follow the class that a node pool's labels name, if there is one."""
+    if LABEL not in labels:
+        return
+    try:
+        found = api.get({"apiVersion": API, "kind": KIND, "metadata": {"name": labels[LABEL]}})
+    except NoSuchKind:
+        return  # the pool of a cluster that lacks what GKE brings
+    if found:
+        follow(api, found)
