@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from localcloud import bench_catalog
-from localcloud.paths import PROJECT
-from localcloud.stacks import settings_of
+from commands.bench import catalog as bench_catalog
+from commands.stacks import settings_of
+from localcloud.directories import PROJECT
 
 SHIPPED = sorted(file.name.split(".")[1] for file in PROJECT.glob("Pulumi.*.yaml"))
 
