@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from infra.catalog.machines import MONTH_HOURS, Machine, Quote, machines
@@ -276,7 +277,8 @@ def _nodes(
     return Nodes(types, tuple(ways), bought, _cheapest(types, region, ON_DEMAND, zones), count, disk_gib)
 
 
-def _cheapest(types: Sequence[str], region: str, way: str, zones: tuple[str, ...]) -> Bought | None:
+@lru_cache(maxsize=1000)
+def _cheapest(types: tuple[str, ...], region: str, way: str, zones: tuple[str, ...]) -> Bought | None:
     """What is bought of a list of types, as Karpenter and EKS would: the cheapest with a price. None abroad."""
     if region not in REGIONS:
         return None
