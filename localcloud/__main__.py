@@ -17,7 +17,7 @@ from policies.configuration.profiles import NoSuchProfile, file_of
 from policies.framework.record import NoRecord
 
 from . import bench as benchmark
-from . import bench_against, cloud, clusters, cost, doctor, faults, summary, toolchain, waiting
+from . import bench_against, cloud, clusters, cost, doctor, faults, summary, waiting
 from .alarm import alarm
 from .engine import EngineError, Outcome, Stack
 from .preflight.command import preflight
@@ -26,6 +26,8 @@ from .reclaim import reclaim
 from .review import review
 from .simulate.command import simulate
 from .stacks import settings_of
+from .toolchain import install
+from .toolchain.errors import ToolchainError
 
 # So that the summary shows nodes: on the local cloud they come within seconds, or the catalogue has none.
 SETTLE_SECONDS = 60
@@ -45,14 +47,14 @@ ProfileName = Annotated[
 
 @app.command()
 def setup() -> None:
-    """Build what the local cloud runs, or find it in this user's cache."""
+    """Find, fetch or build what the local cloud runs, unless this user's cache has it."""
     with step("Tools of the local cloud") as report:
-        built = toolchain.ensure(report)
-    note = toolchain.old_cli()
+        made = install.ensure(report)
+    note = install.old_cli()
     if note:
         console.print(f"[yellow]{escape(note)}[/]")
-    if built:
-        console.print(f"built {', '.join(built)}; the next clone builds nothing")
+    if made:
+        console.print(f"new in the cache: {', '.join(made)}; the next clone finds them there")
 
 
 @app.command()
@@ -110,7 +112,8 @@ def down(stack: StackName = "local") -> None:
 @app.command()
 def env() -> None:
     """Print the environment for plain `pulumi … -s local`: use it as eval "$(make -s env)"."""
-    toolchain.ensure(lambda done, total, what: print(f"building {what} {done}/{total}", file=sys.stderr))
+    # What stdout has is evaluated by a shell.
+    install.ensure(lambda done, total, what: None, lambda text: print(text, file=sys.stderr))
     started = cloud.start()
     for name, value in cloud.environment(started.aws_endpoint).items():
         print(f"export {name}={shlex.quote(value)}")
@@ -207,7 +210,7 @@ def main() -> None:
     try:
         app(prog_name="make")
     except (
-        toolchain.ToolchainError,
+        ToolchainError,
         EngineError,
         StackFileError,
         NoSuchProfile,

@@ -32,12 +32,13 @@ from infra.platform.managed_prometheus import API_VERSION as MANAGED
 from infra.platform.managed_prometheus import of_cluster
 from infra.platform.monitoring import metric_names
 
-from . import alert_delivery, cloud, log_filters, toolchain
+from . import alert_delivery, cloud, log_filters
 from .alert_delivery import Topic
 from .engine import Stack
 from .permissions.iam_policies import statements
 from .progress import console, step
 from .stacks import settings_of
+from .toolchain import install
 
 EVENTS = Path(__file__).parent / "data" / "aws_events.json"
 ENTRIES = Path(__file__).parent / "data" / "google_log_entries.json"
@@ -78,7 +79,7 @@ def alarm(
         console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
     with step("Alertmanager's amtool") as report:
-        amtool = toolchain.built(toolchain.AMTOOL, report) / "amtool"
+        amtool = install.folder_of("amtool", report) / "amtool"
     fired = fire(resources, _client(_region(resources)), amtool)
     show(fired)
     if not fired or any(not alert.people for alert in fired):

@@ -24,11 +24,11 @@ from . import (
     clusters,
     karpenter,
     kubernetes_crds,
-    toolchain,
 )
 from .engine import EngineError, Outcome, Stack
 from .paths import run_dir
 from .progress import console, step
+from .toolchain import install
 
 # The floor: a program that asks nothing of the same providers but to start.
 EMPTY = """import pulumi
@@ -54,7 +54,7 @@ def run(previews: int, with_skypilot: bool) -> None:
     """Measure, print, and keep the numbers in `.localcloud/bench.json`. The stack that stands is left alone."""
     kept = run_dir() / "bench.json"
     os.environ["INDIA_AI_INFRA_RUN"] = str(run_dir().resolve() / "bench")
-    toolchain.ensure(lambda done, total, what: None)  # links into the folder of the bench
+    install.ensure(lambda done, total, what: None)  # links into the folder of the bench
     try:
         parts = _parts()
         env = cloud.environment(cloud.start().aws_endpoint)

@@ -30,7 +30,7 @@ from policies.reports.markdown import Compared
 from policies.reports.positions import Positions, positions
 from policies.reports.write import reports, write
 
-from . import cloud, toolchain
+from . import cloud
 from .cost import Change, checked_out, compare, signed
 from .engine import EngineError, Stack
 from .paths import PROJECT
@@ -38,6 +38,7 @@ from .progress import console, step
 from .review_changes import KINDS, Moved, changes
 from .review_comment import resources_section, rupees_section
 from .stacks import settings_of
+from .toolchain import install
 
 FOLDER = Path("review")
 
@@ -88,7 +89,7 @@ def review(
     said = settings_of(stack)
     profiles.file_of(profile)
     with step("Tools of the local cloud") as report:
-        toolchain.ensure(report)
+        install.ensure(report)
     with checked_out(against) as before:
         stands = (before / f"Pulumi.{stack}.yaml").exists()
         was = look(stack, profile, said, before, against) if stands else None

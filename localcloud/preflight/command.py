@@ -17,9 +17,10 @@ from rich.table import Table
 from infra import geography
 from infra.pricing.resources import Resource, ResourceGraph
 
-from .. import cost, toolchain
+from .. import cost
 from ..progress import console, step
 from ..stacks import settings_of
+from ..toolchain import install
 from . import account, budget, google, named, named_google, needs, releases
 from .account import Aws, Finding
 
@@ -55,7 +56,7 @@ def preflight(
     if not caller and not google_apis:
         raise typer.Exit(1)
     with step("Tools of the local cloud") as report:
-        toolchain.ensure(report)
+        install.ensure(report)
     registered = ResourceGraph(map(Resource.of_state, cost.registered(stack)), settings.usage)
     findings: list[Finding] = []
     if caller:

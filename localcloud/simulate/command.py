@@ -18,12 +18,12 @@ from infra.aws import nodepools
 from infra.catalog.risk import reclaims_per_hour
 from infra.settings.pools import GooglePool
 
-from .. import toolchain
 from ..clusters import ClusterFailed
 from ..kubernetes_api import ApiError, Unreachable
 from ..kubernetes_crds import CrdsUnavailable
 from ..paths import run_dir
 from ..progress import Report, console, step
+from ..toolchain import install
 from . import show
 from .account import History
 from .cluster import Node, SimulationFailed, scratch
@@ -134,7 +134,7 @@ def rules(design: Design, run: show.Run) -> Rules:
 
 def _run(run: show.Run, rows: Sequence[Row], designs: Sequence[Design]) -> None:
     with step("Tools of the local cloud") as report:
-        toolchain.ensure(report)
+        install.ensure(report)
     began = time.monotonic()
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
