@@ -2,7 +2,7 @@
 
 import pulumi
 
-from infra import program
+import program
 from infra.settings.errors import SettingsError
 
 try:

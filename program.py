@@ -8,7 +8,8 @@ from dataclasses import replace
 import pulumi
 
 from infra import advice, catalog, settings
-from infra.interfaces import GpuCluster
+from infra.catalog.fabric_floors import check_floors
+from infra.contracts.cluster import GpuCluster
 from infra.platform.images import from_mirror
 from infra.pricing.budget import Budget
 from infra.protection import protect_clusters
@@ -24,7 +25,6 @@ from workloads.proof.component import (
     LakeProofArgs,
     fabric_pools,
 )
-from workloads.proof.floors import check_floors
 from workloads.serving.component import IMAGE, ModelServer, ModelServerArgs
 from workloads.training.component import TrainingJob, TrainingJobArgs
 

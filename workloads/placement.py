@@ -7,7 +7,7 @@ from fractions import Fraction
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra.interfaces import FabricPod, GpuCluster, Pool
+from infra.contracts.cluster import FabricPod, GpuCluster, Pool
 
 GPU = "nvidia.com/gpu"
 

@@ -6,7 +6,8 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra.interfaces import Endpoint, GpuCluster
+from infra.contracts.cluster import GpuCluster
+from infra.contracts.lake import Endpoint
 
 USER = 1000
 SCRATCH = "/scratch"

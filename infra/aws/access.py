@@ -8,24 +8,21 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from infra import interfaces
+from infra import contracts
 from infra.aws import grants, iam
 from infra.aws.iam import Account
-from infra.grants import KUBERNETES_GROUPS, SERVICE_ACCOUNTS, Grant, ServiceAccount
-from infra.handling import DATA
+from infra.contracts.governance import DATA
+from infra.contracts.grants import (
+    HUMANS,
+    KUBERNETES_GROUPS,
+    SERVICE_ACCOUNTS,
+    WORKLOADS,
+    Grant,
+    ServiceAccount,
+)
 
 # The configuration of the account but none of its data; an auditor reads logs through grants.
 AUDIT_POLICY = "arn:aws:iam::aws:policy/SecurityAudit"
-
-__all__ = [
-    "KUBERNETES_GROUPS",
-    "SERVICE_ACCOUNTS",
-    "Access",
-    "AccessArgs",
-    "ClusterAccess",
-    "ClusterAccessArgs",
-    "ServiceAccount",
-]
 
 
 @dataclass(frozen=True)
@@ -38,17 +35,17 @@ class AccessArgs:
     """
 
     account: Account
-    lake: interfaces.Lake
-    access_logs: interfaces.Bucket
+    lake: contracts.Lake
+    access_logs: contracts.Bucket
     cluster_name: str
     people: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    replica: interfaces.Lake | None = None
+    replica: contracts.Lake | None = None
     replica_region: str = ""
     workloads: Mapping[str, ServiceAccount] = field(default_factory=lambda: SERVICE_ACCOUNTS)
 
 
 class Access(pulumi.ComponentResource):
-    """IAM roles with the rights of `grants.HUMANS` and `grants.WORKLOADS`.
+    """IAM roles with the rights of `HUMANS` and `WORKLOADS`.
 
     `human_roles` and `workload_roles` are their ARNs, by name.
     """
@@ -64,7 +61,7 @@ class Access(pulumi.ComponentResource):
         if args.replica:
             self._lakes.append({role: args.replica[role] for role in DATA})
             self._regions.append(args.replica_region)
-        self.human_roles = {person: self._human(person, given) for person, given in grants.HUMANS.items()}
+        self.human_roles = {person: self._human(person, given) for person, given in HUMANS.items()}
         self.workload_roles = {
             workload: self._workload(workload, account) for workload, account in args.workloads.items()
         }
@@ -98,7 +95,7 @@ class Access(pulumi.ComponentResource):
                 }
             },
         )
-        return self._role(workload, f"Pods: {workload}", trusted, grants.WORKLOADS[workload], []).arn
+        return self._role(workload, f"Pods: {workload}", trusted, WORKLOADS[workload], []).arn
 
     def _role(
         self,

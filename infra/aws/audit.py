@@ -11,11 +11,10 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra import interfaces
+from infra import contracts
 from infra.aws import iam
 from infra.aws.iam import Account
-from infra.aws.lake import AUDIT, DATA
-from infra.aws.tags import Handling
+from infra.contracts.governance import AUDIT, DATA, DataGovernance
 
 FEATURES = ("S3_DATA_EVENTS", "EKS_AUDIT_LOGS", "EBS_MALWARE_PROTECTION")
 
@@ -73,13 +72,13 @@ class AuditArgs:
     """
 
     account: Account
-    handling: Handling
-    lake: interfaces.Lake
+    handling: DataGovernance
+    lake: contracts.Lake
     key_arn: pulumi.Input[str]
     trail_name: str
     guardduty: bool = True
     alert_emails: Sequence[str] = ()
-    copy: interfaces.Lake | None = None
+    copy: contracts.Lake | None = None
 
 
 class Audit(pulumi.ComponentResource):

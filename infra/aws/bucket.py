@@ -9,11 +9,10 @@ from typing import Literal
 import pulumi
 import pulumi_aws as aws
 
-from infra import interfaces
+from infra import contracts
 from infra.aws import iam
 from infra.aws.iam import Account, Statement
-from infra.aws.tags import Handling
-from infra.handling import Lifecycle
+from infra.contracts.governance import DataGovernance, Lifecycle
 
 ABORT_MULTIPART_DAYS = 7
 
@@ -42,7 +41,7 @@ class BucketArgs:
     """
 
     account: Account
-    handling: Handling
+    handling: DataGovernance
     lifecycle: Lifecycle
     key_arn: pulumi.Output[str] | None
     protect: bool
@@ -94,7 +93,7 @@ class Bucket(pulumi.ComponentResource):
             # S3 refuses two changes of a bucket's access at once.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
         )
-        self.bucket = interfaces.Bucket(
+        self.bucket = contracts.Bucket(
             name=policy.bucket,
             uri=pulumi.Output.concat("s3://", policy.bucket),
             arn_or_id=made.arn,

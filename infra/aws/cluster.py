@@ -16,9 +16,9 @@ from infra.aws.addons import Installer
 from infra.aws.deployer import Deployer
 from infra.aws.existing_network import AnyNetwork
 from infra.aws.iam import Account
-from infra.aws.site_link import SiteLink
-from infra.aws.tags import Handling
+from infra.aws.on_premises_vpn import SiteLink
 from infra.catalog import kubernetes_versions
+from infra.contracts.governance import DataGovernance
 from infra.settings.pools import SYSTEM_POOL, SystemPool
 from infra.settings.types import log_retention
 
@@ -54,7 +54,7 @@ class ClusterArgs:
     """
 
     account: Account
-    handling: Handling
+    handling: DataGovernance
     name: str
     version: str
     network: AnyNetwork

@@ -1,4 +1,4 @@
-"""Grants as IAM statements: who may do what with which part of the lake (`infra.grants`) in the words of AWS."""
+"""Grants as IAM statements: `infra.contracts.grants` in the words of AWS."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Any
 
 import pulumi
 
-from infra import interfaces
+from infra import contracts
 from infra.aws import iam
 from infra.aws.iam import Statement
-from infra.grants import HUMANS, WORKLOADS, Grant, Right
-
-__all__ = ["HUMANS", "WORKLOADS", "Grant", "statements"]
+from infra.contracts.grants import Grant, Right
 
 # Nobody here may delete a version or change a bucket.
 #
@@ -42,7 +40,7 @@ _KEY_USES: Mapping[Right, Sequence[str]] = {
 
 
 def statements(
-    regions: Sequence[str], lakes: Sequence[Mapping[str, interfaces.Bucket]], grants: Sequence[Grant]
+    regions: Sequence[str], lakes: Sequence[Mapping[str, contracts.Bucket]], grants: Sequence[Grant]
 ) -> list[Statement]:
     """IAM statements for `grants`: the objects, their listing, and the key they are under.
 
@@ -61,7 +59,7 @@ def statements(
 
 
 def _statements(
-    sid: str, regions: Sequence[str], buckets: Sequence[interfaces.Bucket], grant: Grant
+    sid: str, regions: Sequence[str], buckets: Sequence[contracts.Bucket], grant: Grant
 ) -> list[Statement]:
     arns, verb = [bucket.arn_or_id for bucket in buckets], grant.right.capitalize()
     objects = [pulumi.Output.concat(arn, f"/{grant.prefix}*") for arn in arns]

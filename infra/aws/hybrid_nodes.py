@@ -14,12 +14,12 @@ import pulumi
 import pulumi_aws as aws
 import yaml
 
-from infra import interfaces
+from infra import contracts
 from infra.aws import iam, nodes
 from infra.aws.cluster import Cluster
 from infra.aws.iam import Account
-from infra.aws.site_link import SiteLink
-from infra.aws.tags import Handling
+from infra.aws.on_premises_vpn import SiteLink
+from infra.contracts.governance import DataGovernance
 from infra.settings.on_premises import SitePool
 
 DNS = 53
@@ -34,7 +34,7 @@ class HybridNodesArgs:
     """`certificate_authority` is PEM; `pools` say how many nodes of which kind the site has."""
 
     account: Account
-    handling: Handling
+    handling: DataGovernance
     cluster: Cluster
     link: SiteLink
     certificate_authority: str
@@ -189,11 +189,11 @@ def node_config(region: str, pool: SitePool, known: Mapping[str, str]) -> str:
     return yaml.safe_dump(config, sort_keys=False, width=1000)
 
 
-def describe(pools: Sequence[SitePool]) -> dict[str, interfaces.Pool]:
+def describe(pools: Sequence[SitePool]) -> dict[str, contracts.Pool]:
     """The site's pools as pods see them, by name."""
     taint = nodes.GPU_TAINT
     return {
-        pool.name: interfaces.Pool(
+        pool.name: contracts.Pool(
             name=pool.name,
             gpu=pool.gpu,
             gpus_per_node=pool.gpus_per_node,

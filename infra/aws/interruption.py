@@ -15,7 +15,7 @@ import pulumi_aws as aws
 
 from infra.aws import iam
 from infra.aws.iam import Account
-from infra.aws.tags import Handling
+from infra.contracts.governance import DataGovernance
 
 MESSAGE_SECONDS = 300  # a notice is two minutes; an older one speaks of a node that has gone
 
@@ -36,7 +36,7 @@ class InterruptionArgs:
     """The queue has the name of the cluster, `cluster_name`."""
 
     account: Account
-    handling: Handling
+    handling: DataGovernance
     cluster_name: str
 
 

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from infra.aws import iam, nodes
 from infra.aws.existing_network import AnyNetwork
-from infra.aws.tags import Handling
+from infra.contracts.governance import DataGovernance
 
 MACHINE_TYPE = "t4g.nano"
 # The standard image: the minimal one has neither the agent of Systems Manager nor that of EC2 Instance Connect
@@ -27,7 +27,7 @@ PROXY_URL = f"socks5://127.0.0.1:{TUNNEL_PORT}"
 class JumpHostArgs:
     """`name` is the cluster's. The host stands in the first private subnet of the network."""
 
-    handling: Handling
+    handling: DataGovernance
     name: str
     region: str
     network: AnyNetwork

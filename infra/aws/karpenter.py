@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from infra.aws import karpenter_policy, nodes, pod_identity
 from infra.aws.iam import Account
 from infra.aws.interruption import Interruption, InterruptionArgs
-from infra.aws.tags import Handling
+from infra.contracts.governance import DataGovernance
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class KarpenterArgs:
     """`cluster` is the EKS cluster called `cluster_name`; the controller runs as `service_account` of `namespace`."""
 
     account: Account
-    handling: Handling
+    handling: DataGovernance
     cluster: aws.eks.Cluster
     cluster_name: str
     namespace: str = "kube-system"

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from infra.aws import iam
 from infra.aws.iam import Account, Statement
-from infra.aws.tags import Handling
+from infra.contracts.governance import DataGovernance
 
 # What an administrator may do to a key: everything but encrypt and decrypt with it, which are in a statement each that
 # names the user. `kms:Create*` holds CreateGrant, with which an administrator can let a principal use the key: EKS asks
@@ -45,7 +45,7 @@ class KeysArgs:
     """
 
     account: Account
-    handling: Handling
+    handling: DataGovernance
     alias: str
     trail_name: str
     protect: bool = True

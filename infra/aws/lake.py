@@ -9,19 +9,16 @@ from types import MappingProxyType
 import pulumi
 import pulumi_aws as aws
 
-from infra import interfaces
+from infra import contracts
 from infra.aws import iam
 from infra.aws.bucket import Bucket, BucketArgs, Lock, LockMode
 from infra.aws.iam import Account, Statement
-from infra.aws.tags import Handling
-from infra.handling import ACCESS_LOGS, AUDIT, DATA, lifecycle
+from infra.contracts.governance import ACCESS_LOGS, AUDIT, DATA, DataGovernance, lifecycle
 from infra.settings.stack import PERSONAL_RETENTION_DAYS
 
 LOCK_DAYS = (
     PERSONAL_RETENTION_DAYS  # audit logs can't be altered in the year that the DPDP Rules, 6(1)(e), keep them
 )
-
-__all__ = ["ACCESS_LOGS", "AUDIT", "DATA", "Lake", "LakeArgs", "audit_bucket", "lifecycle"]
 
 
 def audit_bucket(name: str) -> str:
@@ -37,7 +34,7 @@ class LakeArgs:
     """
 
     account: Account
-    handling: Handling
+    handling: DataGovernance
     lake_key_arn: pulumi.Output[str]
     logs_key_arn: pulumi.Output[str]
     trail_name: str
@@ -55,15 +52,15 @@ class Lake(pulumi.ComponentResource):
     `lake` is what other modules see, `access_logs` the bucket of the access logs.
     """
 
-    lake: interfaces.Lake
-    access_logs: interfaces.Bucket
+    lake: contracts.Lake
+    access_logs: contracts.Bucket
 
     def __init__(self, name: str, args: LakeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:aws:Lake", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         buckets = {role: Bucket(f"{name}-{role}", _data(role, args), child).bucket for role in DATA}
         buckets[AUDIT] = Bucket(f"{name}-{AUDIT}", _audit(args), child).bucket
-        self.lake = interfaces.Lake(MappingProxyType(buckets))
+        self.lake = contracts.Lake(MappingProxyType(buckets))
         self.access_logs = Bucket(f"{name}-{ACCESS_LOGS}", _access_logs(args, buckets), child).bucket
         for role, bucket in buckets.items():
             aws.s3.BucketLogging(
@@ -122,7 +119,7 @@ def _audit(args: LakeArgs) -> BucketArgs:
     )
 
 
-def _access_logs(args: LakeArgs, sources: Mapping[str, interfaces.Bucket]) -> BucketArgs:
+def _access_logs(args: LakeArgs, sources: Mapping[str, contracts.Bucket]) -> BucketArgs:
     def delivery(arn: pulumi.Output[str]) -> list[Statement]:
         return [
             iam.statement(

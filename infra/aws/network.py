@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from infra.aws import iam, subnets
 from infra.aws.endpoints import ENDPOINTS, Endpoints, EndpointsArgs, zones_of
 from infra.aws.iam import Account
-from infra.aws.tags import Handling
+from infra.contracts.governance import DataGovernance
 
 ANYWHERE = "0.0.0.0/0"
 
@@ -25,7 +25,7 @@ class NetworkArgs:
     """
 
     account: Account
-    handling: Handling
+    handling: DataGovernance
     cluster_name: str
     cidr: str
     zones: Sequence[str]

@@ -14,7 +14,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.aws.existing_network import AnyNetwork
-from infra.aws.tags import Handling
+from infra.contracts.governance import DataGovernance
 from infra.settings.types import log_retention
 
 API, KUBELET = 443, 10250
@@ -47,7 +47,7 @@ class SiteLinkArgs:
     `logs_key_arn` encrypts the tunnels' logs, kept at least `log_days`.
     """
 
-    handling: Handling
+    handling: DataGovernance
     network: AnyNetwork
     name: str
     peer: str

@@ -15,13 +15,13 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from infra import interfaces
-from infra.aws import fabric, nodepools, nodes
+from infra import contracts
+from infra.aws import fabric, karpenter_pools, nodes
 from infra.aws.cluster import Cluster
 from infra.aws.existing_network import AnyNetwork
 from infra.aws.iam import Account
-from infra.aws.tags import Handling
 from infra.catalog import Choice, Machine, choose_for, kubernetes_versions, machine
+from infra.contracts.governance import DataGovernance
 from infra.contracts.labels import EXPECTED_NODES
 from infra.settings.pools import SYSTEM_POOL, GpuPool, SystemPool
 from infra.settings.purchase import CAPACITY_BLOCK, ON_DEMAND, RESERVED, SPOT
@@ -39,7 +39,7 @@ class PoolsArgs:
     """`karpenter` is what NodePools need and outlive: the chart's release. `instance_profile` is for its nodes."""
 
     account: Account
-    handling: Handling
+    handling: DataGovernance
     cluster: Cluster
     network: AnyNetwork
     pools: Sequence[GpuPool]
@@ -76,8 +76,8 @@ class Pools(pulumi.ComponentResource):
             own = self._node_class(name, pool.name, reservation=pool.capacity_reservation)
             return self._node_pool(name, pool, own, pool.name)
         if self._shared_class is None:
-            self._shared_class = self._node_class(name, nodepools.NODE_CLASS)
-        return self._node_pool(name, pool, self._shared_class, nodepools.NODE_CLASS)
+            self._shared_class = self._node_class(name, karpenter_pools.NODE_CLASS)
+        return self._node_pool(name, pool, self._shared_class, karpenter_pools.NODE_CLASS)
 
     def _node_group(self, name: str, pool: GpuPool) -> aws.eks.NodeGroup:
         """Nodes that stand together in one zone, bought in one way."""
@@ -138,11 +138,11 @@ class Pools(pulumi.ComponentResource):
         node_class = self._node_class(name, SYSTEM_POOL, disk_gib=nodes.SYSTEM_DISK_GIB)
         kubernetes.apiextensions.CustomResource(
             f"{name}-{SYSTEM_POOL}",
-            api_version=nodepools.NODE_POOL_API,
+            api_version=karpenter_pools.NODE_POOL_API,
             kind="NodePool",
             # Operators are sized for the managed group: a month counts on no more.
             metadata={"name": SYSTEM_POOL, "annotations": {EXPECTED_NODES: "0"}},
-            spec=nodepools.system_pool(kind, zones, more),
+            spec=karpenter_pools.system_pool(kind, zones, more),
             opts=self._of_karpenter([*args.karpenter, node_class]),
         )
 
@@ -218,17 +218,17 @@ class Pools(pulumi.ComponentResource):
         self,
         name: str,
         called: str,
-        together: nodepools.Together | None = None,
+        together: karpenter_pools.Together | None = None,
         reservation: str | None = None,
         disk_gib: int = nodes.GPU_DISK_GIB,
     ) -> kubernetes.apiextensions.CustomResource:
         args = self._args
         return kubernetes.apiextensions.CustomResource(
-            f"{name}-{called}" if called == nodepools.NODE_CLASS else f"{name}-{called}-class",
-            api_version=nodepools.NODE_CLASS_API,
+            f"{name}-{called}" if called == karpenter_pools.NODE_CLASS else f"{name}-{called}-class",
+            api_version=karpenter_pools.NODE_CLASS_API,
             kind="EC2NodeClass",
             metadata={"name": called},
-            spec=nodepools.node_class(
+            spec=karpenter_pools.node_class(
                 cluster_name=self._name,
                 ami_alias=self._image.ami_alias,
                 instance_profile=args.instance_profile,
@@ -246,7 +246,7 @@ class Pools(pulumi.ComponentResource):
         choice = choose_for(self._args.account.region, pool)
         machines, zone = one_zone(choice, self._args.network.private_subnets, pool.zone)
         group = self._fabric_group(name, pool)
-        together = nodepools.Together(machines[0], self._placement_group(name, pool), group.id)
+        together = karpenter_pools.Together(machines[0], self._placement_group(name, pool), group.id)
         node_class = self._node_class(name, pool.name, together, pool.capacity_reservation)
         types = [machines[0].machine_type]
         return self._made(name, pool, types, [zone], node_class, pool.name)
@@ -271,10 +271,10 @@ class Pools(pulumi.ComponentResource):
     ) -> kubernetes.apiextensions.CustomResource:
         return kubernetes.apiextensions.CustomResource(
             f"{name}-{pool.name}",
-            api_version=nodepools.NODE_POOL_API,
+            api_version=karpenter_pools.NODE_POOL_API,
             kind="NodePool",
-            metadata={"name": pool.name, "annotations": nodepools.priced_as(pool, zones)},
-            spec=nodepools.node_pool(
+            metadata={"name": pool.name, "annotations": karpenter_pools.priced_as(pool, zones)},
+            spec=karpenter_pools.node_pool(
                 pool, types, [self._args.network.zone_names[zone] for zone in zones], class_name
             ),
             opts=self._of_karpenter([*self._args.karpenter, node_class]),
@@ -292,7 +292,7 @@ class Pools(pulumi.ComponentResource):
         )
 
 
-def describe(region: str, pools: Sequence[GpuPool]) -> dict[str, interfaces.Pool]:
+def describe(region: str, pools: Sequence[GpuPool]) -> dict[str, contracts.Pool]:
     """The pools as pods see them, by name."""
     return {pool.name: _described(pool, choose_for(region, pool)) for pool in pools}
 
@@ -322,11 +322,11 @@ def one_zone(
     return alike, zone
 
 
-def _described(pool: GpuPool, choice: Choice) -> interfaces.Pool:
+def _described(pool: GpuPool, choice: Choice) -> contracts.Pool:
     limits = {GPU_RESOURCE: str(pool.gpus_per_node)}
     if pool.fabric == "efa":
         limits[fabric.EFA_RESOURCE] = str(choice.machines[0].efa_interfaces)
-    return interfaces.Pool(
+    return contracts.Pool(
         name=pool.name,
         gpu=choice.machines[0].gpu,
         gpus_per_node=pool.gpus_per_node,
@@ -340,5 +340,5 @@ def _described(pool: GpuPool, choice: Choice) -> interfaces.Pool:
             {"key": nodes.GPU_TAINT["key"], "operator": "Exists", "effect": nodes.GPU_TAINT["effect"]}
         ],
         limits=limits,
-        grace_seconds=nodepools.GRACE_SECONDS,
+        grace_seconds=karpenter_pools.GRACE_SECONDS,
     )

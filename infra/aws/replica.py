@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra import interfaces
+from infra import contracts
 from infra.aws import iam
 from infra.aws.bucket import Bucket, BucketArgs
 from infra.aws.iam import Account, Statement
 from infra.aws.keys import Keys, KeysArgs
-from infra.aws.lake import DATA, Lake, lifecycle
-from infra.aws.tags import Handling
+from infra.aws.lake import Lake
+from infra.contracts.governance import DATA, DataGovernance, lifecycle
 
 FROM_SOURCE = (
     "s3:GetObjectVersionForReplication",
@@ -33,7 +33,7 @@ class ReplicaArgs:
 
     home: Account
     there: Account
-    handling: Handling
+    handling: DataGovernance
     lake: Lake
     lake_key_arn: pulumi.Output[str]
     name: str
@@ -50,7 +50,7 @@ class Replica(pulumi.ComponentResource):
     `lake` is what workloads see after a failover; the logs stay at home.
     """
 
-    lake: interfaces.Lake
+    lake: contracts.Lake
 
     def __init__(self, name: str, args: ReplicaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:aws:Replica", name, None, opts)
@@ -72,7 +72,7 @@ class Replica(pulumi.ComponentResource):
             for role in DATA
         }
         buckets = {role: copy.bucket for role, copy in copies.items()}
-        self.lake = interfaces.Lake({**args.lake.lake.buckets, **buckets})
+        self.lake = contracts.Lake({**args.lake.lake.buckets, **buckets})
         role = _role(name, args, buckets, keys.lake, here)
         for data in DATA:
             # Both sides must have their versioning, which nothing but the whole bucket tells.
@@ -96,8 +96,8 @@ class Replica(pulumi.ComponentResource):
 def _replicate(
     name: str,
     role: pulumi.Output[str],
-    begin: interfaces.Bucket,
-    end: interfaces.Bucket,
+    begin: contracts.Bucket,
+    end: contracts.Bucket,
     end_key: pulumi.Output[str],
     opts: pulumi.ResourceOptions,
 ) -> None:
@@ -130,7 +130,7 @@ def _replicate(
 def _role(
     name: str,
     args: ReplicaArgs,
-    copies: Mapping[str, interfaces.Bucket],
+    copies: Mapping[str, contracts.Bucket],
     copy_key: pulumi.Output[str],
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Output[str]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from infra.handling import Handling
-
-__all__ = ["Handling", "defaults"]
-
 
 def defaults(project: str, stack: str, owner: str) -> dict[str, str]:
     """Tags that the AWS provider puts on every resource (its `default_tags`)."""

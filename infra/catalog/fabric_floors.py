@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from infra.catalog.tables import Basis, Row, read
+from infra.catalog.tables import DATA, Basis, Row, read
 from infra.settings.errors import Problem
 from infra.settings.parts import Parts
 
@@ -21,7 +20,7 @@ class FloorRow(Row):
 
 def floors() -> Mapping[tuple[str, str], float]:
     """By GPU and fabric."""
-    rows = read(Path(__file__).with_name("floors.csv"), FloorRow)
+    rows = read(DATA / "fabric_floors.csv", FloorRow)
     return {(row.gpu, row.fabric): row.floor_gbs for row in rows}
 
 

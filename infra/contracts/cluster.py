@@ -1,4 +1,4 @@
-"""What crosses the borders between modules: clusters, pools and data, with no cloud's names in their types."""
+"""Clusters and pools as rooms hand them on, with no cloud's names in their types."""
 
 from __future__ import annotations
 
@@ -79,41 +79,3 @@ class GpuCluster:
     def needed_on(self, pool: str) -> list[pulumi.Resource]:
         """What a workload on one pool waits for."""
         return [*self.platform, *self.nodes.get(pool, ())]
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """Where objects are kept.
-
-    `uri` has the scheme (`s3://name`); `arn_or_id` is what policies name; `key` is the customer key that encrypts the
-    objects, None where the cloud can't use one.
-    """
-
-    name: pulumi.Output[str]
-    uri: pulumi.Output[str]
-    arn_or_id: pulumi.Output[str]
-    key: pulumi.Output[str] | None
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """An S3 endpoint that is not the cloud's own. `secret` is the Kubernetes Secret, in each namespace of workloads,
-    that holds its keys as environment variables."""
-
-    url: str
-    region: str
-    secret: str
-
-
-@dataclass(frozen=True)
-class Lake:
-    """A team's data, by role: raw, curated, features, models, checkpoints, and audit for the logs about them.
-
-    `endpoint` is where it is reached, None for the cloud's own, which pods' identities open.
-    """
-
-    buckets: Mapping[str, Bucket]
-    endpoint: Endpoint | None = None
-
-    def __getitem__(self, role: str) -> Bucket:
-        return self.buckets[role]

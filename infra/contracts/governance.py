@@ -1,4 +1,4 @@
-"""Handling: how data is to be handled, and how long each bucket of a lake keeps it, on any cloud."""
+"""DataGovernance: how data is to be handled, and how long each bucket of a lake keeps it, on any cloud."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OLD_CHECKPOINT_DAYS = 7
 
 
 @dataclass(frozen=True)
-class Handling:
+class DataGovernance:
     """How data is to be handled: its class, who answers for it, what it is for, and for how many days it is kept."""
 
     data_class: str
@@ -62,7 +62,7 @@ class Lifecycle:
     noncurrent_days: int
 
 
-def lifecycle(role: str, handling: Handling) -> Lifecycle:
+def lifecycle(role: str, handling: DataGovernance) -> Lifecycle:
     """How long a bucket keeps things, from the class of the data.
 
     Everything expires `retention_days` after it was written. What was deleted, overwritten or has expired can be

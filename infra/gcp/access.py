@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_gcp as gcp
 
-from infra import interfaces
+from infra import contracts
+from infra.contracts.governance import ACCESS_LOGS
+from infra.contracts.grants import HUMANS, SERVICE_ACCOUNTS, WORKLOADS, Grant, ServiceAccount
 from infra.gcp import grants
 from infra.gcp.iam import Project
-from infra.grants import SERVICE_ACCOUNTS, Grant, ServiceAccount
-from infra.handling import ACCESS_LOGS
 
 # Find the cluster and ask it for more, which RBAC decides.
 FIND_CLUSTER = "roles/container.clusterViewer"
@@ -29,14 +29,14 @@ class AccessArgs:
     """
 
     project: Project
-    lake: interfaces.Lake
+    lake: contracts.Lake
     cluster: pulumi.Resource
     people: Mapping[str, Sequence[str]] = field(default_factory=dict)
     workloads: Mapping[str, ServiceAccount] = field(default_factory=lambda: SERVICE_ACCOUNTS)
 
 
 class Access(pulumi.ComponentResource):
-    """Bindings with the rights of `grants.HUMANS` and `grants.WORKLOADS`. A role without people is nobody's.
+    """Bindings with the rights of `HUMANS` and `WORKLOADS`. A role without people is nobody's.
 
     Pods act as themselves, through workload identity federation. `ready` is what they wait for.
     """
@@ -47,12 +47,12 @@ class Access(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         after_cluster = pulumi.ResourceOptions(parent=self, depends_on=[args.cluster])
         self.ready: list[pulumi.Resource] = []
-        for person, given in grants.HUMANS.items():
+        for person, given in HUMANS.items():
             for number, member in enumerate(args.people.get(person, ())):
                 self._person(f"{person}-{number}", person, member, given)
         for workload, account in args.workloads.items():
             member = args.project.pod(account.namespace, account.name)
-            self.ready += self._lake(workload, member, grants.WORKLOADS[workload], after_cluster)
+            self.ready += self._lake(workload, member, WORKLOADS[workload], after_cluster)
         self.register_outputs({})
 
     def _person(self, who: str, person: str, member: str, given: Sequence[Grant]) -> None:

@@ -10,10 +10,9 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_random as random
 
-from infra import interfaces
+from infra import contracts
+from infra.contracts.governance import AUDIT, DataGovernance
 from infra.gcp.iam import Project, service_identity
-from infra.gcp.tags import Handling
-from infra.handling import AUDIT
 from infra.settings.gcp import GOOGLE_LOG_DAYS
 
 # Services whose reads and writes of data are written down; what changes their configuration always is.
@@ -98,8 +97,8 @@ class AuditArgs:
     """
 
     project: Project
-    handling: Handling
-    lake: interfaces.Lake
+    handling: DataGovernance
+    lake: contracts.Lake
     key: pulumi.Output[str]
     name: str
     log_days: int = 365

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from infra import interfaces
+from infra import contracts
+from infra.contracts.governance import DataGovernance, Lifecycle
 from infra.gcp import tags
 from infra.gcp.iam import Project
-from infra.gcp.tags import Handling
-from infra.handling import Lifecycle
 
 ABORT_MULTIPART_DAYS = 7
 SOFT_DELETE_DAYS = 90  # the longest that Cloud Storage takes
@@ -32,7 +31,7 @@ class BucketArgs:
     """
 
     project: Project
-    handling: Handling
+    handling: DataGovernance
     lifecycle: Lifecycle
     key: pulumi.Output[str]
     protect: bool
@@ -67,7 +66,7 @@ class Bucket(pulumi.ComponentResource):
             force_destroy=not args.protect,
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
-        self.bucket = interfaces.Bucket(
+        self.bucket = contracts.Bucket(
             name=made.name,
             uri=pulumi.Output.concat("gs://", made.name),
             arn_or_id=pulumi.Output.concat("projects/_/buckets/", made.name),

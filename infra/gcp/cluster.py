@@ -11,10 +11,10 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
 from infra import geography
+from infra.contracts.governance import DataGovernance
 from infra.gcp import nodes, tags
 from infra.gcp.existing_network import AnyNetwork
 from infra.gcp.iam import Project
-from infra.gcp.tags import Handling
 from infra.settings.pools import SYSTEM_POOL, GoogleSystemPool
 
 CONTROL_PLANE = ("APISERVER", "SCHEDULER", "CONTROLLER_MANAGER")
@@ -56,7 +56,7 @@ class ClusterArgs:
     """
 
     project: Project
-    handling: Handling
+    handling: DataGovernance
     name: str
     version: str
     network: AnyNetwork

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from infra.contracts.cluster import FabricPod
 from infra.gcp.fabric import KINDS, network_name
-from infra.interfaces import FabricPod
 
 # GKE's device plugin mounts the host's /home/kubernetes/bin/nvidia here in every container with GPUs.
 NVIDIA = "/usr/local/nvidia"

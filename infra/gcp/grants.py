@@ -1,4 +1,4 @@
-"""Grants as IAM bindings: who may do what with which part of the lake (`infra.grants`) in the words of Google Cloud."""
+"""Grants as IAM bindings: `infra.contracts.grants` in the words of Google Cloud."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from infra import interfaces
+from infra import contracts
+from infra.contracts.grants import Grant, Right
 from infra.gcp.iam import Condition
-from infra.grants import HUMANS, WORKLOADS, Grant, Right
-
-__all__ = ["HUMANS", "ROLES", "WORKLOADS", "Binding", "bindings"]
 
 # What a bucket is, and nothing in it. Google's clients ask for the bucket before its objects: `get_bucket` of the
 # Python client, and so the streamer that vLLM loads weights with; gcsfs before it makes a folder.
@@ -37,7 +35,7 @@ class Binding:
     condition: Condition | None
 
 
-def bindings(buckets: Mapping[str, interfaces.Bucket], grants: Sequence[Grant]) -> Iterator[Binding]:
+def bindings(buckets: Mapping[str, contracts.Bucket], grants: Sequence[Grant]) -> Iterator[Binding]:
     """The bindings for `grants`, each once, as two resources that make the same would end it for each other; keys need
     none, as Cloud Storage itself uses them.
 
@@ -59,7 +57,7 @@ def bindings(buckets: Mapping[str, interfaces.Bucket], grants: Sequence[Grant]) 
             yield Binding(label, bucket.name, role, _below(bucket, prefix))
 
 
-def _below(bucket: interfaces.Bucket, prefix: str) -> Condition | None:
+def _below(bucket: contracts.Bucket, prefix: str) -> Condition | None:
     """Objects below `prefix`, and lists that ask for no more ("Attribute reference for IAM conditions": a list is a
     request to the bucket, with its prefix as an attribute)."""
     if not prefix:

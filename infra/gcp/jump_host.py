@@ -9,11 +9,11 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra import geography
+from infra.contracts.governance import DataGovernance
 from infra.gcp import tags
 from infra.gcp.existing_network import AnyNetwork
 from infra.gcp.iam import Project
 from infra.gcp.network import PRIORITY
-from infra.gcp.tags import Handling
 from infra.settings.names import shortened
 
 MACHINE_TYPE = "e2-micro"
@@ -34,7 +34,7 @@ class JumpHostArgs:
     """`name` is the cluster's; `deployers` are the members that may open the tunnel."""
 
     project: Project
-    handling: Handling
+    handling: DataGovernance
     name: str
     network: AnyNetwork
     disk_key: pulumi.Output[str]

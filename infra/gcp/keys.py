@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from infra.contracts.governance import DataGovernance
 from infra.gcp import tags
 from infra.gcp.iam import Project, service_identity
-from infra.gcp.tags import Handling
 
 ROTATION_DAYS = 90
 DESTROY_AFTER_DAYS = 30  # to notice a mistake in
@@ -27,7 +27,7 @@ class KeysArgs:
     """`lake_location` is where the lake's key is if the lake is in two regions; else it is in the stack's own."""
 
     project: Project
-    handling: Handling
+    handling: DataGovernance
     alias: str
     protect: bool = True
     lake_location: str | None = None

@@ -7,11 +7,10 @@ from types import MappingProxyType
 
 import pulumi
 
-from infra import interfaces
+from infra import contracts
+from infra.contracts.governance import AUDIT, DATA, DataGovernance, lifecycle
 from infra.gcp.bucket import Bucket, BucketArgs
 from infra.gcp.iam import Project
-from infra.gcp.tags import Handling
-from infra.handling import AUDIT, DATA, lifecycle
 from infra.settings.stack import PERSONAL_RETENTION_DAYS
 
 KEPT_DAYS = (
@@ -28,7 +27,7 @@ class LakeArgs:
     """
 
     project: Project
-    handling: Handling
+    handling: DataGovernance
     lake_key: pulumi.Output[str]
     logs_key: pulumi.Output[str]
     dual_region: bool = False
@@ -43,14 +42,14 @@ class Lake(pulumi.ComponentResource):
     organisations refuse by default (constraint `iam.allowedPolicyMemberDomains`).
     """
 
-    lake: interfaces.Lake
+    lake: contracts.Lake
 
     def __init__(self, name: str, args: LakeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:gcp:Lake", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         given = {role: _data(role, args) for role in DATA} | {AUDIT: _logs(args)}
         buckets = {role: Bucket(f"{name}-{role}", about, child).bucket for role, about in given.items()}
-        self.lake = interfaces.Lake(MappingProxyType(buckets))
+        self.lake = contracts.Lake(MappingProxyType(buckets))
         self.register_outputs({role: bucket.name for role, bucket in buckets.items()})
 
 

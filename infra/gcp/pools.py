@@ -16,15 +16,15 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
-from infra import interfaces
+from infra import contracts
 from infra.catalog import Choice, Machine, choose_for
+from infra.contracts.governance import DataGovernance
 from infra.contracts.labels import EXPECTED_NODES_GKE
 from infra.gcp import compute_class, nodes, tags
 from infra.gcp.cluster import Cluster
 from infra.gcp.fabric import Fabric, FabricArgs
 from infra.gcp.fabric_pods import DRIVER_ENVIRONMENT, fabric_pod
 from infra.gcp.iam import Project
-from infra.gcp.tags import Handling
 from infra.settings.pools import FLEX_START_HOURS, GooglePool
 from infra.settings.purchase import FLEX_START, SPOT, Way
 
@@ -50,7 +50,7 @@ class PoolsArgs:
     """`disk_key` is the path of the key of the boot disks."""
 
     project: Project
-    handling: Handling
+    handling: DataGovernance
     cluster: Cluster
     pools: Sequence[GooglePool]
     disk_key: pulumi.Output[str]
@@ -172,7 +172,7 @@ class Pools(pulumi.ComponentResource):
         return gcp.container.NodePoolPlacementPolicyArgsDict(type="COMPACT", policy_name=policy.name)
 
 
-def describe(region: str, version: str, pools: Sequence[GooglePool]) -> dict[str, interfaces.Pool]:
+def describe(region: str, version: str, pools: Sequence[GooglePool]) -> dict[str, contracts.Pool]:
     """The pools of a cluster of this Kubernetes version as pods see them, by name."""
     return {
         pool.name: _described(pool, choose_for(region, pool).machines[0], nodes.notice_seconds(version))
@@ -225,13 +225,13 @@ def _networks(fabric: Fabric | None) -> gcp.container.NodePoolNetworkConfigArgsD
     )
 
 
-def _described(pool: GooglePool, machine: Machine, notice: int) -> interfaces.Pool:
+def _described(pool: GooglePool, machine: Machine, notice: int) -> contracts.Pool:
     selects = {nodes.POOL_LABEL: pool.name}
     tolerates = [{"key": nodes.GPU_TAINT["key"], "operator": "Exists", "effect": nodes.GPU_TAINT["effect"]}]
     if pool.chained:
         selects[compute_class.LABEL] = pool.name
         tolerates.append(compute_class.toleration(pool.name))
-    seen = interfaces.Pool(
+    seen = contracts.Pool(
         name=pool.name,
         gpu=machine.gpu,
         gpus_per_node=pool.gpus_per_node,
@@ -243,7 +243,7 @@ def _described(pool: GooglePool, machine: Machine, notice: int) -> interfaces.Po
         node_selector=selects,
         tolerations=tolerates,
         limits={GPU_RESOURCE: str(pool.gpus_per_node)},
-        fabric_pod=fabric_pod(pool.name, pool.fabric) if pool.fabric != "none" else interfaces.FabricPod(),
+        fabric_pod=fabric_pod(pool.name, pool.fabric) if pool.fabric != "none" else contracts.FabricPod(),
         environment=DRIVER_ENVIRONMENT,
     )
     return replace(seen, grace_seconds=notice - nodes.SYSTEM_SECONDS) if SPOT in pool.purchase else seen

@@ -1,4 +1,4 @@
-"""The lake on premises: the buckets of `interfaces.Lake` behind any S3 endpoint, whoever's server it is."""
+"""The lake on premises: the buckets of `contracts.Lake` behind any S3 endpoint, whoever's server it is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from types import MappingProxyType
 import pulumi
 import pulumi_aws as aws
 
-from infra import interfaces
-from infra.handling import AUDIT, DATA, Handling, Lifecycle, lifecycle
+from infra import contracts
+from infra.contracts.governance import AUDIT, DATA, DataGovernance, Lifecycle, lifecycle
 from infra.settings.on_premises import Feature
 from infra.settings.stack import PERSONAL_RETENTION_DAYS
 
@@ -51,7 +51,7 @@ class LakeArgs:
     `key` is the name of a key in the store's own key service. `protect` keeps the buckets when the stack is destroyed.
     """
 
-    handling: Handling
+    handling: DataGovernance
     prefix: str
     key: str | None
     lacks: Sequence[Feature] = ()
@@ -65,17 +65,17 @@ class Lake(pulumi.ComponentResource):
     `lake` is what other modules see. `opts` must name the store's provider.
     """
 
-    lake: interfaces.Lake
+    lake: contracts.Lake
 
     def __init__(self, name: str, args: LakeArgs, opts: pulumi.ResourceOptions) -> None:
         super().__init__("india-ai-infra:onprem:Lake", name, None, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         buckets = {role: self._bucket(name, role) for role in (*DATA, AUDIT)}
-        self.lake = interfaces.Lake(MappingProxyType(buckets))
+        self.lake = contracts.Lake(MappingProxyType(buckets))
         self.register_outputs({role: bucket.name for role, bucket in buckets.items()})
 
-    def _bucket(self, name: str, role: str) -> interfaces.Bucket:
+    def _bucket(self, name: str, role: str) -> contracts.Bucket:
         args, label = self._args, f"{name}-{role}"
         kept = lifecycle(role, args.handling)
         locked = role == AUDIT and "object-lock" not in args.lacks
@@ -113,7 +113,7 @@ class Lake(pulumi.ComponentResource):
                 rule={"default_retention": {"mode": "GOVERNANCE", "days": PERSONAL_RETENTION_DAYS}},
                 opts=after,
             )
-        return interfaces.Bucket(
+        return contracts.Bucket(
             # Whoever writes waits until nothing can be overwritten.
             name=versioned.bucket,
             uri=pulumi.Output.concat("s3://", versioned.bucket),

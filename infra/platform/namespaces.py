@@ -16,7 +16,7 @@ from pulumi_kubernetes.core.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from infra.interfaces import Pool
+from infra.contracts.cluster import Pool
 
 PodSecurity = Literal["restricted", "baseline", "privileged"]
 

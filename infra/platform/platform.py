@@ -7,7 +7,7 @@ import pulumi
 from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.helm.v3 import Release
 
-from infra.interfaces import GpuCluster
+from infra.contracts.cluster import GpuCluster
 from infra.platform import opencost, values
 from infra.platform.charts import charts, install
 from infra.platform.images import from_mirrors
@@ -15,10 +15,10 @@ from infra.platform.managed_prometheus import create_collection
 from infra.platform.monitoring import create_monitoring
 from infra.platform.namespaces import NAMESPACES, create_limits, create_namespaces
 from infra.platform.network_policies import create_network_policies
+from infra.platform.pod_guard import guard_workloads, needs_host
 from infra.platform.priorities import create_priorities
 from infra.platform.queues import create_queues
 from infra.platform.rbac import create_rbac
-from infra.platform.sidecars import guard_workloads, needs_host
 from infra.platform.storage import STORAGE_CLASS, Disk, create_storage_class
 
 CLOUDS = ("aws", "gcp")

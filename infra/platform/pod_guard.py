@@ -18,7 +18,7 @@ from pulumi_kubernetes.admissionregistration.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from infra.interfaces import FabricPod, Pool
+from infra.contracts.cluster import FabricPod, Pool
 from infra.platform.namespaces import QUEUED
 
 NAME = "india-ai-infra-workloads"

@@ -10,7 +10,7 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from infra.interfaces import Pool
+from infra.contracts.cluster import Pool
 from infra.platform.namespaces import QUEUED
 
 API_VERSION = "kueue.x-k8s.io/v1beta2"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from infra import interfaces
+from infra import contracts
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Site:
     through the jump host, None without one.
     """
 
-    cluster: interfaces.GpuCluster
-    lake: interfaces.Lake
+    cluster: contracts.GpuCluster
+    lake: contracts.Lake
     registry: pulumi.Input[str]
     node_configs: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     tunnel: pulumi.Output[str] | None = None

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import pulumi
 import pulumi_aws as aws
 
-from infra import geography, interfaces
-from infra.aws import current_cluster, hybrid, pools, tags
+from infra import contracts, geography
+from infra.aws import current_cluster, hybrid_nodes, pools, tags
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
 from infra.aws.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.aws.audit import Audit, AuditArgs
@@ -18,19 +18,19 @@ from infra.aws.cluster import Cluster, ClusterArgs, Reach
 from infra.aws.deployer import Deployer, administrators, caller
 from infra.aws.endpoints import ENDPOINTS, GUARDDUTY
 from infra.aws.existing_network import AnyNetwork, ExistingNetwork, Found, Needs, look
-from infra.aws.hybrid import HybridNodes, HybridNodesArgs
+from infra.aws.hybrid_nodes import HybridNodes, HybridNodesArgs
 from infra.aws.iam import Account
 from infra.aws.jump_host import PROXY_URL, JumpHost, JumpHostArgs
 from infra.aws.karpenter import Karpenter, KarpenterArgs
 from infra.aws.keys import Keys, KeysArgs
 from infra.aws.lake import Lake, LakeArgs, audit_bucket
 from infra.aws.network import Network, NetworkArgs
+from infra.aws.on_premises_vpn import SiteLink, SiteLinkArgs
 from infra.aws.pools import Pools, PoolsArgs
 from infra.aws.registry import Registry, RegistryArgs
 from infra.aws.replica import Replica, ReplicaArgs
-from infra.aws.site_link import SiteLink, SiteLinkArgs
-from infra.aws.tags import Handling
 from infra.catalog import choose_for
+from infra.contracts.governance import DataGovernance
 from infra.platform.opencost import Price, price_sheet
 from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
@@ -44,7 +44,7 @@ from infra.sites import Site
 class Elsewhere:
     """The lake in the other region, the addresses of S3 there, and whether workloads use it now."""
 
-    lake: interfaces.Lake
+    lake: contracts.Lake
     region: str
     s3_cidrs: pulumi.Output[list[str]]
     failover: bool
@@ -59,7 +59,7 @@ class Foundation:
     settings: Settings
     cloud: Aws
     account: Account
-    handling: Handling
+    handling: DataGovernance
     keys: Keys
     lake: Lake
     replica: Elsewhere | None
@@ -106,7 +106,7 @@ def _foundation(name: str, settings: Settings, cloud: Aws, provider: aws.Provide
     """The data, its keys, and who and what everything else is made for."""
     opts = pulumi.ResourceOptions(provider=provider)
     account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
-    handling = Handling(settings.data_class, settings.owner, settings.purpose, settings.retention_days)
+    handling = DataGovernance(settings.data_class, settings.owner, settings.purpose, settings.retention_days)
     keys_args = KeysArgs(
         account,
         handling,
@@ -252,14 +252,14 @@ def _operate(
     cluster: Cluster,
     joined: HybridNodes | None,
     sender: Alertmanager,
-) -> interfaces.GpuCluster:
+) -> contracts.GpuCluster:
     """People's and pods' access to the cluster, its operators and its GPU pools."""
     granted = _access(base, cluster)
     karpenter_args = KarpenterArgs(base.account, base.handling, cluster.resource, base.name)
     karpenter = Karpenter("karpenter", karpenter_args, base.opts)
     registry = _registry(base, cluster, karpenter, joined)
     replica = base.replica
-    gpus = interfaces.GpuCluster(
+    gpus = contracts.GpuCluster(
         name=base.name,
         cloud="aws",
         region=base.cloud.region,
@@ -322,7 +322,7 @@ def _platform(
     base: Foundation,
     network: AnyNetwork,
     cluster: Cluster,
-    gpus: interfaces.GpuCluster,
+    gpus: contracts.GpuCluster,
     karpenter: Karpenter,
     registry: Registry,
     sender: Alertmanager,
@@ -331,7 +331,7 @@ def _platform(
     on_premises = base.settings.on_premises
     everywhere = gpus
     if on_premises:
-        everywhere = replace(gpus, pools={**gpus.pools, **hybrid.describe(on_premises.pools)})
+        everywhere = replace(gpus, pools={**gpus.pools, **hybrid_nodes.describe(on_premises.pools)})
     args = PlatformArgs(
         cluster=everywhere,
         cluster_name=cluster.name,

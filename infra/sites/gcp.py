@@ -7,8 +7,9 @@ from dataclasses import replace
 import pulumi
 import pulumi_gcp as gcp
 
-from infra import interfaces
-from infra.aws.tags import Handling
+from infra import contracts
+from infra.contracts.governance import DataGovernance
+from infra.contracts.grants import KUBERNETES_GROUPS
 from infra.gcp import access as gcp_access
 from infra.gcp import audit as gcp_audit
 from infra.gcp import bucket as gcp_bucket
@@ -26,7 +27,6 @@ from infra.gcp import pools as gcp_pools
 from infra.gcp import registry as gcp_registry
 from infra.gcp import tags as gcp_tags
 from infra.gcp.existing_network import AnyNetwork, ExistingNetwork, Found, Needs, look
-from infra.grants import KUBERNETES_GROUPS
 from infra.platform.managed_prometheus import rules_of_cluster
 from infra.platform.opencost import price_sheet
 from infra.platform.platform import Platform, PlatformArgs
@@ -57,7 +57,7 @@ def site(said: Settings, cloud: Gcp) -> Site:
     gcp_deployer.check(cloud.cluster.access.deployers, provider)
     existing = _existing(said, cloud, provider)
     project = gcp_iam.Project.current(cloud.project, cloud.region, pulumi.InvokeOptions(provider=provider))
-    handling = Handling(said.data_class, said.owner, said.purpose, said.retention_days)
+    handling = DataGovernance(said.data_class, said.owner, said.purpose, said.retention_days)
     protect, both = cloud.protect_data, cloud.lake.dual_region
     if cloud.org:
         gcp_org.Org("org", gcp_org.OrgArgs(cloud.org.folder, cloud.project, cloud.region, both), opts)
@@ -153,7 +153,7 @@ def _jump_host(
     name: str,
     cloud: Gcp,
     project: gcp_iam.Project,
-    handling: Handling,
+    handling: DataGovernance,
     network: AnyNetwork,
     keys: gcp_keys.Keys,
     opts: pulumi.ResourceOptions,
@@ -182,14 +182,14 @@ def _google_people(cloud: Gcp) -> dict[str, list[str]]:
 def _operate(
     cloud: Gcp,
     project: gcp_iam.Project,
-    handling: Handling,
+    handling: DataGovernance,
     keys: gcp_keys.Keys,
     lake: gcp_lake.Lake,
     network: AnyNetwork,
     cluster: gcp_cluster.Cluster,
     currency: Currency,
     opts: pulumi.ResourceOptions,
-) -> interfaces.GpuCluster:
+) -> contracts.GpuCluster:
     """People's and pods' access to the data and the cluster, its operators and its GPU pools."""
     people = _google_people(cloud)
     access = gcp_access.Access(
@@ -200,7 +200,7 @@ def _operate(
         gcp_registry.RegistryArgs(project, cluster.args.name, cloud.registries, keys.cluster),
         opts,
     )
-    gpus = interfaces.GpuCluster(
+    gpus = contracts.GpuCluster(
         name=cluster.args.name,
         cloud="gcp",
         region=cloud.region,

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra import interfaces
-from infra.aws import hybrid
-from infra.handling import Handling
-from infra.onprem.lake import Lake, LakeArgs, StoreArgs, store
+from infra import contracts
+from infra.aws import hybrid_nodes
+from infra.contracts.governance import DataGovernance
+from infra.on_premises.lake import Lake, LakeArgs, StoreArgs, store
 from infra.platform.namespaces import NAMESPACES
 from infra.settings import Settings
 from infra.settings.credentials import Credentials
@@ -23,7 +23,7 @@ SECRET = "on-premises-store"
 
 def site(said: Settings, asked: OnPremises, home: Site, credentials: Credentials | None) -> Site:
     """The pools and the lake of a site whose nodes are part of the cluster of `home`."""
-    cluster = replace(home.cluster, pools=hybrid.describe(asked.pools))
+    cluster = replace(home.cluster, pools=hybrid_nodes.describe(asked.pools))
     if asked.store is None or credentials is None:
         return Site(cluster, home.lake, home.registry)
     region = asked.store.region or home.cluster.region
@@ -34,7 +34,7 @@ def site(said: Settings, asked: OnPremises, home: Site, credentials: Credentials
     made = Lake(
         "on-premises-lake",
         LakeArgs(
-            Handling(said.data_class, said.owner, said.purpose, said.retention_days),
+            DataGovernance(said.data_class, said.owner, said.purpose, said.retention_days),
             prefix=cluster.name,
             key=asked.store.key,
             lacks=asked.store.lacks,
@@ -43,12 +43,12 @@ def site(said: Settings, asked: OnPremises, home: Site, credentials: Credentials
         pulumi.ResourceOptions(provider=provider),
     )
     secrets = _secrets(cluster, credentials)
-    access = interfaces.Endpoint(asked.store.endpoint, region, SECRET)
+    access = contracts.Endpoint(asked.store.endpoint, region, SECRET)
     there = replace(cluster, platform=[*cluster.platform, *secrets])
     return Site(there, replace(made.lake, endpoint=access), home.registry)
 
 
-def _secrets(cluster: interfaces.GpuCluster, credentials: Credentials) -> Sequence[pulumi.Resource]:
+def _secrets(cluster: contracts.GpuCluster, credentials: Credentials) -> Sequence[pulumi.Resource]:
     """The store's keys beside the workloads: no identity of a cloud counts there."""
     return [
         kubernetes.core.v1.Secret(

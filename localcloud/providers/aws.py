@@ -18,7 +18,7 @@ from .aws_api import LOCAL_KEYS, Api, Refused
 from .aws_calls import Calls, given, plan_scope
 from .aws_expressions import evaluate, holds
 from .aws_plays import PLAYS, Play
-from .aws_table import FILE, Row, UnknownType, invoke, kept_types, row
+from .aws_table import FILE, Row, UnknownType, invoke, row
 from .serve import (
     UNKNOWN,
     Diff,
@@ -31,8 +31,6 @@ from .serve import (
     changed_keys,
     serve,
 )
-
-__all__ = ["Aws", "kept_types"]
 
 
 class Aws(Provider):

@@ -37,12 +37,12 @@ from infra.aws.access import Access, AccessArgs
 from infra.aws.iam import Account
 from infra.aws.keys import Keys, KeysArgs
 from infra.aws.lake import Lake, LakeArgs, audit_bucket
-from infra.handling import Handling
+from infra.contracts.governance import DataGovernance
 
 provider = aws.Provider("aws", region="{region}")
 opts = pulumi.ResourceOptions(provider=provider)
 account = Account.current("{region}", pulumi.InvokeOptions(provider=provider))
-handling = Handling("internal", "ml", "tests", 90)
+handling = DataGovernance("internal", "ml", "tests", 90)
 keys = Keys("keys", KeysArgs(account, handling, "pods", "pods", False, audit_bucket("lake"), ["lake", "logs"]), opts)
 lake = Lake("lake", LakeArgs(account, handling, keys.lake, keys.logs, "pods", protect=False), opts)
 access = Access("access", AccessArgs(account, lake.lake, lake.access_logs, "{cluster}"), opts)

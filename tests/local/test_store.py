@@ -25,8 +25,8 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {project!r})
 import pulumi
-from infra.handling import Handling
-from infra.onprem.lake import Lake, LakeArgs, StoreArgs, store
+from infra.contracts.governance import DataGovernance
+from infra.on_premises.lake import Lake, LakeArgs, StoreArgs, store
 from infra.settings.credentials import store_credentials
 
 keys = store_credentials()
@@ -34,7 +34,7 @@ at = StoreArgs({endpoint!r}, "ap-south-1", keys.access_key, keys.secret_key)
 lacks = ["encryption", "lifecycle", "public-access-block"]
 lake = Lake(
     "lake",
-    LakeArgs(Handling("personal", "ml", "tests", 365), "site", None, lacks, protect=False),
+    LakeArgs(DataGovernance("personal", "ml", "tests", 365), "site", None, lacks, protect=False),
     pulumi.ResourceOptions(provider=store("store", at)),
 ).lake
 pulumi.export("buckets", {{role: bucket.name for role, bucket in lake.buckets.items()}})

@@ -12,11 +12,11 @@ from pulumi.runtime import config as runtime_config
 
 from infra import settings
 from infra.catalog import check_offered, offered
+from infra.catalog.fabric_floors import check_floors
 from infra.settings import Settings
 from infra.settings.errors import Problem, SettingsError, nearest
 from infra.settings.pools import GpuPool
 from infra.settings.purchase import WAYS
-from workloads.proof.floors import check_floors
 
 PROJECT = Path(__file__).parents[2]
 STACKS = ("local", "dev", "prod")

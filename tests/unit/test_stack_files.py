@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.catalog import check_offered
+from infra.catalog.fabric_floors import check_floors
 from infra.settings import parse
 from infra.settings.errors import SettingsError
 from infra.stacks import ROOT, StackFileError, file_of, read, settings_in
-from workloads.proof.floors import check_floors
 
 SHIPPED = sorted(ROOT.glob("Pulumi.*.yaml"))
 OURS = "config:\n  india-ai-infra:owner: a\n"

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import yaml
 
-from infra import program
+import program
 from localcloud.paths import PROJECT
 
 # Addresses of S3 in Mumbai, as its gateway tells them.

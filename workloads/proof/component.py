@@ -18,10 +18,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from infra.interfaces import GpuCluster, Pool
+from infra.catalog.fabric_floors import floors
+from infra.contracts.cluster import GpuCluster, Pool
 from workloads import pods
 from workloads.placement import fabric_pod, nccl_environment, pool_for, resources, tolerations
-from workloads.proof.floors import floors
 
 PROGRAMS = ("evidence.py", "nccl.py", "lake.py")
 PROGRAM_DIRECTORY = "/opt/proof"

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
-from infra.interfaces import GpuCluster, Pool
+from infra.contracts.cluster import GpuCluster, Pool
 from workloads import pods
 from workloads.placement import (
     WHEN_MADE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.aws.iam import Account
-from infra.aws.tags import Handling
+from infra.contracts.governance import DataGovernance
 
 
 @pytest.fixture(scope="session")
@@ -14,10 +14,10 @@ def account(account_id: str) -> Account:
 
 
 @pytest.fixture(scope="session")
-def personal() -> Handling:
-    return Handling("personal", owner="ml-platform", purpose="credit scoring", retention_days=730)
+def personal() -> DataGovernance:
+    return DataGovernance("personal", owner="ml-platform", purpose="credit scoring", retention_days=730)
 
 
 @pytest.fixture(scope="session")
-def internal() -> Handling:
-    return Handling("internal", owner="ml-platform", purpose="benchmarks", retention_days=90)
+def internal() -> DataGovernance:
+    return DataGovernance("internal", owner="ml-platform", purpose="benchmarks", retention_days=90)

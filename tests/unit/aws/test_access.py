@@ -8,19 +8,20 @@ from fnmatch import fnmatch
 import pulumi
 import pytest
 
-from infra import interfaces
+from infra import contracts
 from infra.aws import grants
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
+from infra.contracts.grants import HUMANS, WORKLOADS, Grant
 
 BUCKETS = ("raw", "curated", "features", "models", "checkpoints", "audit")
 KEY = "arn:aws:kms:ap-south-1:111122223333:key/lake"
 
 
-def _bucket(role: str, key: str | None = KEY) -> interfaces.Bucket:
+def _bucket(role: str, key: str | None = KEY) -> contracts.Bucket:
     def out(text: str) -> pulumi.Output[str]:
         return pulumi.Output.from_input(text)
 
-    return interfaces.Bucket(
+    return contracts.Bucket(
         name=out(role),
         uri=out(f"s3://{role}"),
         arn_or_id=out(f"arn:aws:s3:::{role}"),
@@ -32,7 +33,7 @@ def _bucket(role: str, key: str | None = KEY) -> interfaces.Bucket:
 def build(deploy, account):
     def run(**people):
         def program():
-            lake = interfaces.Lake({role: _bucket(role) for role in BUCKETS})
+            lake = contracts.Lake({role: _bucket(role) for role in BUCKETS})
             args = AccessArgs(account, lake, _bucket("access-logs", None), "mumbai", people=people)
             access = Access("access", args)
             return {"humans": access.human_roles, "workloads": access.workload_roles}
@@ -136,7 +137,7 @@ def test_access_logs_need_no_customer_key(made):
 
 def test_a_grant_on_no_bucket_is_refused(account):
     with pytest.raises(LookupError, match="bucket lakes; there are raw"):
-        grants.statements(["ap-south-1"], [{"raw": _bucket("raw")}], [grants.Grant("lakes", "read")])
+        grants.statements(["ap-south-1"], [{"raw": _bucket("raw")}], [Grant("lakes", "read")])
 
 
 def test_named_people_may_assume_their_role(build):
@@ -148,13 +149,13 @@ def test_named_people_may_assume_their_role(build):
 
 
 def test_without_names_a_second_factor_is_asked(made, account_id):
-    for person in grants.HUMANS:
+    for person in HUMANS:
         said = made.one("iam/role:Role", f"access-{person}").policy("assumeRolePolicy")["Assume"]
         assert said["Principal"] == {"AWS": f"arn:aws:iam::{account_id}:root"}
         assert said["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
 
-@pytest.mark.parametrize("workload", list(grants.WORKLOADS))
+@pytest.mark.parametrize("workload", list(WORKLOADS))
 def test_only_the_workloads_pods_assume_its_role(made, account_id, workload):
     said = made.one("iam/role:Role", f"access-{workload}").policy("assumeRolePolicy")["Assume"]
     assert said["Principal"] == {"Service": "pods.eks.amazonaws.com"}
@@ -177,8 +178,8 @@ def test_there_are_no_static_keys(made):
 
 def test_roles_enter_the_cluster_as_groups_and_service_accounts(deploy):
     def program():
-        humans = {who: pulumi.Output.from_input(f"arn:aws:iam::1:role/{who}") for who in grants.HUMANS}
-        workloads = {who: pulumi.Output.from_input(f"arn:aws:iam::1:role/{who}") for who in grants.WORKLOADS}
+        humans = {who: pulumi.Output.from_input(f"arn:aws:iam::1:role/{who}") for who in HUMANS}
+        workloads = {who: pulumi.Output.from_input(f"arn:aws:iam::1:role/{who}") for who in WORKLOADS}
         ClusterAccess("entry", ClusterAccessArgs("mumbai", humans, workloads))
 
     made = deploy(program)

@@ -7,18 +7,18 @@ import json
 import pulumi
 import pytest
 
-from infra import interfaces
+from infra import contracts
 from infra.aws.audit import ALERTS, Audit, AuditArgs
-from infra.aws.lake import DATA
+from infra.contracts.governance import DATA
 
 KEY = "arn:aws:kms:ap-south-1:111122223333:key/logs"
 
 
-def _lake() -> interfaces.Lake:
+def _lake() -> contracts.Lake:
     out = pulumi.Output.from_input
-    return interfaces.Lake(
+    return contracts.Lake(
         {
-            role: interfaces.Bucket(out(role), out(f"s3://{role}"), out(f"arn:aws:s3:::{role}"), out(KEY))
+            role: contracts.Bucket(out(role), out(f"s3://{role}"), out(f"arn:aws:s3:::{role}"), out(KEY))
             for role in (*DATA, "audit")
         }
     )
@@ -68,13 +68,13 @@ def test_the_trail_sees_each_object_of_the_lake_and_not_its_own_logs(made):
 def test_the_trail_sees_the_copy_of_the_lake_in_the_other_region(build):
     out = pulumi.Output.from_input
     copy = {
-        role: interfaces.Bucket(
+        role: contracts.Bucket(
             out(role), out(f"s3://copy-{role}"), out(f"arn:aws:s3:::copy-{role}"), out(KEY)
         )
         for role in DATA
     }
     selectors = (
-        build(copy=interfaces.Lake(copy)).one("cloudtrail/trail:Trail").inputs["advancedEventSelectors"]
+        build(copy=contracts.Lake(copy)).one("cloudtrail/trail:Trail").inputs["advancedEventSelectors"]
     )
     seen = selectors[1]["fieldSelectors"][2]["startsWiths"]
     assert seen == [f"arn:aws:s3:::{name}{role}/" for name in ("", "copy-") for role in DATA]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.aws.lake import DATA, Lake, LakeArgs, lifecycle
-from infra.aws.tags import Handling
+from infra.aws.lake import Lake, LakeArgs
+from infra.contracts.governance import DATA, DataGovernance, lifecycle
 
 LAKE_KEY = "arn:aws:kms:ap-south-1:111122223333:key/lake"
 LOGS_KEY = "arn:aws:kms:ap-south-1:111122223333:key/logs"
@@ -187,7 +187,7 @@ def test_every_bucket_logs_its_accesses(made, account_id):
     st.integers(365, 3650),
 )
 def test_personal_data_has_a_floor_and_a_ceiling(role, data_class, days):
-    kept = lifecycle(role, Handling(data_class, "o", "p", days))
+    kept = lifecycle(role, DataGovernance(data_class, "o", "p", days))
     assert kept.days == days
     if role == "checkpoints":
         assert kept.noncurrent_days == 7, "a run overwrites its checkpoints every hour"
@@ -198,7 +198,7 @@ def test_personal_data_has_a_floor_and_a_ceiling(role, data_class, days):
 @given(st.integers(1, 3650))
 def test_logs_are_kept_a_year_whatever_the_data(days):
     for role in ("audit", "access-logs"):
-        assert lifecycle(role, Handling("public", "o", "p", days)).days == max(days, 365)
+        assert lifecycle(role, DataGovernance("public", "o", "p", days)).days == max(days, 365)
 
 
 def test_checkpoints_go_early_only_if_no_person_is_in_them(personal, internal):

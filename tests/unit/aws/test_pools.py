@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.aws import nodepools, pools
+from infra.aws import karpenter_pools, pools
 from infra.aws.cluster import Cluster, ClusterArgs
 from infra.aws.deployer import Deployer
 from infra.aws.network import Network, NetworkArgs
@@ -355,8 +355,8 @@ def test_every_node_pool_is_one_that_karpenter_takes(shape, purchase, most):
     )
     choice = choose_for("ap-south-1", pool)
     types = [found.machine_type for found in choice.machines]
-    spec = nodepools.node_pool(pool, types, ["ap-south-1a"])
-    valid({"apiVersion": nodepools.NODE_POOL_API, "kind": "NodePool", "spec": spec})
+    spec = karpenter_pools.node_pool(pool, types, ["ap-south-1a"])
+    valid({"apiVersion": karpenter_pools.NODE_POOL_API, "kind": "NodePool", "spec": spec})
     assert spec["limits"] == {pools.GPU_RESOURCE: str(most * count)}
     assert tuple(requirements(spec)["karpenter.sh/capacity-type"]) == purchase
     if count > 1:

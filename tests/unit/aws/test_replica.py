@@ -8,12 +8,13 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from infra import interfaces
+from infra import contracts
 from infra.aws.access import Access, AccessArgs
 from infra.aws.iam import Account
 from infra.aws.keys import Keys, KeysArgs
-from infra.aws.lake import DATA, Lake, LakeArgs
+from infra.aws.lake import Lake, LakeArgs
 from infra.aws.replica import Replica, ReplicaArgs
+from infra.contracts.governance import DATA
 
 
 @pytest.fixture(scope="module")
@@ -112,4 +113,4 @@ def test_rights_are_the_same_in_both_places_within_iams_limit(recorded):
 def test_logs_stay_at_home(recorded):
     assert not [name for name in recorded.of("s3/bucket:Bucket") if name.startswith("replica-a")]
     assert isinstance(recorded.result, list)
-    assert interfaces.Lake
+    assert contracts.Lake

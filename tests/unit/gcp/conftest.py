@@ -5,9 +5,9 @@ from __future__ import annotations
 import pulumi
 import pytest
 
-from infra import interfaces
+from infra import contracts
+from infra.contracts.governance import DataGovernance
 from infra.gcp.iam import Project
-from infra.gcp.tags import Handling
 
 PROJECT, NUMBER = "unit-project", "123456789012"
 
@@ -18,13 +18,13 @@ def project() -> Project:
 
 
 @pytest.fixture(scope="session")
-def personal() -> Handling:
-    return Handling("personal", owner="ml-platform", purpose="Credit scoring", retention_days=730)
+def personal() -> DataGovernance:
+    return DataGovernance("personal", owner="ml-platform", purpose="Credit scoring", retention_days=730)
 
 
 @pytest.fixture(scope="session")
-def internal() -> Handling:
-    return Handling("internal", owner="ml-platform", purpose="benchmarks", retention_days=90)
+def internal() -> DataGovernance:
+    return DataGovernance("internal", owner="ml-platform", purpose="benchmarks", retention_days=90)
 
 
 @pytest.fixture(scope="session")
@@ -43,11 +43,11 @@ def key():
 def bucket(key):
     """A bucket named by its role, as other modules see it."""
 
-    def named(role: str) -> interfaces.Bucket:
+    def named(role: str) -> contracts.Bucket:
         def out(text: str) -> pulumi.Output[str]:
             return pulumi.Output.from_input(text)
 
-        return interfaces.Bucket(
+        return contracts.Bucket(
             out(role), out(f"gs://{role}"), out(f"projects/_/buckets/{role}"), key("lake")
         )
 

@@ -7,10 +7,11 @@ import re
 import pulumi_gcp as gcp
 import pytest
 
-from infra import interfaces
+from infra import contracts
+from infra.contracts.governance import DATA
+from infra.contracts.grants import Grant
 from infra.gcp import grants
 from infra.gcp.access import Access, AccessArgs, groups_domain
-from infra.handling import DATA
 
 PEOPLE = {
     "data-engineer": ["group:data@example.in"],
@@ -39,7 +40,7 @@ ALLOWS = {
 def build(deploy, project, bucket):
     def run(people):
         def program():
-            lake = interfaces.Lake({role: bucket(role) for role in (*DATA, "audit")})
+            lake = contracts.Lake({role: bucket(role) for role in (*DATA, "audit")})
             cluster = gcp.container.Cluster("cluster", initial_node_count=1)
             Access("access", AccessArgs(project, lake, cluster, people))
 
@@ -107,12 +108,6 @@ def test_a_member_reaches_what_it_needs_and_no_more(made, who, action, where, al
     assert _may(made, who, action, where) is allowed
 
 
-def test_rights_are_those_of_aws(made):
-    from infra.aws import grants as aws
-
-    assert grants.HUMANS is aws.HUMANS and grants.WORKLOADS is aws.WORKLOADS
-
-
 def test_no_role_reaches_a_buckets_settings_and_no_account_has_a_key(made):
     assert {binding.inputs["role"] for binding in made.of("BucketIAMMember").values()} <= set(ALLOWS)
     assert not made.of("serviceaccount/key:Key") and not made.of("serviceaccount/account:Account")
@@ -149,7 +144,7 @@ def test_pods_are_granted_once_the_cluster_made_their_identity_pool_and_people_a
 
 def test_a_grant_on_no_bucket_is_refused(bucket):
     with pytest.raises(LookupError, match="bucket lakes; there are raw"):
-        list(grants.bindings({"raw": bucket("raw")}, [grants.Grant("lakes", "read")]))
+        list(grants.bindings({"raw": bucket("raw")}, [Grant("lakes", "read")]))
 
 
 def test_the_domain_of_groups():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import localcloud
-from infra import interfaces
+from infra import contracts
 from infra.gcp.audit import ALERTS, Audit, AuditArgs
 from localcloud.log_filters import matches
 
@@ -19,7 +19,7 @@ ENTRIES = json.loads((Path(localcloud.__file__).parent / "data" / "google_log_en
 def build(deploy, project, personal, bucket, key):
     def run(**more):
         def program():
-            lake = interfaces.Lake({"audit": bucket("audit")})
+            lake = contracts.Lake({"audit": bucket("audit")})
             audit = Audit("audit", AuditArgs(project, personal, lake, key("logs"), "unit", **more))
             return {"bucket": audit.log_bucket}
 

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_settings import minimal, problems
 
-from infra import program, settings
+import program
+from infra import settings
 from infra.gcp.existing_network import Needs, Subnet, faults
 from infra.settings.errors import SettingsError
 from infra.settings.gcp import ExistingGoogleNetwork

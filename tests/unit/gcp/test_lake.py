@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.contracts.governance import DATA, DataGovernance
 from infra.gcp import tags
 from infra.gcp.lake import Lake, LakeArgs
-from infra.gcp.tags import Handling
-from infra.handling import DATA
 
 KEPT = (*DATA, "audit")
 DAY = 86_400
@@ -113,7 +112,7 @@ def test_two_regions_are_both_in_india_and_logs_stay(build):
 
 @given(st.text(max_size=80), st.text(max_size=80), st.integers(1, 3650))
 def test_whatever_a_tag_says_is_a_label_that_google_takes(owner, purpose, days):
-    labels = tags.labels(Handling("personal", owner, purpose, days), "lake-raw")
+    labels = tags.labels(DataGovernance("personal", owner, purpose, days), "lake-raw")
     assert labels["dpdp-data-class"] == "personal"
     for key, value in labels.items():
         assert re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", key)

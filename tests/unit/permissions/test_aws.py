@@ -19,7 +19,7 @@ from permissions.programs import PROGRAMS
 from permissions.recorded import Row
 from permissions.rendered import S3_RANGES
 
-from infra.grants import HUMANS, SERVICE_ACCOUNTS, WORKLOADS, Grant
+from infra.contracts.grants import HUMANS, SERVICE_ACCOUNTS, WORKLOADS, Grant
 from localcloud.permissions.aws_account import Account
 from localcloud.permissions.iam_policies import allowing
 from localcloud.permissions.s3_calls import Call, needs

@@ -16,7 +16,7 @@ from permissions.google_policies import Binding, UnknownRoleError, allowing, bin
 from permissions.programs import PROGRAMS
 from permissions.recorded import Row
 
-from infra.grants import HUMANS, SERVICE_ACCOUNTS, WORKLOADS, Grant
+from infra.contracts.grants import HUMANS, SERVICE_ACCOUNTS, WORKLOADS, Grant
 
 PEOPLE = {who: f"group:{who}@example.in" for who in HUMANS}
 ROWS = [(program, row) for program in PROGRAMS for row in recorded.read(f"gcp-{program.name}")]

@@ -15,7 +15,7 @@ from permissions.programs import PROGRAMS, Program
 from permissions.rendered import Container
 from permissions.ways import ABROAD, addresses, pod, ways
 
-from infra.grants import SERVICE_ACCOUNTS, WORKLOADS
+from infra.contracts.grants import SERVICE_ACCOUNTS, WORKLOADS
 from infra.platform.network_policies import INTERNET_EGRESS
 from localcloud.permissions.network import Connection, End, Network, rules
 

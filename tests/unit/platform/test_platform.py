@@ -8,7 +8,7 @@ import pytest
 import yaml
 from gpu_cluster import SERVE, TRAIN, CloudThing, gpu_cluster
 
-from infra.aws.access import KUBERNETES_GROUPS, SERVICE_ACCOUNTS
+from infra.contracts.grants import KUBERNETES_GROUPS, SERVICE_ACCOUNTS
 from infra.gcp.fabric_pods import fabric_pod
 from infra.platform import Platform, PlatformArgs
 from infra.platform.charts import charts

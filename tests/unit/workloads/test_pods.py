@@ -10,7 +10,7 @@ import botocore.session
 import pytest
 from gpu_cluster import SERVE, TRAIN, gpu_cluster
 
-from infra.interfaces import Endpoint
+from infra.contracts.lake import Endpoint
 from workloads import pods
 from workloads.proof.component import FabricProof, FabricProofArgs, LakeProof, LakeProofArgs
 from workloads.serving.component import ModelServer, ModelServerArgs

@@ -7,7 +7,7 @@ import pulumi
 import pytest
 from gpu_cluster import SERVE, TRAIN, gpu_cluster
 
-from infra.interfaces import FabricPod
+from infra.contracts.cluster import FabricPod
 from infra.platform import priorities, queues
 from workloads.training import component
 from workloads.training.component import TrainingJob, TrainingJobArgs

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from infra import geography
-from infra.aws import nodepools, nodes, pools
+from infra.aws import karpenter_pools, nodes, pools
 from infra.catalog import Choice, choose_for, machines
 from infra.gcp.pools import one_zone
 from infra.platform.priorities import SERVING, TRAINING
@@ -180,7 +180,11 @@ class ScratchCluster:
     def _elastic(self, pool: GpuPool) -> None:
         place = self.design.place_of(pool.name)
         for name, asked in node_pools(pool, choose_for(place.region, pool), place.cloud, self.zones).items():
-            kind = {"apiVersion": nodepools.NODE_POOL_API, "kind": "NodePool", "metadata": {"name": name}}
+            kind = {
+                "apiVersion": karpenter_pools.NODE_POOL_API,
+                "kind": "NodePool",
+                "metadata": {"name": name},
+            }
             self.api.apply({**kind, "spec": asked})
 
     def _stand(self, pool: GpuPool, count: int) -> None:
@@ -315,7 +319,7 @@ def node_pools(
         return _of_google(pool, choice, zones)
     offered = {zone for machine in choice.machines for zone in machine.zones}
     names = [name for zone, name in zones.items() if zone in offered]
-    spec = karpenter.played(nodepools.node_pool(pool, [m.machine_type for m in choice.machines], names))
+    spec = karpenter.played(karpenter_pools.node_pool(pool, [m.machine_type for m in choice.machines], names))
     return {pool.name: {**spec, "disruption": {**spec["disruption"], **NEVER}}}
 
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from infra.aws import nodepools
+from infra.aws import karpenter_pools
 from infra.catalog.risk import reclaims_per_hour
 from infra.settings.pools import GooglePool
 
@@ -187,7 +187,7 @@ def _empty_for(design: Design, name: str) -> float:
     pool = design.pools[name]
     if isinstance(pool, GooglePool):
         return GKE_EMPTY_HOURS
-    spec = nodepools.node_pool(pool, [], [])
+    spec = karpenter_pools.node_pool(pool, [], [])
     return hours_of(spec["disruption"]["consolidateAfter"])
 
 

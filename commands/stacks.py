@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from infra.advice import check_fits
 from infra.catalog import check_offered
+from infra.catalog.fabric_floors import check_floors
 from infra.settings import Settings, parse
 from infra.settings.names import fits
 from infra.stacks import PROJECT as NAME
 from infra.stacks import file_of, settings_in
-from workloads.proof.floors import check_floors
 
 from .paths import PROJECT
 
