@@ -26,8 +26,6 @@ from .reclaim import reclaim
 from .review import review
 from .simulate.command import simulate
 from .stacks import settings_of
-from .toolchain import install
-from .toolchain.errors import ToolchainError
 
 # So that the summary shows nodes: on the local cloud they come within seconds, or the catalogue has none.
 SETTLE_SECONDS = 60
@@ -112,8 +110,7 @@ def down(stack: StackName = "local") -> None:
 @app.command()
 def env() -> None:
     """Print the environment for plain `pulumi … -s local`: use it as eval "$(make -s env)"."""
-    # What stdout has is evaluated by a shell.
-    install.ensure(lambda done, total, what: None, lambda text: print(text, file=sys.stderr))
+    install.ensure(lambda done, total, what: None)
     started = cloud.start()
     for name, value in cloud.environment(started.aws_endpoint).items():
         print(f"export {name}={shlex.quote(value)}")

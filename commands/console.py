@@ -26,11 +26,6 @@ Report = Callable[[int, int, str], None]
 EVERY = 10.0  # seconds between lines when nobody watches a bar
 
 
-def say(text: str) -> None:
-    """One line as it is, above a bar that is shown."""
-    console.print(text, markup=False, soft_wrap=True)
-
-
 @contextmanager
 def step(title: str) -> Iterator[Report]:
     """Show one long step; the caller reports how far it is."""

