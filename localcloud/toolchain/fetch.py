@@ -70,7 +70,7 @@ def _install(archive: Path, of_it: dict[Part, Release]) -> None:
         for part, release in of_it.items():
             atomically(part.path, functools.partial(_unpack, archive, release.member))
     finally:
-        archive.unlink()
+        archive.unlink(missing_ok=True)
 
 
 def _answering(sites: set[str], say: Say) -> set[str]:
@@ -206,7 +206,7 @@ def _get(url: str, headers: dict[str, str]) -> requests.Response:
 def _unpack(archive: Path, member: str, draft: Path) -> None:
     with room(f"unpacking {archive.name}"):
         if not member:
-            shutil.copyfile(archive, draft)
+            archive.rename(draft)
         elif archive.suffix == ".zip":
             _from_zip(archive, member, draft)
         else:

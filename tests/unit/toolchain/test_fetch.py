@@ -6,6 +6,7 @@ import hashlib
 import io
 import socket
 import tarfile
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -18,7 +19,7 @@ from localcloud.toolchain.cache import downloads
 from localcloud.toolchain.errors import ToolchainError
 from localcloud.toolchain.tools import Part, Tool
 
-PROGRAM = b"#!/bin/sh\necho 1.2.3\n" + bytes(range(256)) * 2000
+PROGRAM = b"#!/bin/sh\necho 1.2.3\n" + bytes(range(256)) * 10000
 
 
 def fetched(machine: Machine, *asked: Tool) -> list[str]:
@@ -119,9 +120,10 @@ def test_a_site_that_can_not_go_on_starts_again(machine: Machine, site: Site) ->
     release = site.publish(tool, PROGRAM)
     site.serve(release.url, broken_off(PROGRAM, len(PROGRAM)))
     downloads().mkdir(parents=True)
-    (downloads() / f"{release.sha256[:16]}-it.part").write_bytes(PROGRAM[:5])
+    (downloads() / f"{release.sha256[:16]}-it.part").write_bytes(PROGRAM[: len(PROGRAM) // 2])
     assert fetched(machine, tool) == ["it"]
     assert tool.parts[0].path.read_bytes() == PROGRAM
+    assert machine.reports[-1][:2] == (len(PROGRAM) >> 20, len(PROGRAM) >> 20)
 
 
 def test_a_file_that_is_not_there_is_said(machine: Machine, site: Site) -> None:
@@ -166,6 +168,19 @@ def test_a_site_that_says_nothing_is_out_of_reach(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv(releases.MIRROR, f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert fetched(machine, tool) == []
+    assert "(no answer)" in machine.said[0]
+
+
+def test_a_resolver_that_hangs_holds_nothing_up(
+    machine: Machine, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "SITE_SECONDS", 0.2)
+    answers = threading.Event()
+    monkeypatch.setattr(fetch.requests, "head", lambda *_, **__: answers.wait(10))
+    tool = machine.tool("it")
+    site.serve(site.publish(tool, PROGRAM).url, PROGRAM)
+    assert fetched(machine, tool) == []
+    answers.set()
     assert "(no answer)" in machine.said[0]
 
 

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable
 
 import pytest
-from toolchain.release_site import Machine, Site
+from toolchain.release_site import Machine, Site, broken_off
 
 from localcloud.paths import bin_dir
 from localcloud.toolchain import build, install, tools
+from localcloud.toolchain.cache import downloads
 from localcloud.toolchain.errors import ToolchainError
 from localcloud.toolchain.tools import Tool
 
@@ -83,14 +84,16 @@ def test_a_wrong_checksum_ends_the_run_before_anything_is_built(machine: Machine
 
 
 @pytest.mark.usefixtures("engine")
-def test_what_is_not_published_is_said_and_built(machine: Machine, site: Site) -> None:
-    site.publish(machine.tool("it"), PROGRAM)
+def test_what_can_not_be_fetched_is_said_and_built(machine: Machine, site: Site) -> None:
+    release = site.publish(machine.tool("it"), PROGRAM)
+    site.serve(release.url, broken_off(PROGRAM, 3))
     install.ensure(machine.report, machine.say)
     assert [line.split(":")[0] for line in machine.said] == [
         "it",
         "building pulumi-language-python, pulumi, it from source",
     ]
     assert (bin_dir() / "it").read_text() == "#!/bin/sh\necho built from example.com/it\n"
+    assert not downloads().exists(), "a part of what is built by now takes room"
 
 
 @pytest.mark.usefixtures("modules")
