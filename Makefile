@@ -3,8 +3,7 @@ PYTHON ?= python3
 STACK ?= local
 VENV := .venv
 BIN := $(VENV)/bin
-RUN := $(BIN)/python -m localcloud
-ASK := $(BIN)/python -m infra
+RUN := $(BIN)/python -m commands
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
@@ -39,19 +38,19 @@ audit: $(VENV)/ready  ## The policies over a stack that exists, in any language:
 	@$(BIN)/python -m policies.cli audit "$(STATE)" $(call options,PROFILE CONFIG OUT PROJECT)
 
 choose: $(VENV)/ready  ## Machines that serve, cheapest first: GPU=H100 COUNT=8 FABRIC=rdma MEMORY= PURCHASE= REGION=
-	@$(ASK) choose $(call options,GPU MEMORY COUNT FABRIC PURCHASE REGION NODES LOST SAVING USD_INR)
+	@$(RUN) choose $(call options,GPU MEMORY COUNT FABRIC PURCHASE REGION NODES LOST SAVING USD_INR)
 
 advise: $(VENV)/ready  ## GPUs for a model: MODEL=8b TASK=serve DTYPE=bf16 CONTEXT=8192 USERS=50
-	@$(ASK) advise $(call options,MODEL TASK DTYPE CONTEXT USERS METHOD PURCHASE USD_INR)
+	@$(RUN) advise $(call options,MODEL TASK DTYPE CONTEXT USERS METHOD PURCHASE USD_INR)
 
 catalog: $(VENV)/ready  ## Refresh prices and the rate of the dollar: your clouds, else public feeds; CLOUDS=aws
-	@$(ASK) catalog $(call options,CLOUDS)
+	@$(RUN) catalog $(call options,CLOUDS)
 
 images: $(VENV)/ready  ## Images of the charts, from where nodes pull them, what to copy: STACK=prod
-	@$(ASK) images --stack $(STACK)
+	@$(RUN) images --stack $(STACK)
 
 showback: $(VENV)/ready  ## Rupees of the last days, from OpenCost in a cluster: BY=namespace or owner DAYS=7 ADDRESS=
-	@$(ASK) showback $(call options,ADDRESS DAYS BY)
+	@$(RUN) showback $(call options,ADDRESS DAYS BY)
 
 simulate: $(VENV)/ready  ## Replay a trace on real Karpenter: STACK=dev AGAINST=local DAYS=7 TRACE=trace.csv
 	@$(RUN) simulate --stack $(STACK) $(call options,DAYS TRACE AGAINST SEED RECLAIMS START_MINUTES)
@@ -79,7 +78,7 @@ test: setup check  ## Every check and every test
 check: $(VENV)/ready-dev  ## Format, lint, types, the order of the house
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/basedpyright infra policies localcloud
+	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
 
 pins: $(VENV)/ready-dev  ## Resolve the requirements again

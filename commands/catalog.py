@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from commands.console import console
 from infra import geography
 from infra.catalog.exchange_rate import RateRow
 from infra.catalog.refresh.answers import Answer, NoCredentialsError, Unread
@@ -24,7 +24,6 @@ from infra.catalog.refresh.rates import read_rate
 from infra.catalog.refresh.take import known_of, take
 from infra.catalog.tables import DATA, CatalogError, MachineRow, PriceRow
 
-console = Console(highlight=False)
 CLOUDS = ("aws", "gcp")
 
 

@@ -12,14 +12,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import typer
 from rich.markup import escape
 from rich.table import Table
 
-from . import cloud
-from .engine import Stack
-from .progress import console
+from commands.console import console
+from commands.stacks import StackName
+from commands.up.summary import show_waiting
+from localcloud import cloud, clusters, waiting
+from localcloud.engine import EngineError, Stack
+from localcloud.toolchain.errors import ToolchainError
 
+ERRORS = (ToolchainError, EngineError)
 PROJECT_NAME = "india-ai-infra"
+
+
+def doctor(stack: StackName = "local") -> None:
+    """List what a broken run left behind: processes, cloud resources that the state does not know."""
+    left = leftovers(stack)
+    show(left)
+    show_waiting(waiting.settle(clusters.recorded(), 0))
+    if left:
+        raise typer.Exit(1)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import typer
 from infra import settings
 from infra.aws import registry as ecr
 from infra.gcp import registry as artifact_registry
+from infra.platform import images as upstream
 from infra.platform.charts import charts
-from infra.platform.images import Image, images, of_workload
+from infra.platform.images import Image, of_workload
 from infra.settings.aws import Aws
 from infra.settings.gcp import Gcp
 from infra.settings.workloads import OWN_REGISTRY, Workloads
@@ -34,7 +35,7 @@ class Pull:
     fetched: bool
 
 
-def show_images(stack: Annotated[str, typer.Option(help="which Pulumi.<stack>.yaml")] = "local") -> None:
+def images(stack: Annotated[str, typer.Option(help="which Pulumi.<stack>.yaml")] = "local") -> None:
     """From where nodes pull the images of the charts, and the commands that copy what no mirror fetches."""
     said = settings.parse(settings_in(file_of(stack)))
     workloads = [of_workload(reference) for reference in _named(said.workloads)]
@@ -89,4 +90,6 @@ def _on_google(cloud: Gcp, stack: str, workloads: Sequence[Image]) -> Iterator[P
 def _images_on(cloud: str) -> Iterator[Image]:
     """Each image once, of the charts that are installed on a cloud."""
     installed = [chart.name for chart in charts().values() if chart.cloud in (None, cloud)]
-    yield from {image.name: image for chart in installed for image in images().get(chart, ())}.values()
+    yield from {
+        image.name: image for chart in installed for image in upstream.images().get(chart, ())
+    }.values()

@@ -17,9 +17,9 @@ import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
+from commands.console import console
 from infra.catalog import CatalogError, nearest
 from infra.pricing.rupees import format_inr
 
@@ -63,7 +63,7 @@ def showback(
         hint = f"; the nearest is {near}" if near else ""
         raise ShowbackError(f"by {by}: one of {', '.join(AGGREGATES)}{hint}")
     found = read(address, days, AGGREGATES[by])
-    Console(highlight=False).print(_table(found, days, by))
+    console.print(_table(found, days, by))
 
 
 def read(address: str, days: int, aggregate: str) -> dict[str, Allocation]:

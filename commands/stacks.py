@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from infra.advice import check_fits
 from infra.catalog import check_offered
 from infra.catalog.fabric_floors import check_floors
@@ -9,8 +13,9 @@ from infra.settings import Settings, parse
 from infra.settings.names import fits
 from infra.stacks import PROJECT as NAME
 from infra.stacks import file_of, settings_in
+from localcloud.paths import PROJECT
 
-from .paths import PROJECT
+StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]
 
 
 def settings_of(stack: str) -> Settings:

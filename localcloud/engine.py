@@ -19,9 +19,6 @@ from pulumi import automation
 from pulumi.automation.events import EngineEvent, OpType, PolicyEvent
 
 from infra.stacks import read as read_stack
-from policies.configuration.profiles import file_of
-from policies.framework.record import FILE as FINDINGS
-from policies.framework.record import read
 
 from . import deployer, google_deployer, google_networks
 from .faults import Fault, causes, told
@@ -58,6 +55,17 @@ class Outcome:
         return not self.failed and set(self.changes) <= {"same"}
 
 
+@dataclass(frozen=True)
+class PolicyPack:
+    """A policy pack's folder, and the policy config that it runs under."""
+
+    folder: Path
+    config: Path | None = None
+
+
+OUR_PACK = PolicyPack(POLICIES, POLICIES / "profiles" / "default.json")
+
+
 class EngineError(Exception):
     """The engine can't be used now; the message says what to do."""
 
@@ -73,7 +81,12 @@ class Stack:
     """
 
     def __init__(
-        self, name: str, env: dict[str, str], project: Path = PROJECT, config_file: Path | None = None
+        self,
+        name: str,
+        env: dict[str, str],
+        project: Path = PROJECT,
+        config_file: Path | None = None,
+        pack: PolicyPack = OUR_PACK,
     ) -> None:
         self.name = name
         self.config_file = config_file or project / f"Pulumi.{name}.yaml"
@@ -82,7 +95,7 @@ class Stack:
             env = env | {k: v for caller in callers for k, v in caller.environment(self.config_file).items()}
         self._env = {**os.environ, **env}
         self._project = project
-        self.pack, self.profile = POLICIES, "default"
+        self._pack = pack
         self._folder = self._workspace()
         self._stack = automation.create_or_select_stack(
             name,
@@ -106,10 +119,10 @@ class Stack:
     def destroy(self, on_step: OnStep | None = None) -> Outcome:
         return self._run(self._stack.destroy, on_step, policies=False)
 
-    def registered(self, findings: Path | None = None) -> list[dict]:
+    def registered(self, refused: Callable[[], bool] | None = None) -> list[dict]:
         """The resources that the program would register, as a preview knows them.
 
-        Policies are asked where `findings` names the file that their record goes to; what they refuse is told there.
+        The policies are asked where `refused` is given: it says, after the preview, whether they refused the program.
 
         Raises:
             EngineError: the program failed, and not for what the policies refuse.
@@ -117,17 +130,15 @@ class Stack:
         self._workspace()
         command = [bin_dir() / "pulumi", "preview", "--stack", self.name, "--json", "--show-sames"]
         env = {**self._env, **google_networks.environment(self.config_file)}
-        if findings:
-            command += ["--policy-pack", POLICIES, "--policy-pack-config", file_of(self.profile)]
-            env = {**env, FINDINGS: str(findings)}
+        if refused:
+            command += ["--policy-pack", self._pack.folder]
+            command += ["--policy-pack-config", self._pack.config] if self._pack.config else []
         done = subprocess.run(command, cwd=self._folder, env=env, capture_output=True, text=True, check=False)
         try:
             said = json.loads(done.stdout)
         except json.JSONDecodeError:
             raise EngineError(done.stderr or done.stdout) from None
-        if done.returncode and not (
-            findings and findings.exists() and any(told.stops for told in read(findings).open)
-        ):
+        if done.returncode and not (refused and refused()):
             errors = [d for d in said.get("diagnostics", []) if d.get("severity") == "error"]
             faults = [Fault(d.get("urn", ""), d["message"].strip()) for d in errors]
             raise EngineError("\n".join(told(faults, {})) or done.stderr)
@@ -197,9 +208,9 @@ class Stack:
         outcome = Outcome()
         began = time.monotonic()
         if policies:
-            options["policy_packs"] = [str(self.pack)]
-            if self.pack == POLICIES:
-                options["policy_pack_configs"] = [str(file_of(self.profile))]
+            options["policy_packs"] = [str(self._pack.folder)]
+            if self._pack.config:
+                options["policy_pack_configs"] = [str(self._pack.config)]
         try:
             operation(on_event=lambda event: _note(event, outcome, on_step), color="never", **options)
         except automation.CommandError as error:

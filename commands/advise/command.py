@@ -20,12 +20,12 @@ from pydantic import (
     field_validator,
 )
 
+from commands.advise.show import show
 from infra.advice.config_json import read_config
 from infra.advice.fit import Ask, Purchase, Task, best_plans
 from infra.advice.memory import Dtype, Method
 from infra.advice.model import Shape, known_or_scaled
 from infra.advice.quantization import checkpoint
-from infra.advice.show import show
 from infra.catalog.exchange_rate import assumed
 from infra.settings.errors import Problem, SettingsError, problems_of, refuse
 from infra.settings.stack import Currency

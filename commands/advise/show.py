@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from commands.choose.show_other_clouds import burst_line
 from infra.advice import memory
 from infra.advice.fit import LEAST_TOKENS_S, Ask, Plan
 from infra.advice.layout import GIB, USABLE, Layout
@@ -15,7 +16,6 @@ from infra.advice.speed import PROMPT_SHARE
 from infra.catalog.choose import Offer
 from infra.geography import region
 from infra.pricing.rupees import format_inr
-from infra.pricing.show_other_clouds import burst_line
 
 WIDTH = 100  # when piped
 TABLE = "infra/advice/data/models.csv"

@@ -28,17 +28,19 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from commands.console import console, step
+from commands.stacks import settings_of
 from infra.platform.managed_prometheus import API_VERSION as MANAGED
 from infra.platform.managed_prometheus import of_cluster
 from infra.platform.monitoring import metric_names
+from localcloud import alert_delivery, cloud, log_filters
+from localcloud.alert_delivery import Topic
+from localcloud.engine import EngineError, Stack
+from localcloud.permissions.iam_policies import statements
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
 
-from . import alert_delivery, cloud, log_filters
-from .alert_delivery import Topic
-from .engine import Stack
-from .permissions.iam_policies import statements
-from .progress import console, step
-from .stacks import settings_of
-
+ERRORS = (ToolchainError, EngineError)
 EVENTS = Path(__file__).parent / "data" / "aws_events.json"
 ENTRIES = Path(__file__).parent / "data" / "google_log_entries.json"
 CHART = "kube-prometheus-stack"

@@ -18,10 +18,10 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from .cost import checked_out
-from .engine import EngineError
-from .paths import PROJECT, run_dir
-from .progress import console, step
+from commands.console import console, step
+from commands.cost.command import checked_out
+from localcloud.engine import EngineError
+from localcloud.paths import PROJECT, run_dir
 
 STACKS = ("local", "prod")
 OPERATIONS = ("up", "preview", "down")
@@ -80,7 +80,7 @@ def _timed(command: Sequence[str], folder: Path, run_folder: Path) -> float:
     env = {**os.environ, "INDIA_AI_INFRA_RUN": str(run_folder)}
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "localcloud", *command],
+        [sys.executable, "-m", "commands" if (folder / "commands").exists() else "localcloud", *command],
         cwd=folder,
         env=env,
         stdin=subprocess.DEVNULL,

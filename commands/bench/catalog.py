@@ -12,6 +12,10 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from commands.bench import skypilot
+from commands.console import console, step
+from commands.cost.command import registered
+from commands.stacks import settings_of
 from infra import geography
 from infra.catalog import ANY, FABRICS, Asked, NoMachineError, choose, everywhere, machines
 from infra.pricing.estimate import estimate
@@ -19,11 +23,6 @@ from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
 from infra.settings import Settings
 from infra.settings.pools import GpuPool
-
-from . import skypilot
-from .cost import registered
-from .progress import console, step
-from .stacks import settings_of
 
 STACK = "prod"
 RESOURCES = 2000

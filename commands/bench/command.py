@@ -8,26 +8,26 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import psutil
+import typer
 import yaml
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from commands.bench import against as against_commit
+from commands.bench import catalog as bench_catalog
+from commands.bench import odd_shapes as bench_odd_shapes
+from commands.bench import policies as bench_policies
+from commands.console import console, step
+from commands.setup import setup
 from infra.stacks import file_of, read
-
-from . import (
-    bench_catalog,
-    bench_odd_shapes,
-    bench_policies,
-    cloud,
-    clusters,
-    karpenter,
-    kubernetes_crds,
-)
-from .engine import EngineError, Outcome, Stack
-from .paths import run_dir
-from .progress import console, step
+from localcloud import cloud, clusters, karpenter, kubernetes_crds
+from localcloud.engine import EngineError, Outcome, Stack
+from localcloud.paths import run_dir
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
 
 # The floor: a program that asks nothing of the same providers but to start.
 EMPTY = """import pulumi
@@ -40,6 +40,7 @@ gcp.Provider("gcp", region="asia-south1")
 kubernetes.Provider("kubernetes", kubeconfig="{}")
 random.RandomId("random", byte_length=4)
 """
+ERRORS = (ToolchainError, EngineError)
 SCRATCH, REGION = "bench", "ap-south-1"
 GROWTH = (
     0,
@@ -47,6 +48,21 @@ GROWTH = (
     130,
 )  # pools with RDMA, some 35 resources each, beside prod's own: the last is ten times prod
 ZONES = {"aps1-az1": "ap-south-1a", "aps1-az2": "ap-south-1b", "aps1-az3": "ap-south-1c"}
+
+
+def bench(
+    previews: Annotated[int, typer.Option(min=1, help="no-change previews to take the median of")] = 5,
+    skypilot: Annotated[bool, typer.Option(help="install SkyPilot and ask its optimiser too")] = False,
+    against: Annotated[
+        str, typer.Option(help="only what `up`, `preview` and `down` took at this commit")
+    ] = "",
+) -> None:
+    """Measure `up`, a no-change preview and `destroy` against an empty program, each part, and the catalogue."""
+    setup()
+    if against:
+        against_commit.run(against, previews)
+        return
+    run(previews, skypilot)
 
 
 def run(previews: int, with_skypilot: bool) -> None:

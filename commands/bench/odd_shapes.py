@@ -1,6 +1,6 @@
 """What the policy pack takes for one resource of an odd shape: a long text, many leaves, much depth, many statements.
 
-    python -m localcloud.bench_odd_shapes
+    python -m commands.bench.odd_shapes
 
 The whole pack answers, through its own servicer and without an engine, as it does for each resource of a preview. Times
 are of the processor, so that other work on the machine says nothing. No two lines of a text are alike.
@@ -16,9 +16,8 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from commands.console import console
 from policies.runner.offline import Shown, analyse
-
-from .progress import console
 
 MIB = 1 << 20
 _LINE = "NAME_{0}=value-{0} ENDPOINT_{0}=https://service-{0}.ap-south-1.amazonaws.com # where traces go\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from .engine import POLICIES, EngineError, Stack
-from .paths import run_dir
-from .progress import console, step
+from commands.console import console, step
+from localcloud.engine import OUR_PACK, EngineError, PolicyPack, Stack
+from localcloud.paths import run_dir
 
 SIZES = (100, 1000, 5000)
 # Stores, logs and identities as a platform has them, with what the pack asks of each.
@@ -49,17 +49,16 @@ def measure(env: dict[str, str], sizes: Sequence[int] = SIZES, repeats: int = 1)
         _folder(home / "program", PROGRAM, "Pulumi.yaml"),
         _folder(home / "nothing", NOTHING, "PulumiPolicy.yaml"),
     )
-    packs: dict[str, Path | None] = {"no pack": None, "empty pack": empty, "this pack": POLICIES}
+    packs = {"no pack": None, "empty pack": PolicyPack(empty), "this pack": OUR_PACK}
     found: dict[int, Seconds] = {}
     for count in sizes:
         (project / "Pulumi.bench.yaml").write_text(f"config: {{bench:count: {count}}}\n")
-        stack = Stack("bench", env, project)
         taken: dict[str, list[float]] = {name: [] for name in packs}
         with step(f"policies over {count} resources") as report:
             for turn in range(repeats):
                 for number, (name, pack) in enumerate(packs.items()):
                     report(turn * len(packs) + number, repeats * len(packs), name)
-                    taken[name].append(_preview(stack, pack))
+                    taken[name].append(_preview(env, project, pack))
         found[count] = {name: statistics.median(seconds) for name, seconds in taken.items()}
     return found
 
@@ -86,9 +85,8 @@ def show(found: Mapping[int, Seconds]) -> None:
     console.print(table)
 
 
-def _preview(stack: Stack, pack: Path | None) -> float:
-    if pack:
-        stack.pack = pack
+def _preview(env: dict[str, str], project: Path, pack: PolicyPack | None) -> float:
+    stack = Stack("bench", env, project, pack=pack or OUR_PACK)
     outcome = stack.preview(policies=pack is not None)
     if outcome.failed:
         raise EngineError("\n".join([*outcome.errors, *(found.message for found in outcome.policies)]))

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from commands.console import step
 from infra.catalog import Asked, Machine, machines
-
-from .paths import cache_dir
-from .progress import step
+from localcloud.paths import cache_dir
 
 VERSION = "0.14.1"
 ANSWER = Path(__file__).with_name("skypilot_answer.py")

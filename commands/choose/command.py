@@ -1,40 +1,20 @@
-"""Questions to the catalogue, before anything is made: `python -m infra choose | advise | catalog | images`.
-
-And one afterwards: `showback`."""
+"""`make choose`: which machines serve, at what price, and why the others don't."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from commands.advise.command import rate_assumed, stack_rate
+from commands.choose.show_choice import show_choice, show_rejected
+from commands.choose.show_other_clouds import show_other_clouds
+from commands.console import console
 from infra import catalog, geography
-from infra.advice.command import advise, rate_assumed, stack_rate
-from infra.catalog.refresh.command import catalog as refresh
-from infra.platform.show_images import show_images
-from infra.platform.show_showback import showback
-from infra.pricing.show_choice import show_choice, show_rejected
-from infra.pricing.show_other_clouds import show_other_clouds
-from infra.settings.errors import SettingsError
-from infra.stacks import StackFileError
-
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Machines and prices in India.")
-console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
-app.command()(advise)
-app.command(name="catalog")(refresh)
-app.command(name="images")(show_images)
-app.command()(showback)
-
-
-@app.callback()
-def _several_commands() -> None:
-    """Typer would run a lone command without its name."""
 
 
 def warn_if_stale() -> None:
@@ -43,7 +23,6 @@ def warn_if_stale() -> None:
         console.print(f"[yellow]{escape(old)}[/]", soft_wrap=True)
 
 
-@app.command()
 def choose(
     gpu: Annotated[str, typer.Option(help="L4, H100, …; empty with --memory")] = "",
     memory: Annotated[float, typer.Option(help="GiB that a GPU must have, of whatever kind")] = 0,
@@ -121,15 +100,3 @@ def _each_once(regions: Sequence[str]) -> None:
         raise catalog.CatalogError(
             f"region {', '.join(regions)}: each region once; {twice[0]} is there again"
         )
-
-
-def main() -> None:
-    try:
-        app(prog_name="make")
-    except (LookupError, SettingsError, StackFileError) as error:
-        console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

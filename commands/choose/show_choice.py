@@ -9,9 +9,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from commands.choose.show_risk import EXPLAINED
 from infra.catalog.choose import Choice, Offer, Rejected
 from infra.pricing.rupees import format_price
-from infra.pricing.show_risk import EXPLAINED
 
 # Below this the risk of spot changes no figure that anybody reads.
 WORTH_A_COLUMN = 1.005

@@ -10,12 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jinja2
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from commands.console import console, step
+from commands.cost.show_break_even import EXPLAINED, break_even_data, show_break_even
+from commands.cost.show_estimate import GST, LEFT_OUT, MARKS, show_estimate
+from commands.setup import setup
+from commands.stacks import StackName, settings_of
 from infra import catalog
 from infra.catalog.exchange_rate import doubt
 from infra.pricing.break_even import AllMonth, break_even
@@ -23,15 +29,13 @@ from infra.pricing.credits import WHY_BEFORE, Spent, credits_data, credits_of, s
 from infra.pricing.estimate import Estimate, Item, estimate
 from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
-from infra.pricing.show_break_even import EXPLAINED, break_even_data, show_break_even
-from infra.pricing.show_estimate import GST, LEFT_OUT, MARKS, show_estimate
 from infra.settings import Settings
+from localcloud import cloud
+from localcloud.engine import EngineError, Stack
+from localcloud.paths import PROJECT, run_dir
+from localcloud.toolchain.errors import ToolchainError
 
-from . import cloud
-from .engine import EngineError, Stack
-from .paths import PROJECT, run_dir
-from .progress import console, step
-
+ERRORS = (ToolchainError, EngineError)
 PAGE = Path(__file__).with_name("cost.html.j2")
 # No spend that anybody would see: differences below this are rounding.
 SMALLEST_INR = 1
@@ -65,9 +69,13 @@ def registered(stack: str, project: Path = PROJECT) -> list[dict[str, Any]]:
             return Stack(stack, env, project).registered()
 
 
-def cost(stack: str, settings: Settings, against: str | None) -> None:
-    """Print a stack's price, and against another commit the difference; write both beside each other as JSON and
-    HTML."""
+def cost(
+    stack: StackName = "local",
+    against: Annotated[str, typer.Option(help="a commit or branch to show the difference to")] = "",
+) -> None:
+    """Show what a stack costs a month, before anything is made; and against another commit, what changes."""
+    settings = settings_of(stack)
+    setup()
     made = [Resource.of_state(one) for one in registered(stack)]
     month = estimate(made, settings.usage)
     before = _price_of(against, stack, settings) if against else None
@@ -79,7 +87,7 @@ def cost(stack: str, settings: Settings, against: str | None) -> None:
     changes = compare(before, month, settings) if before else []
     if against:
         _show_changes(changes, against)
-    told = as_json(stack, month, settings, changes, against)
+    told = as_json(stack, month, settings, changes, against or None)
     told |= beside(all_month, spent, settings)
     if old := catalog.stale(date.today()):
         console.print(f"[yellow]{old}[/]", soft_wrap=True)

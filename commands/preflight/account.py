@@ -10,9 +10,8 @@ from typing import Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from commands.preflight.needs import Need, Placed, ServiceRoleRow
 from infra.pricing.resources import ResourceGraph
-
-from .needs import Need, Placed, ServiceRoleRow
 
 # A client of a service in a region. IAM and its quotas are answered in us-east-1 alone, wherever they are asked from.
 Aws = Callable[[str, str], Any]

@@ -5,13 +5,12 @@ Sources: AWS Billing user guide, "Activating user-defined cost allocation tags";
 
 from __future__ import annotations
 
+from commands.preflight.account import UNSAID, Aws, Finding, code_of
+from commands.preflight.google import UNSAID as UNSAID_BY_GOOGLE
+from commands.preflight.google import Google, HttpRequest, JsonModel, why
 from infra.aws.budget import TAG
 from infra.gcp.budget import CURRENCY
 from infra.settings import Settings
-
-from .account import UNSAID, Aws, Finding, code_of
-from .google import UNSAID as UNSAID_BY_GOOGLE
-from .google import Google, HttpRequest, JsonModel, why
 
 # Cost Explorer answers there alone.
 REGION = "us-east-1"

@@ -14,15 +14,18 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from commands.console import console, step
+from commands.cost import command as cost
+from commands.preflight import account, budget, google, named, named_google, needs, releases
+from commands.preflight.account import Aws, Finding
+from commands.stacks import settings_of
 from infra import geography
 from infra.pricing.resources import Resource, ResourceGraph
+from localcloud.engine import EngineError
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
 
-from .. import cost
-from ..progress import console, step
-from ..stacks import settings_of
-from . import account, budget, google, named, named_google, needs, releases
-from .account import Aws, Finding
-
+ERRORS = (ToolchainError, EngineError)
 MARKS: Mapping[str, str] = {
     "ok": "[green]ok[/]",
     "tight": "[yellow]look[/]",
@@ -122,7 +125,7 @@ def check(stack: ResourceGraph, caller: str, aws: Aws) -> list[Finding]:
     findings = [account.region_enabled(place, aws) for place in places]
     findings += account.rights(caller, wanted, aws)
     if unlisted:
-        note = "localcloud/preflight/actions.yaml lacks them"
+        note = "commands/preflight/actions.yaml lacks them"
         findings.append(
             Finding("rights", ", ".join(unlisted), "known actions", note, "unknown", f"add a row: {note}")
         )

@@ -9,12 +9,11 @@ from typing import Any
 
 import yaml
 
+from commands.preflight.account import Finding, Verdict
+from commands.preflight.needs import GKE_POOL, HERE, GcpQuotaRow
+from commands.preflight.needs import google as gpu_quotas
 from infra.geography import regions_of
 from infra.pricing.resources import ResourceGraph
-
-from .account import Finding, Verdict
-from .needs import GKE_POOL, HERE, GcpQuotaRow
-from .needs import google as gpu_quotas
 
 with warnings.catch_warnings():
     # google.api_core tells every run on Python 3.11 in which year it will stop supporting it.
@@ -98,7 +97,7 @@ def check(stack: ResourceGraph, project: str, region: str, asked: Google) -> lis
     apis, rights, unlisted = needed(one.type for one in stack.by_urn.values())
     findings = [_project(project, asked), *_apis(project, apis, asked), _rights(project, rights, asked)]
     if unlisted:
-        note = "localcloud/preflight/gcp_needs.yaml lacks them"
+        note = "commands/preflight/gcp_needs.yaml lacks them"
         findings.append(
             Finding("rights", ", ".join(unlisted), "known types", note, "unknown", f"add a row: {note}")
         )

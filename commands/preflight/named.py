@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from commands.preflight.account import UNSAID, Aws, Finding, code_of
 from infra.settings import Settings
 from infra.settings.placeholders import placeholders
 from infra.settings.workloads import OWN_REGISTRY
-
-from .account import UNSAID, Aws, Finding, code_of
 
 ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<image>.+)")
 # A block that was paid for has not begun yet; nodes come when it does.

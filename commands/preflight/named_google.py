@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from commands.preflight.account import Finding
+from commands.preflight.google import UNSAID, Google, HttpRequest, JsonModel, status, why
 from infra.gcp.network import ANYWHERE, API_DOMAINS
 from infra.settings import Settings
 from infra.settings.gcp import ExistingGoogleNetwork
 from infra.settings.workloads import OWN_REGISTRY
-
-from .account import Finding
-from .google import UNSAID, Google, HttpRequest, JsonModel, status, why
 
 REGISTRY = re.compile(
     r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[a-z0-9:.-]+)/(?P<repository>[^/]+)/(?P<image>.+)"

@@ -16,7 +16,7 @@ import yaml
 from pydantic import Field
 
 from infra.catalog import machines
-from infra.catalog.tables import Basis, Row, Words, read
+from infra.catalog.tables import DATA, Basis, Row, Words, read
 from infra.pricing.nodes import GKE_POOL, NODE_GROUP, NODE_POOL, Nodes, nodes_of
 from infra.pricing.resources import Resource, ResourceGraph
 
@@ -87,7 +87,7 @@ class Placed:
 
 
 def quotas() -> list[QuotaRow]:
-    return read(HERE / "quotas.csv", QuotaRow)
+    return read(DATA / "aws_quotas.csv", QuotaRow)
 
 
 def service_roles(stack: ResourceGraph) -> list[ServiceRoleRow]:

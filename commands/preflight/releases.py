@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from commands.preflight.account import UNSAID, Aws, Finding, code_of
 from infra.catalog import kubernetes_versions
 from infra.settings.aws import ADDONS
 from infra.settings.aws import Aws as Settings
 from infra.settings.errors import nearest
-
-from .account import UNSAID, Aws, Finding, code_of
 
 # The variants of the image that node groups and Karpenter start ("Retrieve recommended Amazon Linux AMI IDs", EKS User
 # Guide). A release's path is the one that Karpenter reads for an alias (pkg/providers/amifamily/al2023.go, 1.14.1).

@@ -11,14 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from infra import geography
-from infra.catalog import CatalogError, machine
-from infra.pricing.rupees import format_price
-from infra.settings import Settings
-from infra.settings.errors import nearest
-
-from . import cloud, clusters
-from .interruption import (
+from commands.console import console
+from commands.reclaim.interruption import (
     NOTICE_SECONDS,
     Course,
     Interruption,
@@ -30,10 +24,17 @@ from .interruption import (
     spot_nodes,
     untold,
 )
-from .kubernetes_api import ApiError, Unreachable
-from .progress import console
-from .stacks import settings_of
+from commands.stacks import settings_of
+from infra import geography
+from infra.catalog import CatalogError, machine
+from infra.pricing.rupees import format_price
+from infra.settings import Settings
+from infra.settings.errors import nearest
+from localcloud import cloud, clusters
+from localcloud.engine import EngineError
+from localcloud.kubernetes_api import ApiError, Unreachable
 
+ERRORS = (EngineError,)
 PROJECT_NAME = "india-ai-infra"
 
 

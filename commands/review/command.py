@@ -18,27 +18,30 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from commands.console import console, step
+from commands.cost.command import Change, checked_out, compare, signed
+from commands.review.changes import KINDS, Moved, changes
+from commands.review.comment import resources_section, rupees_section
+from commands.stacks import settings_of
 from infra.pricing.estimate import Estimate, estimate
 from infra.pricing.resources import Resource
 from infra.settings import Settings
-from policies.configuration import profiles
+from localcloud import cloud
+from localcloud.engine import POLICIES, EngineError, PolicyPack, Stack
+from localcloud.paths import PROJECT
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
+from policies.configuration.profiles import NoSuchProfile, file_of
 from policies.framework import baseline
-from policies.framework.record import Record, name_of, read
+from policies.framework.record import FILE as FINDINGS
+from policies.framework.record import NoRecord, Record, name_of, read
 from policies.reports import markdown
 from policies.reports.annotations import commands
 from policies.reports.markdown import Compared
 from policies.reports.positions import Positions, positions
 from policies.reports.write import reports, write
 
-from . import cloud
-from .cost import Change, checked_out, compare, signed
-from .engine import EngineError, Stack
-from .paths import PROJECT
-from .progress import console, step
-from .review_changes import KINDS, Moved, changes
-from .review_comment import resources_section, rupees_section
-from .stacks import settings_of
-
+ERRORS = (ToolchainError, EngineError, NoSuchProfile, NoRecord)
 FOLDER = Path("review")
 
 
@@ -86,7 +89,7 @@ def review(
 ) -> None:
     """Show what a change does to resources, rupees and policies; write every report. Ends in 1 on violations."""
     said = settings_of(stack)
-    profiles.file_of(profile)
+    file_of(profile)
     with step("Tools of the local cloud") as report:
         install.ensure(report)
     with checked_out(against) as before:
@@ -124,12 +127,13 @@ def look(
         env = {
             **cloud.environment(cloud.start().aws_endpoint),
             "PULUMI_BACKEND_URL": f"file://{state}",
+            FINDINGS: str(findings := Path(state) / "findings.json"),
         }
-        opened = Stack(stack, env, project)
-        opened.profile = profile
-        findings = Path(state) / "findings.json"
+        opened = Stack(stack, env, project, pack=PolicyPack(POLICIES, file_of(profile)))
         try:
-            resources = opened.registered(findings)
+            resources = opened.registered(
+                refused=lambda: findings.exists() and any(each.stops for each in read(findings).open)
+            )
         except EngineError as error:
             raise EngineError(f"{name} can't be previewed: {error}") from None
         month = estimate(map(Resource.of_state, resources), settings.usage)

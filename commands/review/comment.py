@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from commands.cost.command import Change, signed
+from commands.cost.show_estimate import rests_on
+from commands.review.changes import KINDS, Moved
 from infra.pricing.estimate import Estimate
 from infra.pricing.rupees import format_inr
-from infra.pricing.show_estimate import rests_on
 from infra.settings import Settings
 from policies.framework.record import name_of
 from policies.reports import markdown
 from policies.reports.markdown import escaped, table
 from policies.reports.positions import Positions
-
-from .cost import Change, signed
-from .review_changes import KINDS, Moved
 
 MOST_LINES = 25
 MARKS = {"new": "➕", "changed": "✏️", "gone": "➖"}

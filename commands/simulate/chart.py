@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from .account import History
+from commands.simulate.account import History
 
 FEW_HOURS = 96
 BLOCKS = " ▁▂▃▄▅▆▇█"

@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from commands.console import Report
+from commands.simulate.design import Design
 from infra import geography
 from infra.aws import karpenter_pools, nodes, pools
 from infra.catalog import Choice, choose_for, machines
@@ -24,15 +26,12 @@ from infra.gcp.pools import one_zone
 from infra.platform.priorities import SERVING, TRAINING
 from infra.settings.pools import SYSTEM_POOL, GooglePool, GpuPool
 from infra.settings.purchase import ON_DEMAND, RESERVED, SPOT
-
-from .. import clusters, karpenter
-from ..compute_classes import HEAVIEST
-from ..kubernetes_api import MERGE, Api, ApiError, Object
-from ..kubernetes_crds import install
-from ..nodes import add_nodes
-from ..paths import bin_dir, crds_dir, run_dir
-from ..progress import Report
-from .design import Design
+from localcloud import clusters, karpenter
+from localcloud.compute_classes import HEAVIEST
+from localcloud.kubernetes_api import MERGE, Api, ApiError, Object
+from localcloud.kubernetes_crds import install
+from localcloud.nodes import add_nodes
+from localcloud.paths import bin_dir, crds_dir, run_dir
 
 NAME = "simulate"
 GPU = "nvidia.com/gpu"

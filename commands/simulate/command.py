@@ -14,26 +14,28 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from commands.console import Report, console, step
+from commands.simulate import show
+from commands.simulate.account import History
+from commands.simulate.cluster import Node, SimulationFailed, scratch
+from commands.simulate.design import Design, NoDesign, gpus_of, read
+from commands.simulate.model import ModelCluster
+from commands.simulate.reclaims import reclaimed_after
+from commands.simulate.replay import Replay, Rules
+from commands.simulate.speeds import rows_for
+from commands.simulate.trace import Row, TraceError, pool_of
+from commands.simulate.trace import read as read_trace
 from infra.aws import karpenter_pools
 from infra.catalog.risk import reclaims_per_hour
 from infra.settings.pools import GooglePool
+from localcloud.clusters import ClusterFailed
+from localcloud.kubernetes_api import ApiError, Unreachable
+from localcloud.kubernetes_crds import CrdsUnavailable
+from localcloud.paths import run_dir
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
 
-from ..clusters import ClusterFailed
-from ..kubernetes_api import ApiError, Unreachable
-from ..kubernetes_crds import CrdsUnavailable
-from ..paths import run_dir
-from ..progress import Report, console, step
-from . import show
-from .account import History
-from .cluster import Node, SimulationFailed, scratch
-from .design import Design, NoDesign, gpus_of, read
-from .model import ModelCluster
-from .reclaims import reclaimed_after
-from .replay import Replay, Rules
-from .speeds import rows_for
-from .trace import Row, TraceError, pool_of
-from .trace import read as read_trace
-
+ERRORS = (ToolchainError,)
 TRACE = Path(__file__).parent / "traces" / "team.csv"
 START_MINUTES = 5.0
 SEEDS = 5  # of reclaims, over which the verdict gives its range

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from commands.simulate.account import History
+from commands.simulate.cluster import Node, Pod, Seen
+from commands.simulate.design import Design
 from infra.catalog import choose_for
 from infra.settings.pools import SYSTEM_POOL, GpuPool
 from infra.settings.purchase import RESERVED, SPOT
-
-from .account import History
-from .cluster import Node, Pod, Seen
-from .design import Design
 
 
 def kinds(design: Design, history: History) -> dict[str, Node]:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .account import History, NodeLife, Wait, Work
-from .cluster import Node, Pod, Seen
-from .trace import Row
+from commands.simulate.account import History, NodeLife, Wait, Work
+from commands.simulate.cluster import Node, Pod, Seen
+from commands.simulate.trace import Row
 
 
 class Cluster(Protocol):

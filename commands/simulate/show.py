@@ -12,14 +12,13 @@ import jinja2
 from rich.markup import escape
 from rich.table import Table
 
+from commands.console import console
+from commands.simulate import chart
+from commands.simulate.account import Account, History, Line, NodeLife, Waits, account
+from commands.simulate.design import Design
+from commands.simulate.speeds import Faster
 from infra.pricing.rupees import format_inr, rupees
 from infra.settings.pools import SYSTEM_POOL
-
-from ..progress import console
-from . import chart
-from .account import Account, History, Line, NodeLife, Waits, account
-from .design import Design
-from .speeds import Faster
 
 MODEL_OFF = 0.1  # above it the model of the cluster tells nothing of other seeds
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from commands.simulate.design import Design
+from commands.simulate.trace import Row, pool_of
 from infra.advice.speed import mfu
 from infra.catalog import choose_for
 from infra.catalog.gpus import gpu
-
-from .design import Design
-from .trace import Row, pool_of
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The trace that is shipped, made up: a week of an AI team in Bengaluru. Run it to write one:
 
-python -m localcloud.simulate.synthetic 7 > my-team.csv        another week, with seed 7
+python -m commands.simulate.synthetic 7 > my-team.csv        another week, with seed 7
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import random
 import sys
 from collections.abc import Iterator
 
-from .trace import COLUMNS
+from commands.simulate.trace import COLUMNS
 
 WEEKEND = 0.6  # of a weekday's requests
 PEAK_REPLICAS = 4

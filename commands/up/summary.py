@@ -11,21 +11,20 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from commands.choose.show_risk import show_risk
+from commands.console import console
+from commands.cost.show_estimate import show_estimate
 from infra import catalog
 from infra.platform.values import FABRIC_RESOURCES
 from infra.pricing.estimate import estimate
 from infra.pricing.resources import Resource
-from infra.pricing.show_estimate import show_estimate
-from infra.pricing.show_risk import show_risk
 from infra.settings import Settings
 from infra.settings.pools import GpuPool
-
-from . import clusters
-from . import waiting as waits
-from .engine import Outcome, Stack
-from .progress import console
-from .providers.aws_table import kept_types
-from .waiting import Waiting
+from localcloud import clusters
+from localcloud import waiting as waits
+from localcloud.engine import Outcome, Stack
+from localcloud.providers.aws_table import kept_types
+from localcloud.waiting import Waiting
 
 SYSTEM = "system"
 PROOF = "proof"

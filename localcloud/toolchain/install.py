@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..paths import bin_dir, cache_dir, crds_dir
-from . import build, fetch, find, tools
-from .cache import atomically, downloads, remove
-from .tools import Part, Tool
-from .waiting import Report, Say, on_stderr
+from localcloud.directories import bin_dir, cache_dir, crds_dir
+from localcloud.toolchain import build, fetch, find, tools
+from localcloud.toolchain.cache import atomically, downloads, remove
+from localcloud.toolchain.tools import Part, Tool
+from localcloud.toolchain.waiting import Report, Say, on_stderr
 
 
 def ensure(report: Report, say: Say = on_stderr) -> list[str]:

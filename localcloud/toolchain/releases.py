@@ -13,8 +13,8 @@ import platform
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .errors import ToolchainError
-from .tools import MODULES, Part
+from localcloud.toolchain.errors import ToolchainError
+from localcloud.toolchain.tools import MODULES, Part
 
 MIRROR = "INDIA_AI_INFRA_RELEASES"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

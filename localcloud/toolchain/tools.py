@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
-from ..paths import cache_dir
+from localcloud.directories import cache_dir
 
 MODULES = Path(__file__).parent
 

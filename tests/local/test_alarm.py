@@ -10,9 +10,9 @@ from typing import Any
 import boto3
 import pytest
 
+from commands.alarm import command as alarm
 from infra.aws.audit import ALERTS
 from infra.platform.values import kube_prometheus_stack
-from localcloud import alarm
 from localcloud.toolchain import install
 
 pytestmark = pytest.mark.local

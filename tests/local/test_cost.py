@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import cost
+from commands.cost import command as cost
+from commands.stacks import settings_of
 from localcloud.paths import PROJECT
-from localcloud.stacks import settings_of
 
 pytestmark = pytest.mark.local
 

@@ -21,10 +21,11 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from commands import doctor
 from infra.aws import nodes
 from infra.settings import Settings
 from infra.settings.pools import SYSTEM_POOL
-from localcloud import cloud, clusters, doctor
+from localcloud import cloud, clusters
 from localcloud.engine import Outcome, Stack
 from localcloud.kubernetes_api import Api, Object
 from localcloud.paths import PROJECT

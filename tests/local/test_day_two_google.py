@@ -14,8 +14,9 @@ import pytest
 import yaml
 from local.test_day_two import PREFIX, Running, Steps, leaves, told, written
 
+from commands import doctor
 from infra.settings.gcp import Gcp
-from localcloud import cloud, doctor, google_deployer
+from localcloud import cloud, google_deployer
 from localcloud.engine import Outcome, Stack
 from localcloud.paths import PROJECT
 from localcloud.providers.gcp_habits import NO_SPOT

@@ -15,7 +15,8 @@ import pytest
 import yaml
 from local.test_day_two import PREFIX, told
 
-from localcloud import cloud, doctor, google_deployer
+from commands import doctor
+from localcloud import cloud, google_deployer
 from localcloud.engine import Stack
 from localcloud.paths import PROJECT
 from localcloud.providers.gcp import Gcp

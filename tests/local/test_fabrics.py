@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from commands import doctor
+from commands.up import summary
 from infra.gcp.fabric_pods import DAEMON_IMAGE
-from localcloud import cloud, clusters, doctor, summary
+from localcloud import cloud, clusters
 from localcloud.engine import Stack
 from localcloud.kubernetes_api import Api, ApiError
 from localcloud.paths import PROJECT

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from localcloud import cloud
-from localcloud.engine import Stack
+from localcloud.engine import OUR_PACK, POLICIES, PolicyPack, Stack
 from localcloud.faults import lost
 
 pytestmark = pytest.mark.local
@@ -44,10 +44,10 @@ def change(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
     (folder / "__main__.py").write_text(PROGRAM)
     env = cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
 
-    def changed(**settings: str) -> Stack:
+    def changed(pack: PolicyPack = OUR_PACK, **settings: str) -> Stack:
         config = {f"faults:{key}": value for key, value in {**SAID, **settings}.items()}
         (folder / "Pulumi.faults.yaml").write_text(yaml.safe_dump({"config": config}))
-        return Stack("faults", env, folder)
+        return Stack("faults", env, folder, pack=pack)
 
     made = changed().up(policies=False)
     assert not made.failed, made.errors
@@ -75,15 +75,12 @@ def test_a_network_that_would_be_replaced_is_known_before_anything_is_done(chang
     assert lost(change().preview(policies=False).replaced) is None
 
 
-def test_the_first_cause_is_alone_though_the_policies_were_at_work(
-    change: Change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_cause_is_alone_though_the_policies_were_at_work(change: Change, tmp_path: Path) -> None:
     config = tmp_path / "filled.json"
     config.write_text(
         json.dumps({"all": "disabled", "dpdp-enc-05-keys-rotate-and-are-protected": "remediate"})
     )
-    monkeypatch.setattr("localcloud.engine.file_of", lambda profile: config)
-    outcome = change(broken="true").up()
+    outcome = change(PolicyPack(POLICIES, config), broken="true").up()
     assert outcome.failed
     assert outcome.errors
     assert all("BucketVersioning broken" in error for error in outcome.errors), outcome.errors

@@ -16,7 +16,8 @@ import yaml
 from moto.server import ThreadedMotoServer
 from site_on_premises import KEYS, on_premises
 
-from localcloud import cloud, clusters, doctor
+from commands import doctor
+from localcloud import cloud, clusters
 from localcloud.engine import Stack
 from localcloud.paths import PROJECT
 

@@ -14,10 +14,10 @@ from statistics import median
 
 import pytest
 
+from commands.cost import command as cost
+from commands.stacks import settings_of
 from infra.catalog.tables import DATA, MachineRow, PriceRow, read
 from infra.pricing.estimate import Estimate, Item
-from localcloud import cost
-from localcloud.stacks import settings_of
 
 pytestmark = pytest.mark.local
 ROWS = list(csv.DictReader(Path(__file__).with_name("month_by_hand.csv").open(encoding="utf-8")))

@@ -11,11 +11,13 @@ import boto3
 import pytest
 import typer
 
+from commands.reclaim import command as reclaim
+from commands.reclaim import interruption
+from commands.stacks import settings_of
 from infra.settings import Settings
-from localcloud import clusters, interruption, karpenter, nodes, reclaim
+from localcloud import clusters, karpenter, nodes
 from localcloud.kubernetes_api import Api
 from localcloud.kubernetes_crds import install
-from localcloud.stacks import settings_of
 
 pytestmark = pytest.mark.local
 

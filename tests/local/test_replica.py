@@ -13,7 +13,8 @@ import boto3
 import pytest
 import yaml
 
-from localcloud import cloud, doctor
+from commands import doctor
+from localcloud import cloud
 from localcloud.engine import Stack
 from localcloud.paths import PROJECT
 from localcloud.providers.aws_habits import ENABLED_REGIONS

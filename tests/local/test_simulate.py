@@ -8,11 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from commands.simulate import cluster, command, design, show, trace
+from commands.simulate.account import History
+from commands.simulate.cluster import Node, SimulationFailed
+from commands.simulate.trace import COLUMNS
 from localcloud.paths import run_dir as current_run_dir
-from localcloud.simulate import cluster, command, design, show, trace
-from localcloud.simulate.account import History
-from localcloud.simulate.cluster import Node, SimulationFailed
-from localcloud.simulate.trace import COLUMNS
 
 pytestmark = pytest.mark.local
 

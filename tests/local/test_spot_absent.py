@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from localcloud import cloud, clusters, doctor, karpenter, waiting
+from commands import doctor
+from localcloud import cloud, clusters, karpenter, waiting
 from localcloud.engine import Stack
 from localcloud.kubernetes_api import Api
 from localcloud.paths import PROJECT

@@ -17,9 +17,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from commands import doctor
+from commands.up import summary
 from infra.aws.jump_host import PROXY_URL
 from infra.geography import region
-from localcloud import cloud, clusters, deployer, doctor, summary, waiting
+from localcloud import cloud, clusters, deployer, waiting
 from localcloud.engine import Stack
 from localcloud.paths import PROJECT
 from policies import cli

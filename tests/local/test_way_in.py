@@ -20,8 +20,9 @@ import pytest
 import yaml
 from local import socks
 
+from commands import doctor
 from infra.aws.jump_host import PROXY_URL, TUNNEL_PORT
-from localcloud import cloud, doctor
+from localcloud import cloud
 from localcloud.engine import Stack
 from localcloud.paths import PROJECT
 

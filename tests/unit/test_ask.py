@@ -7,13 +7,13 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from infra.__main__ import app
+from commands.app import app
 from infra.catalog import CatalogError
 from infra.stacks import StackFileError
 
 
 def ask(*words: str) -> str:
-    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    done = CliRunner().invoke(app(words[0]), words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
 

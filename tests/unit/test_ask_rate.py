@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 from typer.testing import CliRunner
 
-from infra.__main__ import app
-from infra.advice import command
+from commands.advise import command
+from commands.app import app
 from infra.settings.stack import Currency
 
 CHOOSE = ("choose", "--gpu", "L4")
@@ -16,7 +16,7 @@ ADVISE = ("advise", "--model", "8b")
 
 
 def last_line(*words: str) -> str:
-    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    done = CliRunner().invoke(app(words[0]), words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output.strip().splitlines()[-1]
 

@@ -24,8 +24,9 @@ from moto.server import ThreadedMotoServer
 from infra.aws.endpoints import UNKNOWN_SERVICE
 from localcloud import deployer
 from localcloud.providers import aws_plays, aws_table
-from localcloud.providers.aws import Aws, kept_types
+from localcloud.providers.aws import Aws
 from localcloud.providers.aws_api import ENDPOINT, Api, Refused
+from localcloud.providers.aws_table import kept_types
 from localcloud.providers.serve import UNKNOWN, InvalidInputs, Resource, ResourceFailed, Values
 
 REGION = "ap-south-1"

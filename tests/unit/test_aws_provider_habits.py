@@ -23,7 +23,8 @@ from test_aws_provider import (
     world,
 )
 
-from localcloud import doctor, spot_role
+from commands import doctor
+from localcloud import spot_role
 from localcloud.clusters import ClusterAccess
 from localcloud.providers import aws_habits, aws_table
 from localcloud.providers.aws import Aws

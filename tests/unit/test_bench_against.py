@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from localcloud import bench_against
+from commands.bench import against as bench_against
 from localcloud.engine import EngineError
 
 
@@ -20,7 +20,7 @@ def test_ratio_is_this_change_over_the_other() -> None:
 
 
 def test_a_command_that_fails_says_what_it_printed(tmp_path: Path) -> None:
-    package = tmp_path / "localcloud"
+    package = tmp_path / "commands"
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text("import sys; print('no such stack'); sys.exit(3)")

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands.cost import command as cost
+from commands.stacks import settings_of
 from infra.pricing.break_even import break_even
 from infra.pricing.credits import credits_of
 from infra.pricing.estimate import Estimate, Item
@@ -18,9 +20,7 @@ from infra.pricing.resources import Resource
 from infra.settings import Settings
 from infra.settings.stack import Credit
 from infra.stacks import StackFileError
-from localcloud import cost
 from localcloud.engine import EngineError
-from localcloud.stacks import settings_of
 
 SAID = settings_of("prod")
 RATE = SAID.currency.usd_inr

@@ -11,12 +11,12 @@ import pulumi
 import pytest
 from test_gcp_provider import Stack, refused
 
+from commands.alarm import command as alarm
 from infra.gcp.audit import ALERTS
 from infra.gcp.iam import Project
 from infra.gcp.metric_alerts import MetricAlerts, MetricAlertsArgs
 from infra.platform.managed_prometheus import create_collection, rules_of_cluster
 from infra.platform.monitoring import rule_groups
-from localcloud import alarm
 from localcloud.providers.gcp_refusals import refusals
 from localcloud.providers.serve import UNKNOWN
 

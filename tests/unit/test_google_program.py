@@ -12,11 +12,11 @@ import yaml
 from test_program import Order
 from whole_stacks import run as _run_google
 
+from commands.preflight import google as preflight
 from infra.geography import regions_of
 from infra.platform import values
 from infra.platform.charts import charts
 from localcloud.paths import PROJECT
-from localcloud.preflight import google as preflight
 from localcloud.providers.gcp_table import agents_with_an_api, service_agent
 
 OWN = json.loads(

@@ -13,10 +13,10 @@ from botocore.stub import Stubber
 from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
+from commands.preflight import account, command, google, needs
+from commands.preflight.needs import Need, Placed
 from infra.pricing.resources import Resource, ResourceGraph
 from infra.settings.stack import Usage
-from localcloud.preflight import account, command, google, needs
-from localcloud.preflight.needs import Need, Placed
 
 REGION = "ap-south-1"
 PROVIDER = "urn:pulumi:prod::shop::pulumi:providers:aws::aws"

@@ -11,8 +11,8 @@ import pytest
 from botocore.stub import Stubber
 from httplib2 import Response
 
+from commands.preflight import account, budget, google
 from infra import settings
-from localcloud.preflight import account, budget, google
 
 ACCOUNT = "01A2B3-4C5D6E-7F8091"
 

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from httplib2 import Response
 
+from commands.preflight import google, needs
+from commands.preflight.account import Finding
 from infra.pricing.resources import Resource, ResourceGraph
 from infra.settings.stack import Usage
-from localcloud.preflight import google, needs
-from localcloud.preflight.account import Finding
 
 PROJECT, REGION = "unit-project", "asia-south1"
 

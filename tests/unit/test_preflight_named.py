@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from commands.preflight import account, command, named
+from commands.preflight.named import Image, Reservation
 from infra import settings
 from infra.settings.placeholders import placeholders, reserved
-from localcloud.preflight import account, command, named
-from localcloud.preflight.named import Image, Reservation
 
 REGION = "ap-south-1"
 OWN = "{registry}/team"

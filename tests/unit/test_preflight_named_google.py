@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 from httplib2 import Response
 
+from commands.preflight import google, named_google
+from commands.preflight.named_google import Image
 from infra import settings
-from localcloud.preflight import google, named_google
-from localcloud.preflight.named_google import Image
 
 PROJECT, REGION = "shop-prod", "asia-south1"
 REPOSITORY = f"/v1/projects/{PROJECT}/locations/{REGION}/repositories/team"

@@ -8,9 +8,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from commands.preflight import account, releases
 from infra.catalog import kubernetes_versions
 from infra.settings.aws import ADDONS, Aws
-from localcloud.preflight import account, releases
 
 REGION = "ap-south-1"
 VERSION = "1.35"

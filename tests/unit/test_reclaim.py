@@ -11,10 +11,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from commands.reclaim import command as reclaim
+from commands.reclaim import interruption
+from commands.reclaim.interruption import Course, NoticeLost, Pod, SpotNode
+from commands.stacks import settings_of
 from infra.settings import Settings
-from localcloud import interruption, reclaim
-from localcloud.interruption import Course, NoticeLost, Pod, SpotNode
-from localcloud.stacks import settings_of
 
 REGION, QUEUE = "ap-south-1", "india-ai-infra-dev"
 NODE = SpotNode("kwok-train-1", "train", "g6e.12xlarge", "ap-south-1a", "i-0abc", "", "train-x", {}, [])

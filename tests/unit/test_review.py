@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands.cost.command import Change
+from commands.review.changes import Moved, changes
+from commands.review.comment import MOST_LINES, resources_section, rupees_section
+from commands.stacks import settings_of
 from infra.pricing.estimate import Estimate
-from localcloud.cost import Change
-from localcloud.review_changes import Moved, changes
-from localcloud.review_comment import MOST_LINES, resources_section, rupees_section
-from localcloud.stacks import settings_of
 from policies.reports.positions import Line, Positions
 
 URN = "urn:pulumi:dev::shop::aws:sqs/queue:Queue::"

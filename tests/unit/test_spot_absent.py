@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from commands.stacks import settings_of
 from infra.settings import Settings
 from infra.settings.pools import AwsPool
-from localcloud.stacks import settings_of
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])

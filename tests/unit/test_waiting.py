@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from commands.up.summary import show_waiting
 from localcloud import karpenter
 from localcloud.kubernetes_api import Api
 from localcloud.providers.aws_habits import NO_SPOT
-from localcloud.summary import show_waiting
 from localcloud.waiting import Waiting, waiting
 
 

@@ -17,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from commands.advise.show import show
 from infra import settings
 from infra.advice import check_fits, model, unchecked
 from infra.advice.config_json import read_config
@@ -24,7 +25,6 @@ from infra.advice.fit import Ask, best_plans
 from infra.advice.layout import GIB, USABLE
 from infra.advice.model import DATA
 from infra.advice.quantization import checkpoint, quantizations
-from infra.advice.show import show
 from infra.catalog import check_offered
 from infra.catalog.gpus import gpus
 from infra.settings.errors import Problem, SettingsError

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from infra.advice.command import advise, read_ask
+from commands.advise.command import advise, read_ask
+from commands.advise.show import show
 from infra.advice.fit import best_plans
-from infra.advice.show import show
 from infra.catalog.choose import Rejected
 from infra.settings.errors import SettingsError
 

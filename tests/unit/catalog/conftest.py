@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.catalog.refresh import command
+from commands import catalog as command
 from infra.catalog.refresh.answers import FeedError
 from infra.catalog.tables import DATA
 

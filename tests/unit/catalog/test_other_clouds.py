@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from commands.choose.show_other_clouds import TITLE, burst_line, show_other_clouds
 from infra import catalog, geography
 from infra.catalog import other_clouds as module
 from infra.catalog.gpus import gpus
 from infra.catalog.other_clouds import FILE, other_clouds, stale_elsewhere
 from infra.catalog.tables import CatalogError
-from infra.pricing.show_other_clouds import TITLE, burst_line, show_other_clouds
 
 ROOT = Path(catalog.__file__).parents[2]
 GPUS = sorted({row.gpu for row in other_clouds()})
@@ -42,12 +42,12 @@ def test_no_offer_comes_from_another_provider(gpu: str, purchase: str, count: in
 def test_only_what_shows_prices_reads_the_table() -> None:
     readers = {
         path.relative_to(ROOT).as_posix()
-        for folder in ("infra", "policies", "localcloud", "workloads")
+        for folder in ("commands", "infra", "policies", "localcloud", "workloads")
         for path in (ROOT / folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ImportFrom) and node.module == "infra.catalog.other_clouds"
     }
-    assert readers == {"infra/pricing/show_other_clouds.py"}
+    assert readers == {"commands/choose/show_other_clouds.py"}
 
 
 def test_every_row_is_a_gpu_that_the_catalogue_knows_with_a_day_that_was() -> None:

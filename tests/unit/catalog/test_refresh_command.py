@@ -12,9 +12,11 @@ from typing import Any
 import feed_excerpts as excerpts
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from infra.catalog.refresh import aws, command, gcp
+from commands import catalog as command
+from infra.catalog.refresh import aws, gcp
 from infra.catalog.refresh.answers import Answer, NoCredentialsError, Unread
 from infra.catalog.refresh.merge import Tables, load, merge, save
 from infra.catalog.tables import MachineRow, OfferingRow, PriceRow, write
@@ -34,7 +36,7 @@ def no_google_login(monkeypatch: pytest.MonkeyPatch) -> None:
         raise NoCredentialsError("set GOOGLE_APPLICATION_CREDENTIALS")
 
     monkeypatch.setattr(gcp, "services", none)
-    monkeypatch.setattr(command, "console", command.Console(width=160, highlight=False))
+    monkeypatch.setattr(command, "console", Console(width=160, highlight=False))
 
 
 @pytest.fixture

@@ -14,9 +14,11 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import CliRunner
 
-from infra.catalog.refresh import aws, command, gcp, take
+from commands import catalog as command
+from infra.catalog.refresh import aws, gcp, take
 from infra.catalog.refresh.answers import FeedError, FeedRows, Known, NoCredentialsError
 from infra.catalog.refresh.feeds import FEEDS, Feed
 from infra.catalog.refresh.merge import Tables, impossible, load, save
@@ -38,7 +40,7 @@ def run(tables_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     monkeypatch.setattr(aws, "session", none)
     monkeypatch.setattr(gcp, "services", none)
-    monkeypatch.setattr(command, "console", command.Console(width=200, highlight=False))
+    monkeypatch.setattr(command, "console", Console(width=200, highlight=False))
 
     def invoke(day: date = TODAY, *words: str) -> str:
         class Clock(datetime):

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-import localcloud
+import commands.alarm
 from infra import contracts
 from infra.gcp.audit import ALERTS, Audit, AuditArgs
 from localcloud.log_filters import matches
 
-ENTRIES = json.loads((Path(localcloud.__file__).parent / "data" / "google_log_entries.json").read_text())
+ENTRIES = json.loads((Path(commands.alarm.__file__).parent / "data" / "google_log_entries.json").read_text())
 
 
 @pytest.fixture(scope="module")

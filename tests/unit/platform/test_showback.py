@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from typer.testing import CliRunner
 
-from infra.__main__ import app
-from infra.platform.show_showback import ShowbackError, read
+from commands.app import app
+from commands.showback import ShowbackError, read
 
 
 class OpenCost(BaseHTTPRequestHandler):
@@ -56,7 +56,7 @@ def test_the_dearest_comes_first_and_idle_nodes_are_in_the_sum(address: str):
         "__idle__": allocation(0, 0, 850),
     }
     OpenCost.body = {"code": 200, "data": [spent]}
-    result = CliRunner().invoke(app, ["showback", "--address", address, "--days", "3"])
+    result = CliRunner().invoke(app("showback"), ["showback", "--address", address, "--days", "3"])
     assert result.exit_code == 0, result.output
     rows = [line.split() for line in result.output.splitlines() if "₹" in line]
     names = [row[0] for row in rows if row[0] in ("training", "serving", "(idle)", "all")]
@@ -72,7 +72,7 @@ def test_the_dearest_comes_first_and_idle_nodes_are_in_the_sum(address: str):
 
 def test_owners_are_the_pods_label(address: str):
     OpenCost.body = {"code": 200, "data": [{"__unallocated__": allocation(1, 1, 1)}]}
-    result = CliRunner().invoke(app, ["showback", "--address", address, "--by", "owner"])
+    result = CliRunner().invoke(app("showback"), ["showback", "--address", address, "--by", "owner"])
     assert OpenCost.asked["aggregate"] == ["label:owner"]
     assert "(no label)" in result.output
 
@@ -88,5 +88,5 @@ def test_what_does_not_answer_says_how_to_reach_it(address: str):
     OpenCost.body = {"hello": "world"}
     with pytest.raises(ShowbackError, match="not OpenCost's API"):
         read(address, 1, "namespace")
-    result = CliRunner().invoke(app, ["showback", "--by", "namespaces"])
+    result = CliRunner().invoke(app("showback"), ["showback", "--by", "namespaces"])
     assert "the nearest is namespace" in str(result.exception)

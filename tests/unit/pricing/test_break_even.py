@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from commands.cost.show_break_even import break_even_data, show_break_even
 from infra.catalog import MONTH_HOURS, machine
 from infra.catalog import commitments as module
 from infra.catalog.commitments import AT_MOST, EXACT, FILE, CommitmentRow, commitment
 from infra.catalog.tables import CatalogError
 from infra.pricing.break_even import AllMonth, break_even
 from infra.pricing.resources import Resource
-from infra.pricing.show_break_even import break_even_data, show_break_even
 from infra.settings.stack import Currency, Usage
 
 AWS = Resource("pulumi:providers:aws", "urn::aws", {"region": "ap-south-1"})

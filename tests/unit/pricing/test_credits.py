@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from commands.stacks import settings_of
 from infra import settings
 from infra.pricing.credits import credits_of, in_words, months_by_cloud, show_credits, spend
 from infra.pricing.estimate import estimate
@@ -18,7 +19,6 @@ from infra.pricing.meter import DAYS_A_MONTH
 from infra.pricing.resources import Resource
 from infra.settings.errors import SettingsError
 from infra.settings.stack import Credit, Usage
-from localcloud.stacks import settings_of
 
 TODAY = date(2026, 11, 26)
 PROD = settings_of("prod")

@@ -9,8 +9,8 @@ from math import log
 import pytest
 from rich.console import Console
 
+from commands.choose.show_risk import show_risk
 from infra.catalog import MONTH_HOURS, Asked, choose, risk
-from infra.pricing.show_risk import show_risk
 from infra.settings.pools import GooglePool, GpuPool
 
 MUMBAI, GOOGLE = "ap-south-1", "asia-south1"

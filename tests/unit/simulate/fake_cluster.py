@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from commands.simulate.cluster import Node, Pod, Seen
 from infra.settings.pools import GpuPool
-from localcloud.simulate.cluster import Node, Pod, Seen
 
 
 @dataclass

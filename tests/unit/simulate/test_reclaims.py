@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands.simulate.reclaims import reclaimed_after
 from infra.catalog.machines import machine
 from infra.catalog.risk import BANDS, RUN_HOURS, WORST, band, reclaims_per_hour
-from localcloud.simulate.reclaims import reclaimed_after
 
 SEEDS = st.integers(0, 1000)
 

@@ -10,13 +10,13 @@ from fake_cluster import FakeCluster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commands.simulate.account import History, NodeLife, account
+from commands.simulate.cluster import Node
+from commands.simulate.design import gpus_of
+from commands.simulate.reclaims import reclaimed_after
+from commands.simulate.replay import Replay, Rules
+from commands.simulate.trace import Row
 from infra.settings.pools import GpuPool
-from localcloud.simulate.account import History, NodeLife, account
-from localcloud.simulate.cluster import Node
-from localcloud.simulate.design import gpus_of
-from localcloud.simulate.reclaims import reclaimed_after
-from localcloud.simulate.replay import Replay, Rules
-from localcloud.simulate.trace import Row
 
 START, EMPTY = 0.1, 0.25
 POOLS = {

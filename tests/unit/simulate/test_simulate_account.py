@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.simulate.account import History, NodeLife, Wait, Work, account, percentile
-from localcloud.simulate.command import hours_of
+from commands.simulate.account import History, NodeLife, Wait, Work, account, percentile
+from commands.simulate.command import hours_of
 
 SPOT = NodeLife("a", "train", "m", True, 4, 0, 10)
 SURE = NodeLife("b", "train", "m", False, 4, 0, 5)

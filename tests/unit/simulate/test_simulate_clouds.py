@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commands.simulate import command, design, show, trace
+from commands.simulate.account import History, NodeLife, account
+from commands.simulate.cluster import Node, Pod, node_pools, zone_names
+from commands.simulate.design import NoDesign
+from commands.simulate.model import ModelCluster, kinds
+from commands.simulate.reclaims import reclaimed_after
+from commands.simulate.replay import Replay, Rules
+from commands.simulate.trace import COLUMNS, Row
 from infra.catalog import choose_for, machine
 from infra.settings.pools import SYSTEM_POOL, AwsPool, GooglePool
 from localcloud.compute_classes import HEAVIEST
-from localcloud.simulate import command, design, show, trace
-from localcloud.simulate.account import History, NodeLife, account
-from localcloud.simulate.cluster import Node, Pod, node_pools, zone_names
-from localcloud.simulate.design import NoDesign
-from localcloud.simulate.model import ModelCluster, kinds
-from localcloud.simulate.reclaims import reclaimed_after
-from localcloud.simulate.replay import Replay, Rules
-from localcloud.simulate.trace import COLUMNS, Row
 
 PROD, LOCAL = design.read("prod", "prod"), design.read("local", "local")
 NOTHING = History(24, (), (), (), 0, 0)

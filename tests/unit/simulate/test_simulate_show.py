@@ -16,12 +16,12 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands.simulate import chart, command, design, show, speeds
+from commands.simulate.account import History, Line, NodeLife, Work
+from commands.simulate.design import NoDesign
+from commands.simulate.trace import Row
 from infra.pricing.rupees import format_inr
 from infra.settings.pools import AwsPool
-from localcloud.simulate import chart, command, design, show, speeds
-from localcloud.simulate.account import History, Line, NodeLife, Work
-from localcloud.simulate.design import NoDesign
-from localcloud.simulate.trace import Row
 
 LIVES = (
     NodeLife("a", "train", "g6.12xlarge", True, 4, 0, 20, reclaimed=True),

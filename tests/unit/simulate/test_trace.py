@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localcloud.simulate import design, synthetic, trace
-from localcloud.simulate.command import TRACE
-from localcloud.simulate.design import Design
-from localcloud.simulate.trace import COLUMNS, TraceError
+from commands.simulate import design, synthetic, trace
+from commands.simulate.command import TRACE
+from commands.simulate.design import Design
+from commands.simulate.trace import COLUMNS, TraceError
 
 HEADER = ",".join(COLUMNS)
 

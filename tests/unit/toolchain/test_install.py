@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from toolchain.release_site import Machine, Site, broken_off
 
-from localcloud.paths import bin_dir
+from localcloud.directories import bin_dir
 from localcloud.toolchain import build, install, tools
 from localcloud.toolchain.cache import downloads
 from localcloud.toolchain.errors import ToolchainError

@@ -15,12 +15,14 @@ from typing import Any
 
 import yaml
 
+from infra.catalog.tables import DATA
+
 from .aws_addons import refuse_unknown
 from .aws_api import Api, Refused
 from .serve import UNKNOWN, Values
 
 FILE = Path(__file__).with_name("aws_habits.yaml")
-QUOTAS = Path(__file__).parent.parent / "preflight" / "quotas.csv"
+QUOTAS = DATA / "aws_quotas.csv"
 EVERY_TYPE = "*"
 ENABLED_REGIONS = "INDIA_AI_INFRA_ENABLED_REGIONS"
 OPT_IN_REGIONS = ("ap-south-2",)

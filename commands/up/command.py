@@ -1,0 +1,136 @@
+"""`make up`, `make preview`, `make down` and `make env`: a stack on the local cloud."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from commands.console import console, step
+from commands.doctor import leftovers, show
+from commands.setup import setup
+from commands.stacks import StackName, settings_of
+from commands.up import summary
+from localcloud import cloud, clusters, faults, waiting
+from localcloud.engine import OUR_PACK, POLICIES, EngineError, Outcome, PolicyPack, Stack
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
+from policies.configuration.profiles import NoSuchProfile, file_of
+
+ERRORS = (ToolchainError, EngineError, NoSuchProfile)
+
+# So that the summary shows nodes: on the local cloud they come within seconds, or the catalogue has none.
+SETTLE_SECONDS = 60
+
+ProfileName = Annotated[
+    str, typer.Option("--profile", help="Which of policies/profiles the policies follow.")
+]
+
+
+def up(stack: StackName = "local", profile: ProfileName = "default") -> None:
+    """Bring the whole platform up on the local cloud and say what is there."""
+    said = settings_of(stack)  # refused before anything starts
+    pack = PolicyPack(POLICIES, file_of(profile))
+    setup()
+    opened = _open(stack, pack)
+    preview = _run(opened.preview, "Preview, with the policy pack")
+    if reason := faults.lost(preview.replaced):
+        raise EngineError(reason)
+    if not preview.unchanged:
+        _run(opened.up, "Update", sum(preview.changes.values()))
+        with step("Nodes for what the update did not wait for"):
+            waiting.settle(clusters.recorded(), SETTLE_SECONDS)
+    summary.show(opened, said, preview)
+
+
+def preview(stack: StackName = "local", profile: ProfileName = "default") -> None:
+    """Show what `up` would change and what the policies say, changing nothing."""
+    settings_of(stack)  # refused before anything starts
+    pack = PolicyPack(POLICIES, file_of(profile))
+    setup()
+    opened = _open(stack, pack)
+    outcome = _run(opened.preview, "Preview, with the policy pack")
+    summary.show_changes(outcome)
+    summary.show_policies(outcome)
+    if reason := faults.lost(outcome.replaced):
+        console.print(f"[yellow]`make up` will refuse this:[/] {escape(reason)}", soft_wrap=True)
+
+
+def down(stack: StackName = "local") -> None:
+    """Destroy the stack, then stop every process that the local cloud started."""
+    endpoint = cloud.aws_endpoint()
+    if endpoint is None or cloud.what_died():
+        ended = cloud.stop()
+        console.print(f"the local cloud was not running; cleared {', '.join(ended) or 'nothing'}")
+        return
+    opened = _open(stack)
+    if guarded := opened.unguard():
+        console.print(f"{guarded} resources were protected: the data of a local cloud is nobody's")
+    _run(opened.destroy, "Destroy", len(opened.resources()))
+    left = leftovers(stack)
+    show(left)
+    console.print(f"stopped {', '.join(cloud.stop())}")
+    if left:
+        raise typer.Exit(1)
+
+
+def env() -> None:
+    """Print the environment for plain `pulumi … -s local`: use it as eval "$(make -s env)"."""
+    install.ensure(lambda done, total, what: None)
+    started = cloud.start()
+    for name, value in cloud.environment(started.aws_endpoint).items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+class UpdateFailedError(Exception):
+    """An operation of the engine that ended in errors, which its outcome holds."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__("; ".join(outcome.errors))
+        self.outcome = outcome
+
+
+def _open(stack: str, pack: PolicyPack = OUR_PACK) -> Stack:
+    """Start what does not run, recover what a killed run left, and open the stack."""
+    with step("Local cloud"):
+        started = cloud.start()
+        opened = Stack(stack, cloud.environment(started.aws_endpoint), pack=pack)
+        freed = opened.release_lock()
+        pending = opened.pending()
+        if pending:
+            # Nobody can know what a killed engine was told by the cloud: a local one is cheap to begin anew.
+            cloud.stop()
+            started = cloud.start()
+            opened = Stack(stack, cloud.environment(started.aws_endpoint), pack=pack)
+    if started.afresh:
+        console.print(f"[yellow]The local cloud begins anew: {started.afresh}.[/]")
+    if freed:
+        console.print(f"[yellow]Recovered: {freed}.[/]")
+    if pending:
+        console.print(f"[yellow]Begun anew: a killed run left {len(pending)} operations unfinished.[/]")
+    return opened
+
+
+def _run(operation: Callable[..., Outcome], title: str, total: int = 0) -> Outcome:
+    done = 0
+    try:
+        with step(title) as report:
+
+            def on_step(kind: str, type_: str, name: str) -> None:
+                nonlocal done
+                done += kind.startswith("done")
+                report(min(done, total or done), total, f"{kind.split()[-1]} {type_} {name}")
+
+            outcome = operation(on_step=on_step)
+            if outcome.failed:
+                raise UpdateFailedError(outcome)
+    except UpdateFailedError as failed:
+        summary.show_policies(failed.outcome)
+        for error in failed.outcome.errors:
+            console.print(f"[red]✗[/] {escape(error)}", soft_wrap=True)
+        raise typer.Exit(1) from None
+    return outcome
