@@ -126,7 +126,7 @@ def _build(tool: Tool, missing: list[Part], go: str, report: Report) -> None:
 
 def _compile(go: str, part: Part, total: int, report: Report, target: Path) -> None:
     tool = part.tool
-    what = f"Go packages of {part.name}, {minutes([part])}"
+    what = f"Go packages of {part.name} ({tool.name}: {minutes([part])})"
     command = [go, "build", "-v", "-trimpath", "-ldflags", tool.ldflags, "-o", str(target), part.package]
     with subprocess.Popen(
         command, cwd=tool.folder, env=_go_env(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

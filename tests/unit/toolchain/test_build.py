@@ -61,4 +61,4 @@ def test_a_build_says_what_it_is_of_and_how_long_it_takes(machine: Machine) -> N
         "go", "go", (machine.root / "go" / "go").read_text().replace("build*)", "build*) echo one >&2")
     )
     build.build(machine.tool("it").parts, machine.report)
-    assert machine.reports[-1] == (1, 2, "Go packages of it, about 3 min on two idle cores, as measured")
+    assert machine.reports[-1] == (1, 2, "Go packages of it (it: about 3 min on two idle cores, as measured)")
