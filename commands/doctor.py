@@ -19,8 +19,9 @@ from rich.table import Table
 from commands.console import console
 from commands.stacks import StackName
 from commands.up.summary import show_waiting
-from localcloud import cloud, clusters, waiting
+from localcloud import cloud
 from localcloud.engine import EngineError, Stack
+from localcloud.kubernetes import clusters, waiting
 from localcloud.toolchain.errors import ToolchainError
 
 ERRORS = (ToolchainError, EngineError)

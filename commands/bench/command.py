@@ -23,9 +23,11 @@ from commands.bench import policies as bench_policies
 from commands.console import console, step
 from commands.setup import setup
 from infra.stacks import file_of, read
-from localcloud import cloud, clusters, karpenter, kubernetes_crds
+from localcloud import cloud
+from localcloud.directories import run_dir
 from localcloud.engine import EngineError, Outcome, Stack
-from localcloud.paths import run_dir
+from localcloud.kubernetes import clusters, karpenter
+from localcloud.kubernetes import crds as kubernetes_crds
 from localcloud.toolchain import install
 from localcloud.toolchain.errors import ToolchainError
 

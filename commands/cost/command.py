@@ -31,8 +31,8 @@ from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
 from infra.settings import Settings
 from localcloud import cloud
+from localcloud.directories import PROJECT, run_dir
 from localcloud.engine import EngineError, Stack
-from localcloud.paths import PROJECT, run_dir
 from localcloud.toolchain.errors import ToolchainError
 
 ERRORS = (ToolchainError, EngineError)

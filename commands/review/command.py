@@ -27,8 +27,8 @@ from infra.pricing.estimate import Estimate, estimate
 from infra.pricing.resources import Resource
 from infra.settings import Settings
 from localcloud import cloud
+from localcloud.directories import PROJECT
 from localcloud.engine import POLICIES, EngineError, PolicyPack, Stack
-from localcloud.paths import PROJECT
 from localcloud.toolchain import install
 from localcloud.toolchain.errors import ToolchainError
 from policies.configuration.profiles import NoSuchProfile, file_of

@@ -28,10 +28,10 @@ from commands.simulate.trace import read as read_trace
 from infra.aws import karpenter_pools
 from infra.catalog.risk import reclaims_per_hour
 from infra.settings.pools import GooglePool
-from localcloud.clusters import ClusterFailed
-from localcloud.kubernetes_api import ApiError, Unreachable
-from localcloud.kubernetes_crds import CrdsUnavailable
-from localcloud.paths import run_dir
+from localcloud.directories import run_dir
+from localcloud.kubernetes.api import ApiError, Unreachable
+from localcloud.kubernetes.clusters import ClusterFailed
+from localcloud.kubernetes.crds import CrdsUnavailable
 from localcloud.toolchain import install
 from localcloud.toolchain.errors import ToolchainError
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -15,8 +14,9 @@ from commands.doctor import leftovers, show
 from commands.setup import setup
 from commands.stacks import StackName, settings_of
 from commands.up import summary
-from localcloud import cloud, clusters, faults, waiting
+from localcloud import cloud, faults
 from localcloud.engine import OUR_PACK, POLICIES, EngineError, Outcome, PolicyPack, Stack
+from localcloud.kubernetes import clusters, waiting
 from localcloud.toolchain import install
 from localcloud.toolchain.errors import ToolchainError
 from policies.configuration.profiles import NoSuchProfile, file_of

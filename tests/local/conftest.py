@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import cloud, paths
+from localcloud import cloud
+from localcloud import directories as paths
 from localcloud.toolchain import install
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import paths
-from localcloud.paths import PROJECT
+from localcloud import directories as paths
+from localcloud.directories import PROJECT
 from localcloud.toolchain.build import find_go
 
 pytestmark = pytest.mark.local

@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 from site_on_premises import KEYS
 
 from localcloud import cloud, processes
+from localcloud.directories import PROJECT
 from localcloud.engine import Stack
-from localcloud.paths import PROJECT
 from localcloud.toolchain import install
 
 pytestmark = pytest.mark.local

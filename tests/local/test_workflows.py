@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 from localcloud.toolchain import install
 
 pytestmark = pytest.mark.local

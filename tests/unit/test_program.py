@@ -15,7 +15,7 @@ from whole_stacks import run as _run
 from infra.aws.registry import EKS_ADDONS
 from infra.platform.images import images
 from infra.protection import PROTECTED
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 from policies.framework.control import Control
 from policies.framework.resources import Resource
 from policies.pack import CONTROLS
