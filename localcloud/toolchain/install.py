@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,16 +62,25 @@ def _complete(wanted: list[Tool], report: Report, say: Say) -> list[str]:
     for part, program in own.items():
         say(f"using {part.name} {program.version} of this machine ({program.path})")
         atomically(part.path, lambda draft, path=program.path: draft.symlink_to(path))
-    fetched = fetch.fetch([part for part in missing if part not in own], report, say)
+    published = fetch.in_reach([part for part in missing if part not in own], say)
+    rest = [part for part in missing if part not in own and part not in published]
+    if published:
+        after = f"; then building {_names(rest)} from source, {build.minutes(rest)}" if rest else ""
+        say(f"fetching {_names(published)}{after}")
+    fetched = fetch.fetch(published, report, say)
     if fetched:
-        say(f"fetched {', '.join(part.name for part in fetched)}; each has the checksum of its project")
+        say(f"fetched {_names(fetched)}; each has the checksum of its project")
     sources = [part for part in missing if part not in own and part not in fetched]
     if sources:
-        say(f"building {', '.join(part.name for part in sources)} from source: {build.minutes(sources)}")
+        say(f"building {_names(sources)} from source: {build.minutes(sources)}")
         build.build(sources, report)
     if downloads().exists():
         remove(downloads())
     return list(dict.fromkeys(part.tool.name for part in missing))
+
+
+def _names(parts: Iterable[Part]) -> str:
+    return ", ".join(part.name for part in parts)
 
 
 def _engine() -> Part:

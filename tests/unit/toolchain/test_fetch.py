@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 from toolchain.release_site import Machine, Site, archive, broken_off, whole
 
-from localcloud.toolchain import fetch, releases
+from localcloud.toolchain import fetch, releases, sites
 from localcloud.toolchain.cache import downloads
 from localcloud.toolchain.errors import ToolchainError
 from localcloud.toolchain.tools import Part, Tool
@@ -24,7 +24,9 @@ PROGRAM = b"#!/bin/sh\necho 1.2.3\n" + bytes(range(256)) * 10000
 
 def fetched(machine: Machine, *asked: Tool) -> list[str]:
     parts: list[Part] = [part for tool in asked for part in tool.parts]
-    return [part.name for part in fetch.fetch(parts, machine.report, machine.say)]
+    return [
+        part.name for part in fetch.fetch(fetch.in_reach(parts, machine.say), machine.report, machine.say)
+    ]
 
 
 def nothing_kept(tool: Tool) -> bool:
@@ -162,7 +164,7 @@ def test_a_site_out_of_reach_is_asked_once_and_said_once(
 def test_a_site_that_says_nothing_is_out_of_reach(
     machine: Machine, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "SITE_SECONDS", 0.2)
+    monkeypatch.setattr(sites, "SITE_SECONDS", 0.2)
     tool = machine.tool("it")
     site.publish(tool, PROGRAM)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -174,9 +176,9 @@ def test_a_site_that_says_nothing_is_out_of_reach(
 def test_a_resolver_that_hangs_holds_nothing_up(
     machine: Machine, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "SITE_SECONDS", 0.2)
+    monkeypatch.setattr(sites, "SITE_SECONDS", 0.2)
     answers = threading.Event()
-    monkeypatch.setattr(fetch.requests, "head", lambda *_, **__: answers.wait(10))
+    monkeypatch.setattr(sites.requests, "head", lambda *_, **__: answers.wait(10))
     tool = machine.tool("it")
     site.serve(site.publish(tool, PROGRAM).url, PROGRAM)
     assert fetched(machine, tool) == []

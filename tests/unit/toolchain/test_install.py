@@ -39,6 +39,8 @@ def test_each_program_comes_from_where_it_is_nearest(machine: Machine, site: Sit
     ]
     assert machine.said == [
         f"using own 1.2.3 of this machine ({script})",
+        "fetching published; then building pulumi-language-python, pulumi, neither from source, "
+        "about 9 min on two idle cores, as measured",
         "fetched published; each has the checksum of its project",
         "building pulumi-language-python, pulumi, neither from source: about 9 min on two idle cores, as measured",
     ]
@@ -89,6 +91,8 @@ def test_what_can_not_be_fetched_is_said_and_built(machine: Machine, site: Site)
     site.serve(release.url, broken_off(PROGRAM, 3))
     install.ensure(machine.report, machine.say)
     assert [line.split(":")[0] for line in machine.said] == [
+        "fetching it; then building pulumi-language-python, pulumi from source, "
+        "about 6 min on two idle cores, as measured",
         "it",
         "building pulumi-language-python, pulumi, it from source",
     ]
