@@ -22,8 +22,8 @@ from moto.core.responses import BaseResponse
 from moto.server import ThreadedMotoServer
 
 from infra.aws.endpoints import UNKNOWN_SERVICE
+from infra.contracts.labels import EKS_NODE_GROUP
 from localcloud import deployer
-from localcloud.providers.aws import side_effects as aws_plays
 from localcloud.providers.aws import table as aws_table
 from localcloud.providers.aws.api import ENDPOINT, Api, Refused
 from localcloud.providers.aws.provider import Aws
@@ -1078,7 +1078,7 @@ def test_a_cluster_and_its_nodes_are_played(full: World, played: Played) -> None
     assert sum(call[6] for call in added[:2]) == 3
     _, cluster, name, region, machine_type, _, _, capacity, labels, taints = added[0]
     assert (cluster, name, region, machine_type, capacity) == ("mumbai", group, REGION, "p5.48xlarge", "spot")
-    assert labels[aws_plays.NODE_GROUP] == group
+    assert labels[EKS_NODE_GROUP] == group
     assert labels["india-ai-infra/pool"] == "train"
     assert taints[0]["key"] == "nvidia.com/gpu"
     assert added[-1][6] == 1, "the change to one node"

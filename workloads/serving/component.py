@@ -11,6 +11,7 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.contracts.cluster import GpuCluster, Pool
+from infra.contracts.labels import HOSTNAME_LABEL, ZONE_LABEL
 from workloads import pods
 from workloads.placement import (
     WHEN_MADE,
@@ -157,8 +158,8 @@ def _pod(name: str, args: ModelServerArgs, pool: Pool) -> k8s.core.v1.PodSpecArg
         node_selector=dict(pool.node_selector),
         tolerations=tolerations(pool),
         topology_spread_constraints=[
-            _spread(name, "topology.kubernetes.io/zone"),
-            _spread(name, "kubernetes.io/hostname"),
+            _spread(name, ZONE_LABEL),
+            _spread(name, HOSTNAME_LABEL),
         ],
         security_context=pods.pod_security(),
         init_containers=[*fabric.sidecars] or None,

@@ -1,4 +1,4 @@
-"""What one part of a configuration asks of another: names, networks, and workloads that fit their pools."""
+"""Checks between settings: names of pools, networks, workloads that fit their pools, images, credits."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 
 from infra.settings.errors import NOTHING, Problem, nearest
+from infra.settings.fields import PRIVATE_NETWORKS
 from infra.settings.on_premises import SitePool
-from infra.settings.parts import Parts
 from infra.settings.pools import SYSTEM_POOL, GpuPool
-from infra.settings.types import PRIVATE_NETWORKS
+from infra.settings.valid_parts import Parts
 from infra.settings.workloads import OWN_REGISTRY
 
 # Where the extra network cards of Google's fast machines have their addresses: cluster-toolkit's examples give them
@@ -19,23 +19,23 @@ GOOGLE_FABRIC_CIDR = "192.168.0.0/16"
 # EKS takes one of them for its Services, whichever the VPC leaves free.
 EKS_SERVICE_CIDRS = ("10.100.0.0/16", "172.20.0.0/16")
 
-# Where the nearest image of a refusal is put: a name that ECR and Artifact Registry both take.
+# The repository in the nearest image of a refusal: a name that ECR and Artifact Registry both take.
 OWN_REPOSITORY = "india-ai-infra"
 
 
-def _pools_are_told_apart(parts: Parts) -> list[Problem]:
+def _pool_names_are_unique(parts: Parts) -> list[Problem]:
     first = {SYSTEM_POOL: "the system pool"}
     problems = []
     for path, pool in parts.pools.items():
         if taken := next((name for name in pool.taken_names if name in first), None):
-            allowed = f"a name of its own: {first[taken]} has {'this one' if taken == pool.name else taken}"
+            allowed = f"a name that no other pool has: {first[taken]} has {'this one' if taken == pool.name else taken}"
             problems.append(Problem(f"{path}.name", pool.name, allowed, f"{pool.name}-2"))
         for name in pool.taken_names:
             first.setdefault(name, path)
     return problems
 
 
-def _networks_are_apart(parts: Parts) -> list[Problem]:
+def _networks_do_not_overlap(parts: Parts) -> list[Problem]:
     """Overlapping networks could never be joined, and a machine with two of them sends to the wrong one."""
     taken: dict[str, IPv4Network] = {}
     if any(
@@ -52,16 +52,19 @@ def _networks_are_apart(parts: Parts) -> list[Problem]:
             taken |= {f"EKS's Services {cidr}": IPv4Network(cidr) for cidr in EKS_SERVICE_CIDRS}
         if inside := next((other for other, range_ in taken.items() if range_.overlaps(network)), None):
             free = _free_network(network.prefixlen, [*taken.values(), *_later_ranges(parts, path)])
-            problems.append(Problem(path, text, f"a network apart from {inside} ({taken[inside]})", free))
+            problems.append(
+                Problem(path, text, f"a network that does not overlap {inside} ({taken[inside]})", free)
+            )
             if free is None:
                 continue
-            network = IPv4Network(free)  # nothing else may be told to go there
+            # No other problem may propose the same network.
+            network = IPv4Network(free)
         taken[path] = network
     return problems
 
 
 def _ranges(parts: Parts) -> dict[str, str]:
-    """Every network that the settings name, by its path: those of the clouds first, as a site's are easier to move."""
+    """Every network of the settings by its path: those of the clouds first, for a site's are easier to change."""
     clouds = {path: text for cloud in parts.clouds for path, text in cloud.ranges.items()}
     return {**clouds, **parts.site.ranges}
 
@@ -120,12 +123,12 @@ def _fits(path: str, name: str, setting: str, gpus: int, parts: Parts) -> list[P
 
 
 def _nodes_fit(path: str, nodes: int, pool: GpuPool | SitePool, least: int = 1) -> list[Problem]:
-    """A job that needs more nodes than there will ever be would wait for ever."""
+    """A problem if the job needs more nodes than the pool can have: it would wait for ever."""
     most = _most_nodes(pool)
     if nodes <= most:
         return []
-    standing = "has on premises (nodes)" if isinstance(pool, SitePool) else "has standing (minNodes)"
-    limit = standing if pool.stands else "grows to"
+    static = "has on premises (nodes)" if isinstance(pool, SitePool) else "always has (minNodes)"
+    limit = static if pool.stands else "grows to"
     allowed = f"no more nodes than pool {pool.name} {limit}"
     return [Problem(path, str(nodes), allowed, str(most) if most >= least else None)]
 
@@ -135,7 +138,7 @@ def _most_nodes(pool: GpuPool | SitePool) -> int:
 
 
 def _images_can_be_pulled(parts: Parts) -> list[Problem]:
-    """Docker Hub stands for a registry that is not named, and a tag that moves for whatever was pushed last.
+    """Problems: images without a registry, which Docker Hub would serve, or with a tag that moves.
 
     On the local cloud no image is pulled.
     """
@@ -145,7 +148,7 @@ def _images_can_be_pulled(parts: Parts) -> list[Problem]:
 
 
 def _images(parts: Parts) -> dict[str, str]:
-    """The images that the stack names, by the path of the setting."""
+    """The images of the stack, by the path of their setting."""
     named = {
         "workloads.training.image": parts.training and parts.training.image,
         "workloads.serving.image": parts.serving and parts.serving.image,
@@ -161,14 +164,14 @@ def _pulled(path: str, image: str) -> list[Problem]:
     if image == in_registry and stays:
         return []
     allowed = (
-        f"<registry>/<repository>/<name>:<tag>: the registry a host, or {OWN_REGISTRY} for that of the account and "
-        "region where it runs; the tag one that stays (latest moves), or @sha256:…"
+        f"<registry>/<repository>/<name>:<tag>: the registry is a host, or {OWN_REGISTRY} for that of the account and "
+        "region where it runs; the tag is not latest, which moves, or is @sha256:…"
     )
     return [Problem(path, image, allowed, in_registry if stays else None)]
 
 
 def _in_a_registry(image: str) -> str:
-    """The image, in the stack's own registry if it names none, with the two names that Artifact Registry wants."""
+    """The image with a registry, the stack's own if it has none, and the two names that Artifact Registry needs."""
     first, slash, rest = image.partition("/")
     if first == OWN_REGISTRY:
         return image if "/" in rest else f"{OWN_REGISTRY}/{OWN_REPOSITORY}/{rest}"
@@ -178,15 +181,17 @@ def _in_a_registry(image: str) -> str:
 
 
 def _credits_pay_something(parts: Parts) -> list[Problem]:
-    """A credit is for one cloud, and one that had ended when the rate was written was never in that month.
+    """Problems: credits of no cloud of the stack, and those that had ended on the day of the dollar's rate.
 
-    Whether it ends between that day and today is no matter of the settings: a stack that came up comes up tomorrow.
+    A credit that ended between that day and today is not refused: a stack that came up comes up tomorrow.
     """
     clouds = [cloud.cloud for cloud in parts.clouds]
     problems = []
     for path, credit in parts.credits.items():
         if credit.cloud is None and len(clouds) > 1:
-            problems.append(Problem(f"{path}.cloud", NOTHING, f"whose bills it pays: {' or '.join(clouds)}"))
+            problems.append(
+                Problem(f"{path}.cloud", NOTHING, f"the cloud whose bills it pays: {' or '.join(clouds)}")
+            )
         if credit.cloud and clouds and credit.cloud not in clouds:
             allowed = f"a cloud of the stack: {' or '.join(clouds)}"
             problems.append(Problem(f"{path}.cloud", credit.cloud, allowed, clouds[0]))
@@ -197,8 +202,8 @@ def _credits_pay_something(parts: Parts) -> list[Problem]:
 
 
 CHECKS = (
-    _pools_are_told_apart,
-    _networks_are_apart,
+    _pool_names_are_unique,
+    _networks_do_not_overlap,
     _workloads_fit_their_pools,
     _images_can_be_pulled,
     _credits_pay_something,
