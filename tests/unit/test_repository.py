@@ -70,7 +70,8 @@ def test_dependabot_looks_wherever_something_is_pinned() -> None:
     looked_at: dict[str, set[Path]] = {}
     for update in updates:
         for folder in update.get("directories", [update.get("directory")]):
-            found = set(PROJECT.glob(folder.strip("/"))) if folder != "/" else {PROJECT}
+            there = PROJECT.glob(folder.strip("/")) if folder != "/" else [PROJECT]
+            found = {path for path in there if path.is_dir() and path.name != "__pycache__"}
             assert found, folder
             looked_at.setdefault(update["package-ecosystem"], set()).update(found)
     # What is below tests/ stands for other people's projects, as they pinned it.
