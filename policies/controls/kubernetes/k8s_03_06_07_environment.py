@@ -14,6 +14,7 @@ from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Unknown, dotted, each
 from policies.law import IMAGE_SOURCE, RESIDENCY, TELEMETRY
 from policies.readers import locations
+from policies.readers.mentions import may_mention
 from policies.readers.pod_environment import (
     CRD,
     KUBERNETES,
@@ -41,11 +42,20 @@ _ROUTED_ABROAD = re.compile(
     r"(?<![\w.-])(apac|au|ca|eu|global|jp|us|us-gov)\."
     r"(ai21|amazon|anthropic|cohere|deepseek|luma|meta|mistral|openai|qwen|stability|twelvelabs|writer)\.\S+"
 )
+# One of these is in each text that the pattern finds something in; so it is of the makers below.
+_MARKS_OF_ROUTES = (
+    ".ai21.", ".amazon.", ".anthropic.", ".cohere.", ".deepseek.", ".luma.", ".meta.", ".mistral.", ".openai.",
+    ".qwen.", ".stability.", ".twelvelabs.", ".writer.",
+)  # fmt: skip
 # A gateway of models is told the maker before the model; ids of open weights (`openai/gpt-oss-20b`) look the same.
 _MAKERS = re.compile(
     r"(?<![\w./-])(?:anthropic/claude|cohere/command|deepseek/deepseek-(?:chat|reasoner)|gemini/gemini|groq/\w"
     r"|mistral/mistral-|openai/gpt-[345]\w*(?![\w-]*oss)|openrouter/\w|perplexity/sonar|together_ai/\w|voyage/voyage|xai/grok)\S*"
 )
+_MARKS_OF_MAKERS = (
+    "anthropic/", "cohere/", "deepseek/", "gemini/", "groq/", "mistral/", "openai/", "openrouter/", "perplexity/",
+    "together_ai/", "voyage/", "xai/",
+)  # fmt: skip
 _INDIAN_REGISTRIES = (
     re.compile(r"\d{12}\.dkr\.ecr(-fips)?\.(ap-south-1|ap-south-2)\.(amazonaws\.com|on\.aws)"),
     re.compile(r"asia-south[12]-docker\.pkg\.dev"),
@@ -88,8 +98,9 @@ def _models(resource: Resource) -> Iterator[Finding | Unknown]:
             if leaf.path[0] in ("data", "stringData") or leaf.name in ("args", "command"):
                 yield leaf.value
         elif isinstance(leaf.value, str):
-            for pattern in (_ROUTED_ABROAD, _MAKERS):
-                yield from (_abroad(dotted(leaf.path), model[0]) for model in pattern.finditer(leaf.value))
+            for pattern, marks in ((_ROUTED_ABROAD, _MARKS_OF_ROUTES), (_MAKERS, _MARKS_OF_MAKERS)):
+                models = pattern.finditer(leaf.value) if may_mention(leaf.value, marks) else ()
+                yield from (_abroad(dotted(leaf.path), model[0]) for model in models)
 
 
 def _abroad(where: str, what: str) -> Finding:

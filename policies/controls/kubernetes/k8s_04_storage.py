@@ -14,6 +14,7 @@ from policies.framework.unknowns import Leaf, Path, Unknown, dig, dotted, each
 from policies.law import RESIDENCY
 from policies.readers import locations
 from policies.readers.destinations import is_known, own_stores
+from policies.readers.mentions import may_mention
 from policies.readers.pod_environment import (
     BLOCKS,
     CRD,
@@ -32,6 +33,11 @@ VELERO = tuple(
 # Stores of other clouds and of hubs, by scheme: nothing in such an address says that it is in India.
 _ABROAD = re.compile(r"(?<![\w+-])(abfss?|adl|azure|dbfs|hf|ngc|oci-os|wasbs?)://[^\s\"']+", re.IGNORECASE)
 _BLOB = re.compile(r"(?<![\w-])[\w-]+\.(?:blob|dfs)\.core\.windows\.net\S*", re.IGNORECASE)
+# One of these is in each text that the pattern finds something in.
+_MARKS_ABROAD = tuple(
+    f"{scheme}://" for scheme in ("fs", "fss", "adl", "azure", "hf", "ngc", "oci-os", "wasb", "wasbs")
+)
+_MARKS_OF_BLOBS = (".core.windows.net",)
 _IN_PROSE = "bucket"  # how a program's own help writes an address: s3://bucket/path
 # Charts of stores that run in the cluster, and how a pod or program is told the address of one.
 _CHARTS = frozenset(
@@ -43,6 +49,7 @@ _ADDRESS_IN_TEXT = re.compile(
     r"(?<![\w-])[\w-]{0,40}(?:endpoint|host_base)[\w-]{0,20}[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"']?([\w.:/-]{1,300})",
     re.IGNORECASE,
 )
+_MARKS_OF_ADDRESSES = ("endpoint", "host_base")
 _CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})
 # An unknown one of these names, or inside what a pod is told, may be such an address.
 _ADDRESS = re.compile(
@@ -62,8 +69,8 @@ def copies(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknow
             if _may_be_a_store(leaf):
                 yield leaf.value
         elif isinstance(leaf.value, str) and leaf.name != "image":
-            for pattern in (_ABROAD, _BLOB):
-                for found in pattern.finditer(leaf.value):
+            for pattern, marks in ((_ABROAD, _MARKS_ABROAD), (_BLOB, _MARKS_OF_BLOBS)):
+                for found in pattern.finditer(leaf.value) if may_mention(leaf.value, marks) else ():
                     yield Finding(
                         "nothing says that this store is in India",
                         dotted(leaf.path),
@@ -156,7 +163,8 @@ def _is_own_store(leaf: Leaf, resource: Resource) -> bool:
         return False
     beside = at(resource.props, leaf.path[:-1])
     name = str(beside.get("name", leaf.name)) if isinstance(beside, dict) else leaf.name
-    addresses = [found[1] for found in _ADDRESS_IN_TEXT.finditer(leaf.value)]
+    may_be = may_mention(leaf.value, _MARKS_OF_ADDRESSES)
+    addresses = [found[1] for found in _ADDRESS_IN_TEXT.finditer(leaf.value)] if may_be else []
     if "\n" not in leaf.value and _ENDPOINT.search(name):
         addresses.append(leaf.value)
     return any(map(_is_inside, addresses))

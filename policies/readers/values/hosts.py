@@ -9,19 +9,20 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from policies.readers.tables import several, table
-from policies.readers.values.places import INDIA, Place, code_of_google, places_in
+from policies.readers.values.places import INDIA, Place, code_of_google, may_say_a_place, places_in
 
 # The lookbehind makes a run of letters tried once; labels are short by RFC 1035.
 _HOST = re.compile(
     r"(?<![\w.-])(?:[a-z0-9](?:[a-z0-9_-]{0,62}+)\.)+[a-z][a-z0-9-]{1,62}(?![\w-])", re.IGNORECASE
 )
 _URL = re.compile(
-    r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{1,20})://(?:[^\s/@\"']{1,200}@)?([\w.-]{1,253}|\[[0-9a-f:.]+\])",
+    r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{1,20})://(?:[^\s/@\"']{1,200}+@)?([\w.-]{1,253}|\[[0-9a-f:.]+\])",
     re.IGNORECASE,
 )
 # Documentation, which links lead to; `docs.google.com` is where people keep theirs.
 _FOR_PEOPLE = re.compile(r"(?:docs?|documentation|blog|learn|community|wiki|status)\.(?!google\.com$)")
 _RUN_CODE = re.compile(r"-([a-z]{2})\.a\.run\.app$")
+_LONGEST_HOST = 253
 _SITE = re.compile(r"((?:us|eu|uk|apac|emea|na|latam)\d{0,2})(?:-|$)")
 # Endings of countries that are not sold to the whole world as words (`.io`, `.ai`, `.co`, `.me`, `.tv`, `.be` are); ISO
 # 3166-1 is the same but for the United Kingdom.
@@ -89,12 +90,41 @@ def is_inside(name: str) -> bool:
 @functools.lru_cache(maxsize=20_000)
 def host(name: str) -> Host:
     """A host by its name."""
+    known = _domain(name.partition(".")[2] if _is_any_of_a_domain(name) else name)
+    handed_out = name if name in _no_destinations("exact") else known.handed_out
+    silent = len(handed_out) > len(known.suffix) or bool(_FOR_PEOPLE.match(name))
+    return Host(name, known.place, None if silent else known.service, silent)
+
+
+@dataclass(frozen=True)
+class _Domain:
+    """What a name says for itself and all below it. `suffix` tells the service, `handed_out` no destination."""
+
+    place: Place | None
+    suffix: str
+    service: Service | None
+    handed_out: str
+
+
+@functools.lru_cache(maxsize=20_000)
+def _domain(name: str) -> _Domain:
     places = [*places_in(name), *_sites(name), *_of_cloud_run(name)]
     place = next((one for one in places if not one.is_india), next(iter(places), None))
-    suffix, service = _service(name)
-    handed_out = name if name in _no_destinations("exact") else _longest(name, _no_destinations("suffix"))
-    silent = len(handed_out) > len(suffix) or bool(_FOR_PEOPLE.match(name))
-    return Host(name, place, None if silent else service, silent)
+    return _Domain(place, *_service(name), _longest(name, _no_destinations("suffix")))
+
+
+def _is_any_of_a_domain(name: str) -> bool:
+    """Whether the first label of a host says nothing, so that what the domain above it says is read once for all."""
+    label, _, domain = name.partition(".")
+    return not (
+        "." not in domain
+        or len(name) > _LONGEST_HOST
+        or name in _suffixes()
+        or name in _no_destinations("suffix")
+        or name.endswith(_tails())
+        or _SITE.match(label)
+        or may_say_a_place(label)
+    )
 
 
 def _sites(name: str) -> list[Place]:
@@ -118,13 +148,10 @@ def _service(name: str) -> tuple[str, Service | None]:
     """The service that a host is of, and the suffix that tells it."""
     if suffix := _longest(name, _suffixes()):
         return suffix, _suffixes()[suffix]
+    if not name.endswith(_tails()):
+        return "", None
     return next(
-        (
-            (text, service)
-            for text, pattern, service in _patterns()
-            if name.endswith(text.rpartition("*")[2]) and pattern.fullmatch(name)
-        ),
-        ("", None),
+        ((text, service) for text, pattern, service in _patterns() if pattern.fullmatch(name)), ("", None)
     )
 
 
@@ -157,6 +184,12 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str], Service], ...]:
         (name, re.compile(r"(?:[\w-]+\.)*" + re.escape(name).replace(r"\*", r"[\w-]*")), service)
         for name, service in starred
     )
+
+
+@functools.cache
+def _tails() -> tuple[str, ...]:
+    """What follows the last star of each pattern, and the one domain in which a label and its domain are one word."""
+    return (*{name.rpartition("*")[2] for name, _, _ in _patterns()}, "run.app")
 
 
 @functools.cache

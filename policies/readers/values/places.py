@@ -83,15 +83,20 @@ def is_place_key(key: str) -> bool:
     return bool(_PLACE_KEY.search(key)) or bool(place_word(key))
 
 
-def places_in(text: str) -> Iterator[Place]:
+def places_in(text: str) -> list[Place]:
     """Places that are part of a longer word: `users.svc.gcp-us-central1-4a9f.pinecone.io`, `p:us-central1:orders`."""
     said = normal(text)
     regions = _REGION.findall(said) if _MAY_BE_REGION.search(said) else []
     zones = [found[0] for found in _ZONE_ID.finditer(said)] if "-az" in said else []
-    yield from map(_shaped, (*regions, *zones))
+    shaped = [_shaped(word) for word in (*regions, *zones)]
     if len(said) > _LONGEST_NAME:
-        return
+        return shaped
     chunks = _CHUNK.findall(_REGION.sub(" ", said) if regions else said)
+    return shaped if _beginnings().isdisjoint(chunks) else [*shaped, *_listed(chunks)]
+
+
+def _listed(chunks: list[str]) -> Iterator[Place]:
+    """The places of data/places.csv that some of these parts of a word are."""
     beginnings = _beginnings()
     for at, chunk in enumerate(chunks):
         if chunk in beginnings:
@@ -99,6 +104,18 @@ def places_in(text: str) -> Iterator[Place]:
                 word = "-".join(chunks[at : at + width])
                 if (row := _words().get(word)) and not row.ambiguous and len(word) > 3:
                     yield Place(word, row.country)
+
+
+def may_say_a_place(label: str) -> bool:
+    """Whether a label of a host may say a place, or begin one that the next labels end; of one beyond ASCII always."""
+    if not label.isascii():
+        return True
+    said = normal(label)
+    return (
+        "-az" in said
+        or bool(_MAY_BE_REGION.search(said))
+        or not _beginnings().isdisjoint(_CHUNK.findall(said))
+    )
 
 
 @functools.lru_cache(maxsize=2_000)

@@ -12,7 +12,7 @@ import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from policies.framework.resources import Resource
 from policies.framework.unknowns import Leaf, Path, Unknown, dotted, leaves
@@ -171,7 +171,8 @@ def _values(type_: str, found: _Text, text: str, budget: Budget) -> Iterator[Val
                 copied = only_read(decoded(text) or text)
             if store and (said.word in copied or sends_nothing):
                 store = replace(store, use="read")
-            where = ".".join(filter(None, [at, dotted(inner)]))
+            below = dotted(inner) if inner else ""
+            where = f"{at}.{below}" if at and below else at or below
             yield Value(
                 said.kind, found.path, where, piece.key, said.word, said.place, said.host, in_text, store
             )
@@ -187,8 +188,7 @@ def _about_stores(found: _Text, piece: Piece) -> tuple[str, ...]:
     return piece.keys[-1:] if is_pair else piece.keys
 
 
-@dataclass(frozen=True)
-class _Said:
+class _Said(NamedTuple):
     kind: Kind
     word: str
     place: Place | None
@@ -204,9 +204,11 @@ def _said(type_: str, piece: Piece, about: tuple[str, ...]) -> Iterator[_Said]:
     if found := place(whole, piece.key):
         yield _Said("place", piece.text, found)
         return
-    prose, words = _is_prose(whole) or is_sql(whole), tokens(whole)
+    words = tokens(whole)
+    is_one = words == [whole]  # which is no place
+    prose = not is_one and (_is_prose(whole) or is_sql(whole))
     for word in words:
-        if not prose and (found := place(word, piece.key)):
+        if not (prose or is_one) and (found := place(word, piece.key)):
             yield _Said("place", word, found)
         elif store := store_in(word, type_, about, alone=len(words) == 1):
             yield _Said("store", word, place_of(store, word), store=store)
@@ -229,7 +231,7 @@ def _of_word(word: str, prose: bool, key: str) -> Iterator[_Said]:
         yield _Said("reference", word, Place(remote[0], "GLOBAL"))
         return
     urls = addressed(word)
-    hosts = list(hosts_in(word, urls))
+    hosts = list(hosts_in(word, urls)) if urls or "." in word else []
     for host in hosts:
         at = host.place
         # A word with dots may be anything; of an address the ending says its country.

@@ -20,7 +20,7 @@ import tomllib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -30,13 +30,17 @@ _MOST_YAML, _MOST_BRACKETS, _MOST_NODES = 200_000, 2_000, 100_000
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _YAML_LINE = re.compile(r"^[ \t]*(?:- +)?[\"']?[\w./@-]+[\"']?:(?:[ \t]|$)", re.MULTILINE)
 _TOML_LINE = re.compile(r"^[ \t]*(?:\[|[\w.\"-]+[ \t]*=)", re.MULTILINE)
-_COMMENT = re.compile(r"(?:^|(?<=\s))(?:#|//|;)(?=\s|[A-Za-z!]).*$")
+# It begins with its mark, so that the search passes all other characters at once.
+_COMMENT = re.compile(r"(?:#(?<!\S.)|;(?<!\S.)|//(?<!\S//))(?=\s|[A-Za-z!]).*$")
 # The lookbehind and `++` make a run of characters tried once, so that a megabyte of letters takes no longer.
 _ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]++)[\"']?[ \t]*[=:](?!//)[ \t]*(\"[^\"]*\"|'[^']*'|[^\s,;\"']+)")
+# A line that is one assignment and nothing else, as most lines of a file are.
+_SETTING = re.compile(r"(- +)?(?<![\w.-])([\w.-]++)(?:=(?!//)|:[ \t]+)([^\s,;\"']+)")
 # It begins with its hyphen, and looks behind that only then, so that the search passes all other characters at once.
 _FLAG = re.compile(r"-(?<!\S-)-?([A-Za-z][\w-]*)[ \t]+(\"[^\"]*\"|'[^']*'|[^\s\"'-][^\s\"']*)")
-# Nothing is inside a short word: no text in base64 is shorter than sixteen characters.
-_WORD = re.compile(r"[\w.-]{1,15}")
+# Nothing is inside a short word, for no text in base64 is shorter than sixteen characters; nor in a host, path or URL
+# with a dot, which base64 has not.
+_WORD = re.compile(r"[\w.-]{1,15}|(?<![\w/.-])(?:\w++://)?[\w/-]*+\.[\w./-]*+")
 # Fluent Bit, nginx, HAProxy: a word, and what it is set to.
 _WORD_AND_VALUE = re.compile(r"\s*([A-Za-z][\w.-]*)\s+(\S+)\s*;?\s*")
 _CODE_FILES = (
@@ -59,9 +63,8 @@ _NAME_KEYS = ("name", "Name", "key", "Key", "parameterKey", "ParameterKey", "var
 VALUE_KEYS = ("value", "Value", "parameterValue", "ParameterValue", "values", "stringValue")
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A phrase, and the keys above it, the nearest last."""
+class Piece(NamedTuple):
+    """A phrase, and the keys above it, the nearest last. A tuple, for one is made for every few characters."""
 
     keys: tuple[str, ...]
     text: str
@@ -86,7 +89,7 @@ class Budget:
 def pieces(text: str, keys: tuple[str, ...], budget: Budget) -> Iterator[Piece]:
     """Every innermost phrase of a text."""
     todo: list[tuple[tuple[str, ...], str, int]] = [(keys, text, 0)]
-    while todo and not budget.spent:
+    while todo and budget.characters >= 0 and budget.pieces >= 0:
         above, current, depth = todo.pop()
         budget.characters -= len(current)
         inner = _opened(current, above) if depth < MOST_OPENED else None
@@ -95,7 +98,8 @@ def pieces(text: str, keys: tuple[str, ...], budget: Budget) -> Iterator[Piece]:
             yield Piece(above, current)
             continue
         budget.pieces -= len(inner)
-        todo.extend((piece.keys, piece.text, depth + 1) for piece in reversed(inner))
+        depth += 1
+        todo.extend([(keys, text, depth) for keys, text in reversed(inner)])
 
 
 def phrases(tree: Any, keys: tuple[str, ...] = ()) -> Iterator[Piece]:
@@ -310,6 +314,9 @@ def _line(line: str, keys: tuple[str, ...]) -> Iterator[Piece]:
 
 def _one_line(line: str, keys: tuple[str, ...]) -> list[Piece] | None:
     """The pieces of `KEY=value --flag value word`; None where there is neither assignment nor flag."""
+    if setting := _SETTING.fullmatch(line):
+        made = [Piece((*keys, setting[2]), setting[3])]
+        return [*made, Piece(keys, "-")] if setting[1] else made
     found = [*_FLAG.finditer(line)]
     if "=" in line or ":" in line:
         # `host:443` and `arn:aws` are no assignments.
@@ -318,11 +325,11 @@ def _one_line(line: str, keys: tuple[str, ...]) -> list[Piece] | None:
         return None
     made = [Piece((*keys, match[1]), value) for match in found if (value := match[2].strip("\"'"))]
     at = 0
-    for start, end in sorted(match.span() for match in found):
+    for start, end in sorted([match.span() for match in found]):
         if start > at:
             made += [Piece(keys, word) for word in _TOKEN.findall(line, at, start)]
         at = max(at, end)
-    return made + [Piece(keys, word) for word in _TOKEN.findall(line, at)]
+    return made + [Piece(keys, word) for word in _TOKEN.findall(line, at)] if at < len(line) else made
 
 
 def _is_part_of_a_word(line: str, match: re.Match[str]) -> bool:
