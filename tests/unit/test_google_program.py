@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from localcloud.paths import PROJECT
+from localcloud.providers.gcp_table import agents_with_an_api, service_agent
 from test_program import Order
 from whole_stacks import run as _run_google
 
@@ -16,8 +18,6 @@ from commands.preflight import google as preflight
 from infra.geography import regions_of
 from infra.platform import values
 from infra.platform.charts import charts
-from localcloud.paths import PROJECT
-from localcloud.providers.gcp_table import agents_with_an_api, service_agent
 
 OWN = json.loads(
     '{"owner": "ml", "environment": "local", "purpose": "tests", "budget": {"monthlyInr": 90000000}, '
@@ -189,7 +189,7 @@ def test_those_daemon_sets_are_of_charts_that_the_platform_installs():
 def test_a_container_with_gpus_finds_the_driver_in_every_pool_of_google():
     from infra.gcp.pools import describe
     from infra.settings.pools import GooglePool
-    from workloads.placement import nccl_environment
+    from workloads.kubernetes.placement import nccl_environment
 
     for given in ALONE["cluster"]["pools"]:
         (seen,) = describe("asia-south1", "1.35", [GooglePool.model_validate(given)]).values()

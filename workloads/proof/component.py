@@ -20,8 +20,8 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.catalog.fabric_floors import floors
 from infra.contracts.cluster import GpuCluster, Pool
-from workloads import pods
-from workloads.placement import fabric_pod, nccl_environment, pool_for, resources, tolerations
+from workloads.kubernetes import pods
+from workloads.kubernetes.placement import fabric_pod, nccl_environment, pool_for, resources, tolerations
 
 PROGRAMS = ("evidence.py", "nccl.py", "lake.py")
 PROGRAM_DIRECTORY = "/opt/proof"

@@ -11,8 +11,8 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.contracts.cluster import GpuCluster, Pool
-from workloads import pods
-from workloads.placement import (
+from workloads.kubernetes import pods
+from workloads.kubernetes.placement import (
     WHEN_MADE,
     capacity,
     fabric_pod,

@@ -11,8 +11,8 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.contracts.cluster import GpuCluster, Pool
 from infra.contracts.lake import Endpoint
-from workloads import pods
-from workloads.placement import (
+from workloads.kubernetes import pods
+from workloads.kubernetes.placement import (
     WHEN_MADE,
     fabric_pod,
     may_be_absent,
