@@ -19,8 +19,9 @@ from rich.table import Table
 from commands.console import console
 from commands.stacks import StackName
 from commands.up.summary import show_waiting
-from localcloud import cloud, clusters, toolchain, waiting
+from localcloud import cloud, toolchain
 from localcloud.engine import EngineError, Stack
+from localcloud.kubernetes import clusters, waiting
 
 ERRORS = (toolchain.ToolchainError, EngineError)
 PROJECT_NAME = "india-ai-infra"

@@ -13,7 +13,7 @@ from infra.settings import Settings, parse
 from infra.settings.names import fits
 from infra.stacks import PROJECT as NAME
 from infra.stacks import file_of, settings_in
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]
 

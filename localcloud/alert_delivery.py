@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .permissions.iam_policies import Policies, Request, Statement, allowing, judge, statements
+from localcloud.permissions.iam_policies import Policies, Request, Statement, allowing, judge, statements
 
 EVENTBRIDGE = "events.amazonaws.com"
 PUBLISH = "sns:Publish"

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from . import clusters, deployer, processes
-from .paths import PROJECT, bin_dir, run_dir
-from .processes import Process
-from .store import Store
+from localcloud import deployer, processes
+from localcloud.directories import PROJECT, bin_dir, run_dir
+from localcloud.kubernetes import clusters
+from localcloud.processes import Process
+from localcloud.store import Store
 
 PROVIDERS = ("aws", "gcp", "kubernetes", "random")
 
@@ -119,7 +120,7 @@ def _write_plugins(folder: Path) -> None:
     for name in PROVIDERS:
         number = version(f"pulumi-{name}")
         script = folder / f"resource-{name}-v{number}" / f"pulumi-resource-{name}"
-        _write_script(script, f"localcloud.providers.{name}")
+        _write_script(script, f"localcloud.providers.{name}.provider")
 
 
 def _write_script(script: Path, module: str) -> None:

@@ -19,10 +19,9 @@ from pulumi import automation
 from pulumi.automation.events import EngineEvent, OpType, PolicyEvent
 
 from infra.stacks import read as read_stack
-
-from . import deployer, google_deployer, google_networks
-from .faults import Fault, causes, told
-from .paths import PROJECT, bin_dir, run_dir
+from localcloud import deployer, google_deployer, google_networks
+from localcloud.directories import PROJECT, bin_dir, run_dir
+from localcloud.faults import Fault, causes, told
 
 POLICIES = PROJECT / "policies"
 _UNPROTECTED = {"forceDestroy": True, "deletionProtection": False}

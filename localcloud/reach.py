@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
-from . import deployer
-from .paths import run_dir
-from .store import Store
+from localcloud import deployer
+from localcloud.directories import run_dir
+from localcloud.store import Store
 
 if TYPE_CHECKING:
-    from .clusters import ClusterAccess
-    from .providers.aws_api import Api
+    from localcloud.kubernetes.clusters import ClusterAccess
+    from localcloud.providers.aws.api import Api
 
 API = 443
 SSH = 22
@@ -72,7 +72,7 @@ def _told(words: str, cluster: ClusterAccess, why: str) -> str:
 
 
 def _eks(cluster: ClusterAccess, record: dict[str, Any], store: Store, proxied: bool) -> str | None:
-    from .providers.aws_api import Api
+    from localcloud.providers.aws.api import Api
 
     api = Api()
     if not _eks_admits(api, cluster, record, proxied):

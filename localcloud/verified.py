@@ -15,10 +15,11 @@ from typing import Any
 
 import yaml
 
-from . import toolchain
-from .kubernetes_crds import charts
-from .paths import PROJECT
-from .providers import aws_table, gcp_table
+from localcloud import toolchain
+from localcloud.directories import PROJECT
+from localcloud.kubernetes.crds import charts
+from localcloud.providers.aws import table as aws_table
+from localcloud.providers.gcp import table as gcp_table
 
 TABLE = Path(__file__).with_name("verified.yaml")
 PAGE = PROJECT / "docs" / "verified.md"
@@ -67,7 +68,7 @@ def versions() -> dict[str, str]:
 def habits() -> dict[str, list[dict[str, Any]]]:
     """The habits of each cloud that the local cloud plays, from the tables beside the providers."""
     return {
-        cloud: yaml.safe_load((PROVIDERS / f"{cloud}_habits.yaml").read_text()) for cloud in ("aws", "gcp")
+        cloud: yaml.safe_load((PROVIDERS / cloud / "habits.yaml").read_text()) for cloud in ("aws", "gcp")
     }
 
 
@@ -85,7 +86,7 @@ def _stand_ins() -> str:
     operations = sorted({operation for names in kept.values() for operation in names})
     real = sorted(chart for chart, entry in charts().items() if entry.get("modules"))
     open_schemas = sorted(chart for chart, entry in charts().items() if entry.get("open"))
-    replaced = {file: _rows_of(file) for file in ("aws_replaced.csv", "gcp_replaces.csv")}
+    replaced = {file: _rows_of(file) for file in ("aws/replaced.csv", "gcp/replaced.csv")}
     return "\n".join(
         [
             f"- The `aws` provider is our own: {len(aws_table.tokens())} types over moto. Of {len(kept)} of them an "

@@ -20,8 +20,8 @@ from rich.table import Table
 
 from commands.console import console, step
 from commands.cost.command import checked_out
+from localcloud.directories import PROJECT, run_dir
 from localcloud.engine import EngineError
-from localcloud.paths import PROJECT, run_dir
 
 STACKS = ("local", "prod")
 OPERATIONS = ("up", "preview", "down")

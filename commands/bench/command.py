@@ -23,9 +23,11 @@ from commands.bench import policies as bench_policies
 from commands.console import console, step
 from commands.setup import setup
 from infra.stacks import file_of, read
-from localcloud import cloud, clusters, karpenter, kubernetes_crds, toolchain
+from localcloud import cloud, toolchain
+from localcloud.directories import run_dir
 from localcloud.engine import EngineError, Outcome, Stack
-from localcloud.paths import run_dir
+from localcloud.kubernetes import clusters, karpenter
+from localcloud.kubernetes import crds as kubernetes_crds
 
 # The floor: a program that asks nothing of the same providers but to start.
 EMPTY = """import pulumi

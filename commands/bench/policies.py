@@ -10,8 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from commands.console import console, step
+from localcloud.directories import run_dir
 from localcloud.engine import OUR_PACK, EngineError, PolicyPack, Stack
-from localcloud.paths import run_dir
 
 SIZES = (100, 1000, 5000)
 # Stores, logs and identities as a platform has them, with what the pack asks of each.

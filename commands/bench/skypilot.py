@@ -11,7 +11,7 @@ from typing import Any
 
 from commands.console import step
 from infra.catalog import Asked, Machine, machines
-from localcloud.paths import cache_dir
+from localcloud.directories import cache_dir
 
 VERSION = "0.14.1"
 ANSWER = Path(__file__).with_name("skypilot_answer.py")

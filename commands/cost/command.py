@@ -31,8 +31,8 @@ from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
 from infra.settings import Settings
 from localcloud import cloud, toolchain
+from localcloud.directories import PROJECT, run_dir
 from localcloud.engine import EngineError, Stack
-from localcloud.paths import PROJECT, run_dir
 
 ERRORS = (toolchain.ToolchainError, EngineError)
 PAGE = Path(__file__).with_name("cost.html.j2")

@@ -30,9 +30,10 @@ from infra.catalog import CatalogError, machine
 from infra.pricing.rupees import format_price
 from infra.settings import Settings
 from infra.settings.errors import nearest
-from localcloud import cloud, clusters
+from localcloud import cloud
 from localcloud.engine import EngineError
-from localcloud.kubernetes_api import ApiError, Unreachable
+from localcloud.kubernetes import clusters
+from localcloud.kubernetes.api import ApiError, Unreachable
 
 ERRORS = (EngineError,)
 PROJECT_NAME = "india-ai-infra"

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.kubernetes_api import MERGE, Api, ApiError, NoSuchKind, Object
-from localcloud.nodes import NODE_GROUP, add_nodes
+from localcloud.kubernetes.api import MERGE, Api, ApiError, NoSuchKind, Object
+from localcloud.kubernetes.nodes import NODE_GROUP, add_nodes
 
 NOTICE_SECONDS = 120  # EC2: between the notice and the machine's end
 BACK_SECONDS = 120  # how long pods are waited for after that

@@ -27,8 +27,8 @@ from infra.pricing.estimate import Estimate, estimate
 from infra.pricing.resources import Resource
 from infra.settings import Settings
 from localcloud import cloud, toolchain
+from localcloud.directories import PROJECT
 from localcloud.engine import POLICIES, EngineError, PolicyPack, Stack
-from localcloud.paths import PROJECT
 from policies.configuration.profiles import NoSuchProfile, file_of
 from policies.framework import baseline
 from policies.framework.record import FILE as FINDINGS

@@ -26,12 +26,12 @@ from infra.gcp.pools import one_zone
 from infra.platform.priorities import SERVING, TRAINING
 from infra.settings.pools import SYSTEM_POOL, GooglePool, GpuPool
 from infra.settings.purchase import ON_DEMAND, RESERVED, SPOT
-from localcloud import clusters, karpenter
-from localcloud.compute_classes import HEAVIEST
-from localcloud.kubernetes_api import MERGE, Api, ApiError, Object
-from localcloud.kubernetes_crds import install
-from localcloud.nodes import add_nodes
-from localcloud.paths import bin_dir, crds_dir, run_dir
+from localcloud.directories import bin_dir, crds_dir, run_dir
+from localcloud.kubernetes import clusters, karpenter
+from localcloud.kubernetes.api import MERGE, Api, ApiError, Object
+from localcloud.kubernetes.compute_classes import HEAVIEST
+from localcloud.kubernetes.crds import install
+from localcloud.kubernetes.nodes import add_nodes
 
 NAME = "simulate"
 GPU = "nvidia.com/gpu"

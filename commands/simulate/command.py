@@ -29,10 +29,10 @@ from infra.aws import karpenter_pools
 from infra.catalog.risk import reclaims_per_hour
 from infra.settings.pools import GooglePool
 from localcloud import toolchain
-from localcloud.clusters import ClusterFailed
-from localcloud.kubernetes_api import ApiError, Unreachable
-from localcloud.kubernetes_crds import CrdsUnavailable
-from localcloud.paths import run_dir
+from localcloud.directories import run_dir
+from localcloud.kubernetes.api import ApiError, Unreachable
+from localcloud.kubernetes.clusters import ClusterFailed
+from localcloud.kubernetes.crds import CrdsUnavailable
 
 ERRORS = (toolchain.ToolchainError,)
 TRACE = Path(__file__).parent / "traces" / "team.csv"

@@ -14,7 +14,7 @@ from infra.settings.errors import SettingsError
 from infra.settings.pools import GpuPool, SystemPool
 from infra.settings.stack import Currency
 from infra.stacks import StackFileError, file_of, read_yaml, settings_in
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 CLOUDS: tuple[Cloud, ...] = ("aws", "gcp")
 

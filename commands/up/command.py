@@ -15,8 +15,9 @@ from commands.doctor import leftovers, show
 from commands.setup import setup
 from commands.stacks import StackName, settings_of
 from commands.up import summary
-from localcloud import cloud, clusters, faults, toolchain, waiting
+from localcloud import cloud, faults, toolchain
 from localcloud.engine import OUR_PACK, POLICIES, EngineError, Outcome, PolicyPack, Stack
+from localcloud.kubernetes import clusters, waiting
 from policies.configuration.profiles import NoSuchProfile, file_of
 
 ERRORS = (toolchain.ToolchainError, EngineError, NoSuchProfile)

@@ -20,11 +20,11 @@ from infra.pricing.estimate import estimate
 from infra.pricing.resources import Resource
 from infra.settings import Settings
 from infra.settings.pools import GpuPool
-from localcloud import clusters
-from localcloud import waiting as waits
 from localcloud.engine import Outcome, Stack
-from localcloud.providers.aws_table import kept_types
-from localcloud.waiting import Waiting
+from localcloud.kubernetes import clusters
+from localcloud.kubernetes import waiting as waits
+from localcloud.kubernetes.waiting import Waiting
+from localcloud.providers.aws.table import kept_types
 
 SYSTEM = "system"
 PROOF = "proof"

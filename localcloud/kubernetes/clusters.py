@@ -21,10 +21,10 @@ from pathlib import Path
 import psutil
 import yaml
 
-from .kubernetes_api import Api, ApiError, Unreachable
-from .paths import bin_dir, run_dir
-from .processes import free_port
-from .store import Store
+from localcloud.directories import bin_dir, run_dir
+from localcloud.kubernetes.api import Api, ApiError, Unreachable
+from localcloud.processes import free_port
+from localcloud.store import Store
 
 COMPONENTS = frozenset(
     {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller"}

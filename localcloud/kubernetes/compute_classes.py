@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .kubernetes_api import MERGE, Api, ApiError, NoSuchKind, Object
+from localcloud.kubernetes.api import MERGE, Api, ApiError, NoSuchKind, Object
 
 KIND, API, LABEL = "ComputeClass", "cloud.google.com/v1", "cloud.google.com/compute-class"
 HEAVIEST = 100  # that Karpenter takes

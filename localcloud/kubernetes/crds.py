@@ -17,10 +17,10 @@ from typing import Any
 
 import yaml
 
-from .kubernetes_api import Api, NoSuchKind, Object
-from .paths import crds_dir
+from localcloud.directories import PROJECT, crds_dir
+from localcloud.kubernetes.api import Api, NoSuchKind, Object
 
-MODULES = Path(__file__).parent / "toolchain" / "crds"
+MODULES = PROJECT / "localcloud" / "toolchain" / "crds"
 CHARTS = Path(__file__).parent / "charts.yaml"
 ESTABLISHED_SECONDS = 30
 

@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import clusters, nodes, processes
-from .kubernetes_api import Api
-from .kubernetes_crds import install
+from localcloud import processes
+from localcloud.kubernetes import clusters, nodes
+from localcloud.kubernetes.api import Api
+from localcloud.kubernetes.crds import install
 
 if TYPE_CHECKING:
     from infra.catalog import Machine
@@ -153,7 +154,7 @@ def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str,
 
     Spot that is out is left out: kwok takes every offering for available.
     """
-    from .providers.aws_habits import without_spot
+    from localcloud.providers.aws.habits import without_spot
 
     ways = ("on-demand",) if machine.machine_type in without_spot() else ("spot", "on-demand")
     resources = nodes.allocatable(machine)

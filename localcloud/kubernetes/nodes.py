@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import clusters
-from .kubernetes_api import MERGE, Api, ApiError, Object
+from localcloud.kubernetes import clusters
+from localcloud.kubernetes.api import MERGE, Api, ApiError, Object
 
 if TYPE_CHECKING:
     from infra.catalog import Machine

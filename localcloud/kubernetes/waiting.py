@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import clusters
-from .kubernetes_api import Api, Object
-from .nodes import POOL
+from localcloud.kubernetes import clusters
+from localcloud.kubernetes.api import Api, Object
+from localcloud.kubernetes.nodes import POOL
 
 POLL_SECONDS = 0.5
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .iam_policies import Policies, Request, Statement, Verdict, judge, judge_trust
-from .s3_calls import Call, Need, needs
+from localcloud.permissions.iam_policies import Policies, Request, Statement, Verdict, judge, judge_trust
+from localcloud.permissions.s3_calls import Call, Need, needs
 
 # What a client that botocore or the AWS SDK for C++ makes sends over HTTPS, and what S3 says of it.
 _TRANSPORT = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3", "aws:PrincipalIsAWSService": "false"}

@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from .aws_account import Account, Bucket, Role
-from .iam_policies import Statement, statements
+from localcloud.permissions.aws_account import Account, Bucket, Role
+from localcloud.permissions.iam_policies import Statement, statements
 
 Clients = Callable[[str], Any]
 

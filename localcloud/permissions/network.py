@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .iam_policies import Verdict
+from localcloud.permissions.iam_policies import Verdict
 
 Object = Mapping[str, Any]
 Direction = Literal["Egress", "Ingress"]

@@ -14,8 +14,8 @@ from typing import Any
 
 import boto3
 
-from .aws_account import Account, Role
-from .gate import Answered, Asked, Gate
+from localcloud.permissions.aws_account import Account, Role
+from localcloud.permissions.gate import Answered, Asked, Gate
 
 PATH = "/v1/credentials"
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
-from .aws_account import Account, Role
-from .gate import Answered, Asked, Gate, forward
-from .s3_calls import Call, UnknownCallError, read
+from localcloud.permissions.aws_account import Account, Role
+from localcloud.permissions.gate import Answered, Asked, Gate, forward
+from localcloud.permissions.s3_calls import Call, UnknownCallError, read
 
 
 @dataclass(frozen=True)

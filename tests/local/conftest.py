@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import cloud, paths, toolchain
+from localcloud import cloud, toolchain
+from localcloud import directories as paths
 
 
 @pytest.fixture(scope="session", autouse=True)

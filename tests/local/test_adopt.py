@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import paths, toolchain
-from localcloud.paths import PROJECT
+from localcloud import directories as paths
+from localcloud import toolchain
+from localcloud.directories import PROJECT
 
 pytestmark = pytest.mark.local
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from infra.catalog.machines import machine
-from localcloud import clusters, nodes
-from localcloud.kubernetes_api import MERGE, Api
-from localcloud.providers.kubernetes import KubernetesProvider
-from localcloud.providers.serve import NotReady, Resource, ResourceFailed
+from localcloud.kubernetes import clusters, nodes
+from localcloud.kubernetes.api import MERGE, Api
+from localcloud.providers.kubernetes.provider import KubernetesProvider
+from localcloud.providers.protocol import NotReady, Resource, ResourceFailed
 
 pytestmark = pytest.mark.local
 

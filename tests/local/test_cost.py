@@ -9,7 +9,7 @@ import pytest
 
 from commands.cost import command as cost
 from commands.stacks import settings_of
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 pytestmark = pytest.mark.local
 

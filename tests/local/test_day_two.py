@@ -25,11 +25,12 @@ from commands import doctor
 from infra.aws import nodes
 from infra.settings import Settings
 from infra.settings.pools import SYSTEM_POOL
-from localcloud import cloud, clusters
+from localcloud import cloud
+from localcloud.directories import PROJECT
 from localcloud.engine import Outcome, Stack
-from localcloud.kubernetes_api import Api, Object
-from localcloud.paths import PROJECT
-from localcloud.providers.aws_habits import ENABLED_REGIONS
+from localcloud.kubernetes import clusters
+from localcloud.kubernetes.api import Api, Object
+from localcloud.providers.aws.habits import ENABLED_REGIONS
 
 pytestmark = pytest.mark.local
 

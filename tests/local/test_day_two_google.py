@@ -17,9 +17,9 @@ from local.test_day_two import PREFIX, Running, Steps, leaves, told, written
 from commands import doctor
 from infra.settings.gcp import Gcp
 from localcloud import cloud, google_deployer
+from localcloud.directories import PROJECT
 from localcloud.engine import Outcome, Stack
-from localcloud.paths import PROJECT
-from localcloud.providers.gcp_habits import NO_SPOT
+from localcloud.providers.gcp.habits import NO_SPOT
 
 pytestmark = pytest.mark.local
 

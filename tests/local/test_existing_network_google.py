@@ -17,10 +17,10 @@ from local.test_day_two import PREFIX, told
 
 from commands import doctor
 from localcloud import cloud, google_deployer
+from localcloud.directories import PROJECT
 from localcloud.engine import Stack
-from localcloud.paths import PROJECT
-from localcloud.providers.gcp import Gcp
-from localcloud.providers.serve import Resource, Values
+from localcloud.providers.gcp.provider import Gcp
+from localcloud.providers.protocol import Resource, Values
 
 pytestmark = pytest.mark.local
 

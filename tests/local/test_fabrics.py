@@ -17,10 +17,11 @@ import yaml
 from commands import doctor
 from commands.up import summary
 from infra.gcp.fabric_pods import DAEMON_IMAGE
-from localcloud import cloud, clusters
+from localcloud import cloud
+from localcloud.directories import PROJECT
 from localcloud.engine import Stack
-from localcloud.kubernetes_api import Api, ApiError
-from localcloud.paths import PROJECT
+from localcloud.kubernetes import clusters
+from localcloud.kubernetes.api import Api, ApiError
 
 pytestmark = pytest.mark.local
 

@@ -10,11 +10,11 @@ import pytest
 
 from infra.gcp import compute_class
 from infra.gcp.cluster import kubeconfig
-from localcloud import clusters
-from localcloud.kubernetes_api import Api
-from localcloud.providers.gcp import Gcp
-from localcloud.providers.kubernetes import KubernetesProvider
-from localcloud.providers.serve import Resource, ResourceFailed
+from localcloud.kubernetes import clusters
+from localcloud.kubernetes.api import Api
+from localcloud.providers.gcp.provider import Gcp
+from localcloud.providers.kubernetes.provider import KubernetesProvider
+from localcloud.providers.protocol import Resource, ResourceFailed
 
 pytestmark = pytest.mark.local
 

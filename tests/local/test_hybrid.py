@@ -17,9 +17,10 @@ from moto.server import ThreadedMotoServer
 from site_on_premises import KEYS, on_premises
 
 from commands import doctor
-from localcloud import cloud, clusters
+from localcloud import cloud
+from localcloud.directories import PROJECT
 from localcloud.engine import Stack
-from localcloud.paths import PROJECT
+from localcloud.kubernetes import clusters
 
 pytestmark = pytest.mark.local
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 pytestmark = pytest.mark.local
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 pytestmark = pytest.mark.local
 

@@ -17,8 +17,8 @@ from moto.server import ThreadedMotoServer
 from permissions import clients
 
 from localcloud import cloud
+from localcloud.directories import PROJECT
 from localcloud.engine import Stack
-from localcloud.paths import PROJECT
 from localcloud.permissions import moto_account, pod_identity
 from localcloud.permissions.pod_identity import NoAssociationError, NotTrustedError, PodIdentity
 from localcloud.permissions.s3_gate import S3Gate

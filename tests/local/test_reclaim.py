@@ -15,9 +15,9 @@ from commands.reclaim import command as reclaim
 from commands.reclaim import interruption
 from commands.stacks import settings_of
 from infra.settings import Settings
-from localcloud import clusters, karpenter, nodes
-from localcloud.kubernetes_api import Api
-from localcloud.kubernetes_crds import install
+from localcloud.kubernetes import clusters, karpenter, nodes
+from localcloud.kubernetes.api import Api
+from localcloud.kubernetes.crds import install
 
 pytestmark = pytest.mark.local
 

@@ -13,7 +13,7 @@ import pytest
 from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 pytestmark = pytest.mark.local
 

@@ -15,9 +15,9 @@ import yaml
 
 from commands import doctor
 from localcloud import cloud
+from localcloud.directories import PROJECT
 from localcloud.engine import Stack
-from localcloud.paths import PROJECT
-from localcloud.providers.aws_habits import ENABLED_REGIONS
+from localcloud.providers.aws.habits import ENABLED_REGIONS
 
 pytestmark = pytest.mark.local
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 pytestmark = pytest.mark.local
 

@@ -12,7 +12,7 @@ from commands.simulate import cluster, command, design, show, trace
 from commands.simulate.account import History
 from commands.simulate.cluster import Node, SimulationFailed
 from commands.simulate.trace import COLUMNS
-from localcloud.paths import run_dir as current_run_dir
+from localcloud.directories import run_dir as current_run_dir
 
 pytestmark = pytest.mark.local
 

@@ -12,11 +12,12 @@ import pytest
 import yaml
 
 from commands import doctor
-from localcloud import cloud, clusters, karpenter, waiting
+from localcloud import cloud
+from localcloud.directories import PROJECT
 from localcloud.engine import Stack
-from localcloud.kubernetes_api import Api
-from localcloud.paths import PROJECT
-from localcloud.providers.aws_habits import NO_SPOT
+from localcloud.kubernetes import clusters, karpenter, waiting
+from localcloud.kubernetes.api import Api
+from localcloud.providers.aws.habits import NO_SPOT
 
 pytestmark = pytest.mark.local
 

@@ -21,9 +21,10 @@ from commands import doctor
 from commands.up import summary
 from infra.aws.jump_host import PROXY_URL
 from infra.geography import region
-from localcloud import cloud, clusters, deployer, waiting
+from localcloud import cloud, deployer
+from localcloud.directories import PROJECT
 from localcloud.engine import Stack
-from localcloud.paths import PROJECT
+from localcloud.kubernetes import clusters, waiting
 from policies import cli
 from policies.framework.record import read
 

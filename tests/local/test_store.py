@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 from site_on_premises import KEYS
 
 from localcloud import cloud, processes, toolchain
+from localcloud.directories import PROJECT
 from localcloud.engine import Stack
-from localcloud.paths import PROJECT
 
 pytestmark = pytest.mark.local
 

@@ -23,8 +23,8 @@ from local import socks
 from commands import doctor
 from infra.aws.jump_host import PROXY_URL, TUNNEL_PORT
 from localcloud import cloud
+from localcloud.directories import PROJECT
 from localcloud.engine import Stack
-from localcloud.paths import PROJECT
 
 pytestmark = pytest.mark.local
 

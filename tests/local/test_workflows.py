@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localcloud import toolchain
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 pytestmark = pytest.mark.local
 

@@ -23,11 +23,12 @@ from moto.server import ThreadedMotoServer
 
 from infra.aws.endpoints import UNKNOWN_SERVICE
 from localcloud import deployer
-from localcloud.providers import aws_plays, aws_table
-from localcloud.providers.aws import Aws
-from localcloud.providers.aws_api import ENDPOINT, Api, Refused
-from localcloud.providers.aws_table import kept_types
-from localcloud.providers.serve import UNKNOWN, InvalidInputs, Resource, ResourceFailed, Values
+from localcloud.providers.aws import side_effects as aws_plays
+from localcloud.providers.aws import table as aws_table
+from localcloud.providers.aws.api import ENDPOINT, Api, Refused
+from localcloud.providers.aws.provider import Aws
+from localcloud.providers.aws.table import kept_types
+from localcloud.providers.protocol import UNKNOWN, InvalidInputs, Resource, ResourceFailed, Values
 
 REGION = "ap-south-1"
 DEFAULT_TAGS = {"project": "india-ai-infra", "owner": "ml"}

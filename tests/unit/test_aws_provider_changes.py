@@ -32,8 +32,8 @@ from test_aws_provider import (
     world,
 )
 
-from localcloud.providers import aws_table
-from localcloud.providers.serve import UNKNOWN, ResourceFailed, Values
+from localcloud.providers.aws import table as aws_table
+from localcloud.providers.protocol import UNKNOWN, ResourceFailed, Values
 
 KEY, VPC, ROLE = "aws:kms/key:Key", "aws:ec2/vpc:Vpc", "aws:iam/role:Role"
 

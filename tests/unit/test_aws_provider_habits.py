@@ -25,11 +25,12 @@ from test_aws_provider import (
 
 from commands import doctor
 from localcloud import spot_role
-from localcloud.clusters import ClusterAccess
-from localcloud.providers import aws_habits, aws_table
-from localcloud.providers.aws import Aws
-from localcloud.providers.aws_api import Api
-from localcloud.providers.serve import Resource, ResourceFailed, Values
+from localcloud.kubernetes.clusters import ClusterAccess
+from localcloud.providers.aws import habits as aws_habits
+from localcloud.providers.aws import table as aws_table
+from localcloud.providers.aws.api import Api
+from localcloud.providers.aws.provider import Aws
+from localcloud.providers.protocol import Resource, ResourceFailed, Values
 
 ROLE = "arn:aws:iam::123456789012:role/nodes"
 VPC, SUBNET, CLUSTER = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:eks/cluster:Cluster"

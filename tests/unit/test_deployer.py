@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from localcloud import deployer
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 
 def of(tmp_path: Path, deployers: list[str]) -> dict[str, str]:

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localcloud.providers import gcp_replaced, gcp_shapes, gcp_table
-from localcloud.providers.gcp import Gcp
-from localcloud.providers.gcp_plays import PLAYS, Play, master_version, raised_version
-from localcloud.providers.gcp_replaced import declared, replaced
-from localcloud.providers.serve import UNKNOWN, InvalidInputs, Resource, ResourceFailed, Values
+from localcloud.providers.gcp import replaced as gcp_replaced
+from localcloud.providers.gcp import shapes as gcp_shapes
+from localcloud.providers.gcp import table as gcp_table
+from localcloud.providers.gcp.provider import Gcp
+from localcloud.providers.gcp.replaced import declared, replaced
+from localcloud.providers.gcp.side_effects import PLAYS, Play, master_version, raised_version
+from localcloud.providers.protocol import UNKNOWN, InvalidInputs, Resource, ResourceFailed, Values
 
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
 SUBNET, BUCKET, NETWORK = (
@@ -67,7 +69,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
     cluster = Play(start, PLAYS["cluster"].updated, lambda inputs, scope: None)
     pool = Play(lambda i, s: {"version": "", "zones": []}, lambda i, s: {}, lambda i, s: None)
-    monkeypatch.setattr("localcloud.providers.gcp.PLAYS", {"cluster": cluster, "pool": pool})
+    monkeypatch.setattr("localcloud.providers.gcp.provider.PLAYS", {"cluster": cluster, "pool": pool})
     yield Stack()
 
 

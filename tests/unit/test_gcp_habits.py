@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from localcloud.providers import gcp_habits, gcp_refusals, gcp_table
-from localcloud.providers.gcp import Gcp
-from localcloud.providers.gcp_plays import Play
-from localcloud.providers.serve import Resource, ResourceFailed
+from localcloud.providers.gcp import habits as gcp_habits
+from localcloud.providers.gcp import refusals as gcp_refusals
+from localcloud.providers.gcp import table as gcp_table
+from localcloud.providers.gcp.provider import Gcp
+from localcloud.providers.gcp.side_effects import Play
+from localcloud.providers.protocol import Resource, ResourceFailed
 
 BUCKET_GRANT, TOPIC_GRANT = (
     "gcp:storage/bucketIAMMember:BucketIAMMember",
@@ -63,7 +65,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     monkeypatch.setenv("INDIA_AI_INFRA_RUN", str(tmp_path))
     plane = {"endpoint": "127.0.0.1:1", "ca": "Q0E=", "version": "1.35.8-gke.1036000"}
     noted = Play(lambda i, s: plane, lambda i, s: {}, lambda i, s: None)
-    monkeypatch.setattr("localcloud.providers.gcp.PLAYS", {"cluster": noted, "pool": noted})
+    monkeypatch.setattr("localcloud.providers.gcp.provider.PLAYS", {"cluster": noted, "pool": noted})
     yield Project()
 
 

@@ -15,11 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi._types import resource_types
 
-from localcloud.providers import gcp_plays, gcp_replaced, gcp_shapes, gcp_table
-from localcloud.providers.gcp import Gcp
-from localcloud.providers.gcp_machines import machine_of, taints_of, zones_of
-from localcloud.providers.gcp_plays import master_version
-from localcloud.providers.serve import UNKNOWN, Diff, InvalidInputs, Resource, ResourceFailed, Values
+from localcloud.providers.gcp import replaced as gcp_replaced
+from localcloud.providers.gcp import shapes as gcp_shapes
+from localcloud.providers.gcp import side_effects as gcp_plays
+from localcloud.providers.gcp import table as gcp_table
+from localcloud.providers.gcp.machines import machine_of, taints_of, zones_of
+from localcloud.providers.gcp.provider import Gcp
+from localcloud.providers.gcp.side_effects import master_version
+from localcloud.providers.protocol import UNKNOWN, Diff, InvalidInputs, Resource, ResourceFailed, Values
 
 CONFIG = {"project": "ai-team", "region": "asia-south1", "defaultLabels": {"owner": "ml"}}
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
@@ -41,7 +44,9 @@ def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, s
         plane = {"endpoint": "127.0.0.1:6443", "ca": "Q0E=", "version": "1.35.8-gke.1036000"}
         return gcp_plays.Play(note(f"made {kind}", plane), note("changed", {}), note("gone", {}))
 
-    monkeypatch.setattr("localcloud.providers.gcp.PLAYS", {kind: play(kind) for kind in gcp_plays.PLAYS})
+    monkeypatch.setattr(
+        "localcloud.providers.gcp.provider.PLAYS", {kind: play(kind) for kind in gcp_plays.PLAYS}
+    )
     return log
 
 
@@ -319,7 +324,7 @@ def test_a_cluster_that_does_not_start_leaves_no_record(stack: Stack, monkeypatc
         raise ResourceFailed("no control plane")
 
     monkeypatch.setattr(
-        "localcloud.providers.gcp.PLAYS", {"cluster": gcp_plays.Play(fail, fail, lambda i, s: None)}
+        "localcloud.providers.gcp.provider.PLAYS", {"cluster": gcp_plays.Play(fail, fail, lambda i, s: None)}
     )
     with pytest.raises(ResourceFailed, match="no control plane"):
         stack.make(CLUSTER, name="gke", initialNodeCount=1)
@@ -470,7 +475,7 @@ _networks = st.builds(
 
 @given(_networks, _networks)
 def test_ranges_inside_a_subnet_conflict_exactly_when_they_overlap(one: Any, other: Any):
-    from localcloud.providers.gcp_refusals import refusals
+    from localcloud.providers.gcp.refusals import refusals
 
     inputs = {
         "name": "s",

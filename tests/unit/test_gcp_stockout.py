@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from localcloud.faults import Fault, told
-from localcloud.providers import aws_habits, gcp_habits
-from localcloud.providers.gcp import Gcp
-from localcloud.providers.gcp_plays import Play
-from localcloud.providers.serve import NotReady, Resource, Values
+from localcloud.providers.aws import habits as aws_habits
+from localcloud.providers.gcp import habits as gcp_habits
+from localcloud.providers.gcp.provider import Gcp
+from localcloud.providers.gcp.side_effects import Play
+from localcloud.providers.protocol import NotReady, Resource, Values
 
 POOL = gcp_habits.NODE_POOL
 URN = f"urn:pulumi:local::india-ai-infra::{POOL}::train"
@@ -40,7 +41,7 @@ def laid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Laid]:
     monkeypatch.setenv("INDIA_AI_INFRA_RUN", str(tmp_path))
     found = Laid()
     play = Play(found.note, found.note, lambda inputs, scope: None)
-    monkeypatch.setattr("localcloud.providers.gcp.PLAYS", {"pool": play})
+    monkeypatch.setattr("localcloud.providers.gcp.provider.PLAYS", {"pool": play})
     yield found
 
 

@@ -17,8 +17,8 @@ from infra.gcp.iam import Project
 from infra.gcp.metric_alerts import MetricAlerts, MetricAlertsArgs
 from infra.platform.managed_prometheus import create_collection, rules_of_cluster
 from infra.platform.monitoring import rule_groups
-from localcloud.providers.gcp_refusals import refusals
-from localcloud.providers.serve import UNKNOWN
+from localcloud.providers.gcp.refusals import refusals
+from localcloud.providers.protocol import UNKNOWN
 
 POLICY = "gcp:monitoring/alertPolicy:AlertPolicy"
 CHANNEL = "gcp:monitoring/notificationChannel:NotificationChannel"

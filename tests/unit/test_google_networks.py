@@ -11,9 +11,9 @@ import yaml
 from infra.gcp.existing_network import Needs, Subnet, faults
 from infra.settings.gcp import ExistingGoogleNetwork
 from localcloud import google_networks
-from localcloud.paths import PROJECT
-from localcloud.providers.gcp import Gcp
-from localcloud.providers.serve import ResourceFailed
+from localcloud.directories import PROJECT
+from localcloud.providers.gcp.provider import Gcp
+from localcloud.providers.protocol import ResourceFailed
 
 HOME, REGION = "ai-team", "asia-south1"
 PLACE = {"project": HOME, "region": REGION}

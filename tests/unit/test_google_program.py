@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from localcloud.paths import PROJECT
-from localcloud.providers.gcp_table import agents_with_an_api, service_agent
 from test_program import Order
 from whole_stacks import run as _run_google
 
@@ -18,6 +16,8 @@ from commands.preflight import google as preflight
 from infra.geography import regions_of
 from infra.platform import values
 from infra.platform.charts import charts
+from localcloud.directories import PROJECT
+from localcloud.providers.gcp.table import agents_with_an_api, service_agent
 
 OWN = json.loads(
     '{"owner": "ml", "environment": "local", "purpose": "tests", "budget": {"monthlyInr": 90000000}, '

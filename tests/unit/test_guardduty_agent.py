@@ -10,7 +10,7 @@ import test_hybrid
 import yaml
 from test_program import _run
 
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 
 def parts(recorded: Any) -> tuple[bool, bool]:

@@ -10,16 +10,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localcloud import clusters, karpenter, kubernetes_crds, nodes
-from localcloud.providers import kubernetes_await, kubernetes_charts, kubernetes_pods
-from localcloud.providers.kubernetes import (
+from localcloud.kubernetes import clusters, karpenter, nodes
+from localcloud.kubernetes import crds as kubernetes_crds
+from localcloud.providers.kubernetes import charts as kubernetes_charts
+from localcloud.providers.kubernetes import pods as kubernetes_pods
+from localcloud.providers.kubernetes import readiness as kubernetes_await
+from localcloud.providers.kubernetes.diff import diff
+from localcloud.providers.kubernetes.provider import (
     KubernetesProvider,
     as_it_is,
     server_of,
     with_name,
 )
-from localcloud.providers.kubernetes_diff import diff
-from localcloud.providers.serve import UNKNOWN, InvalidInputs, Resource, ResourceFailed
+from localcloud.providers.protocol import UNKNOWN, InvalidInputs, Resource, ResourceFailed
 
 KUBECONFIG = {
     "apiVersion": "v1",

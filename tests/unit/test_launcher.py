@@ -13,7 +13,7 @@ import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2_grpc
 
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 from policies import pack
 from policies.framework import project
 

@@ -9,13 +9,13 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
-from localcloud.paths import PROJECT
 from whole_stacks import config_of, run_anew
 from whole_stacks import run as _run
 
 from infra.aws.registry import EKS_ADDONS
 from infra.platform.images import images
 from infra.protection import PROTECTED
+from localcloud.directories import PROJECT
 from policies.framework.control import Control
 from policies.framework.resources import Resource
 from policies.pack import CONTROLS

@@ -12,11 +12,12 @@ from urllib.request import Request, urlopen
 import pytest
 from moto.server import ThreadedMotoServer
 
-from localcloud import clusters, deployer, reach
-from localcloud.paths import run_dir
-from localcloud.providers.aws_api import ENDPOINT, Api
-from localcloud.providers.kubernetes import KubernetesProvider, proxy_of
-from localcloud.providers.serve import Resource, ResourceFailed
+from localcloud import deployer, reach
+from localcloud.directories import run_dir
+from localcloud.kubernetes import clusters
+from localcloud.providers.aws.api import ENDPOINT, Api
+from localcloud.providers.kubernetes.provider import KubernetesProvider, proxy_of
+from localcloud.providers.protocol import Resource, ResourceFailed
 from localcloud.store import Store
 
 REGION = "ap-south-1"

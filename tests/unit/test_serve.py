@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from pulumi.runtime import proto, rpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from localcloud.providers import serve
-from localcloud.providers.serve import UNKNOWN, changed_keys, to_python, to_struct
+from localcloud.providers import protocol as serve
+from localcloud.providers.protocol import UNKNOWN, changed_keys, to_python, to_struct
 
 PROVIDER = """
-from localcloud.providers.serve import *
+from localcloud.providers.protocol import *
 
 class Shop(Provider):
     def check(self, resource, old_inputs, inputs):

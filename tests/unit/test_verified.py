@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from localcloud import verified
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 TABLE = yaml.safe_load(verified.TABLE.read_text())
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from commands.up.summary import show_waiting
-from localcloud import karpenter
-from localcloud.kubernetes_api import Api
-from localcloud.providers.aws_habits import NO_SPOT
-from localcloud.waiting import Waiting, waiting
+from localcloud.kubernetes import karpenter
+from localcloud.kubernetes.api import Api
+from localcloud.kubernetes.waiting import Waiting, waiting
+from localcloud.providers.aws.habits import NO_SPOT
 
 
 class Objects(Api):

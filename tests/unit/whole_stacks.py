@@ -10,7 +10,7 @@ import pulumi
 import yaml
 
 import program
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 # Addresses of S3 in Mumbai, as its gateway tells them.
 S3_RANGE = "3.5.208.0/22"

@@ -1,6 +1,6 @@
 """The versions of EKS' add-ons, as `DescribeAddonVersions` would tell them: moto has no such operation.
 
-A simulation, from the small table `aws_addons.csv`: some days' answers, not all versions that EKS has. `basis` says
+A simulation, from the small table `aws/addons.csv`: some days' answers, not all versions that EKS has. `basis` says
 whether a row was read or assumed.
 """
 
@@ -13,13 +13,13 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from ..paths import run_dir
-from ..store import Store
-from .aws_api import Api, Refused
-from .serve import Values
+from localcloud.directories import run_dir
+from localcloud.providers.aws.api import Api, Refused
+from localcloud.providers.protocol import Values
+from localcloud.store import Store
 
 CLUSTER = "aws:eks/cluster:Cluster"
-FILE = Path(__file__).with_name("aws_addons.csv")
+FILE = Path(__file__).with_name("addons.csv")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from botocore.model import OperationModel
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
-from .. import deployer
+from localcloud import deployer
 
 ENDPOINT = "INDIA_AI_INFRA_AWS_ENDPOINT"
 LOCAL_KEYS = deployer.KEYS

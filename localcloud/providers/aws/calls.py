@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..store import Store
-from . import aws_shapes as shapes
-from .aws_api import Api, Refused
-from .aws_expressions import evaluate, holds
-from .aws_table import FILE, Call, Row, TableError
-from .serve import UNKNOWN, Values
+from localcloud.providers.aws import shapes
+from localcloud.providers.aws.api import Api, Refused
+from localcloud.providers.aws.expressions import evaluate, holds
+from localcloud.providers.aws.table import FILE, Call, Row, TableError
+from localcloud.providers.protocol import UNKNOWN, Values
+from localcloud.store import Store
 
 Misfits = list[tuple[str, str]]
 

@@ -19,7 +19,7 @@ from jmespath.exceptions import JMESPathTypeError
 from jmespath.functions import Functions, signature
 from jmespath.visitor import Options, TreeInterpreter
 
-from .serve import UNKNOWN
+from localcloud.providers.protocol import UNKNOWN
 
 Scope = Mapping[str, Any]
 

@@ -1,4 +1,4 @@
-"""What AWS does besides what its API models say: `aws_habits.yaml` has each habit and its source, this module plays it.
+"""What AWS does besides what its API models say: `aws/habits.yaml` has each habit and its source, this module plays it.
 
 A habit is asked before a call is made (`creating`, `updating`, `deleting`) and refuses it in AWS' words, or it does
 something afterwards (`created`, `deleted`). Moto plays some by itself: those have a row and no moment here.
@@ -16,12 +16,11 @@ from typing import Any
 import yaml
 
 from infra.catalog.tables import DATA
+from localcloud.providers.aws.addons import refuse_unknown
+from localcloud.providers.aws.api import Api, Refused
+from localcloud.providers.protocol import UNKNOWN, Values
 
-from .aws_addons import refuse_unknown
-from .aws_api import Api, Refused
-from .serve import UNKNOWN, Values
-
-FILE = Path(__file__).with_name("aws_habits.yaml")
+FILE = Path(__file__).with_name("habits.yaml")
 QUOTAS = DATA / "aws_quotas.csv"
 EVERY_TYPE = "*"
 ENABLED_REGIONS = "INDIA_AI_INFRA_ENABLED_REGIONS"
@@ -130,8 +129,7 @@ def _secret_waits_for_its_deletion(api: Api, scope: Values) -> None:
 
 def _machine_not_sold_in_zone(api: Api, scope: Values) -> None:
     from infra.catalog import CatalogError, machine
-
-    from .aws_plays import machine_type
+    from localcloud.providers.aws.side_effects import machine_type
 
     inputs, region = scope["inputs"], scope["region"]
     named = machine_type(api, scope)
@@ -258,7 +256,7 @@ def _log_group_of(api: Api, region: str, cluster: str) -> None:
 
 def _group_beside_a_reservation(api: Api, scope: Values) -> None:
     """A reservation may have been made in a group that the settings name; one that the stack makes has its name."""
-    from .aws_plays import template_data
+    from localcloud.providers.aws.side_effects import template_data
 
     data, cluster = template_data(api, scope), scope["inputs"]["clusterName"]
     group = (data.get("Placement") or {}).get("GroupName")

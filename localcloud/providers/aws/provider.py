@@ -1,4 +1,4 @@
-"""The `aws` provider of the local cloud: Pulumi's AWS types over moto, as the table `aws_types.yaml` says."""
+"""The `aws` provider of the local cloud: Pulumi's AWS types over moto, as the table `aws/types.yaml` says."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..paths import run_dir
-from ..store import Store
-from . import aws_habits as habits
-from . import aws_shapes as shapes
-from .aws_addons import FUNCTIONS
-from .aws_api import LOCAL_KEYS, Api, Refused
-from .aws_calls import Calls, given, plan_scope
-from .aws_expressions import evaluate, holds
-from .aws_plays import PLAYS, Play
-from .aws_table import FILE, Row, UnknownType, invoke, row
-from .serve import (
+from localcloud.directories import run_dir
+from localcloud.providers.aws import habits, shapes
+from localcloud.providers.aws.addons import FUNCTIONS
+from localcloud.providers.aws.api import LOCAL_KEYS, Api, Refused
+from localcloud.providers.aws.calls import Calls, given, plan_scope
+from localcloud.providers.aws.expressions import evaluate, holds
+from localcloud.providers.aws.side_effects import PLAYS, Play
+from localcloud.providers.aws.table import FILE, Row, UnknownType, invoke, row
+from localcloud.providers.protocol import (
     UNKNOWN,
     Diff,
     InvalidInputs,
@@ -31,6 +29,7 @@ from .serve import (
     changed_keys,
     serve,
 )
+from localcloud.store import Store
 
 
 class Aws(Provider):

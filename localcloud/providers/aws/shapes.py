@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.model import Shape
 
-from .serve import UNKNOWN
+from localcloud.providers.protocol import UNKNOWN
 
 _TAG_MEMBERS = ({"Key", "Value"}, {"TagKey", "TagValue"}, {"key", "value"})
 _LISTED_CHOICES = 12

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from .aws_api import Api
-from .serve import ResourceFailed, Values
+from localcloud.providers.aws.api import Api
+from localcloud.providers.protocol import ResourceFailed, Values
 
 NODE_GROUP = "eks.amazonaws.com/nodegroup"
 CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
@@ -26,7 +26,7 @@ class Play:
 
 
 def _start_cluster(api: Api, scope: Values) -> Values:
-    from localcloud import clusters
+    from localcloud.kubernetes import clusters
 
     try:
         access = clusters.start(scope["inputs"]["name"], scope["region"])
@@ -36,7 +36,7 @@ def _start_cluster(api: Api, scope: Values) -> Values:
 
 
 def _stop_cluster(api: Api, scope: Values) -> None:
-    from localcloud import clusters
+    from localcloud.kubernetes import clusters
 
     clusters.stop(scope["inputs"]["name"])
 
@@ -48,7 +48,7 @@ def _add_nodes(api: Api, scope: Values) -> Values:
 
 def _scale(api: Api, scope: Values) -> None:
     """Bring the nodes of a group to its desired size: those it has go first, as in a replacement of all at once."""
-    from localcloud import clusters, nodes
+    from localcloud.kubernetes import clusters, nodes
 
     inputs = scope["inputs"]
     cluster, group = inputs["clusterName"], inputs["nodeGroupName"]
@@ -76,7 +76,7 @@ def _rescale(api: Api, scope: Values) -> None:
 
 
 def _remove_nodes(api: Api, scope: Values) -> None:
-    from localcloud import nodes
+    from localcloud.kubernetes import nodes
 
     nodes.remove_nodes(scope["inputs"]["clusterName"], scope["inputs"]["nodeGroupName"])
 
@@ -122,7 +122,7 @@ def template_data(api: Api, scope: Values) -> dict[str, Any]:
 
 def _join(api: Api, scope: Values) -> Values:
     """Bring the nodes on premises that a parameter tells of, as their admin would with the NodeConfig in it."""
-    from localcloud import clusters, nodes
+    from localcloud.kubernetes import clusters, nodes
 
     tags, config = scope["inputs"].get("tags") or {}, _node_config(scope["inputs"])
     if not config:
@@ -142,7 +142,7 @@ def _rejoin(api: Api, scope: Values) -> None:
 
 
 def _leave(api: Api, scope: Values) -> None:
-    from localcloud import nodes
+    from localcloud.kubernetes import nodes
 
     if config := _node_config(scope["old"] or scope["inputs"]):
         nodes.leave(config)

@@ -1,6 +1,6 @@
-"""The table of the AWS types that the local cloud has: `aws_types.yaml`, read row by row.
+"""The table of the AWS types that the local cloud has: `aws/types.yaml`, read row by row.
 
-What can't be changed in place is not ours to say: `aws_replaced.csv` has it as the real provider does.
+What can't be changed in place is not ours to say: `aws/replaced.csv` has it as the real provider does.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 
 import yaml
 
-from .aws_expressions import holds, strings
-from .serve import UNKNOWN, Values, differs
+from localcloud.providers.aws.expressions import holds, strings
+from localcloud.providers.protocol import UNKNOWN, Values, differs
 
-FILE = Path(__file__).with_name("aws_types.yaml")
-REPLACED = Path(__file__).with_name("aws_replaced.csv")
+FILE = Path(__file__).with_name("types.yaml")
+REPLACED = Path(__file__).with_name("replaced.csv")
 EVERY_OTHER = "*"
 _INPUT = re.compile(r"\binputs\.(\w+)")
 

@@ -1,7 +1,7 @@
 """Habits of Google Cloud beside its records: what must exist before it is named, what is there from the start, and what
 lingers after its end.
 
-`gcp_habits.yaml` has a row for each function here, with its source. Grants are judged as in an organisation that Google
+`gcp/habits.yaml` has a row for each function here, with its source. Grants are judged as in an organisation that Google
 makes today: it enforces `iam.allowedPolicyMemberDomains`.
 """
 
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from .. import google_deployer
-from ..store import Store
-from .gcp_table import agents_with_an_api, service_agent
-from .serve import ResourceFailed, Values
+from localcloud import google_deployer
+from localcloud.providers.gcp.table import agents_with_an_api, service_agent
+from localcloud.providers.protocol import ResourceFailed, Values
+from localcloud.store import Store
 
 AGENT, POOL, LINGERING = "gcp agent", "gcp identity pool", "gcp lingering"
 ACCOUNT, CLUSTER = "gcp:serviceaccount/account:Account", "gcp:container/cluster:Cluster"

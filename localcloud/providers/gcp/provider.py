@@ -1,4 +1,4 @@
-"""The `gcp` provider of the local cloud: Pulumi's Google types, checked and kept, as `gcp_types.yaml` says."""
+"""The `gcp` provider of the local cloud: Pulumi's Google types, checked and kept, as `gcp/types.yaml` says."""
 
 from __future__ import annotations
 
@@ -14,16 +14,23 @@ from importlib.metadata import version
 from threading import Lock
 from typing import Any
 
-from .. import google_deployer, google_networks
-from ..paths import run_dir
-from ..store import Store
-from . import gcp_habits as habits
-from . import gcp_shapes as shapes
-from .gcp_plays import PLAYS, raised_version
-from .gcp_refusals import refusals
-from .gcp_replaced import replaced
-from .gcp_table import Row, UnknownType, channels, invoke, render, row, service_agent, tells_email
-from .serve import (
+from localcloud import google_deployer, google_networks
+from localcloud.directories import run_dir
+from localcloud.providers.gcp import habits, shapes
+from localcloud.providers.gcp.refusals import refusals
+from localcloud.providers.gcp.replaced import replaced
+from localcloud.providers.gcp.side_effects import PLAYS, raised_version
+from localcloud.providers.gcp.table import (
+    Row,
+    UnknownType,
+    channels,
+    invoke,
+    render,
+    row,
+    service_agent,
+    tells_email,
+)
+from localcloud.providers.protocol import (
     UNKNOWN,
     Diff,
     InvalidInputs,
@@ -35,6 +42,7 @@ from .serve import (
     changed_keys,
     serve,
 )
+from localcloud.store import Store
 
 CLUSTER = "gcp:container/cluster:Cluster"
 ATTRIBUTION = {"goog-pulumi-provisioned": "true"}

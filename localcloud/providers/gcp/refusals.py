@@ -10,9 +10,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .gcp_machines import GPUS, MachineNotOffered, accelerator, machine_of, region_of, zones_of
-from .gcp_table import channels
-from .serve import UNKNOWN, Values
+from localcloud.providers.gcp.machines import (
+    GPUS,
+    MachineNotOffered,
+    accelerator,
+    machine_of,
+    region_of,
+    zones_of,
+)
+from localcloud.providers.gcp.table import channels
+from localcloud.providers.protocol import UNKNOWN, Values
 
 if TYPE_CHECKING:
     from infra.catalog import Machine
@@ -428,5 +435,5 @@ _RULES: Mapping[str, tuple[_Rule, ...]] = {
     "gcp:container/nodePool:NodePool": (_pool, _networks),
 }
 
-# Rules that are habits of Google's (gcp_habits.yaml), not conditions on the fields of one resource.
+# Rules that are habits of Google's (gcp/habits.yaml), not conditions on the fields of one resource.
 HABITS: tuple[_Rule, ...] = (_sold, _one_minor, _ranges_in_use)

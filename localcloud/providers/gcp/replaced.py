@@ -1,4 +1,4 @@
-"""Which changes need a new resource: the properties that `gcp_replaces.csv` lists, as Google's provider declares them.
+"""Which changes need a new resource: the properties that `gcp/replaced.csv` lists, as Google's provider declares them.
 
 The provider's schema says `ForceNew` of each. Of a block that counts for its coming and going; what is in it is
 declared for itself. `when` limits it to changes of one kind. Source: hashicorp/terraform-provider-google at e03b762
@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from . import gcp_shapes as shapes
-from .serve import UNKNOWN, Values
+from localcloud.providers.gcp import shapes
+from localcloud.providers.protocol import UNKNOWN, Values
 
-FILE = Path(__file__).with_name("gcp_replaces.csv")
+FILE = Path(__file__).with_name("replaced.csv")
 
 
 def _shrinks(old: Any, new: Any) -> bool:

@@ -1,7 +1,7 @@
 """Checks inputs against the two models that Google's types have.
 
 Pulumi's SDK says which fields there are, which must be given, and their types; the API's discovery document, which
-ships inside google-api-python-client, says which values Google takes. The two name most fields alike; `gcp_types.yaml`
+ships inside google-api-python-client, says which values Google takes. The two name most fields alike; `gcp/types.yaml`
 has the rest.
 """
 
@@ -24,8 +24,8 @@ from typing import Any
 import googleapiclient
 from pulumi._types import input_type_py_to_pulumi_names, input_type_types
 
-from .gcp_table import Row, differences
-from .serve import UNKNOWN, Values
+from localcloud.providers.gcp.table import Row, differences
+from localcloud.providers.protocol import UNKNOWN, Values
 
 Misfits = list[tuple[str, str]]
 _loading = Lock()

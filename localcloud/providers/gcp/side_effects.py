@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from .gcp_machines import (
+from localcloud.providers.gcp.machines import (
     MachineNotOffered,
     labels_of,
     machine_of,
@@ -22,13 +22,13 @@ from .gcp_machines import (
     taints_of,
     zones_of,
 )
-from .gcp_table import channels
-from .serve import UNKNOWN, ResourceFailed, Values
+from localcloud.providers.gcp.table import channels
+from localcloud.providers.protocol import UNKNOWN, ResourceFailed, Values
 
 if TYPE_CHECKING:
     from infra.catalog import Machine
-    from localcloud.clusters import ClusterAccess
-    from localcloud.kubernetes_api import Api
+    from localcloud.kubernetes.api import Api
+    from localcloud.kubernetes.clusters import ClusterAccess
 
 # GKE waits ten minutes before it takes an idle node away; nobody waits so long for a local cloud.
 IDLE = "5s"
@@ -52,7 +52,8 @@ class Play:
 
 
 def _start_cluster(inputs: Values, scope: Mapping[str, Any]) -> Values:
-    from localcloud import clusters, kubernetes_crds
+    from localcloud.kubernetes import clusters
+    from localcloud.kubernetes import crds as kubernetes_crds
 
     name, location = inputs["name"], scope["location"]
     if clusters.alive(name):
@@ -101,7 +102,7 @@ def _upgrade(inputs: Values, scope: Mapping[str, Any]) -> Values:
 
 
 def _stop_cluster(inputs: Values, scope: Mapping[str, Any]) -> None:
-    from localcloud import clusters
+    from localcloud.kubernetes import clusters
 
     clusters.stop(inputs["name"])
 
@@ -119,7 +120,7 @@ def _pools_inside(inputs: Values) -> list[Values]:
 
 
 def _make_pool(inputs: Values, scope: Mapping[str, Any]) -> Values:
-    from localcloud import clusters
+    from localcloud.kubernetes import clusters
 
     cluster = scope["cluster"].rsplit("/", 1)[-1]
     zones = inputs.get("nodeLocations") or scope["cluster_zones"]
@@ -133,7 +134,7 @@ def _make_pool(inputs: Values, scope: Mapping[str, Any]) -> Values:
 
 
 def _remove_pool(inputs: Values, scope: Mapping[str, Any]) -> None:
-    from localcloud import clusters, nodes
+    from localcloud.kubernetes import clusters, nodes
 
     cluster = scope["cluster"].rsplit("/", 1)[-1]
     access = clusters.named(cluster)
@@ -148,7 +149,7 @@ def _remove_pool(inputs: Values, scope: Mapping[str, Any]) -> None:
 
 def _lay_out(cluster: str, location: str, pool: Values) -> None:
     """Bring a pool's nodes to what it says: those it has go first, as in a replacement of all at once."""
-    from localcloud import clusters, nodes
+    from localcloud.kubernetes import clusters, nodes
 
     access = clusters.named(cluster)
     if access is None:
@@ -191,7 +192,7 @@ def _interfaces(api: Api, pool: Values) -> dict[str, str]:
     A kwok stage makes resources of it, as GKE's device plugin does. A card whose Network comes after its pool has none
     here, and on GKE gets it when it comes.
     """
-    from localcloud.kubernetes_api import NoSuchKind
+    from localcloud.kubernetes.api import NoSuchKind
 
     cards = (pool.get("networkConfig") or {}).get("additionalNodeNetworkConfigs") or ()
     try:
@@ -219,7 +220,8 @@ def _autoscale(
     access: ClusterAccess, pool: Values, machine: Machine, zones: list[str], interfaces: Mapping[str, str]
 ) -> None:
     """Have Karpenter add nodes of the pool up to its most, and take idle ones away."""
-    from localcloud import compute_classes, karpenter, kubernetes_crds, nodes
+    from localcloud.kubernetes import compute_classes, karpenter, nodes
+    from localcloud.kubernetes import crds as kubernetes_crds
 
     config, scaling = pool.get("nodeConfig") or {}, pool["autoscaling"]
     most = scaling.get("totalMaxNodeCount") or scaling["maxNodeCount"] * len(zones)
@@ -259,7 +261,7 @@ def _autoscale(
 
 def _remove_autoscaled(access: ClusterAccess, pool: str) -> None:
     """Delete the pool's NodePool, if it has one, and wait until Karpenter has drained and removed its nodes."""
-    from localcloud import karpenter
+    from localcloud.kubernetes import karpenter
 
     api = access.api()
     if api.delete(_node_pool(pool), "Background"):

@@ -1,4 +1,4 @@
-"""The table of the Google types that the local cloud has: `gcp_types.yaml`, read row by row."""
+"""The table of the Google types that the local cloud has: `gcp/types.yaml`, read row by row."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from .aws_expressions import evaluate
-from .serve import UNKNOWN
+from localcloud.providers.aws.expressions import evaluate
+from localcloud.providers.protocol import UNKNOWN
 
-FILE = Path(__file__).with_name("gcp_types.yaml")
+FILE = Path(__file__).with_name("types.yaml")
 _HOLE = re.compile(r"\{([^{}]+)\}")
 
 

@@ -11,10 +11,11 @@ import gzip
 import json
 import secrets
 
-from .. import karpenter, kubernetes_crds
-from ..clusters import ClusterAccess
-from ..kubernetes_api import Api, ApiError, Object
-from .serve import UNKNOWN, Diff, Resource, Values, changed_keys
+from localcloud.kubernetes import crds as kubernetes_crds
+from localcloud.kubernetes import karpenter
+from localcloud.kubernetes.api import Api, ApiError, Object
+from localcloud.kubernetes.clusters import ClusterAccess
+from localcloud.providers.protocol import UNKNOWN, Diff, Resource, Values, changed_keys
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 _CONTROLLERS = {"karpenter": karpenter}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .serve import UNKNOWN, Diff, Values, changed_keys
+from localcloud.providers.protocol import UNKNOWN, Diff, Values, changed_keys
 
 AUTONAMED = "pulumi.com/autonamed"
 

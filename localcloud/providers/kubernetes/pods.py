@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ..kubernetes_api import Api, Object
+from localcloud.kubernetes.api import Api, Object
 
 # Karpenter looks again at every pending pod each ten seconds: a refusal that stands this long is its answer.
 REFUSED_SECONDS = 15

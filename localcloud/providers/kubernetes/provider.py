@@ -16,13 +16,25 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from .. import clusters, compute_classes, karpenter, reach, spot_role
-from ..kubernetes_api import Api, ApiError, NoSuchKind, Object, Unreachable
-from ..kubernetes_crds import CrdsUnavailable
-from . import kubernetes_await, kubernetes_charts
-from .kubernetes_charts import RELEASE
-from .kubernetes_diff import AUTONAMED, diff
-from .serve import UNKNOWN, Diff, InvalidInputs, NotReady, Provider, Resource, ResourceFailed, Values, serve
+from localcloud import reach, spot_role
+from localcloud.kubernetes import clusters, compute_classes, karpenter
+from localcloud.kubernetes.api import Api, ApiError, NoSuchKind, Object, Unreachable
+from localcloud.kubernetes.crds import CrdsUnavailable
+from localcloud.providers.kubernetes import charts as kubernetes_charts
+from localcloud.providers.kubernetes import readiness as kubernetes_await
+from localcloud.providers.kubernetes.charts import RELEASE
+from localcloud.providers.kubernetes.diff import AUTONAMED, diff
+from localcloud.providers.protocol import (
+    UNKNOWN,
+    Diff,
+    InvalidInputs,
+    NotReady,
+    Provider,
+    Resource,
+    ResourceFailed,
+    Values,
+    serve,
+)
 
 DELETE_SECONDS = 300
 # Of these alone pulumi.com/skipAwait skips the wait for their end as well (pulumi/pulumi-kubernetes,

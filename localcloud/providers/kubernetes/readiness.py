@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..kubernetes_api import Api, Object
-from .kubernetes_pods import problems
-from .serve import NotReady
+from localcloud.kubernetes.api import Api, Object
+from localcloud.providers.kubernetes.pods import problems
+from localcloud.providers.protocol import NotReady
 
 SKIP_AWAIT = "pulumi.com/skipAwait"
 WAIT_FOR = "pulumi.com/waitFor"

@@ -15,7 +15,7 @@ from infra import settings
 from infra.aws.existing_network import Needs, Subnet, Vpc, faults
 from infra.settings.aws import ExistingNetwork
 from infra.settings.errors import SettingsError
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 NAME = "india-ai-infra-unit"
 VPC = Vpc("vpc-00000001", ("10.9.0.0/16",), dns=True)

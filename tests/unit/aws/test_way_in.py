@@ -181,7 +181,7 @@ def test_the_program_refuses_before_anything_is_made(deploy):
     import yaml
     from test_program import _run
 
-    from localcloud.paths import PROJECT
+    from localcloud.directories import PROJECT
 
     config = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())["config"]
     config["india-ai-infra:aws"]["cluster"]["access"]["deployers"] = ["role/somebody-else"]

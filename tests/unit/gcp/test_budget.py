@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.gcp.budget import SpendBudget, SpendBudgetArgs
-from localcloud.providers import gcp_table
+from localcloud.providers.gcp import table as gcp_table
 
 ACCOUNT = "01A2B3-4C5D6E-7F8091"
 

@@ -20,7 +20,7 @@ from infra import settings
 from infra.gcp.existing_network import Needs, Subnet, faults
 from infra.settings.errors import SettingsError
 from infra.settings.gcp import ExistingGoogleNetwork
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 OWN = "unit-project"
 VPC = f"projects/{OWN}/global/networks/shared"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from localcloud.paths import PROJECT, cache_dir
+from localcloud.directories import PROJECT, cache_dir
 
 # torch and numpy are those of the tests, at the images' own versions.
 SHARED = ("torch", "numpy")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from permissions.rendered import Container
 
-from localcloud.paths import PROJECT
+from localcloud.directories import PROJECT
 
 _SCENARIOS = Path(__file__).with_name("scenarios")
 

@@ -19,7 +19,7 @@ from commands.simulate.replay import Replay, Rules
 from commands.simulate.trace import COLUMNS, Row
 from infra.catalog import choose_for, machine
 from infra.settings.pools import SYSTEM_POOL, AwsPool, GooglePool
-from localcloud.compute_classes import HEAVIEST
+from localcloud.kubernetes.compute_classes import HEAVIEST
 
 PROD, LOCAL = design.read("prod", "prod"), design.read("local", "local")
 NOTHING = History(24, (), (), (), 0, 0)

@@ -7,7 +7,16 @@ import string
 import uuid
 from importlib.metadata import version
 
-from .serve import UNKNOWN, Diff, Provider, Resource, ResourceFailed, Values, changed_keys, serve
+from localcloud.providers.protocol import (
+    UNKNOWN,
+    Diff,
+    Provider,
+    Resource,
+    ResourceFailed,
+    Values,
+    changed_keys,
+    serve,
+)
 
 _SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 _DRAWN = {
