@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, get_args
 
 from pydantic import AfterValidator, Field, field_validator
+from pydantic.alias_generators import to_camel
 
 from infra.settings.errors import refuse
 from infra.settings.model import Model
@@ -58,7 +61,35 @@ def _image(text: str) -> str:
 Image = Annotated[str, AfterValidator(_image)]
 
 
-class Training(Model):
+@dataclass(frozen=True)
+class PoolUse:
+    """What a workload takes of the pool that its pods run on."""
+
+    pool: str
+    gpus: int
+    """Of each pod: no more than a node has."""
+    gpus_setting: str
+    """The setting that says so (`gpusPerNode`)."""
+    nodes: int | None = None
+    """Whole nodes at once, by the setting `nodes`: no more than the pool can have; None for pods that share them."""
+
+
+class WorkloadSettings(Model):
+    """What the settings of every workload are asked, whichever it is."""
+
+    @property
+    def pool_use(self) -> PoolUse | None:
+        """None for a workload that names no pool."""
+        return None
+
+    @property
+    def images(self) -> dict[str, str]:
+        """The images that are named, by their settings: those called `image` or `…Image`."""
+        named = {name: getattr(self, name) for name in type(self).model_fields if name.endswith("image")}
+        return {to_camel(name): image for name, image in named.items() if image}
+
+
+class Training(WorkloadSettings):
     """A distributed training job: `nodes` workers on a pool, each with `gpus_per_node` GPUs.
 
     `image` is built from workloads/training/Dockerfile, in a registry that the cluster reaches.
@@ -70,8 +101,12 @@ class Training(Model):
     nodes: int = Field(default=1, ge=1)
     gpus_per_node: int = Field(default=1, ge=1)
 
+    @property
+    def pool_use(self) -> PoolUse:
+        return PoolUse(self.pool, self.gpus_per_node, "gpusPerNode", self.nodes)
 
-class Serving(Model):
+
+class Serving(WorkloadSettings):
     """A model server: replicas of one model on a pool, each with `gpus` GPUs.
 
     `max_model_len` is the longest sequence, in tokens of prompt and answer together; without it, it is the model's own,
@@ -88,6 +123,10 @@ class Serving(Model):
     quantization: str | None = Field(default=None, min_length=1)
     engine_args: list[str] = []
     image: Image | None = None
+
+    @property
+    def pool_use(self) -> PoolUse:
+        return PoolUse(self.pool, self.gpus, "gpus")
 
     @field_validator("engine_args")
     @classmethod
@@ -107,7 +146,7 @@ class Serving(Model):
         return words
 
 
-class Proof(Model):
+class Proof(WorkloadSettings):
     """Jobs that prove the pools with a fabric, on `nodes` of each, and the lake.
 
     `image` is built from workloads/proof/Dockerfile; `dcgm_image` is NVIDIA's DCGM, or a copy of it. `floor_gbs` is the
@@ -121,8 +160,27 @@ class Proof(Model):
 
 
 class Workloads(Model):
-    """What runs on the GPU pools."""
+    """What runs on the GPU pools. A field for each workload of `workloads/registry.py`."""
 
     training: Training | None = None
     serving: Serving | None = None
     proof: Proof | None = None
+
+    @property
+    def chosen(self) -> dict[str, WorkloadSettings]:
+        """Those that the stack asks for, by their field."""
+        every = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: settings for name, settings in every.items() if settings is not None}
+
+
+def kinds() -> Mapping[str, type[WorkloadSettings]]:
+    """The model of each workload's settings, by their path (`workloads.training`)."""
+    return {
+        f"workloads.{to_camel(name)}": get_args(field.annotation)[0]
+        for name, field in Workloads.model_fields.items()
+    }
+
+
+def path_of(kind: type[WorkloadSettings]) -> str:
+    """Where a stack writes the settings of that model."""
+    return next(path for path, model in kinds().items() if model is kind)

@@ -20,6 +20,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.catalog.fabric_floors import floors
 from infra.contracts.cluster import GpuCluster, Pool
+from infra.contracts.labels import SIMULATED_RUNTIME
 from workloads.kubernetes import pods
 from workloads.kubernetes.placement import fabric_pod, nccl_environment, pool_for, resources, tolerations
 
@@ -35,8 +36,6 @@ JOB_NAME = "JOB_NAME"
 DCGM_LEVEL = 2  # about two minutes: memory, PCIe and NVLink, without the stress of level 3
 SHARED_MEMORY_GIB_PER_GPU = 2
 NCCL_LOG = f"{pods.SCRATCH}/nccl.%h.%p"
-# On the local cloud, how long a pod "runs"; a real cluster knows no such annotation.
-PLAYED = {"india-ai-infra/runs-for": "1s"}
 
 
 def fabric_pools(cluster: GpuCluster) -> list[Pool]:
@@ -280,7 +279,10 @@ def _job_spec(
         active_deadline_seconds=DEADLINE_SECONDS,
         pod_failure_policy=k8s.batch.v1.PodFailurePolicyArgs(rules=[again]),
         template=k8s.core.v1.PodTemplateSpecArgs(
-            metadata=ObjectMetaArgs(labels=_labels(name), annotations={**PLAYED, **annotations}), spec=pod
+            metadata=ObjectMetaArgs(
+                labels=_labels(name), annotations={SIMULATED_RUNTIME: "1s", **annotations}
+            ),
+            spec=pod,
         ),
     )
 

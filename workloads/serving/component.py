@@ -11,6 +11,7 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.contracts.cluster import GpuCluster, Pool
+from infra.contracts.labels import INTERNET_EGRESS
 from workloads.kubernetes import pods
 from workloads.kubernetes.placement import (
     WHEN_MADE,
@@ -23,8 +24,8 @@ from workloads.kubernetes.placement import (
     tell_waits,
     tolerations,
 )
+from workloads.serving.needs import APP, IMAGE, NEEDS, PORT_NAME
 
-IMAGE = "vllm/vllm-openai:v0.33.0"
 PORT = 8000
 
 LOAD_SECONDS = 1800  # image of 15 GB, weights, CUDA graphs, on a node that has just started
@@ -54,7 +55,7 @@ class ModelServerArgs:
     image: pulumi.Input[str] = IMAGE
     namespace: str = "serving"
     service_account: str = "serving"
-    priority_class: str | None = "india-ai-infra-serving"
+    priority_class: str | None = NEEDS.priority_class
     max_model_len: int | None = None
     quantization: str | None = None
     gpu_memory_utilization: float = 0.9
@@ -102,7 +103,7 @@ def leaving(grace_seconds: int) -> tuple[int, int]:
 
 
 def _labels(name: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": "model-server", "app.kubernetes.io/instance": name}
+    return {"app.kubernetes.io/name": APP, "app.kubernetes.io/instance": name}
 
 
 def _deployment(
@@ -110,7 +111,7 @@ def _deployment(
 ) -> k8s.apps.v1.Deployment:
     labels = _labels(name)
     # Without weights of our own the pod must reach the hub; the label opens that way (see the namespace's policies).
-    egress = {} if args.weights is not None else {"india-ai-infra/egress": "internet"}
+    egress = {} if args.weights is not None else dict(INTERNET_EGRESS)
     timeouts = pulumi.CustomTimeouts(create=f"{HEALTHY_SECONDS}s", update=f"{HEALTHY_SECONDS}s")
     return k8s.apps.v1.Deployment(
         name,
@@ -187,7 +188,7 @@ def _container(args: ModelServerArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
         command=["vllm", "serve"],
         args=_flags(args, drain),
         env=pods.environment(_environment(args, pool)),
-        ports=[k8s.core.v1.ContainerPortArgs(name="http", container_port=PORT)],
+        ports=[k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=PORT)],
         resources=resources(pool, args.gpus),
         security_context=pods.container_security(),
         startup_probe=_probe(period=10, failures=LOAD_SECONDS // 10),

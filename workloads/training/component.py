@@ -22,6 +22,7 @@ from workloads.kubernetes.placement import (
     tell_waits,
     tolerations,
 )
+from workloads.training.needs import NEEDS
 
 PROGRAMS = ("launch.py", "program.py", "checkpoints.py")
 PROGRAM_DIRECTORY = "/opt/training"
@@ -66,7 +67,7 @@ class TrainingJobArgs:
     namespace: str = "training"
     service_account: str = "training"
     queue: str | None = "gpus"
-    priority_class: str | None = "india-ai-infra-training"
+    priority_class: str | None = NEEDS.priority_class
     program_args: Sequence[pulumi.Input[str]] = field(default_factory=list)
 
 

@@ -8,7 +8,7 @@ import pytest
 from gpu_cluster import SERVE, TRAIN, gpu_cluster
 
 from infra.contracts.cluster import FabricPod
-from infra.platform import priorities, queues
+from infra.platform import queues
 from workloads.training import component
 from workloads.training.component import TrainingJob, TrainingJobArgs
 
@@ -194,7 +194,7 @@ def test_it_can_write_where_it_must(pod, container):
 def test_queue_priority_and_peace_from_consolidation(made, pod):
     metadata = made.one("v1:Job").inputs["metadata"]
     assert metadata["labels"]["kueue.x-k8s.io/queue-name"] == queues.QUEUE
-    assert pod["priorityClassName"] == priorities.TRAINING
+    assert pod["priorityClassName"] == component.NEEDS.priority_class
     template = made.one("v1:Job").inputs["spec"]["template"]["metadata"]
     assert template["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
     assert template["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
