@@ -9,6 +9,7 @@ from pulumi_kubernetes.helm.v3 import Release
 
 from infra.contracts.cluster import GpuCluster
 from infra.contracts.needs import WorkloadNeeds
+from infra.contracts.resource_options import after
 from infra.platform import opencost, values
 from infra.platform.charts import charts, install
 from infra.platform.images import from_mirrors, images
@@ -88,9 +89,9 @@ class Platform(pulumi.ComponentResource):
         guard = guard_workloads(pools, child)
         # No moment without one of the two.
         self.namespaces = create_namespaces(
-            cloud, of_needs, args.data_class, _after(child, *guard), guarded=needs_host(pools)
+            cloud, of_needs, args.data_class, after(child, *guard), guarded=needs_host(pools)
         )
-        in_namespaces = _after(child, *self.namespaces.values())
+        in_namespaces = after(child, *self.namespaces.values())
         limits = create_limits(of_needs, self.namespaces, args.cluster.pools, child)
         policies = [
             policy
@@ -101,15 +102,15 @@ class Platform(pulumi.ComponentResource):
         priorities = create_priorities(needs, child)
 
         disks = create_storage_class(args.disk, child)
-        releases = _install_charts(args, _after(in_namespaces, *args.controllers_depend_on, *disks))
+        releases = _install_charts(args, after(in_namespaces, *args.controllers_depend_on, *disks))
         self.node_controllers = [releases["karpenter"]] if "karpenter" in releases else []
         queues = create_queues(
             args.cluster.pools,
             [spec.name for spec in of_needs],
-            _after(in_namespaces, releases["kueue"]),
+            after(in_namespaces, releases["kueue"]),
         )
         alerts: list[pulumi.Resource] = [
-            *create_monitoring(needs, _after(in_namespaces, releases["kube-prometheus-stack"]), cloud),
+            *create_monitoring(needs, after(in_namespaces, releases["kube-prometheus-stack"]), cloud),
             *(create_collection(needs, in_namespaces) if cloud == "gcp" else []),
         ]
 
@@ -170,7 +171,3 @@ def _install_workload_charts(
         for chart in needed.values()
         if chart.cloud in (None, args.cluster.cloud)
     }
-
-
-def _after(opts: pulumi.ResourceOptions, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(resources)))

@@ -20,6 +20,7 @@ from pulumi_kubernetes.rbac.v1 import (
 
 from infra.contracts.grants import AUDITORS, DATA_ENGINEERS, ML_ENGINEERS
 from infra.contracts.needs import READ, PolicyRule, Role, WorkloadNeeds
+from infra.contracts.resource_options import after
 
 VIEW = "view"
 
@@ -91,7 +92,7 @@ def create_rbac(
             metadata=ObjectMetaArgs(name=f"{_name(role)}:{group}"),
             role_ref=_role_ref(role),
             subjects=_subjects(group, people),
-            opts=_after(opts, roles[role]),
+            opts=after(opts, roles[role]),
         )
         for role, group in CLUSTER_BINDINGS
     ]
@@ -101,7 +102,7 @@ def create_rbac(
             metadata=ObjectMetaArgs(name=f"{role}-{group}", namespace=namespace),
             role_ref=_role_ref(role),
             subjects=_subjects(group, people),
-            opts=_after(opts, roles[role], namespaces[namespace]),
+            opts=after(opts, roles[role], namespaces[namespace]),
         )
         for namespace, role, group in _bindings(needs)
     ]
@@ -146,7 +147,3 @@ def _subjects(group: str, people: Mapping[str, Sequence[str]]) -> list[SubjectAr
 def _subject(member: str) -> SubjectArgs:
     kind, _, name = member.partition(":")
     return SubjectArgs(api_group="rbac.authorization.k8s.io", kind=kind.capitalize(), name=name)
-
-
-def _after(opts: pulumi.ResourceOptions, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(resources)))

@@ -31,8 +31,6 @@ PORT = 8000
 LOAD_SECONDS = 1800  # image of 15 GB, weights, CUDA graphs, on a node that has just started
 HEALTHY_SECONDS = LOAD_SECONDS + 600  # and the node itself
 
-SHARED_MEMORY_GIB_PER_GPU = 2
-
 
 @dataclass
 class ModelServerArgs:
@@ -164,7 +162,7 @@ def _pod(name: str, args: ModelServerArgs, pool: Pool) -> k8s.core.v1.PodSpecArg
         security_context=pods.pod_security(),
         init_containers=[*fabric.sidecars] or None,
         containers=[_container(args, pool)],
-        volumes=[*pods.scratch_volumes(SHARED_MEMORY_GIB_PER_GPU * args.gpus), *fabric.volumes],
+        volumes=[*pods.scratch_volumes(pods.SHARED_MEMORY_GIB_PER_GPU * args.gpus), *fabric.volumes],
     )
 
 
