@@ -7,7 +7,7 @@ RUN := $(BIN)/python -m commands
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images showback simulate reclaim alarm preflight bench test check setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images settings showback simulate reclaim alarm preflight bench test unit check architecture setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -49,6 +49,9 @@ catalog: $(VENV)/ready  ## Refresh prices and the rate of the dollar: your cloud
 images: $(VENV)/ready  ## Images of the charts, from where nodes pull them, what to copy: STACK=prod
 	@$(RUN) images --stack $(STACK)
 
+settings: $(VENV)/ready  ## After a change of infra/settings: Pulumi.yaml, docs/settings.md and the schema for editors
+	@$(RUN) settings
+
 showback: $(VENV)/ready  ## Rupees of the last days, from OpenCost in a cluster: BY=namespace or owner DAYS=7 ADDRESS=
 	@$(RUN) showback $(call options,ADDRESS DAYS BY)
 
@@ -75,11 +78,17 @@ test: setup check  ## Every check and every test
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/unit tests/policies tests/workloads
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/local
 
+unit: $(VENV)/ready-dev  ## The tests that start no server and no engine
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/unit tests/policies tests/workloads
+
 check: $(VENV)/ready-dev  ## Format, lint, types, the order of the house
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
+
+architecture: $(VENV)/ready-dev  ## Draw docs/architecture.svg anew from the imports of the code
+	@$(BIN)/python -m commands.architecture
 
 pins: $(VENV)/ready-dev  ## Resolve the requirements again
 	@$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \

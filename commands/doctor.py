@@ -19,11 +19,12 @@ from rich.table import Table
 from commands.console import console
 from commands.stacks import StackName
 from commands.up.summary import show_waiting
-from localcloud import cloud, toolchain
+from localcloud import cloud
 from localcloud.engine import EngineError, Stack
 from localcloud.kubernetes import clusters, waiting
+from localcloud.toolchain.errors import ToolchainError
 
-ERRORS = (toolchain.ToolchainError, EngineError)
+ERRORS = (ToolchainError, EngineError)
 PROJECT_NAME = "india-ai-infra"
 
 

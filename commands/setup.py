@@ -1,21 +1,22 @@
-"""`make setup`: build what the local cloud runs, or find it in this user's cache."""
+"""`make setup`: find, fetch or build what the local cloud runs, unless this user's cache has it."""
 
 from __future__ import annotations
 
 from rich.markup import escape
 
 from commands.console import console, step
-from localcloud import toolchain
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
 
-ERRORS = (toolchain.ToolchainError,)
+ERRORS = (ToolchainError,)
 
 
 def setup() -> None:
-    """Build what the local cloud runs, or find it in this user's cache."""
+    """Find, fetch or build what the local cloud runs, unless this user's cache has it."""
     with step("Tools of the local cloud") as report:
-        built = toolchain.ensure(report)
-    note = toolchain.old_cli()
+        made = install.ensure(report)
+    note = install.old_cli()
     if note:
         console.print(f"[yellow]{escape(note)}[/]")
-    if built:
-        console.print(f"built {', '.join(built)}; the next clone builds nothing")
+    if made:
+        console.print(f"new in the cache: {', '.join(made)}; the next clone finds them there")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from infra.contracts.labels import CAPACITY_TYPE_LABEL
 from localcloud.directories import run_dir
 from localcloud.permissions.iam_policies import Policies, Request, Statement, judge, statements
 from localcloud.store import Store
@@ -64,8 +65,7 @@ def refusal(cluster: ClusterAccess, node_pool: Mapping[str, Any]) -> str:
 def _buys_spot(node_pool: Mapping[str, Any]) -> bool:
     needs: Sequence[Mapping[str, Any]] = node_pool["template"]["spec"].get("requirements") or ()
     return any(
-        need.get("key") == "karpenter.sh/capacity-type" and "spot" in (need.get("values") or ())
-        for need in needs
+        need.get("key") == CAPACITY_TYPE_LABEL and "spot" in (need.get("values") or ()) for need in needs
     )
 
 

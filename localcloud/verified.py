@@ -7,7 +7,6 @@ versions; a test holds that it is up to date.
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from localcloud import toolchain
 from localcloud.directories import PROJECT
 from localcloud.kubernetes.crds import charts
 from localcloud.providers.aws import table as aws_table
 from localcloud.providers.gcp import table as gcp_table
+from localcloud.toolchain.tools import tools
 
 TABLE = Path(__file__).with_name("verified.yaml")
 PAGE = PROJECT / "docs" / "verified.md"
@@ -58,11 +57,8 @@ def page() -> str:
 
 def versions() -> dict[str, str]:
     """The versions of what judges: programs of the toolchain by name, Python packages by theirs."""
-    karpenter = (toolchain.MODULES / "karpenter" / "go.mod").read_text()
-    found = re.search(r"^\s*sigs\.k8s\.io/karpenter v(\S+)", karpenter, re.MULTILINE)
-    assert found, "localcloud/toolchain/karpenter/go.mod names no version of Karpenter"
-    programs = {"pulumi": toolchain.PULUMI_VERSION, "kubernetes": toolchain.KUBERNETES_VERSION}
-    return {**programs, "karpenter": found[1], **{name: version(name) for name in PACKAGES}}
+    programs = {name: tools()[name].version for name in ("pulumi", "kubernetes", "karpenter")}
+    return {**programs, **{name: version(name) for name in PACKAGES}}
 
 
 def habits() -> dict[str, list[dict[str, Any]]]:

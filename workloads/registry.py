@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from infra.contracts.needs import WorkloadNeeds
 from infra.contracts.site import Sites
 from infra.settings.errors import Problem
-from infra.settings.parts import Check, Parts
 from infra.settings.stack import Settings
+from infra.settings.valid_parts import Check, Parts
 from workloads.proof.build import WORKLOAD as PROOF
 from workloads.serving.build import WORKLOAD as SERVING
 from workloads.training.build import WORKLOAD as TRAINING

@@ -33,12 +33,14 @@ from commands.stacks import settings_of
 from infra.platform.managed_prometheus import API_VERSION as MANAGED
 from infra.platform.managed_prometheus import of_cluster
 from infra.platform.monitoring import metric_names
-from localcloud import alert_delivery, cloud, log_filters, toolchain
+from localcloud import alert_delivery, cloud, log_filters
 from localcloud.alert_delivery import Topic
 from localcloud.engine import EngineError, Stack
 from localcloud.permissions.iam_policies import statements
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
 
-ERRORS = (toolchain.ToolchainError, EngineError)
+ERRORS = (ToolchainError, EngineError)
 EVENTS = Path(__file__).parent / "data" / "aws_events.json"
 ENTRIES = Path(__file__).parent / "data" / "google_log_entries.json"
 CHART = "kube-prometheus-stack"
@@ -78,7 +80,7 @@ def alarm(
         console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
     with step("Alertmanager's amtool") as report:
-        amtool = toolchain.built(toolchain.AMTOOL, report) / "amtool"
+        amtool = install.folder_of("amtool", report) / "amtool"
     fired = fire(resources, _client(_region(resources)), amtool)
     show(fired)
     if not fired or any(not alert.people for alert in fired):

@@ -23,11 +23,13 @@ from commands.bench import policies as bench_policies
 from commands.console import console, step
 from commands.setup import setup
 from infra.stacks import file_of, read
-from localcloud import cloud, toolchain
+from localcloud import cloud
 from localcloud.directories import run_dir
 from localcloud.engine import EngineError, Outcome, Stack
 from localcloud.kubernetes import clusters, karpenter
 from localcloud.kubernetes import crds as kubernetes_crds
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
 
 # The floor: a program that asks nothing of the same providers but to start.
 EMPTY = """import pulumi
@@ -40,7 +42,7 @@ gcp.Provider("gcp", region="asia-south1")
 kubernetes.Provider("kubernetes", kubeconfig="{}")
 random.RandomId("random", byte_length=4)
 """
-ERRORS = (toolchain.ToolchainError, EngineError)
+ERRORS = (ToolchainError, EngineError)
 SCRATCH, REGION = "bench", "ap-south-1"
 GROWTH = (
     0,
@@ -69,7 +71,7 @@ def run(previews: int, with_skypilot: bool) -> None:
     """Measure, print, and keep the numbers in `.localcloud/bench.json`. The stack that stands is left alone."""
     kept = run_dir() / "bench.json"
     os.environ["INDIA_AI_INFRA_RUN"] = str(run_dir().resolve() / "bench")
-    toolchain.ensure(lambda done, total, what: None)  # links into the folder of the bench
+    install.ensure(lambda done, total, what: None)  # links into the folder of the bench
     try:
         parts = _parts()
         env = cloud.environment(cloud.start().aws_endpoint)

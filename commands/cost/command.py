@@ -30,11 +30,12 @@ from infra.pricing.estimate import Estimate, Item, estimate
 from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
 from infra.settings import Settings
-from localcloud import cloud, toolchain
+from localcloud import cloud
 from localcloud.directories import PROJECT, run_dir
 from localcloud.engine import EngineError, Stack
+from localcloud.toolchain.errors import ToolchainError
 
-ERRORS = (toolchain.ToolchainError, EngineError)
+ERRORS = (ToolchainError, EngineError)
 PAGE = Path(__file__).with_name("cost.html.j2")
 # No spend that anybody would see: differences below this are rounding.
 SMALLEST_INR = 1

@@ -21,10 +21,11 @@ from commands.preflight.account import Aws, Finding
 from commands.stacks import settings_of
 from infra import geography
 from infra.pricing.resources import Resource, ResourceGraph
-from localcloud import toolchain
 from localcloud.engine import EngineError
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
 
-ERRORS = (toolchain.ToolchainError, EngineError)
+ERRORS = (ToolchainError, EngineError)
 MARKS: Mapping[str, str] = {
     "ok": "[green]ok[/]",
     "tight": "[yellow]look[/]",
@@ -57,7 +58,7 @@ def preflight(
     if not caller and not google_apis:
         raise typer.Exit(1)
     with step("Tools of the local cloud") as report:
-        toolchain.ensure(report)
+        install.ensure(report)
     registered = ResourceGraph(map(Resource.of_state, cost.registered(stack)), settings.usage)
     findings: list[Finding] = []
     if caller:

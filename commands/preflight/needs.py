@@ -17,6 +17,7 @@ from pydantic import Field
 
 from infra.catalog import machines
 from infra.catalog.tables import DATA, Basis, Row, Words, read
+from infra.contracts.labels import CAPACITY_TYPE_LABEL
 from infra.pricing.nodes import GKE_POOL, NODE_GROUP, NODE_POOL, Nodes, nodes_of
 from infra.pricing.resources import Resource, ResourceGraph
 
@@ -249,7 +250,7 @@ def _purchases(resource: Resource) -> tuple[str, ...]:
     """The capacity types of a NodePool; none for a node group, which has one."""
     spec = ((resource.inputs.get("spec") or {}).get("template") or {}).get("spec") or {}
     for need in spec.get("requirements") or ():
-        if need.get("key") == "karpenter.sh/capacity-type":
+        if need.get("key") == CAPACITY_TYPE_LABEL:
             return tuple(need.get("values") or ())
     return ()
 

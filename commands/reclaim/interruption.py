@@ -17,14 +17,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.contracts.labels import (
+    CAPACITY_TYPE_LABEL,
+    DISRUPTED_TAINT,
+    DO_NOT_DISRUPT,
+    EKS_NODE_GROUP,
+    GPU_RESOURCE,
+    INSTANCE_TYPE_LABEL,
+    POOL_LABEL,
+    ZONE_LABEL,
+)
 from localcloud.kubernetes.api import MERGE, Api, ApiError, NoSuchKind, Object
-from localcloud.kubernetes.nodes import NODE_GROUP, add_nodes
+from localcloud.kubernetes.nodes import add_nodes
 
 NOTICE_SECONDS = 120  # EC2: between the notice and the machine's end
 BACK_SECONDS = 120  # how long pods are waited for after that
 LOOK_EVERY = 0.1
-POOL_LABEL, CAPACITY_TYPE, GPU = "india-ai-infra/pool", "karpenter.sh/capacity-type", "nvidia.com/gpu"
-DISRUPTED, DO_NOT_DISRUPT = "karpenter.sh/disrupted", "karpenter.sh/do-not-disrupt"
 DETAIL_TYPE = "EC2 Spot Instance Interruption Warning"
 DEFAULT_GRACE_SECONDS = 30  # Kubernetes' own
 
@@ -88,7 +96,7 @@ def spot_nodes(api: Api) -> list[SpotNode]:
         claims = {}
     found = [
         _spot_node(item, claims.get(item["metadata"]["name"], ""))
-        for item in api.list("v1", "Node", labelSelector=f"{CAPACITY_TYPE}=spot")
+        for item in api.list("v1", "Node", labelSelector=f"{CAPACITY_TYPE_LABEL}=spot")
         if "deletionTimestamp" not in item["metadata"]
     ]
     return sorted(found, key=lambda node: (node.pool, node.name))
@@ -243,8 +251,8 @@ class Interruption:
 
     def _note_new(self, course: Course, item: Object) -> None:
         labels = item["metadata"]["labels"]
-        type_, bought = labels["node.kubernetes.io/instance-type"], labels.get(CAPACITY_TYPE, "on-demand")
-        zone = labels.get("topology.kubernetes.io/zone", "")
+        type_, bought = labels[INSTANCE_TYPE_LABEL], labels.get(CAPACITY_TYPE_LABEL, "on-demand")
+        zone = labels.get(ZONE_LABEL, "")
         self._note(
             course, f"a new node joins: {type_} {bought} in {zone}, {self.price(type_, bought.lower())}"
         )
@@ -290,10 +298,10 @@ def _spot_node(item: Object, claim: str) -> SpotNode:
     return SpotNode(
         name=metadata["name"],
         pool=labels.get(POOL_LABEL, ""),
-        machine_type=labels["node.kubernetes.io/instance-type"],
-        zone=labels.get("topology.kubernetes.io/zone", ""),
+        machine_type=labels[INSTANCE_TYPE_LABEL],
+        zone=labels.get(ZONE_LABEL, ""),
         instance=instance_of(spec.get("providerID", ""), metadata["name"]),
-        group=labels.get(NODE_GROUP, ""),
+        group=labels.get(EKS_NODE_GROUP, ""),
         claim=claim,
         labels=labels,
         taints=[
@@ -319,7 +327,7 @@ def _pod(item: Object) -> Pod:
         name=metadata["name"],
         owner=f"{owner['kind']}/{metadata['namespace']}/{owner['name']}" if owner else "",
         node=spec.get("nodeName", ""),
-        gpus=sum(int(limit.get(GPU, 0)) for limit in limits),
+        gpus=sum(int(limit.get(GPU_RESOURCE, 0)) for limit in limits),
         grace_seconds=spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS),
         running=status.get("phase") == "Running" and "deletionTimestamp" not in metadata,
         leaving="deletionTimestamp" in metadata,
@@ -330,8 +338,8 @@ def _pod(item: Object) -> Pod:
 
 def _closed(item: Object) -> str:
     """What keeps new pods off a node, if anything."""
-    if any(taint["key"] == DISRUPTED for taint in item["spec"].get("taints") or ()):
-        return f"tainted {DISRUPTED} by Karpenter"
+    if any(taint["key"] == DISRUPTED_TAINT for taint in item["spec"].get("taints") or ()):
+        return f"tainted {DISRUPTED_TAINT} by Karpenter"
     return "cordoned" if item["spec"].get("unschedulable") else ""
 
 

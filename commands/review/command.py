@@ -26,9 +26,11 @@ from commands.stacks import settings_of
 from infra.pricing.estimate import Estimate, estimate
 from infra.pricing.resources import Resource
 from infra.settings import Settings
-from localcloud import cloud, toolchain
+from localcloud import cloud
 from localcloud.directories import PROJECT
 from localcloud.engine import POLICIES, EngineError, PolicyPack, Stack
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
 from policies.configuration.profiles import NoSuchProfile, file_of
 from policies.framework import baseline
 from policies.framework.record import FILE as FINDINGS
@@ -39,7 +41,7 @@ from policies.reports.markdown import Compared
 from policies.reports.positions import Positions, positions
 from policies.reports.write import reports, write
 
-ERRORS = (toolchain.ToolchainError, EngineError, NoSuchProfile, NoRecord)
+ERRORS = (ToolchainError, EngineError, NoSuchProfile, NoRecord)
 FOLDER = Path("review")
 
 
@@ -89,7 +91,7 @@ def review(
     said = settings_of(stack)
     file_of(profile)
     with step("Tools of the local cloud") as report:
-        toolchain.ensure(report)
+        install.ensure(report)
     with checked_out(against) as before:
         stands = (before / f"Pulumi.{stack}.yaml").exists()
         was = look(stack, profile, said, before, against) if stands else None

@@ -20,8 +20,17 @@ from typing import Any
 from commands.console import Report
 from commands.simulate.design import Design
 from infra import geography
-from infra.aws import karpenter_pools, nodes, pools
+from infra.aws import karpenter_pools, pools
 from infra.catalog import Choice, choose_for, machines
+from infra.contracts.labels import (
+    CAPACITY_TYPE_LABEL,
+    DISRUPTED_TAINT,
+    GPU_RESOURCE,
+    GPU_TAINT,
+    INSTANCE_TYPE_LABEL,
+    POOL_LABEL,
+    ZONE_LABEL,
+)
 from infra.gcp.pools import one_zone
 from infra.settings.pools import SYSTEM_POOL, GooglePool, GpuPool
 from infra.settings.purchase import ON_DEMAND, RESERVED, SPOT
@@ -34,10 +43,7 @@ from localcloud.kubernetes.nodes import add_nodes
 from workloads.registry import WORKLOADS
 
 NAME = "simulate"
-GPU = "nvidia.com/gpu"
-INSTANCE_TYPE, ZONE = "node.kubernetes.io/instance-type", "topology.kubernetes.io/zone"
 NEVER = {"consolidateAfter": "Never"}  # empty nodes end in the replay's own time
-DISRUPTED = "karpenter.sh/disrupted"
 WORKLOAD = "india-ai-infra/workload"
 # The PriorityClasses that the platform creates, lowest first: a job of the trace has the lowest, a service the highest.
 PRIORITIES = sorted(
@@ -174,7 +180,7 @@ class ScratchCluster:
                 self._stand(pool, pool.standing_nodes)
             else:
                 self._elastic(pool)
-        labels = {nodes.POOL_LABEL: SYSTEM_POOL}
+        labels = {POOL_LABEL: SYSTEM_POOL}
         for place in self.design.places:
             zone = next(self.zones[zone] for zone in geography.region(place.region).zones)
             where = (place.region, place.system.machine_type, zone, place.system.min_nodes, "on-demand")
@@ -193,26 +199,30 @@ class ScratchCluster:
     def _stand(self, pool: GpuPool, count: int) -> None:
         place = self.design.place_of(pool.name)
         alike, zone = pools.one_zone(choose_for(place.region, pool), self.zones, pool.zone)
-        labels = {nodes.POOL_LABEL: pool.name, INSTANCE_TYPE: karpenter.name_of(alike[0])}
+        labels = {POOL_LABEL: pool.name, INSTANCE_TYPE_LABEL: karpenter.name_of(alike[0])}
         where = (place.region, alike[0].machine_type, self.zones[zone], count, pool.purchase[0])
-        add_nodes(NAME, pool.name, *where, labels, [nodes.GPU_TAINT])
+        add_nodes(NAME, pool.name, *where, labels, [GPU_TAINT])
 
     def _node(self, item: Object) -> Node:
         ids = {name: zone for zone, name in self.zones.items()}
         node = _node(item)
-        zone = ids.get(item["metadata"]["labels"].get(ZONE, ""), "")
+        zone = ids.get(item["metadata"]["labels"].get(ZONE_LABEL, ""), "")
         return replace(node, zone=zone, machine_type=self._types.get(node.machine_type, node.machine_type))
 
     def _pod(self, pod: Pod) -> Object:
-        container = {"name": "main", "image": "played", "resources": {"limits": {GPU: str(pod.gpus)}}}
+        container = {
+            "name": "main",
+            "image": "played",
+            "resources": {"limits": {GPU_RESOURCE: str(pod.gpus)}},
+        }
         serves = pod.workload in self._replicas
         return {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": pod.name, "labels": {WORKLOAD: pod.workload}},
             "spec": {
-                "nodeSelector": {nodes.POOL_LABEL: pod.pool},
-                "tolerations": [{"key": nodes.GPU_TAINT["key"], "operator": "Exists"}],
+                "nodeSelector": {POOL_LABEL: pod.pool},
+                "tolerations": [{"key": GPU_TAINT["key"], "operator": "Exists"}],
                 "containers": [container],
                 "priorityClassName": PRIORITIES[-1 if serves else 0][1],
                 "terminationGracePeriodSeconds": 0,
@@ -250,10 +260,10 @@ class ScratchCluster:
         against the pool's limit: it is made what the machine has.
         """
         status = node["status"]
-        gpus = status.get("allocatable", {}).get(GPU)
-        if status.get("capacity", {}).get(GPU) != gpus:
+        gpus = status.get("allocatable", {}).get(GPU_RESOURCE)
+        if status.get("capacity", {}).get(GPU_RESOURCE) != gpus:
             path = f"/api/v1/nodes/{node['metadata']['name']}/status"
-            self._unless_gone("PATCH", path, {"status": {"capacity": {GPU: gpus}}})
+            self._unless_gone("PATCH", path, {"status": {"capacity": {GPU_RESOURCE: gpus}}})
             return False
         return "deletionTimestamp" not in node["metadata"] and _condition(node, "Ready")
 
@@ -334,19 +344,19 @@ def _of_google(pool: GooglePool, choice: Choice, zones: Mapping[str, str]) -> di
     made = {}
     for rank, way in enumerate(ways):
         asked = {
-            INSTANCE_TYPE: [karpenter.name_of(machine)],
-            ZONE: [zones[zone] for zone in where],
-            karpenter.CAPACITY_TYPE: [SPOT if way == SPOT else ON_DEMAND],
+            INSTANCE_TYPE_LABEL: [karpenter.name_of(machine)],
+            ZONE_LABEL: [zones[zone] for zone in where],
+            CAPACITY_TYPE_LABEL: [SPOT if way == SPOT else ON_DEMAND],
         }
         needs = [{"key": key, "operator": "In", "values": values} for key, values in asked.items()]
         inside = {
             "nodeClassRef": karpenter.NODE_CLASS,
             "requirements": needs,
-            "taints": [nodes.GPU_TAINT],
+            "taints": [GPU_TAINT],
             "expireAfter": "Never",
         }
         made[pool.node_pool(way)] = {
-            "template": {"metadata": {"labels": {nodes.POOL_LABEL: pool.name}}, "spec": inside},
+            "template": {"metadata": {"labels": {POOL_LABEL: pool.name}}, "spec": inside},
             "limits": karpenter.limits(machine, pool.most_nodes),
             "weight": HEAVIEST - rank,
             "disruption": {"consolidationPolicy": "WhenEmpty", **NEVER},
@@ -390,23 +400,23 @@ def _node(item: Object) -> Node:
     labels = item["metadata"]["labels"]
     return Node(
         name=item["metadata"]["name"],
-        pool=labels.get(nodes.POOL_LABEL, SYSTEM_POOL),
-        machine_type=labels.get(INSTANCE_TYPE, ""),
-        spot=labels.get("karpenter.sh/capacity-type") == "spot",
-        gpus=int(item["status"].get("allocatable", {}).get(GPU, 0)),
+        pool=labels.get(POOL_LABEL, SYSTEM_POOL),
+        machine_type=labels.get(INSTANCE_TYPE_LABEL, ""),
+        spot=labels.get(CAPACITY_TYPE_LABEL) == "spot",
+        gpus=int(item["status"].get("allocatable", {}).get(GPU_RESOURCE, 0)),
     )
 
 
 def _seen_pod(item: Object) -> Pod:
     spec = item["spec"]
-    gpus = int(spec["containers"][0]["resources"]["limits"][GPU])
-    pool = spec["nodeSelector"][nodes.POOL_LABEL]
+    gpus = int(spec["containers"][0]["resources"]["limits"][GPU_RESOURCE])
+    pool = spec["nodeSelector"][POOL_LABEL]
     metadata = item["metadata"]
     return Pod(metadata["name"], metadata["labels"][WORKLOAD], pool, gpus, spec.get("nodeName"))
 
 
 def _leaves(node: Object) -> bool:
-    tainted = any(taint["key"] == DISRUPTED for taint in node["spec"].get("taints") or ())
+    tainted = any(taint["key"] == DISRUPTED_TAINT for taint in node["spec"].get("taints") or ())
     return "deletionTimestamp" in node["metadata"] and tainted
 
 

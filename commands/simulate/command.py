@@ -28,13 +28,14 @@ from commands.simulate.trace import read as read_trace
 from infra.aws import karpenter_pools
 from infra.catalog.risk import reclaims_per_hour
 from infra.settings.pools import GooglePool
-from localcloud import toolchain
 from localcloud.directories import run_dir
 from localcloud.kubernetes.api import ApiError, Unreachable
 from localcloud.kubernetes.clusters import ClusterFailed
 from localcloud.kubernetes.crds import CrdsUnavailable
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
 
-ERRORS = (toolchain.ToolchainError,)
+ERRORS = (ToolchainError,)
 TRACE = Path(__file__).parent / "traces" / "team.csv"
 START_MINUTES = 5.0
 SEEDS = 5  # of reclaims, over which the verdict gives its range
@@ -134,7 +135,7 @@ def rules(design: Design, run: show.Run) -> Rules:
 
 def _run(run: show.Run, rows: Sequence[Row], designs: Sequence[Design]) -> None:
     with step("Tools of the local cloud") as report:
-        toolchain.ensure(report)
+        install.ensure(report)
     began = time.monotonic()
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:

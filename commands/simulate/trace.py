@@ -27,8 +27,8 @@ from pydantic import field_validator as validator
 
 from commands.simulate.design import Design, gpus_of
 from infra.settings.errors import Problem, nearest, problems_of, refuse
+from infra.settings.fields import DnsLabel
 from infra.settings.pools import GpuPool
-from infra.settings.types import DnsLabel
 
 COLUMNS = ("at_hours", "kind", "name", "pool", "pods", "gpus", "hours", "checkpoint_minutes")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -15,12 +14,14 @@ from commands.doctor import leftovers, show
 from commands.setup import setup
 from commands.stacks import StackName, settings_of
 from commands.up import summary
-from localcloud import cloud, faults, toolchain
+from localcloud import cloud, faults
 from localcloud.engine import OUR_PACK, POLICIES, EngineError, Outcome, PolicyPack, Stack
 from localcloud.kubernetes import clusters, waiting
+from localcloud.toolchain import install
+from localcloud.toolchain.errors import ToolchainError
 from policies.configuration.profiles import NoSuchProfile, file_of
 
-ERRORS = (toolchain.ToolchainError, EngineError, NoSuchProfile)
+ERRORS = (ToolchainError, EngineError, NoSuchProfile)
 
 # So that the summary shows nodes: on the local cloud they come within seconds, or the catalogue has none.
 SETTLE_SECONDS = 60
@@ -79,7 +80,7 @@ def down(stack: StackName = "local") -> None:
 
 def env() -> None:
     """Print the environment for plain `pulumi … -s local`: use it as eval "$(make -s env)"."""
-    toolchain.ensure(lambda done, total, what: print(f"building {what} {done}/{total}", file=sys.stderr))
+    install.ensure(lambda done, total, what: None)
     started = cloud.start()
     for name, value in cloud.environment(started.aws_endpoint).items():
         print(f"export {name}={shlex.quote(value)}")

@@ -15,7 +15,15 @@ from commands.choose.show_risk import show_risk
 from commands.console import console
 from commands.cost.show_estimate import show_estimate
 from infra import catalog
-from infra.contracts.labels import SIMULATED_RUNTIME
+from infra.contracts.labels import (
+    CAPACITY_TYPE_LABEL,
+    EFA_RESOURCE,
+    GPU_RESOURCE,
+    INSTANCE_TYPE_LABEL,
+    POOL_LABEL,
+    SIMULATED_RUNTIME,
+    ZONE_LABEL,
+)
 from infra.platform.values import FABRIC_RESOURCES
 from infra.pricing.estimate import estimate
 from infra.pricing.resources import Resource
@@ -107,7 +115,7 @@ def look(cluster: str) -> tuple[list[Node], Pods]:
         simulated += SIMULATED_RUNTIME in pod["metadata"].get("annotations", {})
         phases[pod["status"]["phase"]] += 1
         limits = [c.get("resources", {}).get("limits", {}) for c in pod["spec"]["containers"]]
-        if any("nvidia.com/gpu" in limit for limit in limits):
+        if any(GPU_RESOURCE in limit for limit in limits):
             gpu_phases[pod["status"]["phase"]] += 1
     return nodes, Pods(phases, gpu_phases, simulated)
 
@@ -116,21 +124,21 @@ def _node(item: dict[str, Any]) -> Node:
     # Karpenter's kwok provider says as capacity what a node's first pods asked for; allocatable is the machine's. EFA
     # is there only for those who asked, as on AWS.
     labels, status = item["metadata"]["labels"], item["status"]
-    bought = labels.get("karpenter.sh/capacity-type", "").lower()
+    bought = labels.get(CAPACITY_TYPE_LABEL, "").lower()
     return Node(
         item["metadata"]["name"],
-        labels.get("india-ai-infra/pool", SYSTEM),
-        labels.get("node.kubernetes.io/instance-type", "on premises"),
-        labels["topology.kubernetes.io/zone"],
+        labels.get(POOL_LABEL, SYSTEM),
+        labels.get(INSTANCE_TYPE_LABEL, "on premises"),
+        labels[ZONE_LABEL],
         bought == "spot",
-        int(status.get("allocatable", {}).get("nvidia.com/gpu", 0)),
+        int(status.get("allocatable", {}).get(GPU_RESOURCE, 0)),
         _cards(status.get("capacity", {})),
     )
 
 
 def _cards(capacity: dict[str, str]) -> int:
     google = sum(name.startswith(FABRIC_RESOURCES["gcp"]) and not name.endswith(".IP") for name in capacity)
-    return int(capacity.get("vpc.amazonaws.com/efa", 0)) or google
+    return int(capacity.get(EFA_RESOURCE, 0)) or google
 
 
 def show_changes(outcome: Outcome) -> None:

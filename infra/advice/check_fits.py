@@ -21,8 +21,8 @@ from infra.catalog.gpus import Gpu, gpus
 from infra.geography import regions_of
 from infra.settings.errors import NOTHING, Problem, nearest
 from infra.settings.on_premises import SitePool
-from infra.settings.parts import Parts
 from infra.settings.pools import GpuPool
+from infra.settings.valid_parts import Parts
 from infra.settings.workloads import Serving, flag, path_of
 
 # Assumed, on each GPU: the CUDA context, NCCL's buffers and the CUDA graphs, which vLLM takes from the same share.

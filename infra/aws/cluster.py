@@ -19,8 +19,9 @@ from infra.aws.iam import Account
 from infra.aws.on_premises_vpn import SiteLink
 from infra.catalog import kubernetes_versions
 from infra.contracts.governance import DataGovernance
+from infra.contracts.labels import POOL_LABEL
+from infra.settings.fields import log_retention
 from infra.settings.pools import SYSTEM_POOL, SystemPool
-from infra.settings.types import log_retention
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
@@ -279,7 +280,7 @@ class Cluster(pulumi.ComponentResource):
             launch_template={"id": template.id, "version": template.latest_version.apply(str)},
             update_config={"max_unavailable": 1},
             node_repair_config={"enabled": True},
-            labels={nodes.POOL_LABEL: SYSTEM_POOL},
+            labels={POOL_LABEL: SYSTEM_POOL},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.network, *role.attachments, *after]),
         )
 

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from infra.aws.iam import Account
 from infra.aws.network import Network
+from infra.contracts.labels import DISCOVERY_TAG
 from infra.settings.aws import ExistingNetwork as Asked
 from infra.settings.errors import Problem, SettingsError, nearest
 
@@ -18,7 +19,6 @@ ANYWHERE = "0.0.0.0/0"
 LEAST_ZONES = 2  # "Amazon EKS networking requirements for VPC and subnets", EKS User Guide
 # A node's own address and two prefixes of 16 for pods, as the catalogue counts them; the control plane's interfaces.
 NODE_ADDRESSES, CONTROL_PLANE_ADDRESSES = 33, 6
-DISCOVERY = "karpenter.sh/discovery"
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ def _faults_of_nodes_subnet(path: str, subnet: Subnet, working: Sequence[str], n
     if not subnet.leads_out:
         allowed = f"a subnet whose default route leads to NAT or a transit gateway: {_listed(working)}"
         problems.append(Problem(path, subnet.id, allowed))
-    if subnet.tags.get(DISCOVERY) != needs.cluster_name:
-        allowed = f"a subnet with the tag {DISCOVERY}={needs.cluster_name}, by which Karpenter finds it"
+    if subnet.tags.get(DISCOVERY_TAG) != needs.cluster_name:
+        allowed = f"a subnet with the tag {DISCOVERY_TAG}={needs.cluster_name}, by which Karpenter finds it"
         problems.append(Problem(path, subnet.id, allowed, f"tag {subnet.id} so"))
     return problems
 

@@ -13,8 +13,6 @@ from typing import Literal
 
 from infra.catalog import Machine
 
-EFA_RESOURCE = "vpc.amazonaws.com/efa"
-
 # What EFA must lock in memory: more than any machine has. Not "unlimited" (2^64 - 1): nodeadm merges the document as
 # JSON numbers of 53 bits and writes 18446744073709552000, which containerd can't read.
 LOCKED_BYTES = 64 << 40

@@ -20,10 +20,11 @@ from infra.aws.cluster import Cluster
 from infra.aws.iam import Account
 from infra.aws.on_premises_vpn import SiteLink
 from infra.contracts.governance import DataGovernance
+from infra.contracts.labels import EKS_COMPUTE_TYPE, GPU_RESOURCE, GPU_TAINT, POOL_LABEL, ZONE_LABEL
 from infra.settings.on_premises import SitePool
 
 DNS = 53
-COMPUTE_TYPE = {"eks.amazonaws.com/compute-type": "hybrid"}  # EKS itself puts it on every hybrid node
+COMPUTE_TYPE = {EKS_COMPUTE_TYPE: "hybrid"}  # EKS itself puts it on every hybrid node
 ZONE = "on-premises"
 NODE_NAME = "NODE_NAME"  # what the site's admin fills in: the common name of the machine's certificate
 CERTIFICATE, PRIVATE_KEY = "/etc/iam/pki/server.pem", "/etc/iam/pki/server.key"  # where nodeadm looks
@@ -163,8 +164,8 @@ class HybridNodes(pulumi.ComponentResource):
 
 def node_config(region: str, pool: SitePool, known: Mapping[str, str]) -> str:
     """The file of `nodeadm init` for a pool's nodes, as YAML; `known` are the cluster's name and three ARNs."""
-    labels = {nodes.POOL_LABEL: pool.name, "topology.kubernetes.io/zone": ZONE}
-    taint = nodes.GPU_TAINT
+    labels = {POOL_LABEL: pool.name, ZONE_LABEL: ZONE}
+    taint = GPU_TAINT
     spec = {
         "cluster": {"name": known["name"], "region": region},
         "hybrid": {
@@ -191,7 +192,7 @@ def node_config(region: str, pool: SitePool, known: Mapping[str, str]) -> str:
 
 def describe(pools: Sequence[SitePool]) -> dict[str, contracts.Pool]:
     """The site's pools as pods see them, by name."""
-    taint = nodes.GPU_TAINT
+    taint = GPU_TAINT
     return {
         pool.name: contracts.Pool(
             name=pool.name,
@@ -201,9 +202,9 @@ def describe(pools: Sequence[SitePool]) -> dict[str, contracts.Pool]:
             fabric="none",
             machine_types=(ZONE,),
             max_nodes=pool.nodes,
-            node_selector={nodes.POOL_LABEL: pool.name},
+            node_selector={POOL_LABEL: pool.name},
             tolerations=[{"key": taint["key"], "operator": "Exists", "effect": taint["effect"]}],
-            limits={"nvidia.com/gpu": str(pool.gpus_per_node)},
+            limits={GPU_RESOURCE: str(pool.gpus_per_node)},
         )
         for pool in pools
     }

@@ -14,7 +14,17 @@ import pulumi
 
 from infra.aws import fabric, nodes
 from infra.catalog import Machine
-from infra.contracts.labels import EXPECTED_NODES, ZONE_IDS
+from infra.contracts.labels import (
+    CAPACITY_TYPE_LABEL,
+    DISCOVERY_TAG,
+    EXPECTED_NODES,
+    GPU_RESOURCE,
+    GPU_TAINT,
+    INSTANCE_TYPE_LABEL,
+    POOL_LABEL,
+    ZONE_IDS,
+    ZONE_LABEL,
+)
 from infra.settings.pools import SYSTEM_POOL, GpuPool
 from infra.settings.purchase import ON_DEMAND
 
@@ -59,7 +69,7 @@ def node_class(
     spec = {
         "amiSelectorTerms": [{"alias": ami_alias}],
         "instanceProfile": instance_profile,
-        "subnetSelectorTerms": [{"tags": {"karpenter.sh/discovery": cluster_name}}],
+        "subnetSelectorTerms": [{"tags": {DISCOVERY_TAG: cluster_name}}],
         # EKS puts this tag on the cluster's own security group, and on no other.
         "securityGroupSelectorTerms": [{"tags": {"aws:eks:cluster-name": cluster_name}}],
         "associatePublicIPAddress": False,
@@ -113,20 +123,20 @@ def node_pool(
     """The spec of a pool's NodePool."""
     return {
         "template": {
-            "metadata": {"labels": {nodes.POOL_LABEL: pool.name}},
+            "metadata": {"labels": {POOL_LABEL: pool.name}},
             "spec": {
                 "nodeClassRef": _class_ref(class_name),
                 "requirements": [
-                    _one_of("node.kubernetes.io/instance-type", list(machine_types)),
-                    _one_of("topology.kubernetes.io/zone", zone_names),
-                    _one_of("karpenter.sh/capacity-type", pool.purchase),
+                    _one_of(INSTANCE_TYPE_LABEL, list(machine_types)),
+                    _one_of(ZONE_LABEL, zone_names),
+                    _one_of(CAPACITY_TYPE_LABEL, pool.purchase),
                 ],
-                "taints": [nodes.GPU_TAINT],
+                "taints": [GPU_TAINT],
                 "expireAfter": LIFETIME,
                 "terminationGracePeriod": NOTICE,
             },
         },
-        "limits": {"nvidia.com/gpu": str(pool.most_gpus)},
+        "limits": {GPU_RESOURCE: str(pool.most_gpus)},
         "disruption": _disruption(pool),
     }
 
@@ -141,13 +151,13 @@ def system_pool(machine: Machine, zone_names: Sequence[pulumi.Input[str]], most_
     return {
         "weight": HEAVIEST,
         "template": {
-            "metadata": {"labels": {nodes.POOL_LABEL: SYSTEM_POOL}},
+            "metadata": {"labels": {POOL_LABEL: SYSTEM_POOL}},
             "spec": {
                 "nodeClassRef": _class_ref(SYSTEM_POOL),
                 "requirements": [
-                    _one_of("node.kubernetes.io/instance-type", [machine.machine_type]),
-                    _one_of("topology.kubernetes.io/zone", zone_names),
-                    _one_of("karpenter.sh/capacity-type", [ON_DEMAND]),
+                    _one_of(INSTANCE_TYPE_LABEL, [machine.machine_type]),
+                    _one_of(ZONE_LABEL, zone_names),
+                    _one_of(CAPACITY_TYPE_LABEL, [ON_DEMAND]),
                 ],
                 "expireAfter": LIFETIME,
             },

@@ -12,6 +12,7 @@ from infra.aws import iam, subnets
 from infra.aws.endpoints import ENDPOINTS, Endpoints, EndpointsArgs, zones_of
 from infra.aws.iam import Account
 from infra.contracts.governance import DataGovernance
+from infra.contracts.labels import DISCOVERY_TAG
 
 ANYWHERE = "0.0.0.0/0"
 
@@ -99,7 +100,7 @@ class Network(pulumi.ComponentResource):
         )
 
     def _subnets(self, name: str, zone: str, plan: subnets.ZonePlan) -> Zone:
-        discovery = {"karpenter.sh/discovery": self._args.cluster_name}
+        discovery = {DISCOVERY_TAG: self._args.cluster_name}
         return Zone(
             private=self._subnet(
                 f"{name}-private", zone, plan.private, {"kubernetes.io/role/internal-elb": "1"} | discovery

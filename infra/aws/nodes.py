@@ -11,8 +11,6 @@ import pulumi_aws as aws
 
 from infra.aws import iam
 
-POOL_LABEL = "india-ai-infra/pool"
-GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
 ROOT_DEVICE = "/dev/xvda"  # of AL2023 images
 SYSTEM_DISK_GIB, GPU_DISK_GIB = 80, 200  # images of GPU programs are tens of GiB
 

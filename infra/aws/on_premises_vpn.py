@@ -15,7 +15,7 @@ import pulumi_aws as aws
 
 from infra.aws.existing_network import AnyNetwork
 from infra.contracts.governance import DataGovernance
-from infra.settings.types import log_retention
+from infra.settings.fields import log_retention
 
 API, KUBELET = 443, 10250
 # Webhooks of operators listen there by custom; a site that runs some is called by the control plane.

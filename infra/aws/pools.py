@@ -22,11 +22,10 @@ from infra.aws.existing_network import AnyNetwork
 from infra.aws.iam import Account
 from infra.catalog import Choice, Machine, choose_for, kubernetes_versions, machine
 from infra.contracts.governance import DataGovernance
-from infra.contracts.labels import EXPECTED_NODES
+from infra.contracts.labels import EFA_RESOURCE, EXPECTED_NODES, GPU_RESOURCE, GPU_TAINT, POOL_LABEL
 from infra.settings.pools import SYSTEM_POOL, GpuPool, SystemPool
 from infra.settings.purchase import CAPACITY_BLOCK, ON_DEMAND, RESERVED, SPOT
 
-GPU_RESOURCE = "nvidia.com/gpu"
 ALL_PROTOCOLS = "-1"
 # EKS' names. Machines of a reservation are on-demand ones that the launch template sends to it.
 CAPACITY_TYPES: Mapping[str, str] = MappingProxyType(
@@ -121,10 +120,8 @@ class Pools(pulumi.ComponentResource):
             launch_template={"id": template.id, "version": template.latest_version.apply(str)},
             update_config={"max_unavailable": 1},
             node_repair_config={"enabled": True},
-            labels={nodes.POOL_LABEL: pool.name},
-            taints=[
-                {"key": nodes.GPU_TAINT["key"], "value": nodes.GPU_TAINT["value"], "effect": "NO_SCHEDULE"}
-            ],
+            labels={POOL_LABEL: pool.name},
+            taints=[{"key": GPU_TAINT["key"], "value": GPU_TAINT["value"], "effect": "NO_SCHEDULE"}],
             opts=pulumi.ResourceOptions(parent=self, depends_on=args.cluster.ready),
         )
 
@@ -325,7 +322,7 @@ def one_zone(
 def _described(pool: GpuPool, choice: Choice) -> contracts.Pool:
     limits = {GPU_RESOURCE: str(pool.gpus_per_node)}
     if pool.fabric == "efa":
-        limits[fabric.EFA_RESOURCE] = str(choice.machines[0].efa_interfaces)
+        limits[EFA_RESOURCE] = str(choice.machines[0].efa_interfaces)
     return contracts.Pool(
         name=pool.name,
         gpu=choice.machines[0].gpu,
@@ -335,10 +332,8 @@ def _described(pool: GpuPool, choice: Choice) -> contracts.Pool:
         machine_types=tuple(machine.machine_type for machine in choice.machines),
         max_nodes=pool.most_nodes,
         standing=pool.standing_nodes if pool.stands else None,
-        node_selector={nodes.POOL_LABEL: pool.name},
-        tolerations=[
-            {"key": nodes.GPU_TAINT["key"], "operator": "Exists", "effect": nodes.GPU_TAINT["effect"]}
-        ],
+        node_selector={POOL_LABEL: pool.name},
+        tolerations=[{"key": GPU_TAINT["key"], "operator": "Exists", "effect": GPU_TAINT["effect"]}],
         limits=limits,
         grace_seconds=karpenter_pools.GRACE_SECONDS,
     )

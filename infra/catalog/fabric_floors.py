@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from infra.catalog.tables import DATA, Basis, Row, read
 from infra.settings.errors import Problem
-from infra.settings.parts import Parts
+from infra.settings.valid_parts import Parts
 from infra.settings.workloads import Proof, path_of
 
 

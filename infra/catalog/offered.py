@@ -14,10 +14,10 @@ from infra.catalog.kubernetes_versions import kubernetes_versions
 from infra.catalog.machines import machines
 from infra.geography import Cloud, regions_of
 from infra.settings.errors import NOTHING, Problem, nearest
-from infra.settings.parts import CloudParts, Parts
+from infra.settings.fields import LARGEST_PODS_PREFIX, LARGEST_PREFIX
 from infra.settings.pools import GpuPool
 from infra.settings.purchase import FLEX_START, SPOT, in_words
-from infra.settings.types import LARGEST_PODS_PREFIX, LARGEST_PREFIX
+from infra.settings.valid_parts import CloudParts, Parts
 
 # What an EKS node takes of its subnet: an address of its own, and two prefixes of 16 for pods, one of them kept warm
 # (VPC CNI with prefix delegation, as infra/aws/addons.py sets it up). Interfaces that are EFA alone take none.

@@ -1,16 +1,54 @@
-"""Labels, annotations and extended resources that one room writes on a node pool and another reads."""
+"""Labels, annotations, taints and extended resources that two rooms write or read: the only place that spells them.
+
+Well-known ones are those of Kubernetes (kubernetes.io/docs/reference/labels-annotations-taints), Karpenter
+(karpenter.sh/docs/concepts/scheduling), EKS, GKE, Kueue and NVIDIA's device plugin.
+"""
+
+from __future__ import annotations
 
 from types import MappingProxyType
 
-POOL = "india-ai-infra/pool"
-GPU = "nvidia.com/gpu"
+# This platform's own: the pool of a node.
+POOL_LABEL = "india-ai-infra/pool"
 # On a Karpenter NodePool: how many nodes its people count on, where the stack's own pods don't tell.
 EXPECTED_NODES = "india-ai-infra/expected-nodes"
 # The same on a GKE node pool, among its resource labels, with 0.5 as 0-5.
 EXPECTED_NODES_GKE = "expected-nodes"
 # On a Karpenter NodePool: the IDs of its zones, with a space between. Their names differ from account to account.
 ZONE_IDS = "india-ai-infra/zone-ids"
+
 # On a pod that may fetch over HTTPS from anywhere, such as a model from a hub: seen in review, found in audit.
 INTERNET_EGRESS = MappingProxyType({"india-ai-infra/egress": "internet"})
 # On a pod: how long it "runs" on the local cloud, where no container does. A real cluster ignores it.
 SIMULATED_RUNTIME = "india-ai-infra/runs-for"
+
+# Extended resources of a node.
+GPU_RESOURCE = "nvidia.com/gpu"
+EFA_RESOURCE = "vpc.amazonaws.com/efa"
+
+# Kubernetes on every node.
+HOSTNAME_LABEL = "kubernetes.io/hostname"
+ARCH_LABEL = "kubernetes.io/arch"
+OS_LABEL = "kubernetes.io/os"
+REGION_LABEL = "topology.kubernetes.io/region"
+ZONE_LABEL = "topology.kubernetes.io/zone"
+INSTANCE_TYPE_LABEL = "node.kubernetes.io/instance-type"
+
+# Karpenter's.
+CAPACITY_TYPE_LABEL = "karpenter.sh/capacity-type"
+DISCOVERY_TAG = "karpenter.sh/discovery"
+DISRUPTED_TAINT = "karpenter.sh/disrupted"
+DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
+
+# EKS' and GKE's.
+EKS_NODE_GROUP = "eks.amazonaws.com/nodegroup"
+EKS_COMPUTE_TYPE = "eks.amazonaws.com/compute-type"
+GKE_NODE_POOL = "cloud.google.com/gke-nodepool"
+GKE_ACCELERATOR = "cloud.google.com/gke-accelerator"
+GKE_COMPUTE_CLASS = "cloud.google.com/compute-class"
+
+# Kueue's: the queue of a job.
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+
+# Keeps pods that ask for no GPU off its nodes. GKE puts it on GPU pools itself.
+GPU_TAINT = {"key": GPU_RESOURCE, "value": "present", "effect": "NoSchedule"}

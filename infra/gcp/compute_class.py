@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from infra.contracts.labels import GKE_COMPUTE_CLASS
+
 API = "cloud.google.com/v1"
-LABEL = "cloud.google.com/compute-class"
 
 
 def spec(node_pools: Sequence[str]) -> dict[str, Any]:
@@ -26,9 +27,9 @@ def spec(node_pools: Sequence[str]) -> dict[str, Any]:
 
 def taint(name: str) -> dict[str, str]:
     """What keeps pods of other classes off its nodes, in Kubernetes' spelling."""
-    return {"key": LABEL, "value": name, "effect": "NoSchedule"}
+    return {"key": GKE_COMPUTE_CLASS, "value": name, "effect": "NoSchedule"}
 
 
 def toleration(name: str) -> dict[str, str]:
     """What its pods say to that. GKE adds it by itself; others that place our pods don't."""
-    return {"key": LABEL, "operator": "Equal", "value": name, "effect": "NoSchedule"}
+    return {"key": GKE_COMPUTE_CLASS, "operator": "Equal", "value": name, "effect": "NoSchedule"}

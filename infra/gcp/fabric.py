@@ -18,9 +18,9 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
-from infra.gcp import nodes
+from infra.contracts.labels import POOL_LABEL
 from infra.gcp.iam import Project
-from infra.settings.checks import GOOGLE_FABRIC_CIDR
+from infra.settings.cross_checks import GOOGLE_FABRIC_CIDR
 
 API = "networking.gke.io/v1"
 RDMA_CARDS = 8
@@ -330,7 +330,7 @@ def _daemon(
             "metadata": {"labels": labels},
             "spec": {
                 "priority_class_name": "system-node-critical",
-                "node_selector": {nodes.POOL_LABEL: pool},
+                "node_selector": {POOL_LABEL: pool},
                 "tolerations": [{"operator": "Exists"}],
                 "host_network": True,
                 "host_pid": True,

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_gcp as gcp
 
+from infra.contracts.labels import GKE_COMPUTE_CLASS, GPU_TAINT, POOL_LABEL
 from infra.gcp import compute_class
 from infra.gcp.iam import Project
 from infra.settings.names import shortened
 from infra.settings.purchase import FLEX_START, ON_DEMAND, RESERVED, SPOT
 
-POOL_LABEL = "india-ai-infra/pool"
 # GKE adds it by itself only where a pool without GPUs was there first (terraform-google-kubernetes-engine#703).
-GPU_TAINT: Mapping[str, str] = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
 
 SYSTEM_DISK_GIB = 100
 GPU_DISK_GIB = 300
@@ -121,7 +120,7 @@ def _affinity(args: NodeArgs) -> gcp.container.NodePoolNodeConfigReservationAffi
 
 
 def _class_label(args: NodeArgs) -> Mapping[str, str]:
-    return {compute_class.LABEL: args.compute_class} if args.compute_class else {}
+    return {GKE_COMPUTE_CLASS: args.compute_class} if args.compute_class else {}
 
 
 # Images on CUDA 13, as those of vLLM and torch are, need a driver of branch 580 or newer. GKE's LATEST has one

@@ -19,7 +19,7 @@ import pulumi_kubernetes as kubernetes
 from infra import contracts
 from infra.catalog import Choice, Machine, choose_for
 from infra.contracts.governance import DataGovernance
-from infra.contracts.labels import EXPECTED_NODES_GKE
+from infra.contracts.labels import EXPECTED_NODES_GKE, GKE_COMPUTE_CLASS, GPU_RESOURCE, GPU_TAINT, POOL_LABEL
 from infra.gcp import compute_class, nodes, tags
 from infra.gcp.cluster import Cluster
 from infra.gcp.fabric import Fabric, FabricArgs
@@ -28,7 +28,6 @@ from infra.gcp.iam import Project
 from infra.settings.pools import FLEX_START_HOURS, GooglePool
 from infra.settings.purchase import FLEX_START, SPOT, Way
 
-GPU_RESOURCE = "nvidia.com/gpu"
 LOCAL_SSD_GB = 375
 
 # Google's names of the catalogue's GPUs ("GPU machine types", Compute Engine documentation).
@@ -226,10 +225,10 @@ def _networks(fabric: Fabric | None) -> gcp.container.NodePoolNetworkConfigArgsD
 
 
 def _described(pool: GooglePool, machine: Machine, notice: int) -> contracts.Pool:
-    selects = {nodes.POOL_LABEL: pool.name}
-    tolerates = [{"key": nodes.GPU_TAINT["key"], "operator": "Exists", "effect": nodes.GPU_TAINT["effect"]}]
+    selects = {POOL_LABEL: pool.name}
+    tolerates = [{"key": GPU_TAINT["key"], "operator": "Exists", "effect": GPU_TAINT["effect"]}]
     if pool.chained:
-        selects[compute_class.LABEL] = pool.name
+        selects[GKE_COMPUTE_CLASS] = pool.name
         tolerates.append(compute_class.toleration(pool.name))
     seen = contracts.Pool(
         name=pool.name,

@@ -24,14 +24,13 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra import geography
 from infra.catalog import Choice, Machine, choose_for, machine
+from infra.contracts.labels import GKE_NODE_POOL, INSTANCE_TYPE_LABEL
 from infra.platform.charts import charts
 from infra.settings.pools import SYSTEM_POOL, GooglePool, GpuPool
 from infra.settings.purchase import ON_DEMAND
 from infra.settings.stack import Currency
 
-NODE_LABELS: Mapping[str, str] = MappingProxyType(
-    {"aws": "node.kubernetes.io/instance-type", "gcp": "cloud.google.com/gke-nodepool"}
-)
+NODE_LABELS: Mapping[str, str] = MappingProxyType({"aws": INSTANCE_TYPE_LABEL, "gcp": GKE_NODE_POOL})
 COLUMNS = (
     "EndTimestamp",
     "InstanceID",

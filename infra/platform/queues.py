@@ -11,6 +11,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.contracts.cluster import Pool
+from infra.contracts.labels import GPU_RESOURCE
 from infra.platform.namespaces import QUEUED
 
 API_VERSION = "kueue.x-k8s.io/v1beta2"
@@ -46,7 +47,7 @@ def _cluster_queue(pools: Mapping[str, Pool]) -> dict[str, Any]:
     flavors = [
         {
             "name": pool.name,
-            "resources": [{"name": "nvidia.com/gpu", "nominalQuota": _gpus(pool)}],
+            "resources": [{"name": GPU_RESOURCE, "nominalQuota": _gpus(pool)}],
         }
         for pool in pools.values()
     ]
@@ -54,7 +55,7 @@ def _cluster_queue(pools: Mapping[str, Pool]) -> dict[str, Any]:
         "namespaceSelector": {"matchLabels": QUEUED},
         "queueingStrategy": "BestEffortFIFO",
         "preemption": {"withinClusterQueue": "LowerPriority"},
-        "resourceGroups": [{"coveredResources": ["nvidia.com/gpu"], "flavors": flavors}],
+        "resourceGroups": [{"coveredResources": [GPU_RESOURCE], "flavors": flavors}],
     }
 
 

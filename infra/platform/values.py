@@ -12,13 +12,14 @@ from typing import Any
 import pulumi
 import yaml
 
+from infra.contracts.labels import EKS_COMPUTE_TYPE, GKE_ACCELERATOR, GPU_RESOURCE, POOL_LABEL
 from infra.platform.namespaces import QUEUED
-from infra.settings.types import SITE_NODE_MASK
+from infra.settings.fields import SITE_NODE_MASK
 
 Values = dict[str, Any]
 Receivers = Mapping[str, Sequence[Mapping[str, Any]]]
 
-GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+GPU_TOLERATION = {"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}
 
 
 # The account of Alertmanager's pods: on AWS its Pod Identity association names it.
@@ -156,7 +157,7 @@ def cilium(pod_cidrs: Sequence[str]) -> Values:
                     {
                         "matchExpressions": [
                             {
-                                "key": "eks.amazonaws.com/compute-type",
+                                "key": EKS_COMPUTE_TYPE,
                                 "operator": "In",
                                 "values": ["hybrid"],
                             }
@@ -214,16 +215,14 @@ def dcgm_exporter() -> Values:
 
 
 _ON_GPU_NODES = {
-    "nodeSelectorTerms": [
-        {"matchExpressions": [{"key": "cloud.google.com/gke-accelerator", "operator": "Exists"}]}
-    ]
+    "nodeSelectorTerms": [{"matchExpressions": [{"key": GKE_ACCELERATOR, "operator": "Exists"}]}]
 }
 
 
 def efa_device_plugin(pools: Sequence[str]) -> Values:
     """Runs on the nodes of `pools` only: a machine type that can do EFA may also stand in a pool without it."""
     return {
-        "supportedInstanceLabels": {"keys": ["india-ai-infra/pool"], "values": list(pools)},
+        "supportedInstanceLabels": {"keys": [POOL_LABEL], "values": list(pools)},
         "tolerations": [GPU_TOLERATION],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -35,8 +36,12 @@ def _endpoint(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Meter
     subnets = resource.inputs.get("subnetIds")
     zones = CostRange.always(len(subnets)) if isinstance(subnets, list | tuple) else None
     yield from metered_line(graph, resource, "endpoint", zones)
-    alike = [other for other in graph.of(ENDPOINT) if other.inputs.get("vpcEndpointType") == "Interface"]
-    yield from metered_line(graph, resource, "endpoint-gib", share(graph.usage.endpoint_gib, alike))
+    alike = share(graph.usage.endpoint_gib, graph.once(_interfaces))
+    yield from metered_line(graph, resource, "endpoint-gib", alike)
+
+
+def _interfaces(graph: ResourceGraph) -> list[Resource]:
+    return [other for other in graph.of(ENDPOINT) if other.inputs.get("vpcEndpointType") == "Interface"]
 
 
 def _internet(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
@@ -61,22 +66,43 @@ def _key(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
     yield from metered_line(graph, resource, "kms-requests", requests)
 
 
+@dataclass(frozen=True)
+class _Lake:
+    """The stack's buckets at Amazon, by URN: all, those that no replication fills, and those whose reads and writes a
+    trail records. `rules` are those of the lifecycles."""
+
+    buckets: frozenset[str]
+    originals: frozenset[str]
+    in_trails: frozenset[str]
+    rules: Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def _lake(graph: ResourceGraph) -> _Lake:
+    buckets = [bucket for bucket in graph.of(BUCKET) if not _elsewhere(bucket, graph)]
+    trails = graph.of(TRAIL)
+    seen = [one for trail in trails for one in graph.all_behind(trail, "advancedEventSelectors", BUCKET)]
+    rules: dict[str, list[Mapping[str, Any]]] = {}
+    for lifecycle in graph.of(LIFECYCLE):
+        if bucket := graph.behind(lifecycle, "bucket", BUCKET):
+            rules.setdefault(bucket.urn, []).extend(lifecycle.inputs.get("rules") or ())
+    urns = frozenset(bucket.urn for bucket in buckets)
+    copies = {copy.urn for copy in _copies(buckets, graph)} if buckets else set[str]()
+    return _Lake(urns, urns - copies, frozenset(one.urn for one in seen), rules)
+
+
 def _bucket(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
     """The lake's data is taken as spread evenly over its buckets and over the ages that their lifecycle lets it
     reach. Buckets on premises are on disks that AWS sends no bill for."""
-    buckets = [bucket for bucket in graph.of(BUCKET) if not _elsewhere(bucket, graph)]
-    if resource not in buckets:
+    lake = graph.once(_lake)
+    if resource.urn not in lake.buckets:
         return
-    copies = _copies(buckets, graph)
-    stored = share(graph.usage.lake_gib, [bucket for bucket in buckets if bucket not in copies])
+    stored = share(graph.usage.lake_gib, lake.originals)
     for storage_class, part in _storage_classes(resource, graph).items():
         yield from metered_line(graph, resource, f"s3-{storage_class}", stored.times(part))
     yield from metered_line(graph, resource, "s3-STANDARD", _overwritten(resource, graph))
-    requests = share(graph.usage.lake_requests_millions, buckets)
+    requests = share(graph.usage.lake_requests_millions, lake.buckets)
     yield from metered_line(graph, resource, "s3-requests", requests)
-    if any(
-        resource in graph.all_behind(trail, "advancedEventSelectors", BUCKET) for trail in graph.of(TRAIL)
-    ):
+    if resource.urn in lake.in_trails:
         yield from metered_line(graph, resource, "trail-events", requests)
 
 
@@ -125,13 +151,8 @@ def _storage_classes(bucket: Resource, graph: ResourceGraph) -> Mapping[str, flo
     return {kept: (end - day) / life for (day, kept), end in zip(begins, until, strict=True) if end > day}
 
 
-def _rules(bucket: Resource, graph: ResourceGraph) -> list[Mapping[str, Any]]:
-    return [
-        rule
-        for lifecycle in graph.of(LIFECYCLE)
-        if graph.behind(lifecycle, "bucket", BUCKET) is bucket
-        for rule in lifecycle.inputs.get("rules") or ()
-    ]
+def _rules(bucket: Resource, graph: ResourceGraph) -> Sequence[Mapping[str, Any]]:
+    return graph.once(_lake).rules.get(bucket.urn, ())
 
 
 def _hybrid(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
@@ -161,7 +182,7 @@ def _guardduty_feature(resource: Resource, graph: ResourceGraph) -> Iterator[Lin
     usage, feature = graph.usage, resource.inputs.get("name")
     match feature:
         case "RUNTIME_MONITORING":
-            vcpus = [nodes.count.times(nodes.vcpus) for nodes in nodes_of(graph) if nodes.count]
+            vcpus = [nodes.count.times(nodes.vcpus) for nodes in graph.once(nodes_of) if nodes.count]
             yield from metered_line(graph, resource, "guardduty-vcpu", sum(vcpus, CostRange.always(0)))
         case "EKS_AUDIT_LOGS":
             events = CostRange.always(usage.audit_events_millions)

@@ -97,7 +97,8 @@ def estimate(resources: Iterable[Resource], usage: Usage) -> Estimate:
     use: Counter[str] = Counter()
     for resource in graph.by_urn.values():
         if metered := METERED.get(resource.type):
-            found += [(graph.component(resource), line) for line in metered(resource, graph)]
+            component = graph.component(resource)
+            found += [(component, line) for line in metered(resource, graph)]
         elif resource.type in services.by_use():
             use[resource.type] += 1
         elif not (services.is_free(resource.type) or _is_component(resource)):

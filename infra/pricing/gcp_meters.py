@@ -26,7 +26,7 @@ def _instance(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Meter
 def _nat(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
     """Paid by the nodes behind it and for its address. What goes out to the internet goes through it: nodes have no
     addresses of their own."""
-    counts = google_nodes(graph)
+    counts = graph.once(google_nodes)
     nodes = None
     if all(count is not None for count in counts):
         total = sum((count for count in counts if count), NOTHING)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from infra.pricing.lines import CostRange, Line, Metered, metered_line
@@ -18,7 +18,7 @@ def each(meter: str, resource: Resource, graph: ResourceGraph) -> Iterator[Line 
     return metered_line(graph, resource, meter, CostRange.always(1))
 
 
-def share(whole: float, among: Sequence[Resource]) -> CostRange:
+def share(whole: float, among: Collection[Resource | str]) -> CostRange:
     """What each of some resources has of what they carry together."""
     return CostRange.always(whole / len(among))
 

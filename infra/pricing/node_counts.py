@@ -45,12 +45,12 @@ def _gpus(made: Resource, pool: object) -> float | None:
     if spec.get("activeDeadlineSeconds") is not None:
         return 0
     pod = (spec.get("template") or {}).get("spec") or {}
-    if (pod.get("nodeSelector") or {}).get(labels.POOL) != pool:
+    if (pod.get("nodeSelector") or {}).get(labels.POOL_LABEL) != pool:
         return 0
     limits = [(one.get("resources") or {}).get("limits") or {} for one in pod.get("containers") or ()]
     figures = [
         number(spec.get(PODS[made.type], 1)),
-        *(number(limit.get(labels.GPU, 0)) for limit in limits),
+        *(number(limit.get(labels.GPU_RESOURCE, 0)) for limit in limits),
     ]
     known = [figure for figure in figures if figure is not None]
     return known[0] * sum(known[1:]) if len(known) == len(figures) else None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from infra.catalog.machines import MONTH_HOURS, Machine, Quote, machines
 from infra.contracts import labels
+from infra.contracts.labels import CAPACITY_TYPE_LABEL, INSTANCE_TYPE_LABEL, ZONE_LABEL
 from infra.geography import REGIONS
 from infra.pricing import node_counts
 from infra.pricing.lines import CostRange, Fact, Line, Metered, metered_line
@@ -170,9 +172,9 @@ def _of_pool(pool: Resource, graph: ResourceGraph) -> Nodes:
     spec = pool.inputs.get("spec") or {}
     template = (spec.get("template") or {}).get("spec") or {}
     asked = {need.get("key"): _words(need.get("values")) for need in template.get("requirements") or ()}
-    types = asked.get("node.kubernetes.io/instance-type", ())
-    ways = [way for way in KARPENTER_ORDER if way in asked.get("karpenter.sh/capacity-type", ())]
-    names = asked.get("topology.kubernetes.io/zone", ())
+    types = asked.get(INSTANCE_TYPE_LABEL, ())
+    ways = [way for way in KARPENTER_ORDER if way in asked.get(CAPACITY_TYPE_LABEL, ())]
+    names = asked.get(ZONE_LABEL, ())
     of_zone = re.sub(r"[a-z]$", "", names[0]) if names else ""
     region = of_zone if of_zone in REGIONS else graph.region(pool)
     annotations = (pool.inputs.get("metadata") or {}).get("annotations") or {}
@@ -191,10 +193,10 @@ def _of_pool(pool: Resource, graph: ResourceGraph) -> Nodes:
 
 def _most(limits: Mapping[str, Any], per_node: int, machine: Machine | None) -> float | None:
     """Nodes that a NodePool's limits let it have: so many GPUs, or so many vCPUs."""
-    if labels.GPU not in limits and machine:
+    if labels.GPU_RESOURCE not in limits and machine:
         vcpus = number(limits.get("cpu"))
         return None if vcpus is None else vcpus // machine.vcpus
-    gpus = number(limits.get(labels.GPU))
+    gpus = number(limits.get(labels.GPU_RESOURCE))
     return None if gpus is None else gpus // per_node
 
 
@@ -236,7 +238,7 @@ def _elastic(
     expected = number(str(stated).replace("-", "."))
     if expected is None:
         per_node = nodes.machine.gpu_count if nodes.machine and nodes.machine.gpu_count else 1
-        expected = node_counts.asked(graph, (config.get("labels") or {}).get(labels.POOL), per_node)
+        expected = node_counts.asked(graph, (config.get("labels") or {}).get(labels.POOL_LABEL), per_node)
     if least is None or most is None or expected is None:
         return None
     held = most if nodes.purchase == RESERVED else least
@@ -275,7 +277,8 @@ def _nodes(
     return Nodes(types, tuple(ways), bought, _cheapest(types, region, ON_DEMAND, zones), count, disk_gib)
 
 
-def _cheapest(types: Sequence[str], region: str, way: str, zones: tuple[str, ...]) -> Bought | None:
+@lru_cache(maxsize=1000)
+def _cheapest(types: tuple[str, ...], region: str, way: str, zones: tuple[str, ...]) -> Bought | None:
     """What is bought of a list of types, as Karpenter and EKS would: the cheapest with a price. None abroad."""
     if region not in REGIONS:
         return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from infra.settings.stack import Usage
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,13 @@ class ResourceGraph:
     def __init__(self, resources: Iterable[Resource], usage: Usage) -> None:
         self.usage = usage
         self.by_urn = {resource.urn: resource for resource in resources}
+        self._kept: dict[Callable[..., Any], Any] = {}
+
+    def once(self, read: Callable[[ResourceGraph], T]) -> T:
+        """What a reader makes of the whole stack, kept for the next resource that needs it."""
+        if read not in self._kept:
+            self._kept[read] = read(self)
+        return self._kept[read]
 
     def of(self, type_: str) -> list[Resource]:
         return self._by_type.get(type_, [])

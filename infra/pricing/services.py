@@ -28,10 +28,10 @@ class ServiceRow(Row):
     basis: Basis
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Meter:
-    """What is paid for. `tiers` are dollars for a month of one (or for one GiB or million, of which a month has so
-    many), each for the units above its first figure."""
+    """What is paid for; there is one object of each. `tiers` are dollars for a month of one (or for one GiB or million,
+    of which a month has so many), each for the units above its first figure."""
 
     name: str
     what: str

@@ -1,7 +1,7 @@
-"""What a stack may say: typed, with units, ranges and defaults.
+"""The settings of a stack: typed, with units, ranges and defaults; each is described where it is declared.
 
-YAML is camelCase (`maxGpus`), Python is snake_case (`max_gpus`). `load` reads the configuration of the running stack at
-one place and refuses it before anything is created, with every mistake at once.
+YAML is camelCase (`maxGpus`), Python is snake_case (`max_gpus`). `load` reads the settings of the running stack and
+refuses wrong ones before anything is created, every mistake at once.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 from pydantic import ValidationError
 
-from infra.settings.checks import CHECKS
+from infra.settings.cross_checks import CHECKS
 from infra.settings.errors import Problem, SettingsError, problems_of
 from infra.settings.names import fits
-from infra.settings.parts import Check, parts_of
 from infra.settings.reach import check_reachable
 from infra.settings.stack import Settings
+from infra.settings.valid_parts import Check, parts_of
 
 
 def load(config: pulumi.Config, *checks: Check) -> Settings:
     """The settings of the running stack.
 
-    `checks` look at what settings alone can't know, such as the machines of a region (`catalog.check_offered`).
+    `checks` refuse what the settings alone can't know, such as a machine that the region lacks
+    (`catalog.check_offered`).
 
     Raises:
         SettingsError: with every problem at once.
@@ -54,7 +55,7 @@ def parse(values: Mapping[str, Any], *checks: Check) -> Settings:
 
 
 def _value(text: str) -> Any:
-    """The engine hands objects and lists over as JSON, and everything else as it was written."""
+    """A value of the engine, which gives objects and lists as JSON, and everything else as it was written."""
     if not text.startswith(("{", "[")):
         return text
     try:

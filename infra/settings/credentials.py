@@ -1,4 +1,4 @@
-"""The keys of the store on premises: secrets of the stack, which its file holds only encrypted."""
+"""The access key of the S3 server on premises: two secrets of the stack, which its file holds encrypted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ import pulumi
 
 from infra.settings.errors import NOTHING, Problem, SettingsError
 
-NAMESPACE = "onPremises"  # not the project's own: whatever stands there is one of the settings, and shown
+# Not the project's own namespace: what is there is read as settings, which refusals show.
+NAMESPACE = "onPremises"
+KEYS = {
+    name: f"A key of onPremises.store, encrypted: pulumi config set --secret {NAMESPACE}:{name}"
+    for name in ("accessKey", "secretKey")
+}
 
 
 @dataclass(frozen=True)
@@ -21,18 +26,14 @@ class Credentials:
 
 
 def store_credentials() -> Credentials:
-    """The running stack's keys of its store.
+    """The access key of the running stack's store.
 
     Raises:
-        SettingsError: one is missing; says how to set it.
+        SettingsError: a part of it is missing; the message says how to set it.
     """
     get: Callable[[str], pulumi.Output[str] | None] = pulumi.Config(NAMESPACE).get_secret
-    access, secret = get("accessKey"), get("secretKey")
+    access, secret = map(get, KEYS)
     if access is None or secret is None:
-        missing = [name for name, value in (("accessKey", access), ("secretKey", secret)) if value is None]
-        raise SettingsError([Problem(f"{NAMESPACE}:{name}", NOTHING, _how(name)) for name in missing])
+        missing = [(name, allowed) for name, allowed in KEYS.items() if get(name) is None]
+        raise SettingsError([Problem(f"{NAMESPACE}:{name}", NOTHING, allowed) for name, allowed in missing])
     return Credentials(access, secret)
-
-
-def _how(name: str) -> str:
-    return f"a key of onPremises.store: pulumi config set --secret {NAMESPACE}:{name}"

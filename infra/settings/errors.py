@@ -1,4 +1,4 @@
-"""What is wrong in a stack's configuration, all of it at once, in words that name the setting."""
+"""The problems of a stack's settings: all of them in one error, each with the path of its setting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTHING = "nothing"
 
 @dataclass(frozen=True)
 class Problem:
-    """One wrong setting: where the user wrote it, what was given, what is allowed, and the nearest valid value."""
+    """A wrong setting: its path, what was given, what is allowed, and the nearest valid value."""
 
     path: str
     given: str
@@ -32,7 +32,7 @@ class Problem:
 
 
 class SettingsError(ValueError):
-    """Every problem of a stack's configuration. Nothing was created."""
+    """All problems of a stack's settings. Nothing was created."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -42,9 +42,9 @@ class SettingsError(ValueError):
 
 
 def nearest(given: object, valid: Iterable[str]) -> str | None:
-    """The valid value that reads most like what was given, letter case aside.
+    """The valid value whose spelling is closest to what was given, letter case aside.
 
-    One whose words are all among those given comes first: `A100-80GB` and `nvidia-a100` are an A100, not an A10G.
+    A value whose words are all in what was given comes first: `A100-80GB` and `nvidia-a100` are an A100, not an A10G.
     """
     by_folded = {name.casefold(): name for name in valid}
     folded = str(given).casefold()
@@ -55,12 +55,12 @@ def nearest(given: object, valid: Iterable[str]) -> str | None:
 
 
 def _words(text: str) -> str:
-    """Its letters and figures, as words with a dash at each side."""
+    """The words of a text in letters and digits, with a dash before, between and after them."""
     return "-".join(["", *re.findall(r"[^\W_]+", text), ""])
 
 
 def refuse(allowed: str, *, near: str | None = None, secret: bool = False) -> PydanticCustomError:
-    """What a validator raises: what is allowed, and the nearest valid value; a `secret` given is not shown again."""
+    """The error of a validator: what is allowed, and the nearest valid value. A `secret` value is not shown."""
     return PydanticCustomError("setting", "{allowed}", {"allowed": allowed, "near": near, "secret": secret})
 
 
@@ -73,7 +73,7 @@ def path_of(location: Sequence[str | int]) -> str:
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Pydantic's findings about `model`, one problem each, in the order of the settings."""
+    """The errors that pydantic found in `model`, a problem each, in the order of the settings."""
     return [_problem(details, model) for details in error.errors(include_url=False)]
 
 
@@ -83,7 +83,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
     given = details["input"]
     match details["type"]:
         case "setting":
-            # Of a default that a validator refused, pydantic gives the Python name.
+            # Where a validator refused a default, pydantic gives the Python name.
             path = path_of([step if isinstance(step, int) else to_camel(step) for step in details["loc"]])
             shown = "a secret, not shown here" if context["secret"] else _shown(given)
             return Problem(path, shown, context["allowed"], context["near"])
@@ -97,8 +97,8 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
             return Problem(path, _shown(given), ", ".join(valid), nearest(given, valid))
         case "model_type":
             return Problem(path, _shown(given), f"settings: {', '.join(_settings_at(model, details['loc']))}")
-    said = details["msg"].removeprefix("Input should be ").removeprefix("String should ")
-    return Problem(path, _shown(given), said)
+    allowed = details["msg"].removeprefix("Input should be ").removeprefix("String should ")
+    return Problem(path, _shown(given), allowed)
 
 
 def _shown(value: object) -> str:
@@ -106,12 +106,12 @@ def _shown(value: object) -> str:
 
 
 def _choices(expected: str) -> list[str]:
-    """Pydantic says `'spot' or 'on-demand'`."""
+    """The words of pydantic's `'spot' or 'on-demand'`."""
     return [word.strip(" '") for word in expected.replace(" or ", ", ").split(",")]
 
 
 def _settings_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """Names, as the user writes them, of the settings that the model at `location` has."""
+    """The settings that the model at `location` has, by their names in YAML."""
     for step in location:
         if isinstance(step, int):
             continue

@@ -1,4 +1,4 @@
-"""What a stack may say of Google Cloud."""
+"""Settings of the platform on Google Cloud."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from infra.settings.errors import refuse
-from infra.settings.model import Model
-from infra.settings.pools import GooglePool, GoogleSystemPool
-from infra.settings.types import (
+from infra.settings.fields import (
     Email,
     Folder,
     GoogleBillingAccount,
@@ -24,20 +22,31 @@ from infra.settings.types import (
     PrivateCidr,
     ReachingCidr,
 )
+from infra.settings.model import Model
+from infra.settings.pools import GooglePool, GoogleSystemPool
 
-MOST_BUDGET_CHANNELS = 5  # Cloud Billing Budget API, NotificationsRule
-GOOGLE_LOG_DAYS = 3650  # the longest that Cloud Logging keeps a bucket's entries
+# Cloud Billing Budget API, NotificationsRule.
+MOST_BUDGET_CHANNELS = 5
+# The longest that Cloud Logging keeps a bucket's entries.
+GOOGLE_LOG_DAYS = 3650
 
 
 class ExistingGoogleNetwork(Model):
-    """A VPC that somebody else keeps in the stack's project, instead of one made here, and its subnet in the stack's
-    region. `pods_range` and `services_range` name the subnet's secondary ranges. Firewall, DNS, flow logs and ways out
-    are its keeper's."""
+    """A VPC of the stack's project that somebody else keeps. Its firewall, DNS and ways out are its keeper's."""
 
-    network: GoogleNetworkName
-    subnetwork: GoogleSubnetName
-    pods_range: GoogleRangeName = "pods"
-    services_range: GoogleRangeName = "services"
+    network: GoogleNetworkName = Field(
+        description="The VPC network: its name, path or self link, such as shared."
+    )
+    subnetwork: GoogleSubnetName = Field(
+        description="The subnet of the nodes, in the stack's region: its name, path or self link, such as gpu-nodes."
+    )
+    pods_range: GoogleRangeName = Field(
+        default="pods", description="The subnet's secondary range that pods have their addresses from."
+    )
+    services_range: GoogleRangeName = Field(
+        default="services",
+        description="The subnet's secondary range that Services have their addresses from.",
+    )
 
     @model_validator(mode="after")
     def _two_ranges(self) -> ExistingGoogleNetwork:
@@ -47,14 +56,27 @@ class ExistingGoogleNetwork(Model):
 
 
 class GoogleNetwork(Model):
-    """The VPC: the addresses of nodes, pods and services, and how many days its flow logs are kept at least; or one
-    that exists already, which has its own addresses."""
+    """A VPC made for the stack, or one that exists."""
 
-    cidr: PrivateCidr = "10.64.0.0/20"
-    pods_cidr: PodsCidr = "10.68.0.0/14"
-    services_cidr: PrivateCidr = "10.65.0.0/20"
-    flow_log_days: int = Field(default=365, ge=365, le=GOOGLE_LOG_DAYS)
-    existing: ExistingGoogleNetwork | None = None
+    cidr: PrivateCidr = Field(
+        default="10.64.0.0/20",
+        description="Addresses of the nodes. No two networks of the stack overlap, on whichever cloud.",
+    )
+    pods_cidr: PodsCidr = Field(
+        default="10.68.0.0/14",
+        description="Addresses of the pods; GKE gives each node a /24 of them. It can't change once the stack is up.",
+    )
+    services_cidr: PrivateCidr = Field(
+        default="10.65.0.0/20", description="Addresses of Services. It can't change once the stack is up."
+    )
+    flow_log_days: int = Field(
+        default=365, ge=365, le=GOOGLE_LOG_DAYS, description="Days that flow logs are kept at least."
+    )
+    existing: ExistingGoogleNetwork | None = Field(
+        default=None,
+        description="A VPC that exists, instead of one made here; of the settings beside it only with "
+        "`flowLogDays`. docs/real-account.md says what it must have.",
+    )
 
     @model_validator(mode="after")
     def _an_existing_one_has_its_own(self) -> GoogleNetwork:
@@ -66,17 +88,29 @@ class GoogleNetwork(Model):
 
 
 class GoogleClusterAccess(Model):
-    """Who reaches the private API server, and who administers the cluster.
+    """Who reaches the private API server, and who administers the cluster."""
 
-    `cidrs` reach the VPC already (a VPN, a peering); `jump_host` is a small VM inside that Identity-Aware Proxy opens a
-    tunnel to; `dns_endpoint` opens the cluster's DNS name to whoever IAM lets in, from anywhere. `deployers` are the
-    members that run the program.
-    """
-
-    cidrs: list[ReachingCidr] = []
-    dns_endpoint: bool = False
-    jump_host: bool = False
-    deployers: list[GoogleDeployer] = []
+    cidrs: list[ReachingCidr] = Field(
+        default=[],
+        description="Networks that reach the VPC already, by VPN or peering, such as 10.1.0.0/16: GKE's "
+        "authorised networks.",
+    )
+    dns_endpoint: bool = Field(
+        default=False,
+        description="The cluster's DNS name answers whoever IAM lets in, from anywhere. The policy ACC-03 "
+        "refuses it without an exemption.",
+    )
+    jump_host: bool = Field(
+        default=False,
+        description="A small VM without an external address, to which Identity-Aware Proxy opens a tunnel. "
+        "It is used where neither `cidrs` nor `dnsEndpoint` is given.",
+    )
+    deployers: list[GoogleDeployer] = Field(
+        default=[],
+        description="IAM members that run Pulumi, such as group:platform@example.in or "
+        "serviceAccount:<name>@<project>.iam.gserviceaccount.com: each becomes an administrator of the "
+        "cluster.",
+    )
 
     @property
     def direct(self) -> bool:
@@ -90,75 +124,125 @@ class GoogleClusterAccess(Model):
 
 
 class GoogleCluster(Model):
-    """GKE: a Kubernetes minor version, who reaches it, the system pool and the GPU pools."""
+    """The GKE cluster, its nodes and its GPU pools."""
 
-    version: KubernetesVersion = "1.35"
-    access: GoogleClusterAccess = GoogleClusterAccess()
-    system: GoogleSystemPool = GoogleSystemPool()
-    pools: list[GooglePool] = []
-    deletion_protection: bool = False
+    version: KubernetesVersion = Field(
+        default="1.35",
+        description='The Kubernetes minor version, in quotes, such as "1.35". It must be in support, and '
+        "goes up by one an update.",
+    )
+    access: GoogleClusterAccess = Field(
+        default=GoogleClusterAccess(),
+        description="Who reaches the private API server, and who administers the cluster: "
+        "docs/real-account.md. One way in is needed.",
+    )
+    system: GoogleSystemPool = Field(
+        default=GoogleSystemPool(), description="The nodes without GPUs, which run the operators."
+    )
+    pools: list[GooglePool] = Field(default=[], description="The GPU pools.")
+    deletion_protection: bool = Field(
+        default=False,
+        description="The cluster and its network survive a destroy, and a change that would replace either "
+        "is refused.",
+    )
 
 
 class GoogleAccess(Model):
-    """Who has which rights: IAM members, groups best (`group:ml@example.in`)."""
+    """Who has the rights on data."""
 
-    data_engineers: list[IamMember] = []
-    ml_engineers: list[IamMember] = []
-    auditors: list[IamMember] = []
+    data_engineers: list[IamMember] = Field(
+        default=[],
+        description="IAM members with the rights of data engineers; groups are best, such as group:data@example.in.",
+    )
+    ml_engineers: list[IamMember] = Field(
+        default=[], description="IAM members with the rights of machine-learning engineers."
+    )
+    auditors: list[IamMember] = Field(
+        default=[], description="IAM members with the rights of auditors, who read logs."
+    )
 
 
 class GoogleAudit(Model):
-    """Who is mailed about alerts.
+    """Logs of the project, and alerts."""
 
-    `default_sink` makes the project's log sink `_Default` this stack's, so that no log goes to `global`. It is off for
-    a second stack in the same project.
-    """
-
-    alert_emails: list[Email] = []
-    default_sink: bool = True
+    alert_emails: list[Email] = Field(
+        default=[],
+        description="Addresses that alerts and budgets are mailed to, such as soc@yourcompany.in; five at "
+        "most with `billingAccount`. Without one, alerts are incidents in Cloud Monitoring only.",
+    )
+    default_sink: bool = Field(
+        default=True,
+        description="The project's log sink `_Default` becomes this stack's, so that no log goes to the "
+        "location `global`. `false` for a second stack in the same project.",
+    )
 
 
 class GoogleLake(Model):
-    """`dual_region` keeps the data in Mumbai and Delhi at once; it can't be changed once buckets hold data."""
+    """Where the lake's data is."""
 
-    dual_region: bool = False
+    dual_region: bool = Field(
+        default=False,
+        description="Data is in Mumbai and Delhi at once. It can't change once buckets hold data.",
+    )
 
 
 class GoogleRegistries(Model):
-    """Where nodes pull the charts' images from: Artifact Registry of the region, which mirrors their upstreams."""
+    """Where nodes pull the charts' images from."""
 
-    mirror: bool = True
+    mirror: bool = Field(
+        default=True,
+        description="Artifact Registry of the region mirrors the upstreams; `false` pulls from the internet.",
+    )
 
 
 class Org(Model):
-    """The folder that gets organisation policies; it may hold more projects than this one."""
+    """Organisation policies."""
 
-    folder: Folder
+    folder: Folder = Field(
+        description="The folder that gets organisation policies, which keep what is made in it in India, "
+        "such as folders/123456789012. They hold for every project in it."
+    )
 
 
 class Gcp(Model):
-    """The platform on Google Cloud, in one Indian region of a project that exists. `billing_account` pays for that
-    project, in rupees; without it Google has no budget of the stack."""
+    """The platform on Google Cloud, in one Indian region."""
 
-    project: GoogleProject
-    billing_account: GoogleBillingAccount | None = None
-    region: GoogleRegion
-    network: GoogleNetwork = GoogleNetwork()
-    registries: GoogleRegistries = GoogleRegistries()
-    cluster: GoogleCluster = GoogleCluster()
-    access: GoogleAccess = GoogleAccess()
-    audit: GoogleAudit = GoogleAudit()
-    lake: GoogleLake = GoogleLake()
-    org: Org | None = None
-    protect_data: bool = True
+    project: GoogleProject = Field(
+        description="The id of a project that exists, such as team-platform. One stack a project is best."
+    )
+    billing_account: GoogleBillingAccount | None = Field(
+        default=None,
+        description="The billing account that pays for the project, in rupees, such as "
+        "01A2B3-4C5D6E-7F8091: it gets a budget. Without it there is none.",
+    )
+    region: GoogleRegion = Field(description="The region. Another region is another stack.")
+    network: GoogleNetwork = Field(default=GoogleNetwork(), description="The VPC.")
+    registries: GoogleRegistries = Field(
+        default=GoogleRegistries(),
+        description="Where nodes pull the charts' images from: docs/registries.md.",
+    )
+    cluster: GoogleCluster = Field(
+        default=GoogleCluster(), description="The GKE cluster, its nodes and its GPU pools."
+    )
+    access: GoogleAccess = Field(default=GoogleAccess(), description="Who has the rights on data.")
+    audit: GoogleAudit = Field(default=GoogleAudit(), description="Logs of the project, and alerts.")
+    lake: GoogleLake = Field(default=GoogleLake(), description="Where the lake's data is: docs/failover.md.")
+    org: Org | None = Field(
+        default=None, description="Organisation policies for a folder. None unless given."
+    )
+    protect_data: bool = Field(
+        default=True,
+        description="Buckets and keys survive a destroy. Without it the audit bucket has no retention, "
+        "which the policy LOG-04 refuses.",
+    )
 
     @field_validator("audit")
     @classmethod
     def _a_budget_has_five_channels(cls, audit: GoogleAudit, info: ValidationInfo) -> GoogleAudit:
         if info.data.get("billing_account") and len(audit.alert_emails) > MOST_BUDGET_CHANNELS:
             raise refuse(
-                f"at most {MOST_BUDGET_CHANNELS} alertEmails beside billingAccount, as a budget of Google's tells no "
-                "more: the address of a group"
+                f"at most {MOST_BUDGET_CHANNELS} alertEmails beside billingAccount, as a budget of Google's mails no "
+                "more: give the address of a group"
             )
         return audit
 

@@ -1,4 +1,4 @@
-"""The base of every part of a configuration: camelCase in YAML, snake_case in Python, nothing unknown in it."""
+"""The base of every model of settings: camelCase in YAML, snake_case in Python, no unknown setting."""
 
 from __future__ import annotations
 

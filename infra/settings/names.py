@@ -1,6 +1,6 @@
-"""Names that clouds limit and that hold a stack's name: a stack whose names would not fit is refused.
+"""Names of cloud resources that hold the stack's name: a stack whose name makes one of them too long is refused.
 
-`names.csv` has a row for each kind: the longest name that the program makes of it, and the longest that its API takes.
+`names.csv` has a row for each kind of name: the longest that the program makes, and the longest that its API takes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pathlib import Path
 
 from infra.geography import Cloud
 from infra.settings.errors import Problem
-from infra.settings.parts import Check, Parts
+from infra.settings.valid_parts import Check, Parts
 
-LONGEST_POOL = 63  # a pool's name is a DNS label
-# What a stack's name is made of: GKE takes lower case only; EKS and SQS take no dots.
+# A pool's name is a DNS label.
+LONGEST_POOL = 63
+# The characters of a stack's name. GKE takes lower case only; EKS and SQS take no dots.
 _LETTERS = {
     "aws": (r"[A-Za-z0-9_-]+", "letters, digits, dashes and underscores"),
     "gcp": (r"[a-z0-9-]+", "lower-case letters, digits and dashes"),
@@ -26,7 +27,7 @@ _LETTERS = {
 
 @dataclass(frozen=True)
 class Name:
-    """A kind of name: `template` is the longest of a stack, in characters, `longest` what the API takes."""
+    """A kind of name: `template` makes the longest of a stack, `longest` is how many characters the API takes."""
 
     cloud: Cloud
     what: str
@@ -52,7 +53,7 @@ def names() -> tuple[Name, ...]:
 
 
 def fits(project: str, stack: str) -> Check:
-    """A check that every name that a cloud limits has room for the stack's."""
+    """A check that the stack's name makes no name too long for its cloud."""
 
     def check(parts: Parts) -> list[Problem]:
         return [problem for cloud in parts.clouds if (problem := _problem(cloud.cloud, project, stack))]
@@ -61,7 +62,7 @@ def fits(project: str, stack: str) -> Check:
 
 
 def shortened(text: str, longest: int) -> str:
-    """The text, or as much of it as fits before a mark of the whole, so that no two long texts become one."""
+    """The text, cut if it is too long: a hash of the whole then ends it, so that no two long texts become one."""
     if len(text) <= longest:
         return text
     mark = hashlib.sha256(text.encode()).hexdigest()[:6]
@@ -77,7 +78,7 @@ def _problem(cloud: Cloud, project: str, stack: str) -> Problem | None:
     slug = re.sub(r"[^A-Za-z0-9]+", "-", stack).strip("-")
     near = (slug if cloud == "aws" else slug.lower())[:room].rstrip("-")
     allowed = (
-        f"{room} characters at most, {letters}: a name of its {tightest.what} "
-        f"({tightest.of(project, '<stack>', '<pool>')}) has {tightest.longest}"
+        f"{room} characters at most, {letters}: the name of its {tightest.what} "
+        f"({tightest.of(project, '<stack>', '<pool>')}) has {tightest.longest} at most"
     )
     return Problem(f"the stack's name, with {cloud}", stack, allowed, near or None)

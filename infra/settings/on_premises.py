@@ -1,4 +1,4 @@
-"""What a stack may say of a site on premises: its networks, the way to it, its GPU nodes and its object store."""
+"""Settings of a site on premises: its networks, its VPN, its GPU nodes and its object store."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from infra.settings.errors import refuse
-from infra.settings.model import Model
-from infra.settings.types import (
+from infra.settings.fields import (
+    SITE_NODE_MASK,
     AwsRegion,
     Certificates,
     DnsLabel,
@@ -18,18 +18,25 @@ from infra.settings.types import (
     SitePodsCidr,
     StoreEndpoint,
 )
+from infra.settings.model import Model
 
-# "Hybrid nodes overview", EKS User Guide, read 2026-11: so many of nodes, and so many of pods, a cluster.
+# "Hybrid nodes overview", EKS User Guide, read 2026-11: so many networks of nodes, and so many of pods, a cluster.
 MOST_NETWORKS = 15
-AMAZON_ASN = 64512  # of a virtual private gateway that is told no other
+# The ASN of a virtual private gateway, unless another is given.
+AMAZON_ASN = 64512
 Feature = Literal["encryption", "lifecycle", "object-lock", "public-access-block"]
 
 
 class Vpn(Model):
-    """The site's end of the VPN: its public address, and its BGP ASN; without one the routes are static."""
+    """The site's end of the VPN."""
 
-    address: PeerAddress
-    asn: int | None = Field(default=None, ge=1, le=2147483647)
+    address: PeerAddress = Field(description="The public IPv4 address of the site's VPN device.")
+    asn: int | None = Field(
+        default=None,
+        ge=1,
+        le=2147483647,
+        description="The site's autonomous system number for BGP, such as 65010. Routes are static unless given.",
+    )
 
     @field_validator("asn")
     @classmethod
@@ -40,15 +47,20 @@ class Vpn(Model):
 
 
 class SitePool(Model):
-    """GPU nodes that stand on premises. Without `vcpus_per_node` and `memory_gib_per_node`, 16 vCPUs and 128 GiB a GPU
-    are assumed, for their price."""
+    """GPU nodes on premises. Kueue counts their GPUs."""
 
-    name: DnsLabel
-    gpu: str = Field(min_length=1)
-    gpus_per_node: int = Field(default=1, ge=1)
-    nodes: int = Field(ge=1)
-    vcpus_per_node: int | None = Field(default=None, ge=1)
-    memory_gib_per_node: int | None = Field(default=None, ge=1)
+    name: DnsLabel = Field(
+        description="The pool's name, which workloads name it by, such as hall. No other pool of the stack has it."
+    )
+    gpu: str = Field(min_length=1, description="The kind of GPU, such as H100.")
+    gpus_per_node: int = Field(default=1, ge=1, description="GPUs in a node.")
+    nodes: int = Field(ge=1, description="Nodes on premises.")
+    vcpus_per_node: int | None = Field(
+        default=None, ge=1, description="vCPUs of a node, for its price. 16 a GPU unless given."
+    )
+    memory_gib_per_node: int | None = Field(
+        default=None, ge=1, description="Memory of a node in GiB, for its price. 128 a GPU unless given."
+    )
 
     stands: ClassVar[bool] = True
     fabric: ClassVar[str] = "none"
@@ -67,25 +79,38 @@ class SitePool(Model):
 
     @property
     def vcpus(self) -> int:
-        """Of one node."""
+        """vCPUs of a node."""
         return self.vcpus_per_node or 16 * self.gpus_per_node
 
     @property
     def memory_gib(self) -> int:
-        """Of one node."""
+        """Memory of a node in GiB."""
         return self.memory_gib_per_node or 128 * self.gpus_per_node
 
 
 class Store(Model):
-    """An S3 endpoint on premises. `region` is the name it goes by in signatures, the stack's own unless given, so that
-    its place is judged as any other's. `key` is the name, in the store's own key service, of what objects are encrypted
-    under. `lacks` is what it can't do, and is not asked for.
-    """
+    """The S3 server on premises, which holds the lake for workloads there."""
 
-    endpoint: StoreEndpoint
-    region: AwsRegion | None = None
-    lacks: list[Feature] = []
-    key: str | None = Field(default=None, min_length=1, validate_default=True)
+    endpoint: StoreEndpoint = Field(
+        description="Its address, such as https://s3.site.example:9443. An endpoint with a public name is "
+        "also declared in `indianPlaces` of the policy RES-02."
+    )
+    region: AwsRegion | None = Field(
+        default=None,
+        description="The region's name in its signatures, by which the policies judge its place. The "
+        "stack's own unless given.",
+    )
+    lacks: list[Feature] = Field(
+        default=[],
+        description="What the server can't do, and is not asked for, such as [public-access-block] for SeaweedFS.",
+    )
+    key: str | None = Field(
+        default=None,
+        min_length=1,
+        validate_default=True,
+        description="The name of the key, in the server's own key service, that encrypts objects, such as "
+        "lake. Needed unless `lacks` has `encryption`.",
+    )
 
     @property
     def port(self) -> int:
@@ -97,22 +122,40 @@ class Store(Model):
     def _a_key_where_it_encrypts(cls, key: str | None, info: ValidationInfo) -> str | None:
         encrypts = "encryption" not in info.data.get("lacks", ["encryption"])
         if key is None and encrypts:
-            raise refuse("the name of a key of the store, or `encryption` in lacks", near="lake")
+            raise refuse(
+                "the name of a key in the store's key service, or `encryption` in lacks", near="lake"
+            )
         return key
 
 
 class OnPremises(Model):
-    """A site that is part of the AWS cluster. `certificate_authority` (PEM, no private key) signs its nodes'
-    certificates."""
+    """A site of your own whose GPU nodes join the EKS cluster."""
 
-    node_cidrs: list[SiteCidr] = Field(min_length=1, max_length=MOST_NETWORKS)
-    pod_cidrs: list[SitePodsCidr] = Field(min_length=1, max_length=MOST_NETWORKS)
-    vpn: Vpn
-    certificate_authority: Certificates
-    pools: list[SitePool] = []
-    store: Store | None = None
+    node_cidrs: list[SiteCidr] = Field(
+        min_length=1,
+        max_length=MOST_NETWORKS,
+        description="Networks of the site's nodes, such as 192.168.10.0/24. They overlap no other network "
+        "of the stack, nor EKS's Services (10.100.0.0/16, 172.20.0.0/16).",
+    )
+    pod_cidrs: list[SitePodsCidr] = Field(
+        min_length=1,
+        max_length=MOST_NETWORKS,
+        description=f"Networks of the site's pods, such as 172.24.0.0/16; each node gets a /{SITE_NODE_MASK}. "
+        "They can't change later, and overlap no other network.",
+    )
+    vpn: Vpn = Field(description="The site's end of the VPN.")
+    certificate_authority: Certificates = Field(
+        description="The certificate, in PEM, of the authority that signs the nodes' certificates: "
+        "`openssl x509 -text` shows CA:TRUE. Never a private key."
+    )
+    pools: list[SitePool] = Field(default=[], description="The site's GPU nodes, by pools.")
+    store: Store | None = Field(
+        default=None,
+        description="The S3 server on premises. Its keys are secrets of the stack: `pulumi config set "
+        "--secret onPremises:accessKey`, and `onPremises:secretKey`.",
+    )
 
     @property
     def store_reach(self) -> tuple[list[str], int] | None:
-        """Where the store is: the site's networks, and its port."""
+        """The networks and the port that the store is reached at, None without a store."""
         return (self.node_cidrs, self.store.port) if self.store else None

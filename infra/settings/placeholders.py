@@ -1,4 +1,4 @@
-"""Values that stand in the files of this project for the user's own, and reach nobody."""
+"""Placeholders of the shipped stack files: addresses that reach nobody, until the user puts in real ones."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ RESERVED_DOMAINS = ("example.com", "example.net", "example.org", "example", "inv
 
 
 def placeholders(read: Settings) -> Mapping[str, str]:
-    """Addresses for alerts that nobody can have, by the path of their setting.
+    """The addresses for alerts that nobody can have, by the path of their setting.
 
-    They are no problem of the settings: the same file comes up on the local cloud, where no mail is sent.
+    They are not refused: the same file comes up on the local cloud, where no mail is sent.
     """
     clouds = {"aws": read.aws, "gcp": read.gcp}
     return {
@@ -26,6 +26,6 @@ def placeholders(read: Settings) -> Mapping[str, str]:
 
 
 def reserved(address: str) -> bool:
-    """Whether an e-mail address is of a domain that nobody can have."""
+    """Whether an e-mail address is in a domain that nobody can have."""
     domain = address.rpartition("@")[2].casefold().rstrip(".")
     return any(domain == name or domain.endswith(f".{name}") for name in RESERVED_DOMAINS)

@@ -1,13 +1,14 @@
-"""GPU pools: what every cloud's pools may say, and what only AWS's or Google's may."""
+"""Settings of pools: those of every cloud, and those of AWS or Google alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
 from infra.settings.errors import refuse
+from infra.settings.fields import CapacityReservation, DnsLabel, GoogleReservation
 from infra.settings.model import Model
 from infra.settings.purchase import (
     CAPACITY_BLOCK,
@@ -21,9 +22,9 @@ from infra.settings.purchase import (
     on_aws,
     on_google,
 )
-from infra.settings.types import CapacityReservation, DnsLabel, GoogleReservation
 
-GOOGLE_POOL_NAME = 29  # a node pool's has 40, less the longest way of buying
+# A node pool's name has 40 characters, less the longest way of buying.
+GOOGLE_POOL_NAME = 29
 FLEX_START_HOURS = 168
 SYSTEM_POOL = "system"
 # EC2's own limit on a placement group's name.
@@ -32,12 +33,22 @@ Fabric = Literal["none", "efa", "tcpx", "rdma"]
 AWS_FABRICS, GOOGLE_FABRICS = ("none", "efa"), ("none", "tcpx", "rdma")
 
 
-class SystemPool(Model):
-    """The untainted nodes that run the operators."""
+def _one_of(words: Sequence[str]) -> WithJsonSchema:
+    """What editors and docs offer of a setting that one cloud takes fewer words for."""
+    return WithJsonSchema({"type": "string", "enum": list(words)})
 
-    machine_type: str = "m6a.xlarge"
-    max_nodes: int = Field(default=4, ge=1)
-    min_nodes: int = Field(default=2, ge=1)
+
+class SystemPool(Model):
+    """Nodes without GPUs, which run the operators."""
+
+    machine_type: str = Field(default="m6a.xlarge", description="The EC2 instance type, without GPUs.")
+    max_nodes: int = Field(
+        default=4,
+        ge=1,
+        description="The most nodes. Karpenter adds those above `minNodes`, on demand, while an operator "
+        "finds no room.",
+    )
+    min_nodes: int = Field(default=2, ge=1, description="Nodes that are always there: a managed node group.")
 
     @field_validator("min_nodes")
     @classmethod
@@ -46,52 +57,107 @@ class SystemPool(Model):
 
 
 class GoogleSystemPool(SystemPool):
-    """The untainted nodes that run the operators; their numbers are for the whole region, not a zone."""
+    """Nodes without GPUs, which run the operators."""
 
-    machine_type: str = "e2-standard-4"
+    machine_type: str = Field(default="e2-standard-4", description="The machine type, without GPUs.")
+    max_nodes: int = Field(
+        default=4,
+        ge=1,
+        description="The most nodes, in the whole region. GKE's autoscaler adds those above `minNodes`.",
+    )
+    min_nodes: int = Field(default=2, ge=1, description="Nodes that are always there, in the whole region.")
 
 
 class GpuPool(Model):
-    """Nodes with one kind of GPU. The catalogue turns it into machine types and zones.
+    """Nodes with one kind of GPU. The catalogue chooses their machine types and zones, the cheapest useful hour first.
 
-    `gpu` names the kind, or `min_gpu_memory_gib` asks for the cheapest with that much memory. `purchase` is how its
-    nodes are bought: a way, or a chain of ways of which each is tried when those before it have nothing. Spot is
-    weighed by `hours_lost_per_reclaim`, and refused where it saves less than the share `min_spot_saving`. A
-    `capacity_reservation` is what `reserved` or `capacity-block` takes from; a pool that stands on it names its `zone`
-    (an ID: aps1-az1), which other pools that stand may name too. `expected_nodes` is what the price of the stack counts
-    on: without it, what the stack's own workloads ask for.
-
-    `max_nodes` or `max_gpus` is the most that the pool grows to: one of them, in whole nodes. A pool is elastic (from
-    zero, by what is asked for) unless it has a fabric or a placement group: such a pool stands, in one zone, with
-    `min_nodes` nodes, all of them unless given, or grows from zero there if it is `elastic`. Only an elastic pool has a
-    chain.
+    A pool with a fabric, a placement group or a capacity block is static: its nodes are in one zone and there whether
+    they are used or not, unless it is `elastic`. Every other pool is elastic: it grows from zero, by what pods ask for.
     """
 
-    name: DnsLabel
-    gpu: str | None = Field(default=None, min_length=1)
-    min_gpu_memory_gib: float | None = Field(default=None, gt=0, validate_default=True)
-    gpus_per_node: int = Field(default=1, ge=1)
-    fabric: Fabric = "none"
-    placement_group: bool | PlacementGroup = False
-    elastic: bool = False
-    purchase: Purchases = (SPOT,)
-    zone: str | None = None
-    capacity_reservation: CapacityReservation | None = Field(default=None, validate_default=True)
-    min_spot_saving: float = Field(default=0.1, ge=0, lt=1)
-    hours_lost_per_reclaim: float = Field(default=1, ge=0)
-    max_nodes: int | None = Field(default=None, ge=1)
-    max_gpus: int | None = Field(default=None, ge=1, validate_default=True)
-    min_nodes: int | None = Field(default=None, ge=0)
-    expected_nodes: float | None = Field(default=None, ge=0)
+    name: DnsLabel = Field(
+        description="The pool's name, which workloads name it by, such as train. No other pool of the stack has it."
+    )
+    gpu: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The kind of GPU, such as L4, L40S, H100 or H200: `make choose` lists what the regions "
+        "have. Give it or `minGpuMemoryGib`.",
+    )
+    min_gpu_memory_gib: float | None = Field(
+        default=None,
+        gt=0,
+        validate_default=True,
+        description="Instead of `gpu`: the cheapest kind with so much memory a GPU, in the driver's GiB or "
+        "by a card's nominal size. 24 takes a 24 GB card (22.5 GiB), 23 does not.",
+    )
+    gpus_per_node: int = Field(default=1, ge=1, description="GPUs in a node, exactly.")
+    fabric: Fabric = Field(
+        default="none",
+        description="The fast network between nodes. A pool with one is static, unless it is `elastic`.",
+    )
+    placement_group: bool | PlacementGroup = Field(
+        default=False, description="Nodes are close to each other. Such a pool is static."
+    )
+    elastic: bool = Field(
+        default=False,
+        description="With a fabric: nodes come from zero when pods ask for them, with the same network and "
+        "placement.",
+    )
+    purchase: Purchases = Field(
+        default=(SPOT,),
+        description="How nodes are bought: one way, or a chain such as [spot, on-demand], of which each is "
+        "tried when those before it have nothing. Only an elastic pool has a chain.",
+    )
+    zone: str | None = Field(
+        default=None,
+        description="The zone of a static pool: a zone ID on AWS (aps1-az1), a zone on Google "
+        "(asia-south1-c). The cheapest unless given; needed with a reservation.",
+    )
+    capacity_reservation: CapacityReservation | None = Field(
+        default=None,
+        validate_default=True,
+        description="What `reserved` or `capacity-block` takes from: the id of the reservation or block, "
+        "such as cr-0123456789abcdef0.",
+    )
+    min_spot_saving: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="The least share that spot must save of the on-demand price, or it is refused: 0.1 is 10 %.",
+    )
+    hours_lost_per_reclaim: float = Field(
+        default=1,
+        ge=0,
+        description="Hours of work that a node loses when spot takes it back. They weigh spot's price.",
+    )
+    max_nodes: int | None = Field(
+        default=None, ge=1, description="The most nodes of the pool. Give it or `maxGpus`."
+    )
+    max_gpus: int | None = Field(
+        default=None,
+        ge=1,
+        validate_default=True,
+        description="The most GPUs of the pool, in whole nodes. Give it or `maxNodes`.",
+    )
+    min_nodes: int | None = Field(
+        default=None, ge=0, description="Nodes that a static pool has at least. All of them unless given."
+    )
+    expected_nodes: float | None = Field(
+        default=None,
+        ge=0,
+        description="Nodes of an elastic pool that the month's price counts on, such as 0.5. What the "
+        "stack's own workloads ask for unless given.",
+    )
 
     @property
     def together(self) -> bool:
-        """Its nodes are in one zone and belong to each other."""
+        """Whether its nodes are in one zone, close to each other."""
         return bool(self.placement_group) or self.fabric != "none" or CAPACITY_BLOCK in self.purchase
 
     @property
     def chained(self) -> bool:
-        """It has more than one way of buying."""
+        """Whether it has more than one way of buying."""
         return len(self.purchase) > 1
 
     @property
@@ -101,7 +167,7 @@ class GpuPool(Model):
 
     @property
     def stands(self) -> bool:
-        """Its nodes are there whether they are used or not."""
+        """Whether it is static: its nodes are there whether they are used or not."""
         return self.together and not self.elastic
 
     @property
@@ -123,7 +189,7 @@ class GpuPool(Model):
 
     @property
     def stands_on_spot(self) -> bool:
-        """Its nodes must be there, and spot may have none: EKS and GKE then fail the group, and the update with it."""
+        """Whether it is static and on spot. While spot has no machine, EKS and GKE fail the update."""
         return self.standing_nodes > 0 and SPOT in self.purchase
 
     @field_validator("min_gpu_memory_gib")
@@ -137,7 +203,7 @@ class GpuPool(Model):
     @classmethod
     def _only_a_fabric_can_do_without_standing(cls, elastic: bool, info: ValidationInfo) -> bool:
         if elastic and info.data.get("fabric", "none") == "none":
-            raise refuse("only with a fabric: a pool without one is elastic anyway", near="false")
+            raise refuse("only with a fabric: a pool without a fabric grows from zero anyway", near="false")
         return elastic
 
     @field_validator("purchase")
@@ -149,7 +215,8 @@ class GpuPool(Model):
             raise refuse("one way: only a pool that grows from zero has a chain", near=ways[0])
         if CAPACITY_BLOCK in ways and info.data.get("elastic"):
             raise refuse(
-                "a block is for a pool that stands; an elastic one takes from it as reserved", near=RESERVED
+                "a capacity block is for a static pool; an elastic one takes from the block as reserved",
+                near=RESERVED,
             )
         return ways
 
@@ -165,7 +232,7 @@ class GpuPool(Model):
             raise refuse("only with purchase: reserved, or with purchase: capacity-block on AWS")
         if takes and not reservation:
             raise refuse(
-                f"what purchase: {takes.pop()} takes from: the id (AWS, cr-…) or name (Google) of what you hold"
+                f"what purchase: {takes.pop()} takes from: the id (AWS, cr-…) or name (Google) of your reservation"
             )
         return reservation
 
@@ -195,7 +262,7 @@ class GpuPool(Model):
     @classmethod
     def _standing_nodes_are_expected(cls, nodes: float | None, info: ValidationInfo) -> float | None:
         if nodes is not None and _stands(info.data):
-            raise refuse("only for a pool that grows from zero: the nodes of this one stand")
+            raise refuse("only for a pool that grows from zero: the nodes of this one are always there")
         return nodes
 
 
@@ -210,11 +277,18 @@ def _stands(given: Mapping[str, Any]) -> bool:
 
 
 class AwsPool(GpuPool):
-    """A pool on AWS, whose fabric is EFA.
+    """Nodes on AWS with one kind of GPU."""
 
-    `placement_group` may also name a group: that which a reservation was made in, and its nodes start in. A new group
-    has none of the machines that are held.
-    """
+    fabric: Annotated[Fabric, _one_of(AWS_FABRICS)] = Field(
+        default="none",
+        description="The fast network between nodes. A pool with one is static, unless it is `elastic`.",
+    )
+    placement_group: bool | PlacementGroup = Field(
+        default=False,
+        description="Nodes are close to each other, and the pool is static. The name of a group is for "
+        "`reserved` alone: that which the reservation was made in, for a new group has none of its "
+        "machines.",
+    )
 
     @field_validator("purchase")
     @classmethod
@@ -224,7 +298,8 @@ class AwsPool(GpuPool):
         other = in_words([way for way in ways if way not in (RESERVED, CAPACITY_BLOCK)] or [ON_DEMAND])
         if CAPACITY_BLOCK in ways and group:
             raise refuse(
-                "without placementGroup: the machines of a block are close already, in no group", near=other
+                "without placementGroup: the machines of a capacity block are close already, in no group",
+                near=other,
             )
         if RESERVED in ways and group is True:
             raise refuse(
@@ -232,40 +307,59 @@ class AwsPool(GpuPool):
                 near=other,
             )
         if RESERVED not in ways and isinstance(group, str):
-            raise refuse("with placementGroup: true, a group of the stack's own: only reserved takes a name")
+            raise refuse(
+                "with placementGroup: true, which makes a group for the pool: only reserved takes the name of a group"
+            )
         return ways
 
     @field_validator("fabric")
     @classmethod
     def _fabric_of_aws(cls, fabric: str) -> str:
         if fabric not in AWS_FABRICS:
-            raise refuse(f"{', '.join(AWS_FABRICS)}: {fabric} is Google's", near="efa")
+            raise refuse(f"{', '.join(AWS_FABRICS)}: only Google has {fabric}", near="efa")
         return fabric
 
 
 class GooglePool(GpuPool):
-    """A pool on Google Cloud: a fabric there is TCPX or RDMA, and nothing is sold by the block.
+    """Nodes on Google Cloud with one kind of GPU."""
 
-    Its name is part of longer ones (a fabric's networks, a node pool for each way of a chain), which Google limits. A
-    flex-start node ends after `max_run_hours`: a week, unless given.
-    """
-
-    capacity_reservation: GoogleReservation | None = Field(default=None, validate_default=True)
-    max_run_hours: int | None = Field(default=None, ge=1, le=FLEX_START_HOURS)
+    name: DnsLabel = Field(
+        description=f"The pool's name, which workloads name it by, such as train: a letter first, {GOOGLE_POOL_NAME} "
+        "characters at most, for longer names are made of it. No other pool of the stack has it.",
+    )
+    fabric: Annotated[Fabric, _one_of(GOOGLE_FABRICS)] = Field(
+        default="none",
+        description="The fast network between nodes: `tcpx` for 8 × H100, `rdma` for 8 × H200. A pool with "
+        "one is static, unless it is `elastic`.",
+    )
+    placement_group: Annotated[bool | PlacementGroup, WithJsonSchema({"type": "boolean"})] = Field(
+        default=False, description="Nodes are close to each other (compact placement). Such a pool is static."
+    )
+    capacity_reservation: GoogleReservation | None = Field(
+        default=None,
+        validate_default=True,
+        description="What `reserved` takes from: the name of the reservation, such as batch-2027.",
+    )
+    max_run_hours: int | None = Field(
+        default=None,
+        ge=1,
+        le=FLEX_START_HOURS,
+        description=f"With `flex-start`: hours after which such a node ends. {FLEX_START_HOURS}, a week, unless given.",
+    )
 
     @property
     def taken_names(self) -> tuple[str, ...]:
         return (self.name, *map(self.node_pool, self.purchase))
 
     def node_pool(self, way: str) -> str:
-        """The name of its node pool for one way: of a chain each has one, which no other order of it changes."""
+        """The name of its GKE node pool for one way of buying. Each way of a chain has one, whatever their order."""
         return f"{self.name}-{way}" if self.chained else self.name
 
     @field_validator("placement_group")
     @classmethod
     def _no_name_of_a_group(cls, group: bool | str) -> bool | str:
         if isinstance(group, str):
-            raise refuse("true or false: groups of nodes have names on AWS only", near="true")
+            raise refuse("true or false: only on AWS does it take the name of a group", near="true")
         return group
 
     @field_validator("name")
@@ -285,7 +379,7 @@ class GooglePool(GpuPool):
         if FLEX_START in ways and (info.data.get("placement_group") or _stands(info.data)):
             near = in_words([way for way in ways if way != FLEX_START] or [SPOT])
             raise refuse(
-                "without flex-start, whose nodes come when there are some, not in a placement group: a pool with a "
+                "without flex-start, whose nodes come when Google has some and in no placement group: a pool with a "
                 "fabric can have it if it is elastic",
                 near=near,
             )
@@ -295,7 +389,7 @@ class GooglePool(GpuPool):
     @classmethod
     def _only_flex_start_ends(cls, hours: int | None, info: ValidationInfo) -> int | None:
         if hours is not None and FLEX_START not in info.data.get("purchase", (FLEX_START,)):
-            raise refuse("only with flex-start in purchase: other nodes have no end")
+            raise refuse("only with flex-start in purchase: other nodes do not end by themselves")
         return hours
 
     @field_validator("fabric")
@@ -303,7 +397,7 @@ class GooglePool(GpuPool):
     def _fabric_of_google(cls, fabric: str, info: ValidationInfo) -> str:
         if fabric not in GOOGLE_FABRICS:
             near = "tcpx" if info.data.get("gpu") == "H100" else "rdma"
-            raise refuse(f"{', '.join(GOOGLE_FABRICS)}: {fabric} is of AWS", near=near)
+            raise refuse(f"{', '.join(GOOGLE_FABRICS)}: only AWS has {fabric}", near=near)
         return fabric
 
 

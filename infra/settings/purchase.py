@@ -1,4 +1,4 @@
-"""Purchase: the ways in which nodes are bought, and the chains of them that a pool may have on each cloud."""
+"""The ways in which nodes are bought, and the chains of ways that each cloud allows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from infra.settings.errors import nearest, refuse
 Way = Literal["reserved", "spot", "flex-start", "on-demand", "capacity-block"]
 WAYS: tuple[Way, ...] = get_args(Way)
 RESERVED, SPOT, FLEX_START, ON_DEMAND, CAPACITY_BLOCK = WAYS
-# Karpenter tries them so within a NodePool, whatever order is written there. Another order would take a NodePool with a
-# weight for each way, and would only ever buy the dearer node first: it is refused.
+# Within a NodePool Karpenter tries them in this order, whatever order is written. Another order would take a NodePool
+# with a weight for each way, and only buy the dearer node first: it is refused.
 KARPENTER_ORDER: tuple[Way, ...] = (RESERVED, SPOT, ON_DEMAND)
 
 
 def in_words(ways: Sequence[str]) -> str:
-    """As the setting is written: a word, or a list of them."""
+    """The ways as a stack file has them: a word, or a list of words."""
     return ways[0] if len(ways) == 1 else f"[{', '.join(ways)}]"
 
 
@@ -27,7 +27,7 @@ def on_aws(ways: Sequence[Way]) -> None:
     ordered = [way for way in KARPENTER_ORDER if way in ways]
     if FLEX_START in ways:
         raise refuse(
-            f"of {', '.join(KARPENTER_ORDER)}: flex-start is Google's", near=in_words(ordered or [SPOT])
+            f"{', '.join(KARPENTER_ORDER)}: only Google has flex-start", near=in_words(ordered or [SPOT])
         )
     if len(ways) > 1 and list(ways) != ordered:
         raise refuse(f"in the order in which Karpenter buys: {', '.join(ordered)}", near=in_words(ordered))
@@ -36,7 +36,7 @@ def on_aws(ways: Sequence[Way]) -> None:
 def on_google(ways: Sequence[Way]) -> None:
     """Refuse what Google does not sell. A ComputeClass follows any order."""
     if CAPACITY_BLOCK in ways:
-        raise refuse(f"of {', '.join(WAYS[:-1])}: only AWS sells capacity blocks", near=ON_DEMAND)
+        raise refuse(f"{', '.join(WAYS[:-1])}: only AWS sells capacity blocks", near=ON_DEMAND)
 
 
 def _ways(given: object) -> tuple[str, ...]:
@@ -49,8 +49,8 @@ def _ways(given: object) -> tuple[str, ...]:
         raise refuse("each way once", near=in_words(near))
     if CAPACITY_BLOCK in words and len(words) > 1:
         taken = dict.fromkeys(RESERVED if word == CAPACITY_BLOCK else word for word in words)
-        raise refuse("a block alone, or in a chain as reserved", near=in_words(list(taken)))
+        raise refuse("capacity-block alone, or the block as reserved in a chain", near=in_words(list(taken)))
     return words
 
 
-Purchases = Annotated[tuple[Way, ...], BeforeValidator(_ways)]
+Purchases = Annotated[tuple[Way, ...], BeforeValidator(_ways, json_schema_input_type=Way | list[Way])]

@@ -1,4 +1,4 @@
-"""Whether somebody can reach a cluster's private API server, and administers it: else its objects are never made."""
+"""Refuses a cluster whose private API server nobody reaches or administers: its objects would never be made."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from infra.geography import Cloud
 from infra.settings.errors import NOTHING, Problem
-from infra.settings.parts import CloudParts, Parts
+from infra.settings.valid_parts import CloudParts, Parts
 
-# What lets somebody in, by cloud, in the words of a refusal; the first is the nearest.
+# The ways in to the API server, by cloud, in the words of a refusal; the first is the nearest.
 WAYS: Mapping[Cloud, tuple[str, ...]] = {
     "aws": (
         "jumpHost: true (a small instance that Session Manager opens a tunnel to)",
@@ -25,7 +25,7 @@ WAYS: Mapping[Cloud, tuple[str, ...]] = {
 
 
 def check_reachable(parts: Parts) -> list[Problem]:
-    """Clusters that nobody could reach, and those on AWS that nobody would administer."""
+    """Problems: clusters that nobody could reach, and clusters on AWS that nobody would administer."""
     problems = []
     for cloud in parts.clouds:
         if cloud.access is None:
@@ -35,11 +35,11 @@ def check_reachable(parts: Parts) -> list[Problem]:
             allowed = f"a way to the private API server: {', '.join(WAYS[cloud.cloud])}"
             problems.append(Problem(path, NOTHING, allowed, "{jumpHost: true}"))
         if cloud.cloud == "aws" and not cloud.access.deployers and parts.environment != "local":
-            allowed = "the IAM roles and users that run pulumi, whoever runs it now among them"
+            allowed = "the IAM roles and users that run Pulumi, including yours"
             problems.append(Problem(f"{path}.deployers", NOTHING, allowed, "[role/<name>]"))
     return problems
 
 
 def _by_vpn(cloud: CloudParts, parts: Parts) -> bool:
-    """The site's networks are let in to the API server with its nodes."""
+    """Whether a site's VPN reaches the cluster: its networks are let in to the API server together with its nodes."""
     return cloud.cloud == "aws" and bool(parts.site.ranges)

@@ -1,4 +1,4 @@
-"""All that a stack may say."""
+"""All settings of a stack."""
 
 from __future__ import annotations
 
@@ -10,93 +10,164 @@ from pydantic import Field, ValidationInfo, field_validator
 from infra.geography import Cloud
 from infra.settings.aws import Aws
 from infra.settings.errors import refuse
+from infra.settings.fields import TagValue
 from infra.settings.gcp import Gcp
 from infra.settings.model import Model
 from infra.settings.on_premises import OnPremises
-from infra.settings.types import TagValue
 from infra.settings.workloads import Workloads
 
 PERSONAL_CLASSES = ("personal", "sensitive", "payment")
 # DPDP Rules 2025, rule 8(3): personal data, and the logs of its processing, are kept for at least a year.
 PERSONAL_RETENTION_DAYS = 365
-LONGEST_DAYS = 36500  # a century: more is a slip, and lifecycle rules take no more than 32 bits
+# A century: more is a slip, and lifecycle rules take no more than 32 bits.
+LONGEST_DAYS = 36500
 EVEN_PERCENT = 50
 DataClass = Literal["personal", "sensitive", "payment", "internal", "public"]
 Environment = Literal["local", "dev", "prod"]
 
 
 class Credit(Model):
-    """A start-up's credit: rupees that one cloud takes off its bills up to a day, that day too.
+    """A start-up credit: rupees that one cloud takes off its bills until a day."""
 
-    `source` says who gave it (AWS Activate, Google for Startups). `cloud` is whose bills it pays, of a stack on both.
-    """
-
-    inr: int = Field(gt=0, le=10**12)
-    until: date
-    source: str = Field(min_length=1)
-    cloud: Cloud | None = None
+    inr: int = Field(gt=0, le=10**12, description="The credit in rupees.")
+    until: date = Field(description="The last day on which it pays, such as 2027-03-31.")
+    source: str = Field(
+        min_length=1,
+        description="Who gave it, such as AWS Activate or Google for Startups. Shown with the price.",
+    )
+    cloud: Cloud | None = Field(
+        default=None,
+        description="The cloud whose bills it pays. Needed where the stack is on both.",
+    )
 
 
 class Budget(Model):
-    """What the stack may cost a month, in rupees without tax.
+    """The most that the stack may cost a month."""
 
-    `aws_percent` is the share of AWS where the stack is on Google too, half unless given: each cloud has a budget of
-    its own, for neither sees what the other is paid. `credits` pay for some of it, while they last.
-    """
-
-    monthly_inr: int = Field(gt=0, le=10**12)
-    aws_percent: int | None = Field(default=None, ge=1, le=99)
-    credits: tuple[Credit, ...] = ()
+    monthly_inr: int = Field(
+        gt=0,
+        le=10**12,
+        description="Rupees a month, without tax. The policy COST-01 refuses an update whose expected "
+        "month is above it, and the clouds mail when it is spent: docs/showback.md.",
+    )
+    aws_percent: int | None = Field(
+        default=None,
+        ge=1,
+        le=99,
+        description="With both clouds: the share of AWS, in percent. 50 unless given. Each cloud has a "
+        "budget of its own, for neither sees the other's bill.",
+    )
+    credits: tuple[Credit, ...] = Field(
+        default=(),
+        description="Start-up credits. They pay for some of the month while they last: docs/cost.md.",
+    )
 
 
 class Currency(Model):
-    """Rupees for a US dollar on a day, and the goods and services tax that AWS India adds, in percent."""
+    """The rate and the tax that prices are shown with."""
 
-    usd_inr: float = Field(gt=0)
-    as_of: date
-    gst_percent: float = Field(default=18, ge=0, le=50)
+    usd_inr: float = Field(gt=0, description="Rupees for a US dollar, such as 94.96.")
+    as_of: date = Field(description='The day of that rate, such as "2026-10-30".')
+    gst_percent: float = Field(
+        default=18, ge=0, le=50, description="Goods and services tax that AWS India adds, in percent."
+    )
 
 
 class Usage(Model):
-    """What a month is assumed to carry, for the price: GiB stored and moved, millions of requests and events.
+    """The storage and traffic that a month's price assumes. Nothing enforces it."""
 
-    Nothing enforces it. `lake_gib` is all that the lake holds, `lake_written_gib` what is written to it in a month,
-    `checkpoint_gib_per_day` what of its checkpoints is overwritten or deleted in a day; `log_gib` what is written to
-    logs in a month. `guardduty_flow_gib` are flow logs and DNS queries that GuardDuty reads, without those of nodes
-    that have its agent; `malware_scan_gib` the disks that it scans after a finding.
-    """
-
-    lake_gib: float = Field(default=2000, ge=0)
-    lake_requests_millions: float = Field(default=10, ge=0)
-    log_gib: float = Field(default=50, ge=0)
-    nat_gib: float = Field(default=200, ge=0)
-    endpoint_gib: float = Field(default=200, ge=0)
-    internet_gib: float = Field(default=50, ge=0)
-    audit_events_millions: float = Field(default=20, ge=0)
-    management_events_millions: float = Field(default=2, ge=0)
-    guardduty_flow_gib: float = Field(default=25, ge=0)
-    malware_scan_gib: float = Field(default=0, ge=0)
-    kms_requests_millions: float = Field(default=0.6, ge=0)
-    lake_written_gib: float = Field(default=200, ge=0)
-    checkpoint_gib_per_day: float = Field(default=20, ge=0)
-    prometheus_samples_millions: float = Field(default=900, ge=0)
+    lake_gib: float = Field(default=2000, ge=0, description="GiB that the lake holds.")
+    lake_requests_millions: float = Field(
+        default=10, ge=0, description="Millions of requests to the lake a month."
+    )
+    log_gib: float = Field(default=50, ge=0, description="GiB written to logs a month.")
+    nat_gib: float = Field(default=200, ge=0, description="GiB a month through NAT gateways.")
+    endpoint_gib: float = Field(
+        default=200, ge=0, description="GiB a month through the VPC's interface endpoints."
+    )
+    internet_gib: float = Field(default=50, ge=0, description="GiB sent to the internet a month.")
+    audit_events_millions: float = Field(
+        default=20,
+        ge=0,
+        description="Millions of audit events of the Kubernetes API server that GuardDuty reads a month.",
+    )
+    management_events_millions: float = Field(
+        default=2,
+        ge=0,
+        description="Millions of management events (API calls of the account) that GuardDuty reads a month.",
+    )
+    guardduty_flow_gib: float = Field(
+        default=25,
+        ge=0,
+        description="GiB of flow logs and DNS queries that GuardDuty reads a month, without those of nodes "
+        "that have its agent.",
+    )
+    malware_scan_gib: float = Field(
+        default=0, ge=0, description="GiB of disks that GuardDuty scans a month, after a finding."
+    )
+    kms_requests_millions: float = Field(
+        default=0.6, ge=0, description="Millions of requests to KMS a month."
+    )
+    lake_written_gib: float = Field(default=200, ge=0, description="GiB written to the lake a month.")
+    checkpoint_gib_per_day: float = Field(
+        default=20, ge=0, description="GiB of checkpoints in the lake that are overwritten or deleted a day."
+    )
+    prometheus_samples_millions: float = Field(
+        default=900,
+        ge=0,
+        description="Millions of samples a month that Google's managed Prometheus takes in.",
+    )
 
 
 class Settings(Model):
-    """All that a stack says. `retention_days` is for the data; personal data is kept for a year at least."""
+    """All settings of a stack."""
 
-    owner: TagValue
-    environment: Environment
-    purpose: TagValue
-    budget: Budget
-    currency: Currency
-    usage: Usage = Usage()
-    data_class: DataClass = "personal"
-    retention_days: int = Field(default=PERSONAL_RETENTION_DAYS, ge=1, le=LONGEST_DAYS)
-    gcp: Gcp | None = None
-    aws: Aws | None = Field(default=None, validate_default=True)
-    on_premises: OnPremises | None = None
-    workloads: Workloads = Workloads()
+    owner: TagValue = Field(
+        description="The team that answers for the stack, such as ml-platform. A tag on every resource."
+    )
+    environment: Environment = Field(
+        description="`local` runs on the local cloud, `dev` and `prod` on real accounts. A tag on every resource."
+    )
+    purpose: TagValue = Field(
+        description="What the data is processed for, such as customer support models. A tag on what holds data."
+    )
+    budget: Budget = Field(
+        description="The most that the stack may cost a month, and credits that pay for some of it."
+    )
+    currency: Currency = Field(
+        description="The rate and the tax that prices are shown with. The rate in the shipped files is an "
+        "assumption: put in yours."
+    )
+    usage: Usage = Field(
+        default=Usage(),
+        description="The storage and traffic that a month's price assumes. Nothing enforces it.",
+    )
+    data_class: DataClass = Field(
+        default="personal",
+        description="The class of the data that the stack holds. Under the DPDP Act `personal`, "
+        "`sensitive` and `payment` count as personal data.",
+    )
+    retention_days: int = Field(
+        default=PERSONAL_RETENTION_DAYS,
+        ge=1,
+        le=LONGEST_DAYS,
+        description=f"Days that data is kept before it is erased. At least {PERSONAL_RETENTION_DAYS} for personal data "
+        "(DPDP Rules, 8(3)).",
+    )
+    gcp: Gcp | None = Field(
+        default=None, description="The platform on Google Cloud. A stack has `aws`, `gcp` or both."
+    )
+    aws: Aws | None = Field(
+        default=None,
+        validate_default=True,
+        description="The platform on AWS. A stack has `aws`, `gcp` or both.",
+    )
+    on_premises: OnPremises | None = Field(
+        default=None,
+        description="A site of your own whose GPU nodes join the EKS cluster over a VPN; needs `aws`. "
+        "docs/hybrid.md says how.",
+    )
+    workloads: Workloads = Field(default=Workloads(), description="The jobs and servers on the GPU pools.")
 
     def monthly_inr(self, cloud: Cloud) -> int:
         """Rupees of the month's budget for one of the stack's clouds."""
@@ -117,7 +188,7 @@ class Settings(Model):
     @field_validator("aws", "gcp", "on_premises", mode="before")
     @classmethod
     def _empty_is_none(cls, given: Any) -> Any:
-        """The engine gives a cloud that is not written as the default of Pulumi.yaml, `{}`."""
+        """Where a stack leaves the setting out, the engine gives the default of Pulumi.yaml, `{}`."""
         return None if given == {} else given
 
     @field_validator("aws")

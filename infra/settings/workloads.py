@@ -1,4 +1,4 @@
-"""What runs on the GPU pools."""
+"""Settings of the workloads: the jobs and servers on the GPU pools."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, get_args
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from infra.settings.errors import refuse
+from infra.settings.fields import DnsLabel, Rule
 from infra.settings.model import Model
-from infra.settings.types import DnsLabel
 
 # The registry of the stack's own account or project, in the region where a pod runs.
 OWN_REGISTRY = "{registry}"
-# Flags of `vllm serve` that follow from settings, or that the server's place among its probes and GPUs needs.
+# Flags of `vllm serve` that follow from settings, or that the platform sets for its probes and GPUs.
 SET_BY_SETTINGS = {
     "model": "model",
     "served-model-name": "model",
@@ -39,7 +39,7 @@ SET_BY_PLATFORM = (
 
 
 def flag(word: str) -> str:
-    """The name of the flag that a word of a command line holds (`--kv-cache-dtype=fp8`), empty where it holds none.
+    """The name of the flag in a word of a command line: kv-cache-dtype in `--kv-cache-dtype=fp8`, empty without a flag.
 
     vLLM reads `_` in it as `-`, and `--a.b=1` as a part of `--a`.
     """
@@ -48,17 +48,16 @@ def flag(word: str) -> str:
 
 
 def _image(text: str) -> str:
-    """A reference as container runtimes read it (distribution/reference), but that its registry may be `{registry}`."""
+    """A reference as container runtimes read it (distribution/reference). Its registry may also be `{registry}`."""
     host = rf"(({re.escape(OWN_REGISTRY)}|[A-Za-z0-9.-]+(:\d+)?)/)?"
     path = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
     if re.fullmatch(rf"{host}{path}(/{path})*(:\w[\w.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?", text):
         return text
-    raise refuse(
-        f"an image: <registry>/<repository>:<tag>, or {OWN_REGISTRY}/<repository>:<tag> for the stack's own registry"
-    )
+    raise refuse(_IMAGE)
 
 
-Image = Annotated[str, AfterValidator(_image)]
+_IMAGE = f"an image: <registry>/<repository>:<tag>, or {OWN_REGISTRY}/<repository>:<tag> for the stack's own registry"
+Image = Annotated[str, Rule(_image, _IMAGE)]
 
 
 @dataclass(frozen=True)
@@ -90,16 +89,16 @@ class WorkloadSettings(Model):
 
 
 class Training(WorkloadSettings):
-    """A distributed training job: `nodes` workers on a pool, each with `gpus_per_node` GPUs.
+    """A distributed training job."""
 
-    `image` is built from workloads/training/Dockerfile, in a registry that the cluster reaches.
-    """
-
-    name: DnsLabel = "train"
-    pool: DnsLabel
-    image: Image
-    nodes: int = Field(default=1, ge=1)
-    gpus_per_node: int = Field(default=1, ge=1)
+    name: DnsLabel = Field(default="train", description="The job's name.")
+    pool: DnsLabel = Field(description="The pool that it runs on, by its name.")
+    image: Image = Field(
+        description="The image that workloads/training/Dockerfile builds, such as "
+        '"{registry}/india-ai-infra/training:2026.11". docs/registries.md says how it gets there.'
+    )
+    nodes: int = Field(default=1, ge=1, description="Workers, each on a node of its own.")
+    gpus_per_node: int = Field(default=1, ge=1, description="GPUs of each worker.")
 
     @property
     def pool_use(self) -> PoolUse:
@@ -107,22 +106,34 @@ class Training(WorkloadSettings):
 
 
 class Serving(WorkloadSettings):
-    """A model server: replicas of one model on a pool, each with `gpus` GPUs.
+    """A model server: replicas of one model, with vLLM."""
 
-    `max_model_len` is the longest sequence, in tokens of prompt and answer together; without it, it is the model's own,
-    and its KV cache must fit. `quantization` is a method of vLLM, `engine_args` are further flags of `vllm serve`.
-    `image` is vLLM's own unless given.
-    """
-
-    name: DnsLabel = "serve"
-    pool: DnsLabel
-    model: str = Field(min_length=1)
-    replicas: int = Field(default=1, ge=1)
-    gpus: int = Field(default=1, ge=1)
-    max_model_len: int | None = Field(default=None, ge=1)
-    quantization: str | None = Field(default=None, min_length=1)
-    engine_args: list[str] = []
-    image: Image | None = None
+    name: DnsLabel = Field(default="serve", description="The server's name.")
+    pool: DnsLabel = Field(description="The pool that it runs on, by its name.")
+    model: str = Field(min_length=1, description="The model's name on Hugging Face, such as Qwen/Qwen3-8B.")
+    replicas: int = Field(default=1, ge=1, description="Replicas of the server.")
+    gpus: int = Field(default=1, ge=1, description="GPUs of each replica, of one node (tensor parallel).")
+    max_model_len: int | None = Field(
+        default=None,
+        ge=1,
+        description="The longest sequence, prompt and answer together, in tokens, such as 16384. Its KV "
+        "cache must fit beside the weights. The model's own longest unless given.",
+    )
+    quantization: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A quantization method of vLLM: the checkpoint's (fp8, awq), or one that is made while "
+        "it loads (fp8_per_tensor).",
+    )
+    engine_args: list[str] = Field(
+        default=[],
+        description="Further flags of `vllm serve`, such as [--kv-cache-dtype=fp8]. Those that other "
+        "settings or the platform set are refused.",
+    )
+    image: Image | None = Field(
+        default=None,
+        description="An image of the server. vLLM's own, at the platform's version, unless given.",
+    )
 
     @property
     def pool_use(self) -> PoolUse:
@@ -134,7 +145,7 @@ class Serving(WorkloadSettings):
         for word in words:
             name = flag(word)
             if not name and word.startswith("-") and not re.fullmatch(r"-\d+(\.\d+)?", word):
-                raise refuse(f"flags written in full, --name=value: {word} is none")
+                raise refuse(f"flags written in full, --name=value: not {word}")
             # argparse takes the beginning of a flag for the whole.
             taken = name and next(
                 (own for own in (*SET_BY_SETTINGS, *SET_BY_PLATFORM) if own.startswith(name)), None
@@ -147,24 +158,32 @@ class Serving(WorkloadSettings):
 
 
 class Proof(WorkloadSettings):
-    """Jobs that prove the pools with a fabric, on `nodes` of each, and the lake.
+    """Jobs that measure every pool with a fabric, and test the lake."""
 
-    `image` is built from workloads/proof/Dockerfile; `dcgm_image` is NVIDIA's DCGM, or a copy of it. `floor_gbs` is the
-    least bus bandwidth of a pool, by its name, instead of the table's.
-    """
-
-    image: Image
-    dcgm_image: Image
-    nodes: int = Field(default=2, ge=2)
-    floor_gbs: dict[DnsLabel, Annotated[float, Field(gt=0)]] = {}
+    image: Image = Field(
+        description="The image that workloads/proof/Dockerfile builds, such as "
+        '"{registry}/india-ai-infra/proof:2026.11".'
+    )
+    dcgm_image: Image = Field(
+        description='NVIDIA\'s DCGM, or a copy of it, such as "{registry}/india-ai-infra/dcgm:4.5.3".'
+    )
+    nodes: int = Field(default=2, ge=2, description="Nodes of each pool that are measured together.")
+    floor_gbs: dict[DnsLabel, Annotated[float, Field(gt=0)]] = Field(
+        default={},
+        description="The least bus bandwidth of a pool in GB/s, by the pool's name, such as {train: 400}. "
+        "Instead of the floor of its GPU and fabric in the table (infra/catalog/data/fabric_floors.csv).",
+    )
 
 
 class Workloads(Model):
-    """What runs on the GPU pools. A field for each workload of `workloads/registry.py`."""
+    """The jobs and servers on the GPU pools: a field for each workload of `workloads/registry.py`."""
 
-    training: Training | None = None
-    serving: Serving | None = None
-    proof: Proof | None = None
+    training: Training | None = Field(default=None, description="A distributed training job.")
+    serving: Serving | None = Field(default=None, description="A model server.")
+    proof: Proof | None = Field(
+        default=None,
+        description="Jobs that measure every pool with a fabric, and test the lake: docs/proof.md.",
+    )
 
     @property
     def chosen(self) -> dict[str, WorkloadSettings]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from infra.settings.errors import NOTHING, Problem, nearest
 from infra.settings.on_premises import SitePool
-from infra.settings.parts import Parts
 from infra.settings.pools import GpuPool
+from infra.settings.valid_parts import Parts
 from infra.settings.workloads import PoolUse, Proof, path_of
 
 
@@ -53,12 +53,12 @@ def _fits(path: str, use: PoolUse, parts: Parts) -> list[Problem]:
 
 
 def _nodes_fit(path: str, nodes: int, pool: GpuPool | SitePool, least: int = 1) -> list[Problem]:
-    """A job that needs more nodes than there will ever be would wait for ever."""
+    """A problem if the job needs more nodes than the pool can have: it would wait for ever."""
     most = _most_nodes(pool)
     if nodes <= most:
         return []
-    standing = "has on premises (nodes)" if isinstance(pool, SitePool) else "has standing (minNodes)"
-    limit = standing if pool.stands else "grows to"
+    static = "has on premises (nodes)" if isinstance(pool, SitePool) else "always has (minNodes)"
+    limit = static if pool.stands else "grows to"
     allowed = f"no more nodes than pool {pool.name} {limit}"
     return [Problem(path, str(nodes), allowed, str(most) if most >= least else None)]
 

@@ -35,7 +35,7 @@ from infra.platform.opencost import price_sheet
 from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings import Settings
-from infra.settings.checks import GOOGLE_FABRIC_CIDR
+from infra.settings.cross_checks import GOOGLE_FABRIC_CIDR
 from infra.settings.gcp import Gcp, GoogleClusterAccess
 from infra.settings.stack import Currency
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from infra.contracts.labels import GKE_COMPUTE_CLASS
 from localcloud.kubernetes.api import MERGE, Api, ApiError, NoSuchKind, Object
 
-KIND, API, LABEL = "ComputeClass", "cloud.google.com/v1", "cloud.google.com/compute-class"
+KIND, API = "ComputeClass", "cloud.google.com/v1"
 HEAVIEST = 100  # that Karpenter takes
 
 
@@ -32,10 +33,10 @@ def follow(api: Api, compute_class: Object) -> None:
 
 def follow_of(api: Api, labels: Mapping[str, str]) -> None:
     """Follow the class that a node pool's labels name, if there is one."""
-    if LABEL not in labels:
+    if GKE_COMPUTE_CLASS not in labels:
         return
     try:
-        found = api.get({"apiVersion": API, "kind": KIND, "metadata": {"name": labels[LABEL]}})
+        found = api.get({"apiVersion": API, "kind": KIND, "metadata": {"name": labels[GKE_COMPUTE_CLASS]}})
     except NoSuchKind:
         return  # the pool of a cluster that lacks what GKE brings
     if found:

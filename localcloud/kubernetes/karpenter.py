@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra.contracts.labels import CAPACITY_TYPE_LABEL, GPU_RESOURCE, ZONE_LABEL
 from localcloud import processes
 from localcloud.kubernetes import clusters, nodes
 from localcloud.kubernetes.api import Api
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from infra.catalog import Machine
 
 NODE_CLASS = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
-CAPACITY_TYPE = "karpenter.sh/capacity-type"
 READY_SECONDS = 60
 # Karpenter's kwok provider takes this off every instance type; we add it, for our numbers are what pods can ask for. No
 # machine gets more than its vCPUs, though, by which limits count: pods of the small ones have up to 30m less.
@@ -69,7 +69,7 @@ def played(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_reserved(need: Mapping[str, Any]) -> Mapping[str, Any]:
-    if need.get("key") != CAPACITY_TYPE or "reserved" not in (need.get("values") or ()):
+    if need.get("key") != CAPACITY_TYPE_LABEL or "reserved" not in (need.get("values") or ()):
         return need
     return {**need, "values": [way for way in need["values"] if way != "reserved"] or ["on-demand"]}
 
@@ -183,7 +183,7 @@ def _price(machine: Machine, purchase: str, zone: str) -> float | None:
 def limits(machine: Machine, count: int) -> dict[str, str]:
     """The limits of a NodePool that may have `count` nodes of one machine type."""
     if machine.gpu_count:
-        return {"nvidia.com/gpu": str(count * machine.gpu_count)}
+        return {GPU_RESOURCE: str(count * machine.gpu_count)}
     return {"cpu": f"{count * _cpu_milli(machine)}m"}
 
 
@@ -193,7 +193,7 @@ def _cpu_milli(machine: Machine) -> int:
 
 
 def _offering(capacity_type: str, zone: str, price: float) -> dict[str, Any]:
-    labels = {CAPACITY_TYPE: capacity_type, "topology.kubernetes.io/zone": zone}
+    labels = {CAPACITY_TYPE_LABEL: capacity_type, ZONE_LABEL: zone}
     return {
         "Price": price,
         "Available": True,

@@ -6,6 +6,21 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from infra.contracts.labels import (
+    ARCH_LABEL,
+    CAPACITY_TYPE_LABEL,
+    EFA_RESOURCE,
+    EKS_COMPUTE_TYPE,
+    EKS_NODE_GROUP,
+    GKE_NODE_POOL,
+    GPU_RESOURCE,
+    HOSTNAME_LABEL,
+    INSTANCE_TYPE_LABEL,
+    OS_LABEL,
+    POOL_LABEL,
+    REGION_LABEL,
+    ZONE_LABEL,
+)
 from localcloud.kubernetes import clusters
 from localcloud.kubernetes.api import MERGE, Api, ApiError, Object
 
@@ -13,10 +28,7 @@ if TYPE_CHECKING:
     from infra.catalog import Machine
 
 MAX_PODS = 110
-NODE_GROUP = "eks.amazonaws.com/nodegroup"
-NODE_POOL = "cloud.google.com/gke-nodepool"
-POOL = "india-ai-infra/pool"
-HYBRID = {"eks.amazonaws.com/compute-type": "hybrid"}  # EKS puts it on nodes that are not in AWS
+HYBRID = {EKS_COMPUTE_TYPE: "hybrid"}  # EKS puts it on nodes that are not in AWS
 EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 ROOT_DISK_GIB = 100
 # What EFA's installer holds back on each node: two endpoints of 110 MiB a core, and a page (efa-config, efa-hugepages).
@@ -55,7 +67,7 @@ def add_nodes(
         else:
             instance = instance_ids[index] if index < len(instance_ids) else f"i-{secrets.token_hex(9)[:17]}"
             node = _node(shape, instance, zone_name, capacity_type)
-            node["metadata"]["labels"][NODE_GROUP] = node_group
+            node["metadata"]["labels"][EKS_NODE_GROUP] = node_group
         node["metadata"]["labels"] |= labels or {}
         node["metadata"]["annotations"] |= annotations or {}
         node["spec"]["taints"] = [_taint(taint) for taint in taints]
@@ -75,17 +87,17 @@ def join_nodes(config: Mapping[str, Any], count: int, gpus: int, vcpus: int, mem
         "memory": f"{memory_gib}Gi",
         "ephemeral-storage": f"{ROOT_DISK_GIB}Gi",
         "pods": str(MAX_PODS),
-        "nvidia.com/gpu": str(gpus),
+        GPU_RESOURCE: str(gpus),
     }
-    names = [f"{labels[POOL]}-{index}" for index in range(1, count + 1)]
+    names = [f"{labels[POOL_LABEL]}-{index}" for index in range(1, count + 1)]
     for name in names:
-        own = {**labels, **HYBRID, "kubernetes.io/hostname": name, "kubernetes.io/arch": "amd64"}
+        own = {**labels, **HYBRID, HOSTNAME_LABEL: name, ARCH_LABEL: "amd64"}
         node = {
             "apiVersion": "v1",
             "kind": "Node",
             "metadata": {
                 "name": name,
-                "labels": {**own, "kubernetes.io/os": "linux"},
+                "labels": {**own, OS_LABEL: "linux"},
                 "annotations": {"kwok.x-k8s.io/node": "fake"},
             },
             "spec": {
@@ -101,7 +113,7 @@ def join_nodes(config: Mapping[str, Any], count: int, gpus: int, vcpus: int, mem
 def leave(config: Mapping[str, Any]) -> list[str]:
     """Remove the nodes that joined with `config`, and return their names."""
     labels, _ = _registered(config)
-    return remove_nodes(config["spec"]["cluster"]["name"], labels[POOL], POOL)
+    return remove_nodes(config["spec"]["cluster"]["name"], labels[POOL_LABEL], POOL_LABEL)
 
 
 def _registered(config: Mapping[str, Any]) -> tuple[dict[str, str], list[dict[str, str]]]:
@@ -116,7 +128,7 @@ def _registered(config: Mapping[str, Any]) -> tuple[dict[str, str], list[dict[st
     return labels, taints
 
 
-def remove_nodes(cluster: str, node_group: str, label: str = NODE_GROUP) -> list[str]:
+def remove_nodes(cluster: str, node_group: str, label: str = EKS_NODE_GROUP) -> list[str]:
     """Remove a node group's nodes and return their names: nothing new may come, then the pods go, then the nodes.
 
     `label` says which group a node belongs to. Nodes that Karpenter made are its own to remove.
@@ -145,9 +157,9 @@ def capacity(machine: Machine) -> dict[str, str]:
         "pods": str(MAX_PODS),
     }
     if machine.gpu_count:
-        resources["nvidia.com/gpu"] = str(machine.gpu_count)
+        resources[GPU_RESOURCE] = str(machine.gpu_count)
     if machine.efa_interfaces:
-        resources["vpc.amazonaws.com/efa"] = str(machine.efa_interfaces)
+        resources[EFA_RESOURCE] = str(machine.efa_interfaces)
         resources["hugepages-2Mi"] = f"{_huge_mib(machine)}Mi"
     return resources
 
@@ -192,13 +204,13 @@ def _node(machine: Machine, instance: str, zone: str, capacity_type: str) -> Obj
     spot = capacity_type.lower() == "spot"
     name = f"{instance}.{machine.region}.compute.internal"
     labels = {
-        "kubernetes.io/hostname": name,
-        "kubernetes.io/arch": "amd64",
-        "kubernetes.io/os": "linux",
-        "node.kubernetes.io/instance-type": machine.machine_type,
-        "topology.kubernetes.io/region": machine.region,
-        "topology.kubernetes.io/zone": zone,
-        "karpenter.sh/capacity-type": "spot" if spot else "on-demand",
+        HOSTNAME_LABEL: name,
+        ARCH_LABEL: "amd64",
+        OS_LABEL: "linux",
+        INSTANCE_TYPE_LABEL: machine.machine_type,
+        REGION_LABEL: machine.region,
+        ZONE_LABEL: zone,
+        CAPACITY_TYPE_LABEL: "spot" if spot else "on-demand",
         "eks.amazonaws.com/capacityType": "SPOT" if spot else "ON_DEMAND",
     }
     return {
@@ -214,18 +226,14 @@ def _gke_node(machine: Machine, cluster: str, pool: str, zone: str, capacity_typ
     spot = capacity_type.lower() == "spot"
     name = f"gke-{cluster[:20]}-{pool[:20]}-{secrets.token_hex(4)}-{secrets.token_hex(2)}".lower()
     labels = {
-        "kubernetes.io/hostname": name,
-        "kubernetes.io/arch": "amd64",
-        "kubernetes.io/os": "linux",
-        "node.kubernetes.io/instance-type": machine.machine_type.split("+")[
-            0
-        ],  # GPUs are no part of GKE's name
-        "topology.kubernetes.io/region": machine.region,
-        "topology.kubernetes.io/zone": zone,
-        "karpenter.sh/capacity-type": "spot"
-        if spot
-        else "on-demand",  # GKE has none; our summary counts by it
-        NODE_POOL: pool,
+        HOSTNAME_LABEL: name,
+        ARCH_LABEL: "amd64",
+        OS_LABEL: "linux",
+        INSTANCE_TYPE_LABEL: machine.machine_type.split("+")[0],  # GPUs are no part of GKE's name
+        REGION_LABEL: machine.region,
+        ZONE_LABEL: zone,
+        CAPACITY_TYPE_LABEL: "spot" if spot else "on-demand",  # GKE has none; our summary counts by it
+        GKE_NODE_POOL: pool,
     }
     return {
         "apiVersion": "v1",

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from infra.contracts.labels import POOL_LABEL
 from localcloud.kubernetes import clusters
 from localcloud.kubernetes.api import Api, Object
-from localcloud.kubernetes.nodes import POOL
 
 POLL_SECONDS = 0.5
 
@@ -49,7 +49,7 @@ def settle(names: Sequence[str], seconds: float) -> list[Waiting]:
 
 def _each(api: Api, version: str, kind: str) -> Iterator[Waiting]:
     for item in api.list(version, kind):
-        pool = (item["spec"]["template"]["spec"].get("nodeSelector") or {}).get(POOL)
+        pool = (item["spec"]["template"]["spec"].get("nodeSelector") or {}).get(POOL_LABEL)
         if pool:
             meta = item["metadata"]
             count = _job if kind == "Job" else _deployment

@@ -71,8 +71,9 @@ class StackResource:
 
     @cached_property
     def alone(self) -> Resource:
-        """The same resource as a resource check sees it."""
-        return Resource(self.type, self.urn, self.props, provider_props(self.shown.provider))
+        """The same resource as a resource check sees it; with what readers have made of it, where it is unchanged."""
+        alone = Resource(self.type, self.urn, self.props, provider_props(self.shown.provider))
+        return self.seen if self.seen is not None and self.seen == alone else alone
 
     @cached_property
     def given(self) -> Resource:

@@ -16,6 +16,7 @@ from typing import Any
 from pulumi_policy.proxy import UnknownValueError
 
 Path = tuple[str | int, ...]
+_SCALARS = (str, float, int, bytes)
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,11 @@ class Leaf:
 
 def plain(value: Any, path: Path = ()) -> Any:
     """Copy what `pulumi_policy` shows (proxies that raise) into dicts and lists, with `Unknown`s in place."""
+    if value is None or isinstance(value, _SCALARS):
+        return value  # most values are, and the look at an abstract class is slow
     if isinstance(value, Mapping):
         return {key: _guarded(value, key, (*path, key)) for key in value}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+    if isinstance(value, Sequence):
         return [_guarded(value, index, (*path, index)) for index in range(len(value))]
     return value
 
@@ -80,9 +83,9 @@ def leaves(tree: Any) -> Iterator[Leaf]:
     while todo:
         path, name, value = todo.pop()
         if isinstance(value, dict) and value:
-            todo.extend(((*path, key), str(key), inner) for key, inner in value.items())
+            todo.extend([((*path, key), str(key), inner) for key, inner in value.items()])
         elif isinstance(value, list):
-            todo.extend(((*path, index), name, inner) for index, inner in enumerate(value))
+            todo.extend([((*path, index), name, inner) for index, inner in enumerate(value)])
         elif value is not None:
             yield Leaf(path, name, value)
 

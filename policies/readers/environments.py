@@ -193,7 +193,9 @@ def _opened(node: _Node, is_worth_opening: Callable[[str], bool]) -> _Node | Tex
         if is_word or is_variables(names[-2]):
             return None
     for _ in range(2):
-        text = decoded(text) or text
+        if (plain := decoded(text)) is None:
+            break
+        text = plain
     if node.depth >= MOST_OPENED or not is_worth_opening(text):
         return None
     document = tree(text)

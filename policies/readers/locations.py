@@ -116,8 +116,10 @@ def looks_like_a_place(text: str) -> bool:
 
 def arn(text: str) -> Arn | None:
     """Read an ARN; None when `text` is not one. `arn:aws:iam::policy` (five fields) is not: AWS has no such ARN."""
+    if not text.startswith("arn:"):
+        return None
     fields = text.split(":", 5)
-    if len(fields) < 6 or fields[0] != "arn" or not fields[1] or not fields[2]:
+    if len(fields) < 6 or not fields[1] or not fields[2]:
         return None
     return Arn(*fields[1:])
 

@@ -19,6 +19,9 @@ def is_always_a_place(name: str) -> bool:
 
 def place_word(name: str) -> str:
     """`availabilityZoneIds` -> "zone": the kind of place a property speaks of, or "" when of none."""
+    lower = name.lower()
+    if not any(word in lower for word in ("region", "zone", "location")):
+        return ""
     words = [word.lower() for word in _WORD.findall(name.rsplit("/", 1)[-1])]
     if words and words[-1] in _SUFFIXES:
         words.pop()

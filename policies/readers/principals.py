@@ -90,15 +90,24 @@ def documents(props: Any) -> Iterator[Document]:
             if _is_document(value):
                 path, whole = node.paths()
                 yield Document(path, dotted(whole), value)
-            todo.extend(_Node(inner, node, str(key), node.opened) for key, inner in reversed(value.items()))
+            todo.extend(
+                _Node(inner, node, str(key), node.opened)
+                for key, inner in reversed(value.items())
+                if _may_hold_one(inner)
+            )
         elif isinstance(value, list):
-            inside = reversed(list(enumerate(value)))
+            inside = reversed([pair for pair in enumerate(value) if _may_hold_one(pair[1])])
             todo.extend(_Node(inner, node, index, node.opened) for index, inner in inside)
         elif isinstance(value, str) and node.opened < _MOST_OPENED and len(value) <= characters:
             characters -= len(value)
             inner = _opened(value)
             if inner is not None:
                 todo.append(_Node(inner, node, None, node.opened + 1))
+
+
+def _may_hold_one(value: Any) -> bool:
+    """Whether a document may be in a value: numbers and short texts are most of what there is."""
+    return len(value) >= _LEAST_CHARACTERS if isinstance(value, str) else isinstance(value, dict | list)
 
 
 def _is_document(body: dict[str, Any]) -> bool:

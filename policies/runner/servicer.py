@@ -114,12 +114,14 @@ def _secrets(given: Any, path: Path = ()) -> Iterator[str]:
     """Where the engine sent a secret."""
     if isinstance(given, list):
         for index, value in enumerate(given):
-            yield from _secrets(value, (*path, index))
+            if isinstance(value, dict | list):
+                yield from _secrets(value, (*path, index))
     elif isinstance(given, dict):
         if given.get(SPECIAL_SIG_KEY) == SPECIAL_SECRET_SIG:
             yield dotted(path)
         for name, value in given.items():
-            yield from _secrets(value, (*path, name))
+            if isinstance(value, dict | list):
+                yield from _secrets(value, (*path, name))
 
 
 def _those(by_urn: dict[str, PolicyResource], urns: Any) -> list[PolicyResource]:

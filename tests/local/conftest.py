@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import cloud, toolchain
+from localcloud import cloud
 from localcloud import directories as paths
+from localcloud.toolchain import install
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,7 +18,7 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("localcloud")
     before = os.environ.get("INDIA_AI_INFRA_RUN")
     os.environ["INDIA_AI_INFRA_RUN"] = str(folder)
-    toolchain.ensure(lambda done, total, what: None)
+    install.ensure(lambda done, total, what: None)
     assert paths.run_dir() == folder
     yield folder
     cloud.stop()

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from localcloud import directories as paths
-from localcloud import toolchain
 from localcloud.directories import PROJECT
+from localcloud.toolchain.build import find_go
 
 pytestmark = pytest.mark.local
 
@@ -43,7 +43,7 @@ def shop(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The project of another team, built."""
     folder = tmp_path_factory.mktemp("team") / "shop"
     shutil.copytree(PROJECTS / "go-shop", folder)
-    go = toolchain.find_go(lambda done, total, what: None)
+    go = find_go(lambda done, total, what: None)
     build = {**env, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false", "GOTOOLCHAIN": "local"}
     command = [go, "build", "-trimpath", "-o", "shop", "."]
     subprocess.run(command, cwd=folder, env=build, check=True)

@@ -13,7 +13,7 @@ import pytest
 from commands.alarm import command as alarm
 from infra.aws.audit import ALERTS
 from infra.platform.values import kube_prometheus_stack
-from localcloud import toolchain
+from localcloud.toolchain import install
 
 pytestmark = pytest.mark.local
 
@@ -30,7 +30,7 @@ KUBERNETES = "urn:pulumi:unit::p::india-ai-infra:aws:Cluster$pulumi:providers:ku
 
 @pytest.fixture(scope="module")
 def amtool() -> Path:
-    return toolchain.built(toolchain.AMTOOL, lambda done, total, what: None) / "amtool"
+    return install.folder_of("amtool", lambda done, total, what: None) / "amtool"
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ import yaml
 from pydantic import BaseModel
 
 from commands import doctor
-from infra.aws import nodes
+from infra.contracts.labels import POOL_LABEL
 from infra.settings import Settings
 from infra.settings.pools import SYSTEM_POOL
 from localcloud import cloud
@@ -328,7 +328,7 @@ def test_system_pods_beyond_the_managed_group_get_nodes_up_to_the_limit(running:
     container = {"name": "main", "image": "played", "resources": {"requests": {"cpu": "3500m"}}}
     pods = {
         "metadata": {"labels": name},
-        "spec": {"nodeSelector": {nodes.POOL_LABEL: SYSTEM_POOL}, "containers": [container]},
+        "spec": {"nodeSelector": {POOL_LABEL: SYSTEM_POOL}, "containers": [container]},
     }
     deployment = {
         "apiVersion": "apps/v1",
@@ -358,7 +358,7 @@ def test_system_pods_beyond_the_managed_group_get_nodes_up_to_the_limit(running:
 def nodes_of(api: Api, pool: str) -> dict[str, Object]:
     return {
         node["metadata"]["name"]: node
-        for node in api.list("v1", "Node", labelSelector=f"{nodes.POOL_LABEL}={pool}")
+        for node in api.list("v1", "Node", labelSelector=f"{POOL_LABEL}={pool}")
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra.contracts.labels import GKE_COMPUTE_CLASS
 from infra.gcp import compute_class
 from infra.gcp.cluster import kubeconfig
 from localcloud.kubernetes import clusters
@@ -245,8 +246,8 @@ def test_the_pools_of_a_chain_are_tried_in_the_order_of_its_class(stack: Stack, 
             "machineType": "g2-standard-8",
             "spot": ways[way],
             "guestAccelerators": [{"type": "nvidia-l4", "count": 1}],
-            "labels": {compute_class.LABEL: "chain"},
-            "taints": [{"key": compute_class.LABEL, "value": "chain", "effect": "NO_SCHEDULE"}],
+            "labels": {GKE_COMPUTE_CLASS: "chain"},
+            "taints": [{"key": GKE_COMPUTE_CLASS, "value": "chain", "effect": "NO_SCHEDULE"}],
         }
         scaling = {"totalMinNodeCount": 0, "totalMaxNodeCount": 1}
         stack.up(POOL, f"chain-{way}", cluster=NAME, autoscaling=scaling, nodeConfig=config)
@@ -260,7 +261,7 @@ def test_the_pools_of_a_chain_are_tried_in_the_order_of_its_class(stack: Stack, 
     def wait_for(name: str) -> str:
         """Where a pod that asks for the class comes to run."""
         wanted = pod(name)["spec"]
-        wanted["nodeSelector"] = {compute_class.LABEL: "chain"}
+        wanted["nodeSelector"] = {GKE_COMPUTE_CLASS: "chain"}
         wanted["tolerations"] += [compute_class.toleration("chain")]
         api.apply(kept(name, wanted))
 

@@ -14,9 +14,10 @@ import yaml
 from botocore.exceptions import ClientError
 from site_on_premises import KEYS
 
-from localcloud import cloud, processes, toolchain
+from localcloud import cloud, processes
 from localcloud.directories import PROJECT
 from localcloud.engine import Stack
+from localcloud.toolchain import install
 
 pytestmark = pytest.mark.local
 
@@ -42,7 +43,7 @@ pulumi.export("buckets", {{role: bucket.name for role, bucket in lake.buckets.it
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    program = toolchain.built(toolchain.STORE, lambda done, total, what: None) / "versitygw"
+    program = install.folder_of("versitygw", lambda done, total, what: None) / "versitygw"
     folders = [tmp_path_factory.mktemp(name) for name in ("objects", "versions", "sidecar")]
     port = processes.free_port()
     objects, versions, sidecar = map(str, folders)

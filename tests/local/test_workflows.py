@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import toolchain
 from localcloud.directories import PROJECT
+from localcloud.toolchain import install
 
 pytestmark = pytest.mark.local
 
@@ -17,7 +17,7 @@ FILES = sorted((PROJECT / ".github" / "workflows").glob("*.y*ml"))
 
 @pytest.fixture(scope="module")
 def actionlint() -> Path:
-    return toolchain.built(toolchain.ACTIONLINT, lambda done, total, what: None) / "actionlint"
+    return install.folder_of("actionlint", lambda done, total, what: None) / "actionlint"
 
 
 def lint(actionlint: Path, file: Path) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
-# DER begins with a sequence; nobody here reads further.
-CERTIFICATE = (
-    "-----BEGIN CERTIFICATE-----\n"
-    + base64.b64encode(b"\x30\x82\x01\x0a" + bytes(64)).decode()
-    + "\n-----END CERTIFICATE-----\n"
-)
+# Of an authority that nobody has the key of any more.
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBUDCB9qADAgECAgEBMAoGCCqGSM49BAMCMCYxJDAiBgNVBAMMG3NpdGUuZXhh
+bXBsZSB0ZXN0IGF1dGhvcml0eTAgFw0yNjAxMDEwMDAwMDBaGA8yMTI2MDEwMTAw
+MDAwMFowJjEkMCIGA1UEAwwbc2l0ZS5leGFtcGxlIHRlc3QgYXV0aG9yaXR5MFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEwjYkhDceC1kkiM7BIs6D7taSJM6XF674
+nXkpr5cSC1MgFV6/AEtaPD4pfDdamSdrimcoChqFmu01YTXmNTcxrqMTMBEwDwYD
+VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEA9tCyyEsEjnSQ0vpIX6bw
+ZaC4buPpR3LhammKnRqrqkICIQDA2Qm/dOPm/IJKHdDUYn85gU1GsaA3s3Y8tuwK
+8Zimzg==
+-----END CERTIFICATE-----
+"""
 KEYS = {"onPremises:accessKey": "site-access", "onPremises:secretKey": "site-secret"}
 
 

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+import localcloud.kubernetes
+
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"  # moto reads it when it makes an account
 
 from botocore import xform_name
@@ -22,8 +25,8 @@ from moto.core.responses import BaseResponse
 from moto.server import ThreadedMotoServer
 
 from infra.aws.endpoints import UNKNOWN_SERVICE
+from infra.contracts.labels import EKS_NODE_GROUP
 from localcloud import deployer
-from localcloud.providers.aws import side_effects as aws_plays
 from localcloud.providers.aws import table as aws_table
 from localcloud.providers.aws.api import ENDPOINT, Api, Refused
 from localcloud.providers.aws.provider import Aws
@@ -915,11 +918,9 @@ def played() -> Iterator[Played]:
     nodes.join_nodes = lambda *args: calls.append(("join", *args))
     nodes.leave = lambda *args: calls.append(("leave", *args))
     with pytest.MonkeyPatch.context() as patch:
-        import localcloud
-
         for name, module in (("clusters", clusters), ("nodes", nodes)):
-            patch.setitem(__import__("sys").modules, f"localcloud.{name}", module)
-            patch.setattr(localcloud, name, module, raising=False)
+            patch.setitem(sys.modules, f"localcloud.kubernetes.{name}", module)
+            patch.setattr(localcloud.kubernetes, name, module, raising=False)
         yield calls
 
 
@@ -1078,7 +1079,7 @@ def test_a_cluster_and_its_nodes_are_played(full: World, played: Played) -> None
     assert sum(call[6] for call in added[:2]) == 3
     _, cluster, name, region, machine_type, _, _, capacity, labels, taints = added[0]
     assert (cluster, name, region, machine_type, capacity) == ("mumbai", group, REGION, "p5.48xlarge", "spot")
-    assert labels[aws_plays.NODE_GROUP] == group
+    assert labels[EKS_NODE_GROUP] == group
     assert labels["india-ai-infra/pool"] == "train"
     assert taints[0]["key"] == "nvidia.com/gpu"
     assert added[-1][6] == 1, "the change to one node"
@@ -1193,7 +1194,7 @@ def test_every_mistake_is_told_at_once(world: World) -> None:
 
 
 def test_an_unknown_type_names_the_table(world: World) -> None:
-    with pytest.raises(ResourceFailed, match=r"aws:ec2/fleet:Fleet .*aws_types\.yaml"):
+    with pytest.raises(ResourceFailed, match=r"aws:ec2/fleet:Fleet .*providers/aws/types\.yaml"):
         world.aws.check(about("aws:ec2/fleet:Fleet", "a"), {}, {})
 
 
@@ -1282,7 +1283,7 @@ def test_functions(world: World) -> None:
     image = {"name": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"}
     assert world.aws.invoke("aws:ssm/getParameter:getParameter", image)["value"].startswith("ami-")
     assert world.aws.invoke("aws:index/getPartition:getPartition", {})["partition"] == "aws"
-    with pytest.raises(ResourceFailed, match=r"aws_types\.yaml"):
+    with pytest.raises(ResourceFailed, match=r"providers/aws/types\.yaml"):
         world.aws.invoke("aws:ec2/getAmi:getAmi", {})
 
 

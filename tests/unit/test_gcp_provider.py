@@ -219,7 +219,8 @@ def test_what_is_not_known_yet_is_no_mistake(stack: Stack, token: str):
 
 def test_a_type_that_is_not_there_names_the_table(stack: Stack):
     with pytest.raises(
-        ResourceFailed, match=r"gcp:sql/user:User is not in the local cloud: add a row .* gcp_types\.yaml"
+        ResourceFailed,
+        match=r"gcp:sql/user:User is not in the local cloud: add a row .*providers/gcp/types\.yaml",
     ):
         stack.check("gcp:sql/user:User", {})
 
@@ -358,7 +359,7 @@ def test_the_functions_that_programs_call(stack: Stack):
     assert versions["releaseChannelDefaultVersion"]["REGULAR"] in versions["validMasterVersions"]
     with pytest.raises(ResourceFailed, match="does not know the argument filter"):
         stack.provider.invoke("gcp:organizations/getProject:getProject", {"filter": "x"})
-    with pytest.raises(ResourceFailed, match=r"gcp_types\.yaml"):
+    with pytest.raises(ResourceFailed, match=r"providers/gcp/types\.yaml"):
         stack.provider.invoke("gcp:compute/getImage:getImage", {})
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from infra.contracts.labels import CAPACITY_TYPE_LABEL
 from localcloud.kubernetes import clusters, karpenter, nodes
 from localcloud.kubernetes import crds as kubernetes_crds
 from localcloud.providers.kubernetes import charts as kubernetes_charts
@@ -400,7 +401,7 @@ class TestMachines:
         [(["reserved", "spot"], ["spot"]), (["reserved"], ["on-demand"]), (["spot"], ["spot"])],
     )
     def test_nothing_is_reserved_here(self, asked, played):
-        need = {"key": karpenter.CAPACITY_TYPE, "operator": "In", "values": asked}
+        need = {"key": CAPACITY_TYPE_LABEL, "operator": "In", "values": asked}
         other = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["reserved"]}
         spec = karpenter.played({"template": {"spec": {"requirements": [need, other]}}})
         assert spec["template"]["spec"]["requirements"] == [{**need, "values": played}, other]

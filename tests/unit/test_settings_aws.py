@@ -52,3 +52,26 @@ def test_any_build_of_an_addon_is_kept_as_it_was_given(builds: dict[str, tuple[i
     given = {name: "v{}.{}.{}-eksbuild.{}".format(*parts) for name, parts in builds.items()}
     read = Aws.model_validate({"region": "ap-south-1", "cluster": {"addonVersions": given}})
     assert read.cluster.addon_versions == given
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("nobody", "must have an @-sign"),
+        ("asha@example", "should have a period"),
+        ("asha@@example.in", "@"),
+        ("asha@example..in", "period"),
+        ("asha @example.in", "SPACE"),
+        ("alerts@platform.test", "reserved name"),
+        (7, "not a text"),
+    ],
+)
+def test_what_is_no_address_is_refused_in_one_message_that_says_why(address: object, reason: str) -> None:
+    said = refusal(audit={"alertEmails": [address]})
+    assert said.startswith("audit.alertEmails.0: ") and "an e-mail address, such as" in said
+    assert reason in said
+
+
+def test_an_address_is_kept_but_for_the_letter_case_of_its_domain() -> None:
+    read = Aws.model_validate({"region": "ap-south-1", "audit": {"alertEmails": ["SOC+ml@Example.IN"]}})
+    assert read.audit.alert_emails == ["SOC+ml@example.in"]

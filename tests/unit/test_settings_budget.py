@@ -62,6 +62,7 @@ def test_a_share_leaves_both_clouds_something():
         ("01a2b3-4c5d6e-7f8091", ACCOUNT),
         ("01A2B34C5D6E7F8091", ACCOUNT),
         ("unit-project", None),
+        ("01A2B3-4C5D6E", None),
     ],
 )
 def test_a_billing_account_is_an_id(given: str, near: str | None):

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
-from site_on_premises import on_premises
+from site_on_premises import CERTIFICATE, on_premises
 from test_settings import minimal, problems
 
 from infra import settings
 from infra.catalog import check_offered
 from infra.settings.errors import Problem, SettingsError
+from infra.settings.fields import SITE_NETWORKS
 from infra.settings.on_premises import MOST_NETWORKS
-from infra.settings.types import SITE_NETWORKS
 
 
 def site(**over: Any) -> dict[str, Any]:
@@ -75,6 +75,45 @@ def test_a_secret_that_was_pasted_is_not_printed() -> None:
         ({"store": {"endpoint": "https://me:c2VjcmV0@s3.site.example", "key": "lake"}}, "store.endpoint"),
     ):
         assert "c2VjcmV0" not in str(problems(site(**over))[f"onPremises.{path}"])
+
+
+# Of a machine: its basic constraints are CA:FALSE.
+NODE_CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBODCB36ADAgECAgEBMAoGCCqGSM49BAMCMBwxGjAYBgNVBAMMEW5vZGUuc2l0
+ZS5leGFtcGxlMCAXDTI2MDEwMTAwMDAwMFoYDzIxMjYwMTAxMDAwMDAwWjAcMRow
+GAYDVQQDDBFub2RlLnNpdGUuZXhhbXBsZTBZMBMGByqGSM49AgEGCCqGSM49AwEH
+A0IABB9jqUTYA/oN8E/tYoFhKVjl0XDiq8qcHwayEGpPKOWLDqS93DWEMidvNsVt
+HntzpApe7XXxvEnmqNvVMQNGxcGjEDAOMAwGA1UdEwEB/wQCMAAwCgYIKoZIzj0E
+AwIDSAAwRQIgVu5tsI39bqEb4Xk3y3uSQmdaLO1M/1qjd/COoIh36skCIQCTljgV
+EzOuxE6K0rL3q7s1ywh9v37cALSkMNQE5zMgzA==
+-----END CERTIFICATE-----
+"""
+# Base64 of what begins as a certificate does, and is none.
+SEQUENCE = "-----BEGIN CERTIFICATE-----\nMIIBCgAAAAAAAAAA\n-----END CERTIFICATE-----\n"
+
+
+def test_certificates_of_authorities_are_kept_as_they_were_pasted() -> None:
+    for text in (CERTIFICATE, f"{CERTIFICATE}\n{CERTIFICATE}", f"subject=site\n{CERTIFICATE}"):
+        read = settings.parse(site(certificateAuthority=text)).on_premises
+        assert read and read.certificate_authority == text
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        (SEQUENCE, "openssl x509 -text"),
+        (CERTIFICATE + SEQUENCE, "openssl x509 -text"),
+        (CERTIFICATE[:200], "openssl x509 -text"),
+        ("", "-----BEGIN CERTIFICATE-----"),
+        (NODE_CERTIFICATE, "CN=node.site.example is not one"),
+        (CERTIFICATE + NODE_CERTIFICATE, "CA:TRUE"),
+    ],
+)
+def test_what_is_no_certificate_of_an_authority_is_refused(text: str, allowed: str) -> None:
+    found = problems(site(certificateAuthority=text))
+    assert list(found) == ["onPremises.certificateAuthority"]
+    assert allowed in found["onPremises.certificateAuthority"].allowed
 
 
 def test_a_site_joins_aws_and_nothing_else() -> None:

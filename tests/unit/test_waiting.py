@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from commands.up.summary import show_waiting
+from infra.contracts.labels import CAPACITY_TYPE_LABEL
 from localcloud.kubernetes import karpenter
 from localcloud.kubernetes.api import Api
 from localcloud.kubernetes.waiting import Waiting, waiting
@@ -80,6 +81,6 @@ def test_spot_that_is_out_is_offered_to_karpenter_on_demand_alone(monkeypatch: p
         for offered in karpenter._instance_types("ap-south-1", zones)
         for offering in offered["offerings"]
         for need in offering["Requirements"]
-        if need["key"] == karpenter.CAPACITY_TYPE and offered["name"] in ("g6.12xlarge", "g6.xlarge")
+        if need["key"] == CAPACITY_TYPE_LABEL and offered["name"] in ("g6.12xlarge", "g6.xlarge")
     }
     assert had == {("g6.12xlarge", "on-demand"), ("g6.xlarge", "spot"), ("g6.xlarge", "on-demand")}

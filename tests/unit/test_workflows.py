@@ -39,7 +39,7 @@ def test_every_job_ends_and_an_older_run_gives_way(workflow: dict[Any, Any]) -> 
 def test_every_make_command_of_the_workflows_exists() -> None:
     targets = re.findall(r"^([a-z-]+):", (FOLDER.parents[1] / "Makefile").read_text(), re.MULTILINE)
     commands = re.findall(r"run: make ([a-z-]+)", (FOLDER / "pull-request.yml").read_text())
-    assert commands == ["check", "test", "review"]
+    assert commands == ["check", "unit", "test", "review"]
     assert set(commands) <= set(targets)
 
 

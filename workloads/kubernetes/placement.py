@@ -8,8 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.contracts.cluster import FabricPod, GpuCluster, Pool
-
-GPU = "nvidia.com/gpu"
+from infra.contracts.labels import GPU_RESOURCE
 
 # What a pod asks of CPU and memory for each GPU. A floor, not a limit: small enough for the leanest GPU machine in
 # India (g4dn.xlarge: 4 vCPUs and 16 GiB for one T4) with the node's own daemons beside it.
@@ -72,8 +71,8 @@ def capacity(pool: Pool, gpus: int) -> int:
 def resources(pool: Pool, gpus: int) -> k8s.core.v1.ResourceRequirementsArgs:
     """Requests and limits of a pod with `gpus` GPUs: it gets the same share of the node's other devices."""
     share = Fraction(gpus, pool.gpus_per_node)
-    limits = {GPU: str(gpus)} | {
-        name: _part(amount, share) for name, amount in pool.limits.items() if name != GPU
+    limits = {GPU_RESOURCE: str(gpus)} | {
+        name: _part(amount, share) for name, amount in pool.limits.items() if name != GPU_RESOURCE
     }
     requests = {"cpu": str(CPU_PER_GPU * gpus), "memory": f"{MEMORY_GIB_PER_GPU * gpus}Gi"}
     return k8s.core.v1.ResourceRequirementsArgs(requests=requests, limits=limits)

@@ -19,7 +19,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.catalog.fabric_floors import floors
 from infra.contracts.cluster import GpuCluster, Pool
-from infra.contracts.labels import SIMULATED_RUNTIME
+from infra.contracts.labels import QUEUE_LABEL, SIMULATED_RUNTIME
 from infra.contracts.resource_options import after
 from workloads.kubernetes import pods, rendezvous
 from workloads.kubernetes.placement import fabric_pod, nccl_environment, pool_for, resources, tolerations
@@ -223,7 +223,7 @@ def _job(
 
 def _queue(args: FabricProofArgs | LakeProofArgs) -> dict[str, str]:
     queue = args.queue if isinstance(args, FabricProofArgs) else None
-    return {"kueue.x-k8s.io/queue-name": queue} if queue else {}
+    return {QUEUE_LABEL: queue} if queue else {}
 
 
 def _job_spec(

@@ -11,7 +11,7 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.contracts.cluster import GpuCluster, Pool
-from infra.contracts.labels import INTERNET_EGRESS
+from infra.contracts.labels import HOSTNAME_LABEL, INTERNET_EGRESS, ZONE_LABEL
 from workloads.kubernetes import pods
 from workloads.kubernetes.placement import (
     WHEN_MADE,
@@ -156,8 +156,8 @@ def _pod(name: str, args: ModelServerArgs, pool: Pool) -> k8s.core.v1.PodSpecArg
         node_selector=dict(pool.node_selector),
         tolerations=tolerations(pool),
         topology_spread_constraints=[
-            _spread(name, "topology.kubernetes.io/zone"),
-            _spread(name, "kubernetes.io/hostname"),
+            _spread(name, ZONE_LABEL),
+            _spread(name, HOSTNAME_LABEL),
         ],
         security_context=pods.pod_security(),
         init_containers=[*fabric.sidecars] or None,

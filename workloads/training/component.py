@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.contracts.cluster import GpuCluster, Pool
+from infra.contracts.labels import DO_NOT_DISRUPT, QUEUE_LABEL, ZONE_LABEL
 from infra.contracts.lake import Endpoint
 from infra.contracts.resource_options import after
 from workloads.kubernetes import pods, rendezvous
@@ -36,7 +37,7 @@ STOPPED_EXIT_CODE = 75  # launch.py: asked to stop, progress saved
 
 # No autoscaler, Karpenter or GKE's, may stop a job to save on its node.
 NOT_FOR_SAVINGS = {
-    "karpenter.sh/do-not-disrupt": "true",
+    DO_NOT_DISRUPT: "true",
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
 }
 
@@ -109,7 +110,7 @@ def _job(
 ) -> k8s.batch.v1.Job:
     labels = _labels(name)
     cards = fabric_pod(pool, args.gpus_per_node).annotations
-    queue = {"kueue.x-k8s.io/queue-name": args.queue} if args.queue else {}
+    queue = {QUEUE_LABEL: args.queue} if args.queue else {}
     # Training takes days; `pulumi up` is done when every rank runs.
     # A job that has ended has `succeeded` in its status, and no pod that is ready: the first that is there counts.
     ranks = {"pulumi.com/waitFor": f"jsonpath={{.status['succeeded','ready']}}={args.nodes}"}
@@ -226,7 +227,7 @@ def _same_zone(name: str) -> k8s.core.v1.AffinityArgs:
     together = k8s.core.v1.WeightedPodAffinityTermArgs(
         weight=100,
         pod_affinity_term=k8s.core.v1.PodAffinityTermArgs(
-            topology_key="topology.kubernetes.io/zone",
+            topology_key=ZONE_LABEL,
             label_selector=LabelSelectorArgs(match_labels=_labels(name)),
         ),
     )

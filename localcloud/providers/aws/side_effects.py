@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
+from infra.contracts.labels import EKS_NODE_GROUP
 from localcloud.providers.aws.api import Api
 from localcloud.providers.protocol import ResourceFailed, Values
 
-NODE_GROUP = "eks.amazonaws.com/nodegroup"
 CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
 SITE_TAGS = "on-premises:"
 
@@ -55,7 +55,7 @@ def _scale(api: Api, scope: Values) -> None:
     spot = inputs.get("capacityType") == "SPOT"
     labels = {
         **(inputs.get("labels") or {}),
-        NODE_GROUP: group,
+        EKS_NODE_GROUP: group,
         CAPACITY_TYPE: "SPOT" if spot else "ON_DEMAND",
     }
     try:

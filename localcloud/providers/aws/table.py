@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from localcloud.directories import PROJECT
 from localcloud.providers.aws.expressions import holds, strings
 from localcloud.providers.protocol import UNKNOWN, Values, differs
 
@@ -180,7 +181,9 @@ def row(token: str) -> Row:
     """The row of a Pulumi type. Raises UnknownType when there is none."""
     content = _content()
     if token not in content["types"]:
-        raise UnknownType(f"{token} is not in the local cloud: add a row for it to {FILE.name}")
+        raise UnknownType(
+            f"{token} is not in the local cloud: add a row for it to {FILE.relative_to(PROJECT)}"
+        )
     written = content["types"][token]
     if unknown := set(written) - _ROW_KEYS:
         raise TableError(f"{FILE.name}: {token}: no such key: {', '.join(sorted(unknown))}")
@@ -192,7 +195,9 @@ def invoke(token: str) -> Mapping[str, Any]:
     """The row of a function: `service`, `call` and `params` when it calls AWS, `args` it takes, `outputs`."""
     functions = _content()["functions"]
     if token not in functions:
-        raise UnknownType(f"{token} is not in the local cloud: add a row for it to {FILE.name}")
+        raise UnknownType(
+            f"{token} is not in the local cloud: add a row for it to {FILE.relative_to(PROJECT)}"
+        )
     return functions[token]
 
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from infra.contracts.labels import GKE_ACCELERATOR, GPU_TAINT
+
 if TYPE_CHECKING:
     from infra.catalog import Machine
 
@@ -18,7 +20,6 @@ GPUS = {
     "nvidia-h200-141gb": "H200",
     "nvidia-rtx-pro-6000": "RTX PRO 6000",
 }
-GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 
 
@@ -81,7 +82,7 @@ def labels_of(node_config: Mapping[str, Any], machine: Machine) -> dict[str, str
         asked = accelerator(node_config)
         kind = asked["type"] if asked else {name: kind for kind, name in GPUS.items()}[machine.gpu]
         labels |= {
-            "cloud.google.com/gke-accelerator": kind,
+            GKE_ACCELERATOR: kind,
             "cloud.google.com/gke-accelerator-count": str(machine.gpu_count),
         }
     return labels

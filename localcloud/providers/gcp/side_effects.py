@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from infra.contracts.labels import CAPACITY_TYPE_LABEL, GKE_NODE_POOL, INSTANCE_TYPE_LABEL, ZONE_LABEL
 from localcloud.providers.gcp.machines import (
     MachineNotOffered,
     labels_of,
@@ -144,7 +145,7 @@ def _remove_pool(inputs: Values, scope: Mapping[str, Any]) -> None:
         _remove_autoscaled(access, inputs["name"])
     except clusters.ClusterFailed as failed:
         raise ResourceFailed(str(failed)) from failed
-    nodes.remove_nodes(cluster, inputs["name"], nodes.NODE_POOL)
+    nodes.remove_nodes(cluster, inputs["name"], GKE_NODE_POOL)
 
 
 def _lay_out(cluster: str, location: str, pool: Values) -> None:
@@ -156,7 +157,7 @@ def _lay_out(cluster: str, location: str, pool: Values) -> None:
         raise clusters.ClusterFailed(f"no GKE cluster {cluster} to add the pool {pool['name']} to")
     config, zones = pool.get("nodeConfig") or {}, zones_of(location, pool.get("nodeLocations"))
     machine = machine_of(config, region_of(location))
-    nodes.remove_nodes(cluster, pool["name"], nodes.NODE_POOL)
+    nodes.remove_nodes(cluster, pool["name"], GKE_NODE_POOL)
     interfaces = _interfaces(access.api(), pool)
     for zone, count in _standing(pool, zones).items():
         nodes.add_nodes(
@@ -220,20 +221,20 @@ def _autoscale(
     access: ClusterAccess, pool: Values, machine: Machine, zones: list[str], interfaces: Mapping[str, str]
 ) -> None:
     """Have Karpenter add nodes of the pool up to its most, and take idle ones away."""
-    from localcloud.kubernetes import compute_classes, karpenter, nodes
+    from localcloud.kubernetes import compute_classes, karpenter
     from localcloud.kubernetes import crds as kubernetes_crds
 
     config, scaling = pool.get("nodeConfig") or {}, pool["autoscaling"]
     most = scaling.get("totalMaxNodeCount") or scaling["maxNodeCount"] * len(zones)
     more = most - sum(_standing(pool, zones).values())
     wanted = {
-        "node.kubernetes.io/instance-type": [karpenter.name_of(machine)],
-        "topology.kubernetes.io/zone": zones,
-        karpenter.CAPACITY_TYPE: [purchase_of(config)],
+        INSTANCE_TYPE_LABEL: [karpenter.name_of(machine)],
+        ZONE_LABEL: zones,
+        CAPACITY_TYPE_LABEL: [purchase_of(config)],
     }
     template = {
         "metadata": {
-            "labels": {**labels_of(config, machine), nodes.NODE_POOL: pool["name"]},
+            "labels": {**labels_of(config, machine), GKE_NODE_POOL: pool["name"]},
             "annotations": dict(interfaces),
         },
         "spec": {

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from localcloud.directories import PROJECT
 from localcloud.providers.aws.expressions import evaluate
 from localcloud.providers.protocol import UNKNOWN
 
@@ -68,7 +69,9 @@ def row(token: str) -> Row:
     """The row of a Pulumi type. Raises UnknownType when there is none."""
     types = _content()["types"]
     if token not in types:
-        raise UnknownType(f"{token} is not in the local cloud: add a row for it to {FILE.name}")
+        raise UnknownType(
+            f"{token} is not in the local cloud: add a row for it to {FILE.relative_to(PROJECT)}"
+        )
     written = types[token]
     if unknown := set(written) - _ROW_KEYS:
         raise TableError(f"{FILE.name}: {token}: no such key: {', '.join(sorted(unknown))}")
@@ -91,7 +94,9 @@ def invoke(token: str) -> Mapping[str, Any]:
     """The row of a function: `args` that it takes, `outputs` that it gives."""
     functions = _content()["functions"]
     if token not in functions:
-        raise UnknownType(f"{token} is not in the local cloud: add a row for it to {FILE.name}")
+        raise UnknownType(
+            f"{token} is not in the local cloud: add a row for it to {FILE.relative_to(PROJECT)}"
+        )
     return functions[token]
 
 

@@ -33,7 +33,7 @@ def within_budget(stack: Stack, settings: Settings) -> Iterator[tuple[str, Findi
         yield where, Finding("the budget can't be compared", "budget", value, "both, as numbers above 0")
         return
     # The catalogue is read where there is a budget, and only there: every preview waits for the pack to start.
-    from policies.controls.cost.month import over
+    from policies.readers.monthly_cost import over
 
     figure = settings.get("figure", "expected")
     if finding := over(stack, told.get("usage") or {}, figure, budget, rate):

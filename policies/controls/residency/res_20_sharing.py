@@ -68,8 +68,9 @@ def _own_accounts(resource: StackResource) -> set[str]:
     """The account of what a resource or its own policy is about: such a policy speaks of that resource alone."""
     props = resource.props
     about = [props.get(name) for name in ("arn", "resourceArn", "function", "functionName")]
-    for value in props.values():
-        policy = document(value)
+    # Nothing but an object is a policy, and a resource may have many texts.
+    held = [one for one in props.values() if not isinstance(one, str) or one.lstrip().startswith("{")]
+    for policy in map(document, held):
         for statement in each(policy.get("Statement")) if isinstance(policy, dict) else ():
             about += each(statement.get("Resource")) if isinstance(statement, dict) else []
     arns = [locations.arn(one) for one in about if isinstance(one, str)]

@@ -82,8 +82,11 @@ def is_claimed(row: SilentDefault) -> bool:
     applies. A type as such has no other case: whatever a control finds in a resource of it counts, but for one that
     looks at every type.
     """
-    applies = _such(row)
-    otherwise = _otherwise(row, applies)
+    such = _such(row)
+    settled = _otherwise(row, such)
+    # Each is made once, so that what is read of it is read once for all controls.
+    applies = Resource(row.type, "", such)
+    otherwise = None if settled is None else Resource(row.type, "", settled)
     for control in _OTHERS:
         is_weaker = not row.is_soft and control.level != EnforcementLevel.MANDATORY
         if (
@@ -92,16 +95,16 @@ def is_claimed(row: SilentDefault) -> bool:
             or (row.when is None and control.types == ANY_TYPE)
         ):
             continue
-        found = _findings(control, row.type, applies)
+        found = _findings(control, applies)
         if otherwise is not None and row.property not in {where for where, _ in found}:
-            found -= _findings(control, row.type, otherwise)
+            found -= _findings(control, otherwise)
         if found:
             return True
     return False
 
 
-def _findings(control: Control, type_: str, props: dict[str, Any]) -> set[tuple[str, str]]:
-    found = control.check(Resource(type_, "", props), {}) if control.check else ()
+def _findings(control: Control, resource: Resource) -> set[tuple[str, str]]:
+    found = control.check(resource, {}) if control.check else ()
     return {(one.where, one.what) for one in found if isinstance(one, Finding)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from policies.readers.tables import several, table
@@ -13,7 +13,7 @@ from policies.readers.values.places import INDIA, Place, code_of_google, places_
 
 # The lookbehind makes a run of letters tried once; labels are short by RFC 1035.
 _HOST = re.compile(
-    r"(?<![\w.-])(?:[a-z0-9](?:[a-z0-9_-]{0,62})\.)+[a-z][a-z0-9-]{1,62}(?![\w-])", re.IGNORECASE
+    r"(?<![\w.-])(?:[a-z0-9](?:[a-z0-9_-]{0,62}+)\.)+[a-z][a-z0-9-]{1,62}(?![\w-])", re.IGNORECASE
 )
 _URL = re.compile(
     r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{1,20})://(?:[^\s/@\"']{1,200}@)?([\w.-]{1,253}|\[[0-9a-f:.]+\])",
@@ -56,17 +56,17 @@ class Host:
     silent: bool = False
 
 
-def hosts_in(text: str) -> Iterator[Host]:
-    """Every host in a text: of URLs, of connection strings, and words with dots that may be hosts."""
-    names = [found[2] for found in _URL.finditer(text)] + [found[0] for found in _HOST.finditer(text)]
-    for name in dict.fromkeys(name.lower().rstrip(".") for name in names):
+def hosts_in(text: str, urls: Sequence[str]) -> Iterator[Host]:
+    """Every host in a text: of its URLs, as `addressed` finds them, and words with dots that may be hosts."""
+    words = (found[0].lower().rstrip(".") for found in _HOST.finditer(text)) if "." in text else ()
+    for name in dict.fromkeys((*urls, *words)):
         if not is_inside(name):
             yield host(name)
 
 
 def addressed(text: str) -> list[str]:
     """Hosts that are certainly hosts: those of URLs."""
-    return [found[2].lower().rstrip(".") for found in _URL.finditer(text)]
+    return [found[2].lower().rstrip(".") for found in _URL.finditer(text)] if "://" in text else []
 
 
 def country_of(name: str) -> Place | None:
@@ -102,13 +102,15 @@ def _sites(name: str) -> list[Place]:
 
     Under `.in` they are words: `us.shop.example.in` is somebody's page about themselves.
     """
-    found = (_SITE.match(label) for label in name.split(".")[:-2] if not name.endswith(".in"))
+    if name.endswith(".in"):
+        return []
+    found = map(_SITE.match, name.split(".")[:-2])
     return [Place(match[1], "GLOBAL") for match in found if match]
 
 
 def _of_cloud_run(name: str) -> list[Place]:
     """The place that Cloud Run's own hosts say in two letters: `orders-abcdefghij-el.a.run.app` is in Mumbai."""
-    code = _RUN_CODE.search(name)
+    code = _RUN_CODE.search(name) if name.endswith("run.app") else None
     return [code_of_google(code[1])] if code else []
 
 
@@ -117,7 +119,12 @@ def _service(name: str) -> tuple[str, Service | None]:
     if suffix := _longest(name, _suffixes()):
         return suffix, _suffixes()[suffix]
     return next(
-        ((text, service) for text, pattern, service in _patterns() if pattern.fullmatch(name)), ("", None)
+        (
+            (text, service)
+            for text, pattern, service in _patterns()
+            if name.endswith(text.rpartition("*")[2]) and pattern.fullmatch(name)
+        ),
+        ("", None),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from policies.framework.resources import Resource
@@ -65,7 +65,7 @@ class Value:
     key: str
     word: str
     place: Place | None
-    host: Host | None = None
+    host: Host | None = field(default=None, compare=False)  # of the word, which is compared
     in_text: bool = False
     store: Store | None = None
 
@@ -158,12 +158,11 @@ def _texts(resource: Resource) -> Iterator[_Text | Unknown]:
 
 def _values(type_: str, found: _Text, text: str, budget: Budget) -> Iterator[Value]:
     sends_nothing: bool | None = None
-    copied = frozenset[str]()
+    copied, at = frozenset[str](), dotted(found.path)
     for piece in pieces(text, found.keys, budget):
         inner = piece.keys[len(found.keys) :]
         if inner and names_no_destination("", inner):
             continue
-        where = ".".join(filter(None, [dotted(found.path), dotted(inner)]))
         in_text = piece.text != found.text
         for said in _said(type_, piece, _about_stores(found, piece)):
             store = said.store
@@ -172,6 +171,7 @@ def _values(type_: str, found: _Text, text: str, budget: Budget) -> Iterator[Val
                 copied = only_read(decoded(text) or text)
             if store and (said.word in copied or sends_nothing):
                 store = replace(store, use="read")
+            where = ".".join(filter(None, [at, dotted(inner)]))
             yield Value(
                 said.kind, found.path, where, piece.key, said.word, said.place, said.host, in_text, store
             )
@@ -199,20 +199,22 @@ class _Said:
 def _said(type_: str, piece: Piece, about: tuple[str, ...]) -> Iterator[_Said]:
     """What a phrase says. A word that is a place or a store by itself says nothing else."""
     whole = piece.text.strip()
+    if len(whole) < 2:
+        return
     if found := place(whole, piece.key):
         yield _Said("place", piece.text, found)
         return
     prose, words = _is_prose(whole) or is_sql(whole), tokens(whole)
     for word in words:
-        if (found := place(word, "" if prose else piece.key)) and not prose:
+        if not prose and (found := place(word, piece.key)):
             yield _Said("place", word, found)
         elif store := store_in(word, type_, about, alone=len(words) == 1):
             yield _Said("store", word, place_of(store, word), store=store)
         else:
-            yield from _of_word(word, prose, bool(_ADDRESS_KEY.search(piece.key)))
+            yield from _of_word(word, prose, piece.key)
 
 
-def _of_word(word: str, prose: bool, is_address: bool) -> Iterator[_Said]:
+def _of_word(word: str, prose: bool, key: str) -> Iterator[_Said]:
     if len(word) < 4:
         return
     if (reference := locations.arn(word)) and reference.region not in ("", "*"):
@@ -226,13 +228,12 @@ def _of_word(word: str, prose: bool, is_address: bool) -> Iterator[_Said]:
     if remote := _REMOTE.match(word):
         yield _Said("reference", word, Place(remote[0], "GLOBAL"))
         return
-    hosts = list(hosts_in(word))
     urls = addressed(word)
+    hosts = list(hosts_in(word, urls))
     for host in hosts:
         at = host.place
         # A word with dots may be anything; of an address the ending says its country.
-        # Mail goes to people, wherever they are.
-        if at is None and not host.silent and (host.name in urls or (is_address and "@" not in word)):
+        if at is None and not host.silent and (host.name in urls or _may_be_address(word, key)):
             at = country_of(host.name)
         if not host.silent or at:
             yield _Said("host", host.name, at, host)
@@ -241,6 +242,11 @@ def _of_word(word: str, prose: bool, is_address: bool) -> Iterator[_Said]:
         rest = functools.reduce(lambda text, host: text.replace(host.name, " "), hosts, word.lower())
         for found in places_in(rest):
             yield _Said("reference", word, found)
+
+
+def _may_be_address(word: str, key: str) -> bool:
+    """Whether a word with dots is an address by its key. Mail goes to people, wherever they are."""
+    return "@" not in word and bool(_ADDRESS_KEY.search(key))
 
 
 def _is_prose(text: str) -> bool:
@@ -253,15 +259,16 @@ def _is_prose(text: str) -> bool:
 
 def names_no_destination(type_: str, path: tuple[Any, ...]) -> bool:
     """Whether nothing under a property says where data go; the reasons are in data/no_destination_properties.csv."""
-    names = [part for part in path if isinstance(part, str)]
-    name = names[-1] if names else ""
-    # `regions[0].name` is a region.
-    if name == "name" and len(names) > 1 and place_word(names[-2]):
-        return False
+    name = path[-1] if path else ""
+    if not isinstance(name, str):
+        name = next((part for part in reversed(path) if isinstance(part, str)), "")
     # `prompt.txt` is named as `prompt` is.
-    name = name.partition(".")[0] or name
-    prefixes = _no_destination().get(name.lower(), ())
-    return any(type_.startswith(prefix) for prefix in prefixes)
+    prefixes = _no_destination().get((name.partition(".")[0] or name).lower(), ())
+    if not type_.startswith(prefixes):
+        return False
+    # `regions[0].name` is a region.
+    names = [part for part in path if isinstance(part, str)]
+    return not (name == "name" and len(names) > 1 and place_word(names[-2]))
 
 
 @functools.cache

@@ -66,8 +66,7 @@ _NO_NAME = re.compile(
 # A program is loaded from where it is; and names of properties that may hold a store all have one of a few parts.
 _MAY_HOLD = re.compile(r"bucket|s3|gcs|table|dataset", re.IGNORECASE)
 _PROGRAMS = (".py", ".jar", ".sh", ".whl", ".egg", ".hql", ".rpm", ".deb", ".msi", ".exe", ".ps1")
-# Every address has one of these, so that most words need no further look.
-_IN_ADDRESSES = ("://", "arn:", ".com", "projects/")
+_OF_STORES = re.compile(r"s3|storage", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")
 _INTERPOLATED = re.compile(r"^(?:\$|%|\{\{|<)|\$\{|\{\{")
 _POLICIES = frozenset({"Statement", "statements", "Condition"})
@@ -205,16 +204,21 @@ def _positional(words: list[str]) -> list[str]:
 
 
 def _address(word: str) -> Store | None:
-    if not any(part in word for part in _IN_ADDRESSES):
+    # Each pattern has a part that most words have not.
+    is_url, is_arn, is_path = "://" in word, "arn:" in word, "projects/" in word
+    if not (is_url or is_arn or is_path or ".com" in word):
         return None
-    if found := _SCHEME.search(word):
+    if is_url and (found := _SCHEME.search(word)):
         if found[1].lower() == "bq":
             project, _, rest = found[2].partition(".")
             return Store("table" if "." in rest else "dataset", rest, project)
         return Store("bucket", found[2])
-    if found := _S3_ARN.search(word) or _HOST_BEFORE.search(word) or _HOST_AROUND.search(word):
+    found = _S3_ARN.search(word) if is_arn else None
+    if found is None and _OF_STORES.search(word):
+        found = _HOST_BEFORE.search(word) or _HOST_AROUND.search(word)
+    if found:
         return Store("bucket", found[1])
-    if found := _PATH.search(word):
+    if is_path and (found := _PATH.search(word)):
         kind: Kind = {"datasets": "dataset", "topics": "topic"}.get(found[2], "bucket")  # pyright: ignore[reportAssignmentType]
         project = "" if found[1] == "_" else found[1]
         return (

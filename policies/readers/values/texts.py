@@ -31,9 +31,12 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _YAML_LINE = re.compile(r"^[ \t]*(?:- +)?[\"']?[\w./@-]+[\"']?:(?:[ \t]|$)", re.MULTILINE)
 _TOML_LINE = re.compile(r"^[ \t]*(?:\[|[\w.\"-]+[ \t]*=)", re.MULTILINE)
 _COMMENT = re.compile(r"(?:^|(?<=\s))(?:#|//|;)(?=\s|[A-Za-z!]).*$")
-# The lookbehind makes each of these try a run of characters once, so that a megabyte of letters takes no longer.
-_ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]+)[\"']?[ \t]*[=:](?!//)[ \t]*(\"[^\"]*\"|'[^']*'|[^\s,;\"']+)")
-_FLAG = re.compile(r"(?<!\S)--?([A-Za-z][\w-]*)[ \t]+(\"[^\"]*\"|'[^']*'|[^\s\"'-][^\s\"']*)")
+# The lookbehind and `++` make a run of characters tried once, so that a megabyte of letters takes no longer.
+_ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]++)[\"']?[ \t]*[=:](?!//)[ \t]*(\"[^\"]*\"|'[^']*'|[^\s,;\"']+)")
+# It begins with its hyphen, and looks behind that only then, so that the search passes all other characters at once.
+_FLAG = re.compile(r"-(?<!\S-)-?([A-Za-z][\w-]*)[ \t]+(\"[^\"]*\"|'[^']*'|[^\s\"'-][^\s\"']*)")
+# Nothing is inside a short word: no text in base64 is shorter than sixteen characters.
+_WORD = re.compile(r"[\w.-]{1,15}")
 # Fluent Bit, nginx, HAProxy: a word, and what it is set to.
 _WORD_AND_VALUE = re.compile(r"\s*([A-Za-z][\w.-]*)\s+(\S+)\s*;?\s*")
 _CODE_FILES = (
@@ -91,13 +94,8 @@ def pieces(text: str, keys: tuple[str, ...], budget: Budget) -> Iterator[Piece]:
             budget.pieces -= 1
             yield Piece(above, current)
             continue
-        found = []
-        for piece in inner:
-            budget.pieces -= 1
-            if budget.spent:
-                return
-            found.append((piece.keys, piece.text, depth + 1))
-        todo.extend(reversed(found))
+        budget.pieces -= len(inner)
+        todo.extend((piece.keys, piece.text, depth + 1) for piece in reversed(inner))
 
 
 def phrases(tree: Any, keys: tuple[str, ...] = ()) -> Iterator[Piece]:
@@ -160,14 +158,13 @@ def is_sql(text: str) -> bool:
 def _opened(text: str, keys: tuple[str, ...]) -> list[Piece] | None:
     """The pieces of a text; None where it is a single phrase."""
     stripped = text.strip()
-    if len(stripped) < 2 or is_sql(stripped):
+    if len(stripped) < 2 or _WORD.fullmatch(stripped) or is_sql(stripped):
         return None
     if stripped[0] in "{[" and (tree := _json(stripped)) is not None:
         return list(phrases(tree, keys))
-    # The id of a deployment at Elastic is `name:` and its host in base64.
-    for packed in (stripped, stripped.rpartition(":")[2]):
-        if (plain := decoded(packed)) is not None:
-            return [Piece(keys, plain)]
+    # The id of a deployment at Elastic is `name:` and its host in base64, in which there is no colon.
+    if (plain := decoded(stripped.rpartition(":")[2])) is not None:
+        return [Piece(keys, plain)]
     if "\n" in stripped:
         return _lines_or_document(stripped, keys)
     return _one_line(stripped, keys)
@@ -195,7 +192,7 @@ def is_code(keys: tuple[str, ...]) -> bool:
 
 def _literals(line: str, keys: tuple[str, ...]) -> Iterator[Piece]:
     """What a line of a program writes out: its texts in quotes, with the name that each is given."""
-    for found in _LITERAL.finditer(_COMMENT.sub("", line)):
+    for found in _LITERAL.finditer(_uncommented(line)):
         if literal := found[2][1:-1]:
             yield Piece((*keys, found[1]) if found[1] else keys, literal)
 
@@ -293,9 +290,13 @@ def readable(raw: bytes) -> str | None:
     return text if text and all(one.isprintable() or one in "\r\n\t" for one in text[:4096]) else None
 
 
+def _uncommented(line: str) -> str:
+    return _COMMENT.sub("", line) if "#" in line or "//" in line or ";" in line else line
+
+
 def _line(line: str, keys: tuple[str, ...]) -> Iterator[Piece]:
     """The assignments and flags of a line of a file or script, and its other words."""
-    line = _COMMENT.sub("", line).strip()
+    line = _uncommented(line).strip()
     if not line:
         return
     opened = _one_line(line, keys)
@@ -309,24 +310,19 @@ def _line(line: str, keys: tuple[str, ...]) -> Iterator[Piece]:
 
 def _one_line(line: str, keys: tuple[str, ...]) -> list[Piece] | None:
     """The pieces of `KEY=value --flag value word`; None where there is neither assignment nor flag."""
-    found, rest = [], line
-    for pattern in (_FLAG, _ASSIGNED):
-        for match in pattern.finditer(rest):
-            # `host:443` and `arn:aws` are no assignments.
-            if pattern is _ASSIGNED and _is_part_of_a_word(rest, match):
-                continue
-            found.append((match.start(), match.end(), match[1], match[2].strip("\"'")))
+    found = [*_FLAG.finditer(line)]
+    if "=" in line or ":" in line:
+        # `host:443` and `arn:aws` are no assignments.
+        found += [match for match in _ASSIGNED.finditer(line) if not _is_part_of_a_word(line, match)]
     if not found:
         return None
-    made = [Piece((*keys, key), value) for _, _, key, value in found if value]
-    taken = sorted((start, end) for start, end, _, _ in found)
-    left, at = [], 0
-    for start, end in taken:
-        left.append(rest[at:start] if start > at else "")
+    made = [Piece((*keys, match[1]), value) for match in found if (value := match[2].strip("\"'"))]
+    at = 0
+    for start, end in sorted(match.span() for match in found):
+        if start > at:
+            made += [Piece(keys, word) for word in _TOKEN.findall(line, at, start)]
         at = max(at, end)
-    left.append(rest[at:])
-    words = [word for part in left for word in _TOKEN.findall(part)]
-    return made + [Piece(keys, word) for word in words]
+    return made + [Piece(keys, word) for word in _TOKEN.findall(line, at)]
 
 
 def _is_part_of_a_word(line: str, match: re.Match[str]) -> bool:

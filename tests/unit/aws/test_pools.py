@@ -426,13 +426,13 @@ def test_what_is_reserved_is_in_no_group_but_its_own(made, group, placed, elasti
     [
         (
             {"purchase": "capacity-block", "placement_group": True},
-            "without placementGroup: the machines of a block",
+            "without placementGroup: the machines of a capacity block",
         ),
         (
             {"purchase": "reserved", "placement_group": True},
             "the name of the group that the reservation was made in",
         ),
-        ({"purchase": "on-demand", "placement_group": "named"}, "only reserved takes a name"),
+        ({"purchase": "on-demand", "placement_group": "named"}, "only reserved takes the name of a group"),
     ],
 )
 def test_a_placement_group_that_could_hold_nothing_is_refused(asked, why):
@@ -442,7 +442,7 @@ def test_a_placement_group_that_could_hold_nothing_is_refused(asked, why):
 
 
 def test_a_group_has_a_name_on_aws_only():
-    with pytest.raises(ValueError, match="groups of nodes have names on AWS only"):
+    with pytest.raises(ValueError, match="only on AWS does it take the name of a group"):
         GooglePool(name="held", gpu="H100", gpus_per_node=8, max_nodes=2, placement_group="named")
 
 

@@ -210,7 +210,7 @@ def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise AssertionError("something was started")
 
     monkeypatch.setattr(command, "scratch", started)
-    monkeypatch.setattr(command.toolchain, "ensure", started)
+    monkeypatch.setattr(command.install, "ensure", started)
     yield
 
 

@@ -1,4 +1,4 @@
-"""The parts of a configuration that are right on their own, for checks between parts."""
+"""The parts of the settings that are valid by themselves, for checks between parts."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from infra.geography import Cloud
 from infra.settings.aws import Cluster, ClusterAccess, Network
 from infra.settings.errors import Problem
+from infra.settings.fields import SiteCidr, SitePodsCidr
 from infra.settings.gcp import GoogleCluster, GoogleClusterAccess, GoogleNetwork
 from infra.settings.on_premises import SitePool
 from infra.settings.pools import AwsPool, GooglePool, GoogleSystemPool, GpuPool, SystemPool
 from infra.settings.stack import Credit, Currency
-from infra.settings.types import SiteCidr, SitePodsCidr
 from infra.settings.workloads import WorkloadSettings, kinds
 
 M = TypeVar("M", bound=BaseModel)
 W = TypeVar("W", bound=WorkloadSettings)
-# The models of a cloud's cluster and network; their defaults are what a stack that says nothing has.
+# The models of each cloud's cluster and network; their defaults hold where a stack leaves a setting out.
 _CLUSTERS: Mapping[Cloud, tuple[type[Cluster | GoogleCluster], type[SystemPool], type[GpuPool]]] = {
     "aws": (Cluster, SystemPool, AwsPool),
     "gcp": (GoogleCluster, GoogleSystemPool, GooglePool),
@@ -35,9 +35,9 @@ _NETWORKS: Mapping[Cloud, type[Network | GoogleNetwork]] = {"aws": Network, "gcp
 
 @dataclass(frozen=True)
 class CloudParts:
-    """The right parts of one cloud. `pools` and `ranges` (networks in CIDR notation) are by their path.
+    """The valid parts of one cloud. `pools` and `ranges` (networks in CIDR notation) are by their path.
 
-    `access` says who reaches the cluster, None where it is wrong on its own.
+    `access` says who reaches the cluster. It is None where it is not valid, as are the others.
     """
 
     cloud: Cloud
@@ -51,7 +51,7 @@ class CloudParts:
 
 @dataclass(frozen=True)
 class SiteParts:
-    """The right parts of the site on premises, by their path."""
+    """The valid parts of the site on premises, by their path."""
 
     pools: Mapping[str, SitePool] = field(default_factory=dict)
     ranges: Mapping[str, str] = field(default_factory=dict)
@@ -59,11 +59,11 @@ class SiteParts:
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a configuration that are right on their own.
+    """The parts of the settings that are valid by themselves.
 
-    Checks between parts run on these, so that one wrong setting does not hide another. `pool_names` holds every name
-    that was written, of wrong pools too; `environment` is as it was written. `workloads` and `credits` are by their
-    path; `rate_of` is the day of the dollar's rate.
+    Checks between parts run on these, so that one wrong setting does not hide another. `pool_names` are the names of
+    all pools, of wrong ones too; `environment` may be wrong. `workloads` and `credits` are by their path; `rate_of` is
+    the day of the dollar's rate.
     """
 
     clouds: tuple[CloudParts, ...]
@@ -89,6 +89,7 @@ Check = Callable[[Parts], list[Problem]]
 
 
 def parts_of(values: Mapping[str, Any]) -> Parts:
+    """The valid parts of the plain values of a stack file."""
     clouds = tuple(_cloud_parts(cloud, _mapping(values[cloud])) for cloud in _CLUSTERS if values.get(cloud))
     site = _mapping(values.get("onPremises"))
     written = [pool for cloud in _CLUSTERS for pool in _written_pools(_mapping(values.get(cloud)))]
@@ -138,7 +139,7 @@ def _cloud_parts(cloud: Cloud, given: Mapping[str, Any]) -> CloudParts:
 
 
 def _own_ranges(network: Network | GoogleNetwork | None) -> Mapping[str, Any]:
-    """A VPC that exists already has addresses that only its cloud knows."""
+    """The networks that the settings name. Only its cloud knows those of a VPC that exists."""
     if network is None or network.existing:
         return {}
     return network.model_dump(by_alias=True)
@@ -163,7 +164,8 @@ def _is(kind: Any, value: object) -> bool:
     try:
         TypeAdapter(kind).validate_python(value)
     except ValidationError:
-        return False  # already among the problems of the whole
+        # A problem of the whole settings already.
+        return False
     return True
 
 
@@ -183,4 +185,5 @@ def _read(model: type[M], value: object) -> M | None:
     try:
         return model.model_validate(value)
     except ValidationError:
-        return None  # already among the problems of the whole
+        # A problem of the whole settings already.
+        return None

@@ -1,4 +1,4 @@
-"""What one part of a configuration asks of another: names, networks, images, credits."""
+"""Checks between settings: names of pools, networks, images, credits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 
 from infra.settings.errors import NOTHING, Problem
-from infra.settings.parts import Parts
+from infra.settings.fields import PRIVATE_NETWORKS
 from infra.settings.pools import SYSTEM_POOL
-from infra.settings.types import PRIVATE_NETWORKS
+from infra.settings.valid_parts import Parts
 from infra.settings.workloads import OWN_REGISTRY
 from infra.settings.workloads_on_pools import workloads_fit_their_pools
 
@@ -19,23 +19,23 @@ GOOGLE_FABRIC_CIDR = "192.168.0.0/16"
 # EKS takes one of them for its Services, whichever the VPC leaves free.
 EKS_SERVICE_CIDRS = ("10.100.0.0/16", "172.20.0.0/16")
 
-# Where the nearest image of a refusal is put: a name that ECR and Artifact Registry both take.
+# The repository in the nearest image of a refusal: a name that ECR and Artifact Registry both take.
 OWN_REPOSITORY = "india-ai-infra"
 
 
-def _pools_are_told_apart(parts: Parts) -> list[Problem]:
+def _pool_names_are_unique(parts: Parts) -> list[Problem]:
     first = {SYSTEM_POOL: "the system pool"}
     problems = []
     for path, pool in parts.pools.items():
         if taken := next((name for name in pool.taken_names if name in first), None):
-            allowed = f"a name of its own: {first[taken]} has {'this one' if taken == pool.name else taken}"
+            allowed = f"a name that no other pool has: {first[taken]} has {'this one' if taken == pool.name else taken}"
             problems.append(Problem(f"{path}.name", pool.name, allowed, f"{pool.name}-2"))
         for name in pool.taken_names:
             first.setdefault(name, path)
     return problems
 
 
-def _networks_are_apart(parts: Parts) -> list[Problem]:
+def _networks_do_not_overlap(parts: Parts) -> list[Problem]:
     """Overlapping networks could never be joined, and a machine with two of them sends to the wrong one."""
     taken: dict[str, IPv4Network] = {}
     if any(
@@ -52,16 +52,19 @@ def _networks_are_apart(parts: Parts) -> list[Problem]:
             taken |= {f"EKS's Services {cidr}": IPv4Network(cidr) for cidr in EKS_SERVICE_CIDRS}
         if inside := next((other for other, range_ in taken.items() if range_.overlaps(network)), None):
             free = _free_network(network.prefixlen, [*taken.values(), *_later_ranges(parts, path)])
-            problems.append(Problem(path, text, f"a network apart from {inside} ({taken[inside]})", free))
+            problems.append(
+                Problem(path, text, f"a network that does not overlap {inside} ({taken[inside]})", free)
+            )
             if free is None:
                 continue
-            network = IPv4Network(free)  # nothing else may be told to go there
+            # No other problem may propose the same network.
+            network = IPv4Network(free)
         taken[path] = network
     return problems
 
 
 def _ranges(parts: Parts) -> dict[str, str]:
-    """Every network that the settings name, by its path: those of the clouds first, as a site's are easier to move."""
+    """Every network of the settings by its path: those of the clouds first, for a site's are easier to change."""
     clouds = {path: text for cloud in parts.clouds for path, text in cloud.ranges.items()}
     return {**clouds, **parts.site.ranges}
 
@@ -86,7 +89,7 @@ def _free_network(prefix: int, taken: Sequence[IPv4Network]) -> str | None:
 
 
 def _images_can_be_pulled(parts: Parts) -> list[Problem]:
-    """Docker Hub stands for a registry that is not named, and a tag that moves for whatever was pushed last.
+    """Problems: images without a registry, which Docker Hub would serve, or with a tag that moves.
 
     On the local cloud no image is pulled.
     """
@@ -96,7 +99,7 @@ def _images_can_be_pulled(parts: Parts) -> list[Problem]:
 
 
 def _images(parts: Parts) -> dict[str, str]:
-    """The images that the stack names, by the path of the setting."""
+    """The images of the stack, by the path of their setting."""
     return {
         f"{path}.{setting}": image
         for path, workload in parts.workloads.items()
@@ -110,14 +113,14 @@ def _pulled(path: str, image: str) -> list[Problem]:
     if image == in_registry and stays:
         return []
     allowed = (
-        f"<registry>/<repository>/<name>:<tag>: the registry a host, or {OWN_REGISTRY} for that of the account and "
-        "region where it runs; the tag one that stays (latest moves), or @sha256:…"
+        f"<registry>/<repository>/<name>:<tag>: the registry is a host, or {OWN_REGISTRY} for that of the account and "
+        "region where it runs; the tag is not latest, which moves, or is @sha256:…"
     )
     return [Problem(path, image, allowed, in_registry if stays else None)]
 
 
 def _in_a_registry(image: str) -> str:
-    """The image, in the stack's own registry if it names none, with the two names that Artifact Registry wants."""
+    """The image with a registry, the stack's own if it has none, and the two names that Artifact Registry needs."""
     first, slash, rest = image.partition("/")
     if first == OWN_REGISTRY:
         return image if "/" in rest else f"{OWN_REGISTRY}/{OWN_REPOSITORY}/{rest}"
@@ -127,15 +130,17 @@ def _in_a_registry(image: str) -> str:
 
 
 def _credits_pay_something(parts: Parts) -> list[Problem]:
-    """A credit is for one cloud, and one that had ended when the rate was written was never in that month.
+    """Problems: credits of no cloud of the stack, and those that had ended on the day of the dollar's rate.
 
-    Whether it ends between that day and today is no matter of the settings: a stack that came up comes up tomorrow.
+    A credit that ended between that day and today is not refused: a stack that came up comes up tomorrow.
     """
     clouds = [cloud.cloud for cloud in parts.clouds]
     problems = []
     for path, credit in parts.credits.items():
         if credit.cloud is None and len(clouds) > 1:
-            problems.append(Problem(f"{path}.cloud", NOTHING, f"whose bills it pays: {' or '.join(clouds)}"))
+            problems.append(
+                Problem(f"{path}.cloud", NOTHING, f"the cloud whose bills it pays: {' or '.join(clouds)}")
+            )
         if credit.cloud and clouds and credit.cloud not in clouds:
             allowed = f"a cloud of the stack: {' or '.join(clouds)}"
             problems.append(Problem(f"{path}.cloud", credit.cloud, allowed, clouds[0]))
@@ -146,8 +151,8 @@ def _credits_pay_something(parts: Parts) -> list[Problem]:
 
 
 CHECKS = (
-    _pools_are_told_apart,
-    _networks_are_apart,
+    _pool_names_are_unique,
+    _networks_do_not_overlap,
     workloads_fit_their_pools,
     _images_can_be_pulled,
     _credits_pay_something,
