@@ -75,8 +75,8 @@ setup: $(VENV)/ready-dev  ## Install everything, build the tools
 
 # A file of tests stays with one process, for what its tests share; each process of tests/local has a local cloud.
 test: setup check  ## Every check and every test
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/unit tests/policies tests/workloads
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/local
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 12 tests/unit tests/policies tests/workloads
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 12 tests/local
 
 unit: $(VENV)/ready-dev  ## The tests that start no server and no engine
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/unit tests/policies tests/workloads

@@ -37,7 +37,7 @@ def refusal(cluster: ClusterAccess, node_pool: Mapping[str, Any]) -> str:
 
     The role is there then: it is made where the controller may.
     """
-    from localcloud.providers.aws.api import Api, Refused
+    from localcloud.providers.aws.api import Api, RefusedError
 
     store = Store(run_dir() / "store.sqlite")
     if not _buys_spot(node_pool) or store.get(EKS, f"{cluster.region}/{cluster.name}") is None:
@@ -56,7 +56,7 @@ def refusal(cluster: ClusterAccess, node_pool: Mapping[str, Any]) -> str:
         return f"{WORDS}\n    the local cloud knows why: {said}"
     try:
         api.call("iam", cluster.region, "CreateServiceLinkedRole", {"AWSServiceName": SERVICE})
-    except Refused as error:
+    except RefusedError as error:
         if error.code != "EntityAlreadyExists":  # another NodePool of this update was quicker
             raise
     return ""

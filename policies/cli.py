@@ -13,19 +13,19 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from policies.configuration import profiles, schema
-from policies.configuration.schema import BadConfig
+from policies.configuration.schema import PolicyConfigError
 from policies.framework.baseline import FILE, Known, grown
 from policies.framework.baseline import parse as parse_baseline
 from policies.framework.baseline import write as write_baseline
-from policies.framework.record import NoRecord, Record, name_of, read
+from policies.framework.record import NoRecordError, Record, name_of, read
 from policies.reports import control_pages, markdown
 from policies.reports.annotations import commands
-from policies.reports.positions import NoPositions, positions
+from policies.reports.positions import NoPositionsError, positions
 from policies.reports.positions import resources_of as previewed
 from policies.reports.write import reports
 from policies.reports.write import write as write_reports
 from policies.runner.offline import analyse
-from policies.runner.states import NoState, resources_of, shown
+from policies.runner.states import StateFileError, resources_of, shown
 
 _LINES = 50
 MARK = "<!-- india-dpdp findings -->"
@@ -49,7 +49,7 @@ def audit(
     try:
         resources = resources_of(state)
         given = schema.parse(config or profiles.file_of(profile))
-    except (NoState, profiles.NoSuchProfile, BadConfig) as wrong:
+    except (StateFileError, profiles.UnknownProfileError, PolicyConfigError) as wrong:
         console.print(f"[red]✗[/] {escape(str(wrong))}", soft_wrap=True)
         raise typer.Exit(1) from None
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -72,7 +72,7 @@ def baseline(
     """Write the baseline from a preview's findings; one that is there already only loses entries."""
     try:
         record = read(findings)
-    except NoRecord as error:
+    except NoRecordError as error:
         sys.exit(str(error))
     before = parse_baseline(to) if to.exists() else None
     if before and before.problems:
@@ -115,7 +115,7 @@ def report(
     try:
         record, was = read(findings), read(before) if before else None
         at = positions(previewed(resources) if resources else [], project.resolve(), repository.resolve())
-    except (NoRecord, NoPositions) as error:
+    except (NoRecordError, NoPositionsError) as error:
         sys.exit(str(error))
     found = markdown.compare(was, record)
     comment = f"{MARK}\n{markdown.policies(found, record, at, markdown.COMMENT_ROOM)}"

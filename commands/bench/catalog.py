@@ -82,7 +82,7 @@ def _ways_in(
     if with_skypilot:
         try:
             sky = list(skypilot.answers(region, asked))
-        except skypilot.SkyPilotUnavailable as error:
+        except skypilot.SkyPilotUnavailableError as error:
             console.print(f"[yellow]SkyPilot: {escape(str(error))}[/]")
     return {
         pool.name: {

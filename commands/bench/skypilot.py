@@ -17,7 +17,7 @@ VERSION = "0.14.1"
 ANSWER = Path(__file__).with_name("skypilot_answer.py")
 
 
-class SkyPilotUnavailable(Exception):
+class SkyPilotUnavailableError(Exception):
     """It can't be installed here, or gave no answer; the message is its last line."""
 
 
@@ -25,7 +25,7 @@ def answers(region: str, asked: Sequence[Asked]) -> list[float]:
     """USD an hour of a node that SkyPilot picks for each: by GPU, count and purchase, for it knows no fabric on AWS.
 
     Raises:
-        SkyPilotUnavailable: with what pip or SkyPilot said last.
+        SkyPilotUnavailableError: with what pip or SkyPilot said last.
     """
     python = _installed()
     given = {
@@ -51,7 +51,7 @@ def _installed() -> Path:
 def _run(command: list[str], given: str = "") -> str:
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SkyPilotUnavailable((done.stderr.strip().splitlines() or ["no reason given"])[-1])
+        raise SkyPilotUnavailableError((done.stderr.strip().splitlines() or ["no reason given"])[-1])
     return done.stdout
 
 

@@ -34,7 +34,7 @@ MARKS: Mapping[str, str] = {
 }
 
 
-class NoLogin(Exception):
+class NoLoginError(Exception):
     """There are no credentials, or AWS refuses them; the message says what to do."""
 
 
@@ -49,11 +49,11 @@ def preflight(
     unasked = False
     try:
         caller = who(aws) if settings.aws else ""
-    except NoLogin as error:
+    except NoLoginError as error:
         unasked = _unasked(error)
     try:
         google_apis = google.of_login(settings.gcp.project) if settings.gcp else None
-    except google.NoGoogleLogin as error:
+    except google.NoGoogleLoginError as error:
         unasked = _unasked(error)
     if not caller and not google_apis:
         raise typer.Exit(1)
@@ -105,12 +105,12 @@ def who(aws: Aws) -> str:
     """The ARN of the login.
 
     Raises:
-        NoLogin: none was found, or AWS refuses it.
+        NoLoginError: none was found, or AWS refuses it.
     """
     try:
         return aws("sts", account.IAM_REGION).get_caller_identity()["Arn"]
     except account.UNSAID as error:
-        raise NoLogin(
+        raise NoLoginError(
             f"no AWS login to ask ({error}): set AWS_PROFILE, or log in with `aws sso login`, and run it again; "
             "nothing was checked"
         ) from None

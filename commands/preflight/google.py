@@ -43,7 +43,7 @@ OWN_LOG_BUCKETS = ("_Default", "_Required")
 QUOTAS_PAGE = "https://console.cloud.google.com/iam-admin/quotas"
 
 
-class NoGoogleLogin(Exception):
+class NoGoogleLoginError(Exception):
     """There are no application default credentials; the message says what to do."""
 
 
@@ -64,12 +64,12 @@ def of_login(project: str) -> Google:
     some APIs then refuse it.
 
     Raises:
-        NoGoogleLogin: there are none.
+        NoGoogleLoginError: there are none.
     """
     try:
         credentials, _ = google.auth.default(scopes=[SCOPE])
     except DefaultCredentialsError:
-        raise NoGoogleLogin(f"no Google login to ask: {LOGIN}, and run it again") from None
+        raise NoGoogleLoginError(f"no Google login to ask: {LOGIN}, and run it again") from None
     if hasattr(credentials, "with_quota_project"):
         credentials = credentials.with_quota_project(project)
     return of_http(google_auth_httplib2.AuthorizedHttp(credentials))

@@ -16,7 +16,7 @@ from commands.reclaim.interruption import (
     NOTICE_SECONDS,
     Course,
     Interruption,
-    NoticeLost,
+    NoticeLostError,
     Pod,
     SpotNode,
     give_notice,
@@ -33,13 +33,13 @@ from infra.settings.errors import nearest
 from localcloud import cloud
 from localcloud.engine import EngineError
 from localcloud.kubernetes import clusters
-from localcloud.kubernetes.api import ApiError, Unreachable
+from localcloud.kubernetes.api import ApiError, UnreachableError
 
 ERRORS = (EngineError,)
 PROJECT_NAME = "india-ai-infra"
 
 
-class CannotReclaim(LookupError):
+class CannotReclaimError(LookupError):
     """No such node to take; the message says why, and which there are."""
 
 
@@ -62,7 +62,7 @@ def reclaim(
             return
         chosen = choose(node, there)
         course = interrupt(access, chosen, settings, notice_seconds)
-    except (CannotReclaim, NoticeLost, ApiError, Unreachable, clusters.ClusterFailed) as error:
+    except (CannotReclaimError, NoticeLostError, ApiError, UnreachableError, clusters.ClusterError) as error:
         console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
     for line in lost(course, settings, access.region, chosen, notice_seconds):
@@ -77,16 +77,16 @@ def cluster_of(stack: str) -> clusters.ClusterAccess:
     """The running EKS cluster of a stack.
 
     Raises:
-        CannotReclaim: the stack is not up.
+        CannotReclaimError: the stack is not up.
     """
     name = f"{PROJECT_NAME}-{stack}"
     access = clusters.named(name)
     if access is None or not clusters.alive(name) or cloud.aws_endpoint() is None:
-        raise CannotReclaim(
+        raise CannotReclaimError(
             f"{stack} is not up: `make up STACK={stack}` first, then `make reclaim` lists its spot nodes"
         )
     if geography.region(access.region).cloud != "aws":
-        raise CannotReclaim(f"{name} is not on AWS: only EC2's reclaims are played")
+        raise CannotReclaimError(f"{name} is not on AWS: only EC2's reclaims are played")
     return access
 
 
@@ -94,21 +94,25 @@ def choose(wanted: str, there: Sequence[SpotNode]) -> SpotNode:
     """The spot node that a name, or its beginning, means.
 
     Raises:
-        CannotReclaim: none, or several.
+        CannotReclaimError: none, or several.
     """
     names = [node.name for node in there]
     if not names:
-        raise CannotReclaim("no spot node runs: nothing to take back. `make reclaim` lists them as they come")
+        raise CannotReclaimError(
+            "no spot node runs: nothing to take back. `make reclaim` lists them as they come"
+        )
     found = [node for node in there if node.name == wanted] or [
         node for node in there if node.name.startswith(wanted)
     ]
     if len(found) == 1:
         return found[0]
     if found:
-        raise CannotReclaim(f"NODE={wanted} begins several: {', '.join(node.name for node in found)}")
+        raise CannotReclaimError(f"NODE={wanted} begins several: {', '.join(node.name for node in found)}")
     near = nearest(wanted, names)
     hint = f"; the nearest is {near}" if near else ""
-    raise CannotReclaim(f"NODE={wanted} is no spot node of this cluster; there are {', '.join(names)}{hint}")
+    raise CannotReclaimError(
+        f"NODE={wanted} is no spot node of this cluster; there are {', '.join(names)}{hint}"
+    )
 
 
 def interrupt(

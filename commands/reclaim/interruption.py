@@ -27,7 +27,7 @@ from infra.contracts.labels import (
     POOL_LABEL,
     ZONE_LABEL,
 )
-from localcloud.kubernetes.api import MERGE, Api, ApiError, NoSuchKind, Object
+from localcloud.kubernetes.api import MERGE, Api, ApiError, Object, UnknownKindError
 from localcloud.kubernetes.nodes import add_nodes
 
 NOTICE_SECONDS = 120  # EC2: between the notice and the machine's end
@@ -37,7 +37,7 @@ DETAIL_TYPE = "EC2 Spot Instance Interruption Warning"
 DEFAULT_GRACE_SECONDS = 30  # Kubernetes' own
 
 
-class NoticeLost(Exception):
+class NoticeLostError(Exception):
     """EventBridge took the notice and the queue does not have it: a rule or its target is missing."""
 
 
@@ -92,7 +92,7 @@ def spot_nodes(api: Api) -> list[SpotNode]:
             claim.get("status", {}).get("nodeName"): claim["metadata"]["name"]
             for claim in api.list("karpenter.sh/v1", "NodeClaim")
         }
-    except NoSuchKind:
+    except UnknownKindError:
         claims = {}
     found = [
         _spot_node(item, claims.get(item["metadata"]["name"], ""))
@@ -127,13 +127,13 @@ def give_notice(node: SpotNode, region: str, queue: str, aws: Callable[[str], An
     `aws` makes a client of a service.
 
     Raises:
-        NoticeLost: it did not arrive.
+        NoticeLostError: it did not arrive.
     """
     sqs, events = aws("sqs"), aws("events")
     try:
         url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     except sqs.exceptions.QueueDoesNotExist:
-        raise NoticeLost(f"there is no interruption queue {queue}") from None
+        raise NoticeLostError(f"there is no interruption queue {queue}") from None
     try:
         event = events.put_events(Entries=[entry(node, region)])["Entries"][0].get("EventId")
     except events.exceptions.ClientError:
@@ -143,7 +143,7 @@ def give_notice(node: SpotNode, region: str, queue: str, aws: Callable[[str], An
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             if json.loads(message["Body"]).get("id") == event:
                 return message["MessageId"]
-    raise NoticeLost(
+    raise NoticeLostError(
         f"EventBridge took the notice, the queue {queue} has none: its rule {queue}-spot, or the target, is missing"
     )
 
@@ -158,7 +158,7 @@ def _delivered(notice: Mapping[str, Any], queue: str, url: str, sqs: Any, events
     rules = events.list_rule_names_by_target(TargetArn=attributes["QueueArn"])["RuleNames"]
     patterns = [json.loads(events.describe_rule(Name=rule).get("EventPattern") or "{}") for rule in rules]
     if not any(DETAIL_TYPE in pattern.get("detail-type", ()) for pattern in patterns):
-        raise NoticeLost(
+        raise NoticeLostError(
             f"no rule sends the notice to the queue {queue}: {', '.join(rules) or 'there is none'}"
         )
     event = str(uuid.uuid4())

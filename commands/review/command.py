@@ -31,17 +31,17 @@ from localcloud.directories import PROJECT
 from localcloud.engine import POLICIES, EngineError, PolicyPack, Stack
 from localcloud.toolchain import install
 from localcloud.toolchain.errors import ToolchainError
-from policies.configuration.profiles import NoSuchProfile, file_of
+from policies.configuration.profiles import UnknownProfileError, file_of
 from policies.framework import baseline
 from policies.framework.record import FILE as FINDINGS
-from policies.framework.record import NoRecord, Record, name_of, read
+from policies.framework.record import NoRecordError, Record, name_of, read
 from policies.reports import markdown
 from policies.reports.annotations import commands
 from policies.reports.markdown import Compared
 from policies.reports.positions import Positions, positions
 from policies.reports.write import reports, write
 
-ERRORS = (ToolchainError, EngineError, NoSuchProfile, NoRecord)
+ERRORS = (ToolchainError, EngineError, UnknownProfileError, NoRecordError)
 FOLDER = Path("review")
 
 

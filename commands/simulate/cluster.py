@@ -55,7 +55,7 @@ LOOK_EVERY = 0.1
 NUDGE_EVERY = 3.0  # Karpenter looks again at a pod that it refused only every 10 s
 
 
-class SimulationFailed(Exception):
+class SimulationError(Exception):
     """The cluster did not come to rest, in its own words, or another simulation runs."""
 
 
@@ -149,7 +149,7 @@ class ScratchCluster:
         """Wait until nothing moves and every pod that fits somewhere, or in a node that may come, is placed.
 
         Raises:
-            SimulationFailed: it took too long.
+            SimulationError: it took too long.
         """
         deadline = time.monotonic() + SETTLE_SECONDS
         nudge_at = 0.0
@@ -165,7 +165,7 @@ class ScratchCluster:
                     self._nudge(hopeful)
                     nudge_at = time.monotonic() + NUDGE_EVERY
             time.sleep(LOOK_EVERY)
-        raise SimulationFailed(
+        raise SimulationError(
             f"not settled in {SETTLE_SECONDS} s: {', '.join(moving)}; Karpenter's log ends:\n{_log_end()}"
         )
 
@@ -382,7 +382,7 @@ def _own_run_dir(base: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SimulationFailed("another simulation runs in this clone: wait for its end") from None
+            raise SimulationError("another simulation runs in this clone: wait for its end") from None
         os.environ |= {"INDIA_AI_INFRA_RUN": str(own), "INDIA_AI_INFRA_BIN": str(tools)}
         try:
             (own / "crds").unlink(missing_ok=True)

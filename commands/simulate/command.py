@@ -17,8 +17,8 @@ from rich.markup import escape
 from commands.console import Report, console, step
 from commands.simulate import show
 from commands.simulate.account import History
-from commands.simulate.cluster import Node, SimulationFailed, scratch
-from commands.simulate.design import Design, NoDesign, gpus_of, read
+from commands.simulate.cluster import Node, SimulationError, scratch
+from commands.simulate.design import Design, NoDesignError, gpus_of, read
 from commands.simulate.model import ModelCluster
 from commands.simulate.reclaims import reclaimed_after
 from commands.simulate.replay import Replay, Rules
@@ -29,9 +29,9 @@ from infra.aws import karpenter_pools
 from infra.catalog.risk import reclaims_per_hour
 from infra.settings.pools import GooglePool
 from localcloud.directories import run_dir
-from localcloud.kubernetes.api import ApiError, Unreachable
-from localcloud.kubernetes.clusters import ClusterFailed
-from localcloud.kubernetes.crds import CrdsUnavailable
+from localcloud.kubernetes.api import ApiError, UnreachableError
+from localcloud.kubernetes.clusters import ClusterError
+from localcloud.kubernetes.crds import CrdsUnavailableError
 from localcloud.toolchain import install
 from localcloud.toolchain.errors import ToolchainError
 
@@ -43,11 +43,11 @@ SEEDS = 5  # of reclaims, over which the verdict gives its range
 GKE_EMPTY_HOURS = 10 / 60
 MOST_DAYS = 366
 
-BAD_INPUT = (NoDesign, TraceError)
-BROKEN = (ClusterFailed, SimulationFailed, CrdsUnavailable, ApiError, Unreachable)
+BAD_INPUT = (NoDesignError, TraceError)
+BROKEN = (ClusterError, SimulationError, CrdsUnavailableError, ApiError, UnreachableError)
 
 
-class BadOption(ValueError):
+class BadOptionError(ValueError):
     """An option out of its range; the message says what is allowed."""
 
 
@@ -71,7 +71,7 @@ def simulate(
         rows = read_trace(trace, designs)
         run = show.Run(str(trace), days * 24, rows[-1].at_hours, seed, reclaims, start_minutes)
         _run(run, rows, designs)
-    except (BadOption, *BAD_INPUT, *BROKEN) as error:
+    except (BadOptionError, *BAD_INPUT, *BROKEN) as error:
         console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -83,7 +83,7 @@ def replay(design: Design, rows: Sequence[Row], run: show.Run, report: Report) -
     """One trace on one design, on a cluster of its own that ends with it.
 
     Raises:
-        ClusterFailed, SimulationFailed: the cluster did not start, or did not come to rest.
+        ClusterError, SimulationError: the cluster did not start, or did not come to rest.
     """
 
     def on_hour(hour: float, what: str) -> None:
@@ -171,7 +171,7 @@ def _check(days: float, reclaims: float, start_minutes: float) -> None:
         ("start-minutes", start_minutes, 0 <= start_minutes <= 120, "from 0 to 120"),
     ):
         if not fits:
-            raise BadOption(f"{name}: {given:g}; allowed: {allowed}. Nothing was started")
+            raise BadOptionError(f"{name}: {given:g}; allowed: {allowed}. Nothing was started")
 
 
 def _pool_name(design: Design) -> Callable[[Row], str]:

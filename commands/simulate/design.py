@@ -19,7 +19,7 @@ from localcloud.directories import PROJECT
 CLOUDS: tuple[Cloud, ...] = ("aws", "gcp")
 
 
-class NoDesign(ValueError):
+class NoDesignError(ValueError):
     """No such stack, or no pools in the file; the message says what there is."""
 
 
@@ -66,7 +66,7 @@ def read(what: str, stack: str) -> Design:
     """The design called `what`: a stack's name, or a YAML file with a list of pools, for which `stack` gives the rest.
 
     Raises:
-        NoDesign: there is no such stack or file, or its settings are wrong (all of them are named).
+        NoDesignError: there is no such stack or file, or its settings are wrong (all of them are named).
     """
     if not what.endswith((".yaml", ".yml")):
         return _design(what, _values(what))
@@ -92,7 +92,7 @@ def _design(name: str, values: Mapping[str, Any], file: str = "") -> Design:
     try:
         settings: Settings = parse(values, check_offered)
     except SettingsError as error:
-        raise NoDesign(f"{file or f'Pulumi.{name}.yaml'}: {error}") from None
+        raise NoDesignError(f"{file or f'Pulumi.{name}.yaml'}: {error}") from None
     clouds = [cloud for cloud in (settings.aws, settings.gcp) if cloud]
     places = tuple(
         Place(cloud.region, cloud.cluster.system, {pool.name: pool for pool in cloud.cluster.pools})
@@ -100,7 +100,7 @@ def _design(name: str, values: Mapping[str, Any], file: str = "") -> Design:
     )
     if not any(place.pools for place in places):
         where = " or ".join(f"{place.cloud}.cluster.pools" for place in places)
-        raise NoDesign(f"stack {name} has no GPU pools: give it some under {where}")
+        raise NoDesignError(f"stack {name} has no GPU pools: give it some under {where}")
     site = settings.on_premises.pools if settings.on_premises else ()
     return Design(name, places, settings.currency, tuple(pool.name for pool in site))
 
@@ -109,13 +109,15 @@ def _values(stack: str) -> dict[str, Any]:
     try:
         return settings_in(file_of(stack, PROJECT))
     except StackFileError as error:
-        raise NoDesign(str(error)) from None
+        raise NoDesignError(str(error)) from None
 
 
 def _pools(file: Path, clouds: Sequence[str]) -> Mapping[str, list[Any]]:
     """The pools of a file by cloud: a list is of the stack's first cloud, and `aws: […]`, `gcp: […]` say whose."""
     if not file.exists():
-        raise NoDesign(f"{file}: no such file; it should hold a list of pools as aws.cluster.pools has them")
+        raise NoDesignError(
+            f"{file}: no such file; it should hold a list of pools as aws.cluster.pools has them"
+        )
     found = _yaml(file)
     pools = found.get("pools", found) if isinstance(found, dict) else found
     given = {clouds[0]: pools} if isinstance(pools, list) and clouds else _mapping(pools)
@@ -124,7 +126,7 @@ def _pools(file: Path, clouds: Sequence[str]) -> Mapping[str, list[Any]]:
         or not set(given) <= set(clouds)
         or not all(isinstance(some, list) and some for some in given.values())
     ):
-        raise NoDesign(
+        raise NoDesignError(
             f"{file}: a list of pools is needed, such as\n  - {{name: train, gpu: L4, maxNodes: 2}}\n"
             f"or one for each cloud of the stack ({', '.join(clouds)})"
         )
@@ -135,4 +137,4 @@ def _yaml(file: Path) -> Any:
     try:
         return read_yaml(file) or {}
     except StackFileError as error:
-        raise NoDesign(str(error)) from None
+        raise NoDesignError(str(error)) from None

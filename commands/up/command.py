@@ -19,9 +19,9 @@ from localcloud.engine import OUR_PACK, POLICIES, EngineError, Outcome, PolicyPa
 from localcloud.kubernetes import clusters, waiting
 from localcloud.toolchain import install
 from localcloud.toolchain.errors import ToolchainError
-from policies.configuration.profiles import NoSuchProfile, file_of
+from policies.configuration.profiles import UnknownProfileError, file_of
 
-ERRORS = (ToolchainError, EngineError, NoSuchProfile)
+ERRORS = (ToolchainError, EngineError, UnknownProfileError)
 
 # So that the summary shows nodes: on the local cloud they come within seconds, or the catalogue has none.
 SETTLE_SECONDS = 60

@@ -195,26 +195,24 @@ def _quote(machine: Machine, purchase: str, asked: Asked) -> Quote | None:
 
 def _fault(machine: Machine, asked: Asked) -> tuple[str, str] | None:
     """The first request that the machine fails, however it is bought, and why."""
-    has = " or ".join(machine.fabrics) or "no fabric"
-    gib = f"{machine.gpu_memory_gib:g} GiB"
-    faults = (
-        ("gpu", asked.gpu and machine.gpu != asked.gpu, f"has {machine.gpu or 'no GPU'}, not {asked.what}"),
-        ("gpu", not machine.gpu, "has no GPU"),
-        (
-            "min_gpu_memory_gib",
-            not _has_memory(machine, asked.min_gpu_memory_gib or 0),
-            _too_small(machine, asked.min_gpu_memory_gib or 0),
-        ),
-        ("gpus_per_node", not machine.gpu_count, f"has a fraction of a GPU ({gib})"),
-        (
-            "gpus_per_node",
-            machine.gpu_count != asked.gpus_per_node,
-            f"has {machine.gpu_count} GPUs, not {asked.gpus_per_node}",
-        ),
-        ("fabric", asked.fabric not in ("none", *machine.fabrics), f"has {has}, not {asked.fabric}"),
-        ("zones", not machine.zones, "which zones offer it is not known"),
-    )
-    return next(((setting, why) for setting, fails, why in faults if fails), None)
+    return next(_faults(machine, asked), None)
+
+
+def _faults(machine: Machine, asked: Asked) -> Iterator[tuple[str, str]]:
+    if asked.gpu and machine.gpu != asked.gpu:
+        yield "gpu", f"has {machine.gpu or 'no GPU'}, not {asked.what}"
+    if not machine.gpu:
+        yield "gpu", "has no GPU"
+    if not _has_memory(machine, asked.min_gpu_memory_gib or 0):
+        yield "min_gpu_memory_gib", _too_small(machine, asked.min_gpu_memory_gib or 0)
+    if not machine.gpu_count:
+        yield "gpus_per_node", f"has a fraction of a GPU ({machine.gpu_memory_gib:g} GiB)"
+    if machine.gpu_count != asked.gpus_per_node:
+        yield "gpus_per_node", f"has {machine.gpu_count} GPUs, not {asked.gpus_per_node}"
+    if asked.fabric not in ("none", *machine.fabrics):
+        yield "fabric", f"has {' or '.join(machine.fabrics) or 'no fabric'}, not {asked.fabric}"
+    if not machine.zones:
+        yield "zones", "which zones offer it is not known"
 
 
 def _has_memory(machine: Machine, gib: float) -> bool:

@@ -35,11 +35,11 @@ class ApiError(Exception):
         self.reason = reason
 
 
-class NoSuchKind(Exception):
+class UnknownKindError(Exception):
     """The API server serves no such kind, at least not yet."""
 
 
-class Unreachable(Exception):
+class UnreachableError(Exception):
     """Nothing answers at the cluster's endpoint."""
 
 
@@ -100,7 +100,7 @@ class Api:
             )
             raw = answer.read()
         except HTTPError as error:
-            raise Unreachable(
+            raise UnreachableError(
                 f"the cluster at {self._client.configuration.host} does not answer: {error}"
             ) from None
         if answer.status >= 400:
@@ -124,7 +124,7 @@ class Api:
                 found = Kind(prefix, resource["name"], resource["namespaced"])
                 self._kinds[api_version, resource["kind"]] = found
         if (api_version, kind) not in self._kinds:
-            raise NoSuchKind(f'no matches for kind "{kind}" in version "{api_version}"')
+            raise UnknownKindError(f'no matches for kind "{kind}" in version "{api_version}"')
         return self._kinds[api_version, kind]
 
     def path(self, wanted: Object) -> str:
@@ -153,7 +153,7 @@ class Api:
     def _unless_gone(self, method: str, wanted: Object, **query: str) -> Object | None:
         try:
             return _trimmed(self.request(method, self.path(wanted), query=query))
-        except NoSuchKind:
+        except UnknownKindError:
             return None
         except ApiError as error:
             if error.status == 404:

@@ -22,7 +22,7 @@ import psutil
 import yaml
 
 from localcloud.directories import bin_dir, run_dir
-from localcloud.kubernetes.api import Api, ApiError, Unreachable
+from localcloud.kubernetes.api import Api, ApiError, UnreachableError
 from localcloud.processes import free_port
 from localcloud.store import Store
 
@@ -34,7 +34,7 @@ READY_SECONDS = 90
 ATTEMPTS = 3  # another program may take a port between our look and the start
 
 
-class ClusterFailed(Exception):
+class ClusterError(Exception):
     """A control plane did not come up; the message ends with its components' last words."""
 
 
@@ -61,7 +61,7 @@ def start(name: str, region: str) -> ClusterAccess:
             stop(name)
             try:
                 return _create(name, region)
-            except ClusterFailed:
+            except ClusterError:
                 if attempt == ATTEMPTS:
                     stop(name)
                     raise
@@ -119,7 +119,7 @@ def program(cluster: str, name: str) -> Path:
     link = folder(cluster) / "bin" / name
     target = (bin_dir() / name).resolve()
     if not target.exists():
-        raise ClusterFailed(f"{name} is not in {bin_dir()}: run `make up` to build it")
+        raise ClusterError(f"{name} is not in {bin_dir()}: run `make up` to build it")
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(target)
@@ -177,7 +177,7 @@ def _only_one(name: str) -> Iterator[None]:
 def _required(name: str) -> ClusterAccess:
     found = named(name)
     if found is None:
-        raise ClusterFailed(f"the local cloud has no cluster {name}")
+        raise ClusterError(f"the local cloud has no cluster {name}")
     return found
 
 
@@ -187,7 +187,7 @@ def _create(name: str, region: str) -> ClusterAccess:
     said = _kwokctl(name)
     kubeconfig = folder(name) / "kubeconfig.yaml"
     if not kubeconfig.exists():
-        raise ClusterFailed(f"kwokctl made no cluster {name}:\n{said}")
+        raise ClusterError(f"kwokctl made no cluster {name}:\n{said}")
     _wait_until_ready(name, Api(kubeconfig))
     record = {"region": region, **_describe(kubeconfig)}
     _store().put("cluster", name, record)
@@ -231,12 +231,12 @@ def _wait_until_ready(name: str, api: Api) -> None:
             api.request("GET", "/readyz")
             if api.list("v1", "ServiceAccount", "default"):  # the controllers are at work as well
                 return
-        except (Unreachable, ApiError):
+        except (UnreachableError, ApiError):
             pass  # not yet
         if len(processes_of(name)) < len(COMPONENTS):
             break
         time.sleep(0.1)
-    raise ClusterFailed(f"cluster {name} did not become ready:\n{_last_words(name)}")
+    raise ClusterError(f"cluster {name} did not become ready:\n{_last_words(name)}")
 
 
 def _describe(kubeconfig: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra.contracts.labels import GKE_COMPUTE_CLASS
-from localcloud.kubernetes.api import MERGE, Api, ApiError, NoSuchKind, Object
+from localcloud.kubernetes.api import MERGE, Api, ApiError, Object, UnknownKindError
 
 KIND, API = "ComputeClass", "cloud.google.com/v1"
 HEAVIEST = 100  # that Karpenter takes
@@ -37,7 +37,7 @@ def follow_of(api: Api, labels: Mapping[str, str]) -> None:
         return
     try:
         found = api.get({"apiVersion": API, "kind": KIND, "metadata": {"name": labels[GKE_COMPUTE_CLASS]}})
-    except NoSuchKind:
+    except UnknownKindError:
         return  # the pool of a cluster that lacks what GKE brings
     if found:
         follow(api, found)

@@ -18,14 +18,14 @@ from typing import Any
 import yaml
 
 from localcloud.directories import PROJECT, crds_dir
-from localcloud.kubernetes.api import Api, NoSuchKind, Object
+from localcloud.kubernetes.api import Api, Object, UnknownKindError
 
 MODULES = PROJECT / "localcloud" / "toolchain" / "crds"
 CHARTS = Path(__file__).parent / "charts.yaml"
 ESTABLISHED_SECONDS = 30
 
 
-class CrdsUnavailable(Exception):
+class CrdsUnavailableError(Exception):
     """Definitions could not be fetched, or were not; the message says by whose words."""
 
 
@@ -41,7 +41,7 @@ def collect(go: str, target: Path) -> None:
     for chart, source in sources:
         found = list(_definitions(folders[source["module"]] / source["path"]))
         if not found:
-            raise CrdsUnavailable(f"{source['module']} has no definitions in {source['path']}")
+            raise CrdsUnavailableError(f"{source['module']} has no definitions in {source['path']}")
         (target / chart).mkdir(parents=True, exist_ok=True)
         for definition in found:
             # As JSON, which reads many times faster: Kueue's alone are a megabyte.
@@ -76,7 +76,7 @@ def definitions_of(chart: str) -> Iterator[Object]:
 def _collected(chart: str) -> Iterator[Object]:
     files = sorted((crds_dir() / chart).glob("*.json"))
     if not files:
-        raise CrdsUnavailable(
+        raise CrdsUnavailableError(
             f"the definitions of chart {chart} are not in {crds_dir()}: run `make up` again"
         )
     for file in files:
@@ -115,7 +115,9 @@ def _wait_until_established(api: Api, definition: Object, deadline: float) -> No
         if established and _served(api, definition["spec"]):
             return
         time.sleep(0.05)
-    raise CrdsUnavailable(f"{definition['metadata']['name']} was not established in {ESTABLISHED_SECONDS} s")
+    raise CrdsUnavailableError(
+        f"{definition['metadata']['name']} was not established in {ESTABLISHED_SECONDS} s"
+    )
 
 
 def _served(api: Api, spec: Object) -> bool:
@@ -124,7 +126,7 @@ def _served(api: Api, spec: Object) -> bool:
     try:
         for version in versions:
             api.kind(f"{spec['group']}/{version}", spec["names"]["kind"])
-    except NoSuchKind:
+    except UnknownKindError:
         return False
     return True
 
@@ -137,7 +139,7 @@ def _download(go: str, modules: list[str]) -> dict[str, Path]:
     answers = list(_documents(done.stdout))
     errors = [answer["Error"] for answer in answers if "Error" in answer]
     if done.returncode or errors:
-        raise CrdsUnavailable("\n".join(errors) or done.stderr.strip())
+        raise CrdsUnavailableError("\n".join(errors) or done.stderr.strip())
     return {answer["Path"]: Path(answer["Dir"]) for answer in answers}
 
 

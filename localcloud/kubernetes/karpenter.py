@@ -41,7 +41,7 @@ def start(cluster: str, zone_names: Mapping[str, str] | None = None, regions: Se
     """
     access = clusters.named(cluster)
     if access is None:
-        raise clusters.ClusterFailed(f"no cluster {cluster} for Karpenter: start it first")
+        raise clusters.ClusterError(f"no cluster {cluster} for Karpenter: start it first")
     if clusters.processes_of(cluster, "karpenter"):
         return
     api = access.api()
@@ -87,7 +87,7 @@ def remove_nodes(api: Api, pool: str, seconds: float) -> None:
     came up while its claim went is nobody's.
 
     Raises:
-        clusters.ClusterFailed: some are there still after `seconds`.
+        clusters.ClusterError: some are there still after `seconds`.
     """
     label = f"karpenter.sh/nodepool={pool}"
     deadline = time.monotonic() + seconds
@@ -100,7 +100,7 @@ def remove_nodes(api: Api, pool: str, seconds: float) -> None:
             api.delete(thing, "Background")
         if time.monotonic() > deadline:
             names = ", ".join(f"{thing['kind']} {thing['metadata']['name']}" for thing in left)
-            raise clusters.ClusterFailed(f"NodePool {pool}: still there after {seconds:.0f} s: {names}")
+            raise clusters.ClusterError(f"NodePool {pool}: still there after {seconds:.0f} s: {names}")
         time.sleep(0.2)
 
 
@@ -134,7 +134,7 @@ def _wait_until_ready(process: processes.Process, port: int, log: Path) -> None:
             pass  # not yet
         time.sleep(0.1)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-    raise clusters.ClusterFailed(f"Karpenter did not become ready; the end of {log}:\n{tail}")
+    raise clusters.ClusterError(f"Karpenter did not become ready; the end of {log}:\n{tail}")
 
 
 def _instance_types(region: str, zone_names: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -211,7 +211,7 @@ def zone_names_of(region: str) -> dict[str, str]:
         return {zone: zone for zone in geography.region(region).zones}
     endpoint = os.environ.get("INDIA_AI_INFRA_AWS_ENDPOINT")
     if not endpoint:
-        raise clusters.ClusterFailed(
+        raise clusters.ClusterError(
             "Karpenter needs the names of the zones and INDIA_AI_INFRA_AWS_ENDPOINT is not set: "
             'run `eval "$(make env)"` in this shell'
         )

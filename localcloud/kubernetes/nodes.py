@@ -57,7 +57,7 @@ def add_nodes(
 
     access = clusters.named(cluster)
     if access is None:
-        raise clusters.ClusterFailed(f"no cluster {cluster} to add nodes to: start it first")
+        raise clusters.ClusterError(f"no cluster {cluster} to add nodes to: start it first")
     api = access.api()
     shape = machine(region, machine_type)
     names = []
@@ -81,7 +81,7 @@ def join_nodes(config: Mapping[str, Any], count: int, gpus: int, vcpus: int, mem
     about, (labels, taints) = config["spec"]["cluster"], _registered(config)
     access = clusters.named(about["name"])
     if access is None:
-        raise clusters.ClusterFailed(f"no cluster {about['name']} to join: start it first")
+        raise clusters.ClusterError(f"no cluster {about['name']} to join: start it first")
     resources = {
         "cpu": str(vcpus),
         "memory": f"{memory_gib}Gi",

@@ -39,7 +39,7 @@ class _Unknown:
 UNKNOWN = _Unknown()
 
 
-class InvalidInputs(Exception):
+class InvalidInputsError(Exception):
     """Inputs that the cloud would refuse: (property path, reason) pairs, all of them at once."""
 
     def __init__(self, failures: list[tuple[str, str]]) -> None:
@@ -47,11 +47,11 @@ class InvalidInputs(Exception):
         self.failures = failures
 
 
-class ResourceFailed(Exception):
+class ResourceError(Exception):
     """The cloud refused an operation; its words are the message."""
 
 
-class NotReady(Exception):
+class NotReadyError(Exception):
     """The resource exists but did not become ready: the engine keeps it in the state and fails the update."""
 
     def __init__(self, resource_id: str, outputs: Values, reasons: list[str]) -> None:
@@ -117,7 +117,7 @@ class Provider:
         """Take the provider's configuration; a value may be UNKNOWN during a preview."""
 
     def check(self, resource: Resource, old_inputs: Values, inputs: Values) -> Values:
-        """The inputs with defaults filled, or InvalidInputs."""
+        """The inputs with defaults filled, or InvalidInputsError."""
         return inputs
 
     def diff(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Diff:
@@ -137,7 +137,7 @@ class Provider:
         """Remove the resource; one that is gone already is no error. Nothing to do unless the cloud keeps it."""
 
     def invoke(self, token: str, args: Values) -> Values:
-        raise ResourceFailed(f"{token} is not one of the functions that the local cloud answers")
+        raise ResourceError(f"{token} is not one of the functions that the local cloud answers")
 
     def close(self) -> None:
         """The engine is done with this provider."""
@@ -209,7 +209,7 @@ class _Servicer(ResourceProviderServicer):
                 inputs = self.provider.check(
                     Resource(request.urn), to_python(request.olds), to_python(request.news)
                 )
-        except InvalidInputs as invalid:
+        except InvalidInputsError as invalid:
             failures = [proto.CheckFailure(property=p, reason=r) for p, r in invalid.failures]
             return proto.CheckResponse(inputs=request.news, failures=failures)
         return proto.CheckResponse(inputs=to_struct(inputs))
@@ -284,16 +284,16 @@ class _Reported:
         return None
 
     def __exit__(self, kind, error, traceback) -> None:
-        if error is None or isinstance(error, InvalidInputs):
+        if error is None or isinstance(error, InvalidInputsError):
             return
-        if isinstance(error, NotReady):
+        if isinstance(error, NotReadyError):
             self._not_ready(error)
-        if isinstance(error, ResourceFailed):
+        if isinstance(error, ResourceError):
             self.context.abort(grpc.StatusCode.UNKNOWN, str(error))
         where = "".join(tracebacks.format_exception(error))
         self.context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}\n{where}")
 
-    def _not_ready(self, error: NotReady) -> None:
+    def _not_ready(self, error: NotReadyError) -> None:
         failed = proto.ErrorResourceInitFailed(
             id=error.resource_id, properties=to_struct(error.outputs), reasons=error.reasons
         )

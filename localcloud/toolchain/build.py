@@ -63,7 +63,7 @@ def _collect_crds(go: str, folder: Path) -> None:
     folder.mkdir()
     try:
         kubernetes_crds.collect(go, folder)
-    except kubernetes_crds.CrdsUnavailable as error:
+    except kubernetes_crds.CrdsUnavailableError as error:
         raise _go_failed("the custom resource definitions", str(error)) from None
 
 

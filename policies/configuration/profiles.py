@@ -99,7 +99,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 )  # fmt: skip
 
 
-class NoSuchProfile(LookupError):
+class UnknownProfileError(LookupError):
     """There is no profile of a name; the message names those that there are."""
 
 
@@ -107,12 +107,12 @@ def file_of(name: str) -> Path:
     """The policy config of a profile.
 
     Raises:
-        NoSuchProfile: there is none of that name.
+        UnknownProfileError: there is none of that name.
     """
     if name not in PROFILES:
         near = get_close_matches(name, PROFILES, n=1)
         hint = f"; the nearest is {near[0]}" if near else ""
-        raise NoSuchProfile(f"there is no profile {name}: there are {', '.join(PROFILES)}{hint}")
+        raise UnknownProfileError(f"there is no profile {name}: there are {', '.join(PROFILES)}{hint}")
     return FOLDER / f"{name}.json"
 
 

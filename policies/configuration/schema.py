@@ -42,7 +42,7 @@ def schema() -> dict[str, Any]:
     }
 
 
-class BadConfig(ValueError):
+class PolicyConfigError(ValueError):
     """A file is no policy config; the message says what in it is wrong."""
 
 
@@ -50,14 +50,16 @@ def parse(file: Path) -> dict[str, Any]:
     """A policy config, with a level for every policy where it has one for `all`.
 
     Raises:
-        BadConfig: it is none, names no policy of the pack, or a level or a setting that there is not.
+        PolicyConfigError: it is none, names no policy of the pack, or a level or a setting that there is not.
     """
     try:
         said = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
-        raise BadConfig(f"{file} is no policy config: {error}") from None
+        raise PolicyConfigError(f"{file} is no policy config: {error}") from None
     if not isinstance(said, dict):
-        raise BadConfig(f"{file} is no policy config: an object is wanted, of levels and settings by policy")
+        raise PolicyConfigError(
+            f"{file} is no policy config: an object is wanted, of levels and settings by policy"
+        )
     policies = schema()["properties"]
     for name, given in said.items():
         _known(f"{file}: there is no policy", name, policies)
@@ -67,7 +69,9 @@ def parse(file: Path) -> dict[str, Any]:
         levels = MENDING if policies[name]["anyOf"][0] == MENDING_LEVEL else LEVELS
         if (level := settings.get("enforcementLevel", LEVELS[0])) not in levels:
             why = "; it has nothing to fill in" if level in MENDING else ""
-            raise BadConfig(f"{file}: {name} is {level!r}: a level is one of {', '.join(levels)}{why}")
+            raise PolicyConfigError(
+                f"{file}: {name} is {level!r}: a level is one of {', '.join(levels)}{why}"
+            )
     of_all = dict.fromkeys(policies, said["all"]) if "all" in said else {}
     return {name: given for name, given in {**of_all, **said}.items() if name != "all"}
 
@@ -75,7 +79,7 @@ def parse(file: Path) -> dict[str, Any]:
 def _known(wrong: str, name: str, names: Iterable[str]) -> None:
     if name not in names:
         near = get_close_matches(name, names, n=1)
-        raise BadConfig(f"{wrong} {name}{f'; the nearest is {near[0]}' if near else ''}")
+        raise PolicyConfigError(f"{wrong} {name}{f'; the nearest is {near[0]}' if near else ''}")
 
 
 def write(file: Path = FILE) -> None:

@@ -112,7 +112,7 @@ class Record(_Entry):
         return sorted(self.of("fail", "unresolved"), key=_worst_first)
 
 
-class NoRecord(Exception):
+class NoRecordError(Exception):
     """There is no record to read; the message says what to do."""
 
 
@@ -120,17 +120,17 @@ def read(file: Path) -> Record:
     """A record that the pack wrote.
 
     Raises:
-        NoRecord: the file is missing or is none.
+        NoRecordError: the file is missing or is none.
     """
     if not file.exists():
-        raise NoRecord(
+        raise NoRecordError(
             f"{file}: the pack wrote no findings: the preview ended before the stack was looked at, so mend its errors "
             f"first; or {FILE} named another file"
         )
     try:
         return Record.model_validate_json(file.read_bytes())
     except ValueError as error:
-        raise NoRecord(
+        raise NoRecordError(
             f"{file} is no record of findings: {str(error).splitlines()[0]}; run the preview again"
         ) from None
 

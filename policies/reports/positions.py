@@ -25,7 +25,7 @@ class Line:
     line: int
 
 
-class NoPositions(Exception):
+class NoPositionsError(Exception):
     """A file is neither a preview nor a state; the message says what to give."""
 
 
@@ -53,7 +53,7 @@ def resources_of(file: Path) -> list[dict[str, Any]]:
     """The resources of `pulumi preview --json`, or of `pulumi stack export`.
 
     Raises:
-        NoPositions: it is neither.
+        NoPositionsError: it is neither.
     """
     try:
         said = json.loads(file.read_bytes())
@@ -61,7 +61,7 @@ def resources_of(file: Path) -> list[dict[str, Any]]:
             return [step["newState"] for step in said["steps"] if step.get("newState")]
         return list(said["deployment"].get("resources") or [])
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise NoPositions(
+        raise NoPositionsError(
             f"{file} is neither what `pulumi preview --json` prints nor a state from `pulumi stack export` ({error!r})"
         ) from None
 

@@ -17,7 +17,7 @@ from policies.runner.offline import UNKNOWN, Provider, Shown
 SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 
 
-class NoState(Exception):
+class StateFileError(Exception):
     """A file is no state of a stack; the message says what to give."""
 
 
@@ -25,7 +25,7 @@ def resources_of(file: Path) -> list[dict[str, Any]]:
     """The resources of an exported state, or of a checkpoint that a backend of files keeps.
 
     Raises:
-        NoState: it is neither.
+        StateFileError: it is neither.
     """
     try:
         said = json.loads(file.read_bytes())
@@ -36,7 +36,7 @@ def resources_of(file: Path) -> list[dict[str, Any]]:
         why = "a resource has no URN or type"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = repr(error)
-    raise NoState(
+    raise StateFileError(
         f"{file} is no state of a stack ({why}): give what `pulumi stack export --file {file.name}` writes"
     )
 

@@ -13,7 +13,7 @@ from infra.catalog.machines import machine
 from localcloud.kubernetes import clusters, nodes
 from localcloud.kubernetes.api import MERGE, Api
 from localcloud.providers.kubernetes.provider import KubernetesProvider
-from localcloud.providers.protocol import NotReady, Resource, ResourceFailed
+from localcloud.providers.protocol import NotReadyError, Resource, ResourceError
 
 pytestmark = pytest.mark.local
 
@@ -36,7 +36,7 @@ class Stack:
         self.provider.create(Resource(urn, preview=True), inputs)
         try:
             resource_id, outputs = self.provider.create(Resource(urn), inputs)
-        except NotReady as failed:
+        except NotReadyError as failed:
             self.made[name] = (Resource(urn, failed.resource_id), inputs, failed.outputs)
             raise
         self.made[name] = (Resource(urn, resource_id), inputs, outputs)
@@ -198,11 +198,11 @@ def test_karpenter_brings_the_cheapest_spot_machine_and_takes_it_away(stack: Sta
 def test_a_pod_that_fits_no_pool_fails_in_the_schedulers_and_karpenters_words(stack: Stack):
     install_karpenter(stack)
     with pytest.raises(
-        NotReady, match=r"default-scheduler: .*; karpenter: .*did not tolerate taint"
+        NotReadyError, match=r"default-scheduler: .*; karpenter: .*did not tolerate taint"
     ) as failed:
         stack.up("apps/v1:Deployment", "no-toleration", deployment("no-toleration", 1, tolerates=False))
     assert "karpenter: Failed to schedule pod" in str(failed.value)
-    with pytest.raises(NotReady, match="no instance type has enough resources"):
+    with pytest.raises(NotReadyError, match="no instance type has enough resources"):
         stack.up("apps/v1:Deployment", "too-many", deployment("too-many", gpus=9))
 
 
@@ -211,7 +211,7 @@ def test_a_job_keeps_running_unless_it_says_how_long(stack: Stack, api: Api):
     stack.up("batch/v1:Job", "train", job({"pulumi.com/waitFor": "jsonpath={.status.ready}=2"}))
     done = stack.up("batch/v1:Job", "short", job(pod_annotations={"india-ai-infra/runs-for": "1s"}))
     assert done["status"]["succeeded"] == 2
-    with pytest.raises(NotReady, match="BackoffLimitExceeded"):
+    with pytest.raises(NotReadyError, match="BackoffLimitExceeded"):
         stack.up("batch/v1:Job", "broken", job(pod_annotations={"india-ai-infra/fails-after": "1s"}))
     read = stack.read("train")
     assert read is not None
@@ -223,7 +223,7 @@ def test_a_job_keeps_running_unless_it_says_how_long(stack: Stack, api: Api):
 def test_a_bad_manifest_fails_in_the_preview(stack: Stack):
     wrong = deployment("wrong", 1)
     wrong["spec"]["repliccas"] = 2
-    with pytest.raises(ResourceFailed, match=r"\.spec\.repliccas: field not declared in schema"):
+    with pytest.raises(ResourceError, match=r"\.spec\.repliccas: field not declared in schema"):
         stack.up("apps/v1:Deployment", "wrong", wrong)
     assert stack.made == {}
 
@@ -283,7 +283,7 @@ def test_a_finalizer_that_nobody_removes_is_named(stack: Stack, api: Api):
     }
     stack.up("core/v1:ConfigMap", "held", held)
     resource, inputs, outputs = stack.made["held"]
-    with pytest.raises(ResourceFailed, match=r"finalizers hold it: .*example\.org/hold"):
+    with pytest.raises(ResourceError, match=r"finalizers hold it: .*example\.org/hold"):
         stack.provider.delete(Resource(resource.urn, resource.id, timeout=1), inputs, outputs)
     path = "/api/v1/namespaces/default/configmaps/held"
     api.request("PATCH", path, {"metadata": {"finalizers": None}}, content=MERGE)
@@ -291,7 +291,7 @@ def test_a_finalizer_that_nobody_removes_is_named(stack: Stack, api: Api):
 
 def test_a_release_registers_its_kinds_and_is_recorded_as_helm_does(stack: Stack, api: Api):
     chart = {"chart": "oci://registry.k8s.io/kueue/charts/kueue", "version": "0.19.2", "name": "kueue"}
-    with pytest.raises(ResourceFailed, match='namespaces "kueue-system" not found'):
+    with pytest.raises(ResourceError, match='namespaces "kueue-system" not found'):
         stack.up("helm.sh/v3:Release", "early", {**chart, "namespace": "kueue-system"})
     release = {**chart, "namespace": "kueue-system", "createNamespace": True}
     outputs = stack.up("helm.sh/v3:Release", "kueue", release)
@@ -304,7 +304,7 @@ def test_a_release_registers_its_kinds_and_is_recorded_as_helm_does(stack: Stack
     stack.up(
         "kueue.x-k8s.io/v1beta2:ResourceFlavor", "l4-spot", {**flavor, "spec": {"nodeLabels": {"a": "b"}}}
     )
-    with pytest.raises(ResourceFailed, match="field not declared in schema"):
+    with pytest.raises(ResourceError, match="field not declared in schema"):
         stack.up("kueue.x-k8s.io/v1beta2:ResourceFlavor", "wrong", {**flavor, "spec": {"nodeLabel": {}}})
     api.request("DELETE", "/api/v1/namespaces/kueue-system/secrets/sh.helm.release.v1.kueue.v1")
     assert stack.read("kueue") is None

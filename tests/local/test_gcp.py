@@ -15,7 +15,7 @@ from localcloud.kubernetes import clusters
 from localcloud.kubernetes.api import Api
 from localcloud.providers.gcp.provider import Gcp
 from localcloud.providers.kubernetes.provider import KubernetesProvider
-from localcloud.providers.protocol import Resource, ResourceFailed
+from localcloud.providers.protocol import Resource, ResourceError
 
 pytestmark = pytest.mark.local
 
@@ -110,7 +110,7 @@ def test_the_outputs_lead_to_a_real_control_plane(stack: Stack, api: Api):
     assert outputs["controlPlaneEndpointsConfig"]["dnsEndpointConfig"]["endpoint"] == outputs["endpoint"]
     assert outputs["masterAuth"]["clusterCaCertificate"]
     assert "gitVersion" in api.request("GET", "/version")
-    with pytest.raises(ResourceFailed, match="a cluster gke-test runs already"):
+    with pytest.raises(ResourceError, match="a cluster gke-test runs already"):
         Stack().up(CLUSTER, NAME, location="asia-south2", initialNodeCount=1)
 
 

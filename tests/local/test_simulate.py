@@ -10,7 +10,7 @@ import pytest
 
 from commands.simulate import cluster, command, design, show, trace
 from commands.simulate.account import History
-from commands.simulate.cluster import Node, SimulationFailed
+from commands.simulate.cluster import Node, SimulationError
 from commands.simulate.trace import COLUMNS
 from localcloud.directories import run_dir as current_run_dir
 
@@ -100,7 +100,7 @@ def test_an_error_in_the_middle_stops_everything_too(run_dir: Path) -> None:
     local = design.read("local", "local")
     with pytest.raises(KeyboardInterrupt), cluster.scratch(local, lambda done, total, what: None):
         assert processes_below(run_dir)
-        with pytest.raises(SimulationFailed, match="another simulation runs"), cluster._own_run_dir(run_dir):
+        with pytest.raises(SimulationError, match="another simulation runs"), cluster._own_run_dir(run_dir):
             pass
         raise KeyboardInterrupt
     assert processes_below(run_dir) == []

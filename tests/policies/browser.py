@@ -18,7 +18,7 @@ QUIET = (
 )  # fmt: skip
 
 
-class NoBrowser(Exception):
+class NoBrowserError(Exception):
     """This machine has none, and it can't be installed."""
 
 
@@ -58,13 +58,13 @@ def find(profile: Path) -> Browser:
     """The browser of this machine; where there is none and the tests run as root, Debian's is installed.
 
     Raises:
-        NoBrowser: there is none.
+        NoBrowserError: there is none.
     """
     for _ in range(2):
         if found := next(filter(None, map(shutil.which, NAMES)), None):
             return Browser(found, profile)
         _install()
-    raise NoBrowser("no Chromium or Chrome here: install one to have the pages looked at")
+    raise NoBrowserError("no Chromium or Chrome here: install one to have the pages looked at")
 
 
 def _install() -> None:

@@ -8,12 +8,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from browser import Browser, NoBrowser, find
+from browser import Browser, NoBrowserError, find
 
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     try:
         yield find(tmp_path_factory.mktemp("browser"))
-    except NoBrowser as none:
+    except NoBrowserError as none:
         pytest.skip(str(none))

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from policies import cli
 from policies.configuration import profiles
-from policies.configuration.schema import BadConfig, parse
+from policies.configuration.schema import PolicyConfigError, parse
 from policies.framework.record import Record, read
 from policies.pack import CONTROLS
 from policies.runner.offline import UNKNOWN
 from policies.runner.states import SECRET as SECRET_SIGNATURE
-from policies.runner.states import SIGNATURE, NoState, resources_of, shown
+from policies.runner.states import SIGNATURE, StateFileError, resources_of, shown
 
 SECRET = {SIGNATURE: SECRET_SIGNATURE, "ciphertext": "v1:abc"}
 PROVIDER = "urn:pulumi:prod::shop::pulumi:providers:aws::here"
@@ -125,7 +125,7 @@ def test_profiles_and_configs_change_levels(tmp_path: Path) -> None:
 def test_a_wrong_config_is_named(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "config.json"
     file.write_text(text)
-    with pytest.raises(BadConfig, match=said):
+    with pytest.raises(PolicyConfigError, match=said):
         parse(file)
     code, told, record = run(tmp_path, state({}), "--config", str(file))
     assert code == 1 and record is None and said in told
@@ -154,7 +154,7 @@ def test_a_checkpoint_and_an_empty_state_are_read(tmp_path: Path) -> None:
     )
     assert resources_of(file) == whole
     assert run(tmp_path, {"version": 3, "deployment": {}})[0] == 0
-    with pytest.raises(NoState):
+    with pytest.raises(StateFileError):
         resources_of(tmp_path / "none.json")
 
 

@@ -10,7 +10,7 @@ from pulumi.runtime.proto import analyzer_pb2 as proto
 
 from policies import pack
 from policies.configuration import profiles
-from policies.configuration.profiles import PROFILES, NoSuchProfile, config, file_of
+from policies.configuration.profiles import PROFILES, UnknownProfileError, config, file_of
 
 ABROAD = Shown("aws:sqs/queue:Queue", {"region": "us-east-1", "tags": {"dpdp:data-class": "internal"}})
 
@@ -39,5 +39,5 @@ def test_where_data_is_is_advice_where_no_regulator_asks(name: str, level: str) 
 
 
 def test_an_unknown_profile_is_told_with_the_nearest() -> None:
-    with pytest.raises(NoSuchProfile, match=r"there is no profile sebi: .*; the nearest is sebi-re"):
+    with pytest.raises(UnknownProfileError, match=r"there is no profile sebi: .*; the nearest is sebi-re"):
         file_of("sebi")

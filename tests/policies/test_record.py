@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from policies import cli
 from policies.controls.governance import gov_03_exemptions as exemptions
 from policies.framework import baseline
-from policies.framework.record import NoRecord, Record, brief, read, without_stack, write
+from policies.framework.record import NoRecordError, Record, brief, read, without_stack, write
 from policies.pack import CONTROLS
 
 TAGS = {"dpdp:data-class": "internal"}
@@ -71,9 +71,9 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_what_is_no_record_is_said_to_be_none(tmp_path: Path, text: str) -> None:
     file = tmp_path / "findings.json"
     file.write_text(text)
-    with pytest.raises(NoRecord, match="is no record of findings"):
+    with pytest.raises(NoRecordError, match="is no record of findings"):
         read(file)
-    with pytest.raises(NoRecord, match="the preview ended before"):
+    with pytest.raises(NoRecordError, match="the preview ended before"):
         read(tmp_path / "none.json")
 
 

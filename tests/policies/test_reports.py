@@ -25,7 +25,7 @@ from policies.reports import markdown
 from policies.reports.annotations import commands
 from policies.reports.evidence import STATUS, as_csv, as_page, evidence
 from policies.reports.junit import junit
-from policies.reports.positions import Line, NoPositions, Positions, positions, resources_of
+from policies.reports.positions import Line, NoPositionsError, Positions, positions, resources_of
 from policies.reports.sarif import MOST_RESULTS, sarif
 
 TAGS = {"dpdp:data-class": "internal"}
@@ -272,7 +272,7 @@ def test_resources_come_from_a_preview_or_a_state(tmp_path: Path) -> None:
     assert resources_of(file) == [{"urn": "b"}]
     for text in ("", "[]", "{}", '{"deployment": null}'):
         file.write_text(text)
-        with pytest.raises(NoPositions, match="neither"):
+        with pytest.raises(NoPositionsError, match="neither"):
             resources_of(file)
 
 

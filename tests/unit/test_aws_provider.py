@@ -28,10 +28,10 @@ from infra.aws.endpoints import UNKNOWN_SERVICE
 from infra.contracts.labels import EKS_NODE_GROUP
 from localcloud import deployer
 from localcloud.providers.aws import table as aws_table
-from localcloud.providers.aws.api import ENDPOINT, Api, Refused
+from localcloud.providers.aws.api import ENDPOINT, Api, RefusedError
 from localcloud.providers.aws.provider import Aws
 from localcloud.providers.aws.table import kept_types
-from localcloud.providers.protocol import UNKNOWN, InvalidInputs, Resource, ResourceFailed, Values
+from localcloud.providers.protocol import UNKNOWN, InvalidInputsError, Resource, ResourceError, Values
 
 REGION = "ap-south-1"
 DEFAULT_TAGS = {"project": "india-ai-infra", "owner": "ml"}
@@ -905,7 +905,7 @@ class Played(list[tuple[Any, ...]]):
 @pytest.fixture(scope="module")
 def played() -> Iterator[Played]:
     calls = Played()
-    clusters, nodes = SimpleNamespace(ClusterFailed=RuntimeError), SimpleNamespace()
+    clusters, nodes = SimpleNamespace(ClusterError=RuntimeError), SimpleNamespace()
 
     def start(name: str, region: str) -> SimpleNamespace:
         calls.append(("start", name, region))
@@ -1182,24 +1182,24 @@ def test_a_preview_of_a_cluster_knows_its_configuration_but_not_its_security_gro
 def test_a_wrong_input_fails_the_preview(
     world: World, token: str, inputs: Values, path: str, words: str
 ) -> None:
-    with pytest.raises(InvalidInputs) as invalid:
+    with pytest.raises(InvalidInputsError) as invalid:
         world.aws.check(about(token, "wrong", preview=True), {}, inputs)
     assert any(found == path and words in reason for found, reason in invalid.value.failures), invalid.value
 
 
 def test_every_mistake_is_told_at_once(world: World) -> None:
-    with pytest.raises(InvalidInputs) as invalid:
+    with pytest.raises(InvalidInputsError) as invalid:
         world.aws.check(about("aws:ec2/subnet:Subnet", "a"), {}, {"colour": "red", "size": 3})
     assert {path for path, _ in invalid.value.failures} == {"colour", "size", ""}
 
 
 def test_an_unknown_type_names_the_table(world: World) -> None:
-    with pytest.raises(ResourceFailed, match=r"aws:ec2/fleet:Fleet .*providers/aws/types\.yaml"):
+    with pytest.raises(ResourceError, match=r"aws:ec2/fleet:Fleet .*providers/aws/types\.yaml"):
         world.aws.check(about("aws:ec2/fleet:Fleet", "a"), {}, {})
 
 
 def test_a_refusal_says_of_what_and_why(world: World) -> None:
-    with pytest.raises(ResourceFailed) as failed:
+    with pytest.raises(ResourceError) as failed:
         world.make("aws:ec2/subnet:Subnet", "lost", {"vpcId": "vpc-0", "cidrBlock": "10.0.0.0/24"})
     assert str(failed.value).startswith(
         "aws:ec2/subnet:Subnet lost: CreateSubnet was refused: InvalidVpcID.NotFound"
@@ -1207,13 +1207,13 @@ def test_a_refusal_says_of_what_and_why(world: World) -> None:
 
 
 def test_what_is_kept_needs_its_cluster(world: World) -> None:
-    with pytest.raises(ResourceFailed, match="DescribeCluster was refused: ResourceNotFoundException"):
+    with pytest.raises(ResourceError, match="DescribeCluster was refused: ResourceNotFoundException"):
         world.make("aws:eks/addon:Addon", "lost", {"clusterName": "nowhere", "addonName": "coredns"})
 
 
 def test_a_half_made_resource_is_taken_back(world: World) -> None:
     before = census()
-    with pytest.raises(ResourceFailed, match="AttachInternetGateway was refused"):
+    with pytest.raises(ResourceError, match="AttachInternetGateway was refused"):
         world.make("aws:ec2/internetGateway:InternetGateway", "half", {"vpcId": "vpc-0"})
     assert census() == before
 
@@ -1257,7 +1257,7 @@ def test_an_addon_has_the_default_of_its_kubernetes_version(world: World) -> Non
     assert version(addonName="kube-proxy", kubernetesVersion="1.34") == "v1.34.6-eksbuild.21"
     assert version(addonName="kube-proxy", kubernetesVersion="1.35") == "v1.35.3-eksbuild.21"
     assert version(addonName="coredns", kubernetesVersion="1.35", mostRecent=True) == "v1.13.2-eksbuild.21"
-    with pytest.raises(ResourceFailed, match="empty result"):
+    with pytest.raises(ResourceError, match="empty result"):
         version(addonName="coredns", kubernetesVersion="1.20")
 
 
@@ -1267,7 +1267,7 @@ def test_an_endpoint_service_tells_its_zones(world: World) -> None:
 
     assert found("ecr.api")["availabilityZones"] == ["ap-south-1a", "ap-south-1b", "ap-south-1c"]
     assert found("ecr.api")["serviceName"] == "com.amazonaws.ap-south-1.ecr.api"
-    with pytest.raises(ResourceFailed, match=UNKNOWN_SERVICE):
+    with pytest.raises(ResourceError, match=UNKNOWN_SERVICE):
         found("ecr.apy")
 
 
@@ -1283,7 +1283,7 @@ def test_functions(world: World) -> None:
     image = {"name": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"}
     assert world.aws.invoke("aws:ssm/getParameter:getParameter", image)["value"].startswith("ami-")
     assert world.aws.invoke("aws:index/getPartition:getPartition", {})["partition"] == "aws"
-    with pytest.raises(ResourceFailed, match=r"providers/aws/types\.yaml"):
+    with pytest.raises(ResourceError, match=r"providers/aws/types\.yaml"):
         world.aws.invoke("aws:ec2/getAmi:getAmi", {})
 
 
@@ -1309,7 +1309,7 @@ def test_the_caller_is_the_deployers_role(world: World, endpoint: str) -> None:
 
 def test_without_a_cloud_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ENDPOINT, raising=False)
-    with pytest.raises(Refused, match="make env"):
+    with pytest.raises(RefusedError, match="make env"):
         Api().call("sts", REGION, "GetCallerIdentity", {})
 
 

@@ -33,7 +33,7 @@ from test_aws_provider import (
 )
 
 from localcloud.providers.aws import table as aws_table
-from localcloud.providers.protocol import UNKNOWN, ResourceFailed, Values
+from localcloud.providers.protocol import UNKNOWN, ResourceError, Values
 
 KEY, VPC, ROLE = "aws:kms/key:Key", "aws:ec2/vpc:Vpc", "aws:iam/role:Role"
 
@@ -248,7 +248,7 @@ def test_what_was_written_is_read_back_and_so_is_the_way_back(full: World, name:
             as_written(full, name)
             back = {other: before.get(other) for other in (change if name == "out" else (key,))}
             if (name, key) in ONE_WAY:
-                with pytest.raises(ResourceFailed, match=ONE_WAY[name, key]):
+                with pytest.raises(ResourceError, match=ONE_WAY[name, key]):
                     full.change(name, back)
             else:
                 full.change(name, back)
@@ -375,7 +375,7 @@ def test_encryption_of_a_cluster_comes_and_never_goes() -> None:
 def test_a_change_that_no_call_makes_is_refused_and_not_played_as_another(full: World) -> None:
     made = full.made["nat"]
     wanted = {**made.inputs, "secondaryAllocationIds": ["eipalloc-1"]}
-    with pytest.raises(ResourceFailed, match=r"changes secondaryAllocationIds in place.*complete it"):
+    with pytest.raises(ResourceError, match=r"changes secondaryAllocationIds in place.*complete it"):
         full.aws.diff(made.resource, made.inputs, made.outputs, wanted)
 
 

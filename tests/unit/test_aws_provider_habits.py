@@ -30,7 +30,7 @@ from localcloud.providers.aws import habits as aws_habits
 from localcloud.providers.aws import table as aws_table
 from localcloud.providers.aws.api import Api
 from localcloud.providers.aws.provider import Aws
-from localcloud.providers.protocol import Resource, ResourceFailed, Values
+from localcloud.providers.protocol import Resource, ResourceError, Values
 
 ROLE = "arn:aws:iam::123456789012:role/nodes"
 VPC, SUBNET, CLUSTER = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:eks/cluster:Cluster"
@@ -79,7 +79,7 @@ def an_address_in_two_gateways(world: World) -> None:
     given = {"allocationId": eip.id, "subnetId": subnets[0]}
     world.make("aws:ec2/natGateway:NatGateway", "first", given)
     cards = interfaces(world)
-    with pytest.raises(ResourceFailed, match=r"CreateNatGateway was refused: Resource\.AlreadyAssociated"):
+    with pytest.raises(ResourceError, match=r"CreateNatGateway was refused: Resource\.AlreadyAssociated"):
         world.make("aws:ec2/natGateway:NatGateway", "second", given)
     assert interfaces(world) == cards, "what was refused leaves nothing"
     end(world, "first")
@@ -97,25 +97,25 @@ def a_sixth_address(world: World) -> None:
     names = [f"address-{index}" for index in range(5)]
     for name in names:
         world.make("aws:ec2/eip:Eip", name, {"domain": "vpc"})
-    with pytest.raises(ResourceFailed, match="AllocateAddress was refused: AddressLimitExceeded"):
+    with pytest.raises(ResourceError, match="AllocateAddress was refused: AddressLimitExceeded"):
         world.make("aws:ec2/eip:Eip", "address-5", {"domain": "vpc"})
     end(world, *names)
     names = [f"net-{index}" for index in range(4)]  # the account's default one is the fifth
     for name in names:
         world.make(VPC, name, {"cidrBlock": "10.0.0.0/16"})
-    with pytest.raises(ResourceFailed, match="CreateVpc was refused: VpcLimitExceeded"):
+    with pytest.raises(ResourceError, match="CreateVpc was refused: VpcLimitExceeded"):
         world.make(VPC, "net-4", {"cidrBlock": "10.0.0.0/16"})
     end(world, *names)
 
 
 def a_region_that_is_off(world: World) -> None:
     words = r"InvalidClientTokenId: .*aws account enable-region --region-name ap-south-2"
-    with pytest.raises(ResourceFailed, match=words):
+    with pytest.raises(ResourceError, match=words):
         Aws().configure({"region": "ap-south-2"})
     away = {"cidrBlock": "10.0.0.0/16", "region": "ap-south-2"}
-    with pytest.raises(ResourceFailed, match=words):
+    with pytest.raises(ResourceError, match=words):
         world.aws.check(about(VPC, "away"), {}, away)
-    with pytest.raises(ResourceFailed, match=words):
+    with pytest.raises(ResourceError, match=words):
         world.aws.create(about(VPC, "away"), away)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(aws_habits.ENABLED_REGIONS, "ap-south-2")
@@ -128,7 +128,7 @@ def a_secret_made_again(world: World) -> None:
     secret = "aws:secretsmanager/secret:Secret"
     world.make(secret, "token", {"name": "token"})
     end(world, "token")
-    with pytest.raises(ResourceFailed, match=r"InvalidRequestException: .*already scheduled for deletion"):
+    with pytest.raises(ResourceError, match=r"InvalidRequestException: .*already scheduled for deletion"):
         world.make(secret, "token", {"name": "token"})
     for _ in range(2):  # without a window its name is free at once
         world.make(secret, "other", {"name": "other", "recoveryWindowInDays": 0})
@@ -147,10 +147,10 @@ def a_machine_in_every_zone(world: World) -> None:
     }
     token = "aws:eks/nodeGroup:NodeGroup"
     with pytest.raises(
-        ResourceFailed, match=r"instance type \(g6\.xlarge\) is not supported in your requested Avail"
+        ResourceError, match=r"instance type \(g6\.xlarge\) is not supported in your requested Avail"
     ):
         world.make(token, "everywhere", group)
-    with pytest.raises(ResourceFailed, match=r"x9\.huge is not offered in ap-south-1"):
+    with pytest.raises(ResourceError, match=r"x9\.huge is not offered in ap-south-1"):
         world.make(token, "unknown", {**group, "instanceTypes": ["x9.huge"]})
     world.make(token, "two", {**group, "subnetIds": [subnets[0], subnets[2]]})
     end(world, "two", "zones")
@@ -183,7 +183,7 @@ def a_group_beside_a_reservation(world: World) -> None:
         "own": {**own, "capacityReservationSpecification": held},
         "block": {**named, **block, "capacityReservationSpecification": held},
     }.items():
-        with pytest.raises(ResourceFailed, match="InsufficientInstanceCapacity"):
+        with pytest.raises(ResourceError, match="InsufficientInstanceCapacity"):
             nodes(name, **data)
     nodes("named", **named, capacityReservationSpecification=held)
     nodes("alone", capacityReservationSpecification=held)
@@ -196,7 +196,7 @@ def a_version_up_by_two_and_down(world: World) -> None:
     cluster(world, "minor", version="1.33")
     for refused in ("1.35", "1.32"):
         with pytest.raises(
-            ResourceFailed, match=f"Unsupported Kubernetes minor version update from 1.33 to {refused}"
+            ResourceError, match=f"Unsupported Kubernetes minor version update from 1.33 to {refused}"
         ):
             world.change("minor", {"version": refused})
     world.change("minor", {"version": "1.34"})
@@ -207,7 +207,7 @@ def a_version_up_by_two_and_down(world: World) -> None:
 def subnets_of_another_vpc(world: World) -> None:
     made = cluster(world, "home")
     there = network(world, "other")
-    with pytest.raises(ResourceFailed, match="the VPC that the cluster was created with"):
+    with pytest.raises(ResourceError, match="the VPC that the cluster was created with"):
         world.change("home", {"vpcConfig": {"subnetIds": there}})
     world.change("home", {"vpcConfig": {"subnetIds": made.inputs["vpcConfig"]["subnetIds"][:2]}})
     end(world, "home")
@@ -217,7 +217,7 @@ def subnets_of_another_vpc(world: World) -> None:
 
 def a_protected_cluster(world: World) -> None:
     made = cluster(world, "guarded", deletionProtection=True)
-    with pytest.raises(ResourceFailed, match="DeleteCluster was refused: InvalidRequestException"):
+    with pytest.raises(ResourceError, match="DeleteCluster was refused: InvalidRequestException"):
         world.aws.delete(made.resource, made.inputs, made.outputs)
     assert world.refresh("guarded") is not None
     world.change("guarded", {"deletionProtection": False})
@@ -228,7 +228,7 @@ def a_protected_cluster(world: World) -> None:
 def a_log_group_that_eks_made(world: World) -> None:
     name = "/aws/eks/talks/cluster"
     cluster(world, "talks", enabledClusterLogTypes=["audit"])
-    with pytest.raises(ResourceFailed, match="ResourceAlreadyExistsException"):
+    with pytest.raises(ResourceError, match="ResourceAlreadyExistsException"):
         world.make(LOG_GROUP, "late", {"name": name})
     group = about(LOG_GROUP, "late", name)
     world.aws.delete(group, {"name": name}, {})
@@ -255,10 +255,10 @@ def a_bucket_of_somebody_else(world: World) -> None:
     somebody_elses_client(world, "s3").create_bucket(
         Bucket="a-good-name", CreateBucketConfiguration={"LocationConstraint": REGION}
     )
-    with pytest.raises(ResourceFailed, match="CreateBucket was refused: BucketAlreadyExists"):
+    with pytest.raises(ResourceError, match="CreateBucket was refused: BucketAlreadyExists"):
         world.make(bucket, "lake", {"bucket": "a-good-name"})
     world.make(bucket, "ours", {"bucket": "a-better-name"})
-    with pytest.raises(ResourceFailed, match="CreateBucket was refused: BucketAlreadyOwnedByYou"):
+    with pytest.raises(ResourceError, match="CreateBucket was refused: BucketAlreadyOwnedByYou"):
         world.make(bucket, "again", {"bucket": "a-better-name"})
     end(world, "ours")
 
@@ -297,7 +297,7 @@ def a_day_without_spot(world: World) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(aws_habits.NO_SPOT, "p5.48xlarge, g6.xlarge")
         with pytest.raises(
-            ResourceFailed, match=r"CREATE_FAILED: AsgInstanceLaunchFailures: .*Spot.*g6\.xlarge"
+            ResourceError, match=r"CREATE_FAILED: AsgInstanceLaunchFailures: .*Spot.*g6\.xlarge"
         ):
             world.make(group, "group", {**given, "nodeGroupName": "stands"})
         others = {
@@ -379,10 +379,10 @@ def an_endpoint_where_its_service_is_not(world: World) -> None:
     words = f"InvalidParameter: .*{service} does not support the availability zone of the subnet: {lacking}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(api, "call", without_the_first_zone)
-        with pytest.raises(ResourceFailed, match=f"CreateVpcEndpoint was refused: {words}"):
+        with pytest.raises(ResourceError, match=f"CreateVpcEndpoint was refused: {words}"):
             world.make(endpoint, "sqs", {**given, "subnetIds": subnets})
         world.make(endpoint, "sqs", {**given, "subnetIds": others})
-        with pytest.raises(ResourceFailed, match=f"ModifyVpcEndpoint was refused: {words}"):
+        with pytest.raises(ResourceError, match=f"ModifyVpcEndpoint was refused: {words}"):
             world.change("sqs", {"subnetIds": subnets})
     end(world, "sqs")
     end_network(world, "ends")
@@ -392,12 +392,12 @@ def an_addon_of_another_kubernetes(world: World) -> None:
     cluster(world, "adds")
     addon, given = "aws:eks/addon:Addon", {"clusterName": "adds", "addonName": "kube-proxy"}
     refused = "CreateAddon was refused: InvalidParameterException: Addon "
-    with pytest.raises(ResourceFailed, match=f"{refused}version specified is not supported"):
+    with pytest.raises(ResourceError, match=f"{refused}version specified is not supported"):
         world.make(addon, "proxy", {**given, "addonVersion": "v1.35.3-eksbuild.21"})
-    with pytest.raises(ResourceFailed, match=f"{refused}kube-proxi specified is not supported in 1.34"):
+    with pytest.raises(ResourceError, match=f"{refused}kube-proxi specified is not supported in 1.34"):
         world.make(addon, "proxy", {**given, "addonName": "kube-proxi"})
     world.make(addon, "proxy", {**given, "addonVersion": "v1.34.6-eksbuild.21"})
-    with pytest.raises(ResourceFailed, match="UpdateAddon was refused: InvalidParameterException"):
+    with pytest.raises(ResourceError, match="UpdateAddon was refused: InvalidParameterException"):
         world.change("proxy", {"addonVersion": "v1.35.3-eksbuild.21"})
     world.change("adds", {"version": "1.35"})
     world.change("proxy", {"addonVersion": "v1.35.3-eksbuild.21"})
@@ -433,7 +433,7 @@ def test_a_cluster_tells_the_vpc_that_it_is_in(world: World) -> None:
     vpc = world.aws.invoke("aws:ec2/getVpc:getVpc", {"id": found["vpcConfig"]["vpcId"], "region": REGION})
     assert vpc["cidrBlock"] == "10.0.0.0/16"
     assert vpc["tags"] == world.made["told-vpc"].outputs["tagsAll"]
-    with pytest.raises(ResourceFailed, match="InvalidClientTokenId"):
+    with pytest.raises(ResourceError, match="InvalidClientTokenId"):
         world.aws.invoke("aws:eks/getClusters:getClusters", {"region": "ap-south-2"})
     end(world, "told")
     end_network(world, "told")

@@ -16,7 +16,7 @@ from localcloud.providers.gcp import table as gcp_table
 from localcloud.providers.gcp.provider import Gcp
 from localcloud.providers.gcp.replaced import declared, replaced
 from localcloud.providers.gcp.side_effects import PLAYS, Play, master_version, raised_version
-from localcloud.providers.protocol import UNKNOWN, InvalidInputs, Resource, ResourceFailed, Values
+from localcloud.providers.protocol import UNKNOWN, InvalidInputsError, Resource, ResourceError, Values
 
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
 SUBNET, BUCKET, NETWORK = (
@@ -87,7 +87,7 @@ def pool(notice: int | None = None, **more: Any) -> tuple[str, Values]:
 # ── Kubernetes ───────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_a_pool_is_judged_by_what_the_same_update_makes_of_its_cluster(stack):
     stack.up(gke=cluster("1.34"), serve=pool())
-    with pytest.raises(InvalidInputs, match=r"needs GKE 1\.35"):
+    with pytest.raises(InvalidInputsError, match=r"needs GKE 1\.35"):
         stack.preview(serve=pool(120))
     stack.up(gke=cluster("1.35"), serve=pool(120))
     version = stack.made["gke"][2]["masterVersion"]
@@ -99,7 +99,7 @@ def test_a_preview_that_was_not_carried_out_counts_for_nothing_in_the_next_one(s
     stack.preview(gke=cluster("1.35"), serve=pool(120))
     later = Stack()  # another run of the engine: another process
     later.made = stack.made
-    with pytest.raises(InvalidInputs, match=r"needs GKE 1\.35"):
+    with pytest.raises(InvalidInputsError, match=r"needs GKE 1\.35"):
         later.preview(serve=pool(120))
 
 
@@ -108,7 +108,9 @@ def test_a_preview_that_was_not_carried_out_counts_for_nothing_in_the_next_one(s
 )
 def test_two_minors_at_once_are_refused_with_the_steps(stack, old, new, steps):
     stack.up(gke=cluster(old))
-    with pytest.raises(InvalidInputs, match=rf"more than a minor version at a time.*an update to {steps}"):
+    with pytest.raises(
+        InvalidInputsError, match=rf"more than a minor version at a time.*an update to {steps}"
+    ):
         stack.preview(gke=cluster(new))
 
 
@@ -142,7 +144,7 @@ EXTRA: Values = {
 
 def test_a_first_fabric_is_an_addition_to_a_cluster_that_gets_multi_networking_in_the_same_update(stack):
     stack.up(gke=cluster("1.35"), serve=pool())
-    with pytest.raises(InvalidInputs, match="has no multi-networking"):
+    with pytest.raises(InvalidInputsError, match="has no multi-networking"):
         stack.preview(fast=pool(**EXTRA))
     assert replaced(CLUSTER, {}, {"enableMultiNetworking": True}) == [], "the provider updates it in place"
     stack.up(gke=cluster("1.35", enableMultiNetworking=True), fast=pool(**EXTRA))
@@ -159,9 +161,9 @@ def test_a_range_that_a_cluster_uses_is_neither_changed_nor_removed(stack, name)
     uses = {"clusterSecondaryRangeName": "pods", "servicesSecondaryRangeName": "services"}
     net = "projects/ai-team/regions/asia-south1/subnetworks/nodes"
     stack.up(net=subnet(**ranges), gke=cluster("1.35", subnetwork=net, ipAllocationPolicy=uses))
-    with pytest.raises(InvalidInputs, match=rf"range {name} .* is in use by cluster gke"):
+    with pytest.raises(InvalidInputsError, match=rf"range {name} .* is in use by cluster gke"):
         stack.preview(net=subnet(**{**ranges, name: "10.80.0.0/16"}))
-    with pytest.raises(InvalidInputs, match=rf"range {name} .* is in use by cluster gke"):
+    with pytest.raises(InvalidInputsError, match=rf"range {name} .* is in use by cluster gke"):
         stack.preview(net=subnet(**{key: cidr for key, cidr in ranges.items() if key != name}))
     stack.up(net=subnet(**ranges, more="10.96.0.0/16"))
 
@@ -237,5 +239,5 @@ def test_nothing_changed_replaces_nothing(token, data):
 def test_an_update_that_google_refuses_is_refused_when_it_is_made_too(stack):
     stack.up(gke=cluster("1.33"))
     made = stack.made["gke"]
-    with pytest.raises(ResourceFailed, match="more than a minor version at a time"):
+    with pytest.raises(ResourceError, match="more than a minor version at a time"):
         stack.provider.update(*made, {**made[1], "minMasterVersion": "1.35"})

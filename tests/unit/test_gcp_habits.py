@@ -17,7 +17,7 @@ from localcloud.providers.gcp import refusals as gcp_refusals
 from localcloud.providers.gcp import table as gcp_table
 from localcloud.providers.gcp.provider import Gcp
 from localcloud.providers.gcp.side_effects import Play
-from localcloud.providers.protocol import Resource, ResourceFailed
+from localcloud.providers.protocol import Resource, ResourceError
 
 BUCKET_GRANT, TOPIC_GRANT = (
     "gcp:storage/bucketIAMMember:BucketIAMMember",
@@ -99,7 +99,7 @@ def test_a_row_says_where_it_is_from_and_names_types_of_the_local_cloud(row):
 )
 def test_an_agent_is_granted_nothing_until_its_service_identity_is_asked_for(project, agent, service):
     member = project.agent(agent)
-    with pytest.raises(ResourceFailed, match=r"Error 400: Service account service-\d+@.* does not exist"):
+    with pytest.raises(ResourceError, match=r"Error 400: Service account service-\d+@.* does not exist"):
         project.grant(member)
     made = project.make(IDENTITY, service=f"{service}.googleapis.com")
     project.grant(member)
@@ -131,7 +131,7 @@ def test_agents_of_apis_exist_and_those_of_other_projects_are_not_judged(project
 def test_asking_for_an_agent_makes_it(project, function, field, member):
     known = {"gs-project-accounts": project.agent("gs-project-accounts")}
     name = known.get(member, f"serviceAccount:cmek-p{project.number}@gcp-sa-logging.iam.gserviceaccount.com")
-    with pytest.raises(ResourceFailed, match="does not exist"):
+    with pytest.raises(ResourceError, match="does not exist"):
         project.grant(name, KEY_GRANT)
     assert f"serviceAccount:{project.provider.invoke(function, {})[field]}" == name
     project.grant(name, KEY_GRANT)
@@ -140,7 +140,7 @@ def test_asking_for_an_agent_makes_it(project, function, field, member):
 def test_a_first_channel_makes_monitorings_agent_and_one_by_mail_does_not(project):
     member = project.agent("gcp-sa-monitoring-notification")
     project.make(CHANNEL, type="email", labels={"email_address": "soc@example.in"})
-    with pytest.raises(ResourceFailed, match="does not exist"):
+    with pytest.raises(ResourceError, match="does not exist"):
         project.grant(member)
     project.make(CHANNEL, type="pubsub", labels={"topic": "t"})
     project.grant(member)
@@ -148,7 +148,7 @@ def test_a_first_channel_makes_monitorings_agent_and_one_by_mail_does_not(projec
 
 def test_an_account_of_the_project_exists_before_its_grant(project):
     member = f"serviceAccount:nodes-x@{PROJECT}.iam.gserviceaccount.com"
-    with pytest.raises(ResourceFailed, match=f"Service account nodes-x@{PROJECT}.* does not exist"):
+    with pytest.raises(ResourceError, match=f"Service account nodes-x@{PROJECT}.* does not exist"):
         project.grant(member)
     project.make("gcp:serviceaccount/account:Account", accountId="nodes-x")
     project.grant(member)
@@ -157,15 +157,15 @@ def test_an_account_of_the_project_exists_before_its_grant(project):
 def test_every_kind_of_grant_is_judged(project):
     absent = project.agent("gcp-sa-pubsub")
     policy = json.dumps({"bindings": [{"role": "roles/viewer", "members": [absent]}]})
-    with pytest.raises(ResourceFailed, match="does not exist"):
+    with pytest.raises(ResourceError, match="does not exist"):
         project.make("gcp:storage/bucketIAMPolicy:BucketIAMPolicy", bucket="b", policyData=policy)
     binding = {"bucket": "b", "role": "roles/viewer"}
-    with pytest.raises(ResourceFailed, match="does not exist"):
+    with pytest.raises(ResourceError, match="does not exist"):
         project.make("gcp:storage/bucketIAMBinding:BucketIAMBinding", members=[absent], **binding)
     made = project.make(
         "gcp:storage/bucketIAMBinding:BucketIAMBinding", members=["user:a@example.in"], **binding
     )
-    with pytest.raises(ResourceFailed, match="does not exist"):
+    with pytest.raises(ResourceError, match="does not exist"):
         project.provider.update(
             made.resource, made.inputs, made.outputs, {**made.inputs, "members": [absent]}
         )
@@ -173,7 +173,7 @@ def test_every_kind_of_grant_is_judged(project):
 
 @pytest.mark.parametrize("policy", ["", "[]", "{", "text"])
 def test_a_policy_that_is_no_policy_is_refused_in_a_sentence(project, policy):
-    with pytest.raises(ResourceFailed, match="policyData must be the JSON of an IAM policy"):
+    with pytest.raises(ResourceError, match="policyData must be the JSON of an IAM policy"):
         project.make("gcp:storage/bucketIAMPolicy:BucketIAMPolicy", bucket="b", policyData=policy)
 
 
@@ -189,7 +189,7 @@ def test_a_policy_that_is_no_policy_is_refused_in_a_sentence(project, policy):
     ],
 )
 def test_a_pod_is_granted_nothing_until_a_cluster_made_the_identity_pool(project, member):
-    refused = pytest.raises(ResourceFailed, match=r"Identity Pool does not exist \(ai-team\.svc\.id\.goog\)")
+    refused = pytest.raises(ResourceError, match=r"Identity Pool does not exist \(ai-team\.svc\.id\.goog\)")
     with refused:
         project.grant(member)
     plain = {"initialNodeCount": 1, "deletionProtection": False}
@@ -219,7 +219,7 @@ def test_members_of_other_organisations_are_refused(project, member, permitted):
         project.grant(member)
         return
     with pytest.raises(
-        ResourceFailed, match=r"do not belong to a permitted customer.*allowedPolicyMemberDomains"
+        ResourceError, match=r"do not belong to a permitted customer.*allowedPolicyMemberDomains"
     ):
         project.grant(member)
 
@@ -232,11 +232,11 @@ def _log_bucket(project: Project, name: str, days: int = 400) -> SimpleNamespace
 
 def test_up_down_up_meets_the_deleted_log_bucket_for_a_week(project):
     project.delete(_log_bucket(project, "audit"))
-    with pytest.raises(ResourceFailed, match="Error 400: Buckets must be in an ACTIVE state to be modified"):
+    with pytest.raises(ResourceError, match="Error 400: Buckets must be in an ACTIVE state to be modified"):
         _log_bucket(project, "audit")
     _log_bucket(project, "audit-a1b2c3")
     project.now += timedelta(days=6, hours=23)
-    with pytest.raises(ResourceFailed, match="ACTIVE state"):
+    with pytest.raises(ResourceError, match="ACTIVE state"):
         _log_bucket(project, "audit")
     project.now += timedelta(hours=2)
     _log_bucket(project, "audit")
@@ -253,7 +253,7 @@ def test_the_id_of_a_deleted_identity_pool_is_held_for_a_month(project):
 
     project.delete(make())
     project.now += timedelta(days=29)
-    with pytest.raises(ResourceFailed, match=r"Error 409: .*ci-pool already exists"):
+    with pytest.raises(ResourceError, match=r"Error 409: .*ci-pool already exists"):
         make()
     project.now += timedelta(days=2)
     make()
@@ -265,9 +265,9 @@ def test_key_rings_and_keys_never_go(project):
     for made in (key, ring):
         project.delete(made)
     project.now += timedelta(days=1000)
-    with pytest.raises(ResourceFailed, match="Error 409"):
+    with pytest.raises(ResourceError, match="Error 409"):
         project.make(gcp_habits.KEY_RING, name="ring", location="asia-south1")
-    with pytest.raises(ResourceFailed, match="Error 409"):
+    with pytest.raises(ResourceError, match="Error 409"):
         project.make(gcp_habits.KEY, name="key", keyRing=ring.resource.id)
 
 
@@ -295,5 +295,5 @@ def test_a_sink_of_ones_own_goes(project):
 
 
 def test_nobody_changes_what_google_requires(project):
-    with pytest.raises(ResourceFailed, match="_Required can't be changed"):
+    with pytest.raises(ResourceError, match="_Required can't be changed"):
         project.make(SINK, name="_Required", destination="storage.googleapis.com/b")

@@ -22,7 +22,7 @@ from localcloud.providers.gcp import table as gcp_table
 from localcloud.providers.gcp.machines import machine_of, taints_of, zones_of
 from localcloud.providers.gcp.provider import Gcp
 from localcloud.providers.gcp.side_effects import master_version
-from localcloud.providers.protocol import UNKNOWN, Diff, InvalidInputs, Resource, ResourceFailed, Values
+from localcloud.providers.protocol import UNKNOWN, Diff, InvalidInputsError, Resource, ResourceError, Values
 
 CONFIG = {"project": "ai-team", "region": "asia-south1", "defaultLabels": {"owner": "ml"}}
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
@@ -94,7 +94,7 @@ def _resource(token: str, name: str, resource_id: str = "") -> Resource:
 
 def refused(stack: Stack, token: str, **inputs: Any) -> dict[str, str]:
     """Why a preview would fail, by path."""
-    with pytest.raises(InvalidInputs) as invalid:
+    with pytest.raises(InvalidInputsError) as invalid:
         stack.check(token, inputs)
     return dict(invalid.value.failures)
 
@@ -219,7 +219,7 @@ def test_what_is_not_known_yet_is_no_mistake(stack: Stack, token: str):
 
 def test_a_type_that_is_not_there_names_the_table(stack: Stack):
     with pytest.raises(
-        ResourceFailed,
+        ResourceError,
         match=r"gcp:sql/user:User is not in the local cloud: add a row .*providers/gcp/types\.yaml",
     ):
         stack.check("gcp:sql/user:User", {})
@@ -244,7 +244,7 @@ def test_a_network_is_made_seen_changed_imported_and_removed(stack: Stack):
     assert imported[0]["routingMode"] == "GLOBAL"
     stack.delete(made)
     assert stack.provider.read(made.resource, made.inputs, made.outputs) is None
-    with pytest.raises(ResourceFailed, match="Error 404"):
+    with pytest.raises(ResourceError, match="Error 404"):
         stack.update(made, mtu=1500)
     stack.delete(made)  # gone already: nothing to do
 
@@ -299,7 +299,7 @@ def test_another_project_of_the_provider_replaces(stack: Stack):
 
 def test_two_can_not_have_one_name_but_a_member_is_taken_over(stack: Stack):
     stack.make(BUCKET, location="asia-south1", name="taken-by-us")
-    with pytest.raises(ResourceFailed, match="Error 409: The resource 'taken-by-us' already exists"):
+    with pytest.raises(ResourceError, match="Error 409: The resource 'taken-by-us' already exists"):
         stack.make(BUCKET, "two", location="asia-south1", name="taken-by-us")
     member = {"bucket": "b", "role": "roles/storage.objectViewer", "member": "group:ml@example.in"}
     first = stack.make("gcp:storage/bucketIAMMember:BucketIAMMember", **member)
@@ -309,25 +309,25 @@ def test_two_can_not_have_one_name_but_a_member_is_taken_over(stack: Stack):
 def test_protected_resources_are_not_deleted(stack: Stack, played: list[tuple[str, str]]):
     made = stack.make(CLUSTER, name="gke", initialNodeCount=1)
     with pytest.raises(
-        ResourceFailed, match="Cannot destroy cluster because deletion_protection is set to true"
+        ResourceError, match="Cannot destroy cluster because deletion_protection is set to true"
     ):
         stack.delete(made)
     made.outputs = stack.update(made, deletionProtection=False)
     stack.delete(made)
     assert played == [("made cluster", "gke"), ("changed", "gke"), ("gone", "gke")]
     kept = stack.make(NETWORK, deletionPolicy="PREVENT")
-    with pytest.raises(ResourceFailed, match="deletionPolicy is PREVENT"):
+    with pytest.raises(ResourceError, match="deletionPolicy is PREVENT"):
         stack.delete(kept)
 
 
 def test_a_cluster_that_does_not_start_leaves_no_record(stack: Stack, monkeypatch: pytest.MonkeyPatch):
     def fail(inputs: Values, scope: Any) -> Values:
-        raise ResourceFailed("no control plane")
+        raise ResourceError("no control plane")
 
     monkeypatch.setattr(
         "localcloud.providers.gcp.provider.PLAYS", {"cluster": gcp_plays.Play(fail, fail, lambda i, s: None)}
     )
-    with pytest.raises(ResourceFailed, match="no control plane"):
+    with pytest.raises(ResourceError, match="no control plane"):
         stack.make(CLUSTER, name="gke", initialNodeCount=1)
     made = Resource(_resource(CLUSTER, "one").urn, "projects/ai-team/locations/asia-south1/clusters/gke")
     assert stack.provider.read(made, {}, {}) is None
@@ -343,7 +343,7 @@ def test_labels_of_the_provider_and_of_pulumi_are_shown_as_the_real_one_does(sta
 
 def test_without_a_project_it_says_where_to_set_one(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("GOOGLE_PROJECT", raising=False)
-    with pytest.raises(ResourceFailed, match=r"set `project` on gcp\.Provider"):
+    with pytest.raises(ResourceError, match=r"set `project` on gcp\.Provider"):
         Stack(project=None).make(NETWORK)
 
 
@@ -357,9 +357,9 @@ def test_the_functions_that_programs_call(stack: Stack):
         "gcp:container/getEngineVersions:getEngineVersions", {"location": "asia-south1"}
     )
     assert versions["releaseChannelDefaultVersion"]["REGULAR"] in versions["validMasterVersions"]
-    with pytest.raises(ResourceFailed, match="does not know the argument filter"):
+    with pytest.raises(ResourceError, match="does not know the argument filter"):
         stack.provider.invoke("gcp:organizations/getProject:getProject", {"filter": "x"})
-    with pytest.raises(ResourceFailed, match=r"providers/gcp/types\.yaml"):
+    with pytest.raises(ResourceError, match=r"providers/gcp/types\.yaml"):
         stack.provider.invoke("gcp:compute/getImage:getImage", {})
 
 
@@ -464,7 +464,7 @@ def test_two_subnets_that_overlap_in_one_update_fail_when_the_second_is_made(sta
         stack.check(SUBNET, {"name": n, "network": "n", "ipCidrRange": "10.0.0.0/16"}) for n in "ab"
     )
     stack.provider.create(_resource(SUBNET, "a"), first)
-    with pytest.raises(ResourceFailed, match=r"ipCidrRange: Invalid IPCidrRange: 10\.0\.0\.0/16 conflicts"):
+    with pytest.raises(ResourceError, match=r"ipCidrRange: Invalid IPCidrRange: 10\.0\.0\.0/16 conflicts"):
         stack.provider.create(_resource(SUBNET, "b"), second)
 
 

@@ -14,7 +14,7 @@ from localcloud.providers.aws import habits as aws_habits
 from localcloud.providers.gcp import habits as gcp_habits
 from localcloud.providers.gcp.provider import Gcp
 from localcloud.providers.gcp.side_effects import Play
-from localcloud.providers.protocol import NotReady, Resource, Values
+from localcloud.providers.protocol import NotReadyError, Resource, Values
 
 POOL = gcp_habits.NODE_POOL
 URN = f"urn:pulumi:local::india-ai-infra::{POOL}::train"
@@ -85,7 +85,7 @@ def test_a_pool_that_must_stand_is_kept_without_its_nodes_and_filled_later(
 ) -> None:
     monkeypatch.setenv(gcp_habits.NO_SPOT, OUT)
     with pytest.raises(
-        NotReady, match=r'"RUNNING_WITH_ERROR" \(\[GCE_STOCKOUT\].*a3-highgpu-8g; simulated'
+        NotReadyError, match=r'"RUNNING_WITH_ERROR" \(\[GCE_STOCKOUT\].*a3-highgpu-8g; simulated'
     ) as error:
         create(provider, pool(**counts))
     assert laid.counts == [0]

@@ -13,7 +13,7 @@ from infra.settings.gcp import ExistingGoogleNetwork
 from localcloud import google_networks
 from localcloud.directories import PROJECT
 from localcloud.providers.gcp.provider import Gcp
-from localcloud.providers.protocol import ResourceFailed
+from localcloud.providers.protocol import ResourceError
 
 HOME, REGION = "ai-team", "asia-south1"
 PLACE = {"project": HOME, "region": REGION}
@@ -51,7 +51,7 @@ def test_it_would_do_for_a_stack_of_any_size(
     provider = Gcp()
     provider.configure(PLACE)
     asked = {"name": "nodes", **PLACE}
-    with pytest.raises(ResourceFailed, match="Error 404"):
+    with pytest.raises(ResourceError, match="Error 404"):
         provider.invoke("gcp:compute/getSubnetwork:getSubnetwork", asked)
     for name, value in of(tmp_path, named).items():
         monkeypatch.setenv(name, value)

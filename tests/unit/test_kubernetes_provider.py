@@ -23,7 +23,7 @@ from localcloud.providers.kubernetes.provider import (
     server_of,
     with_name,
 )
-from localcloud.providers.protocol import UNKNOWN, InvalidInputs, Resource, ResourceFailed
+from localcloud.providers.protocol import UNKNOWN, InvalidInputsError, Resource, ResourceError
 
 KUBECONFIG = {
     "apiVersion": "v1",
@@ -154,14 +154,14 @@ class TestKubeconfig:
 
     @pytest.mark.parametrize("text", ["", "{}", "just text", "clusters: []\ncontexts: []", "{"])
     def test_what_is_no_kubeconfig(self, text):
-        with pytest.raises(ResourceFailed, match="names no cluster"):
+        with pytest.raises(ResourceError, match="names no cluster"):
             server_of(text)
 
     def test_a_cluster_that_the_local_cloud_did_not_start(self, monkeypatch, tmp_path):
         monkeypatch.setenv("INDIA_AI_INFRA_RUN", str(tmp_path))
         provider = KubernetesProvider()
         provider.configure({"kubeconfig": json.dumps(KUBECONFIG)})
-        with pytest.raises(ResourceFailed, match=r"no cluster at https://127.0.0.1:2"):
+        with pytest.raises(ResourceError, match=r"no cluster at https://127.0.0.1:2"):
             provider.create(resource(), thing("ConfigMap"))
         # It took its objects with it: a destroy must still finish.
         assert provider.read(resource(), thing("ConfigMap"), {}) is None
@@ -232,7 +232,7 @@ class TestAwait:
     def test_a_wait_for_that_cannot_be_read_is_refused_by_the_check(self, expression):
         inputs = thing("Job", "batch/v1")
         inputs["metadata"]["annotations"] = {"pulumi.com/waitFor": expression}
-        with pytest.raises(InvalidInputs, match=r"pulumi\.com/waitFor"):
+        with pytest.raises(InvalidInputsError, match=r"pulumi\.com/waitFor"):
             KubernetesProvider().check(resource(), {}, inputs)
 
     def test_skip_await(self):
@@ -362,7 +362,7 @@ class TestCharts:
         assert list(kubernetes_crds.definitions_of("some-chart")) == []
 
     def test_definitions_that_were_not_fetched_are_missed_by_name(self):
-        with pytest.raises(kubernetes_crds.CrdsUnavailable, match="chart kueue"):
+        with pytest.raises(kubernetes_crds.CrdsUnavailableError, match="chart kueue"):
             list(kubernetes_crds.definitions_of("kueue"))
 
     @pytest.mark.parametrize("chart", ["kueue", "nvidia/kueue", "oci://registry.k8s.io/kueue/charts/kueue"])

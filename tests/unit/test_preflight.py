@@ -280,14 +280,14 @@ def test_google_is_told_by_its_metrics():
 def test_without_a_login_one_sentence_for_each_cloud(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    class NoLogin:
+    class NoLoginError:
         def get_caller_identity(self) -> dict[str, str]:
             raise NoCredentialsError
 
     def nobody(*_: str) -> None:
-        raise google.NoGoogleLogin("no Google login to ask")
+        raise google.NoGoogleLoginError("no Google login to ask")
 
-    monkeypatch.setattr(command, "of_session", lambda: lambda service, region: NoLogin())
+    monkeypatch.setattr(command, "of_session", lambda: lambda service, region: NoLoginError())
     monkeypatch.setattr(google, "of_login", nobody)
     with pytest.raises(typer.Exit) as ended:
         command.preflight("prod")

@@ -17,7 +17,7 @@ from localcloud.directories import run_dir
 from localcloud.kubernetes import clusters
 from localcloud.providers.aws.api import ENDPOINT, Api
 from localcloud.providers.kubernetes.provider import KubernetesProvider, proxy_of
-from localcloud.providers.protocol import Resource, ResourceFailed
+from localcloud.providers.protocol import Resource, ResourceError
 from localcloud.store import Store
 
 REGION = "ap-south-1"
@@ -243,7 +243,7 @@ def test_a_cluster_that_was_refused_stays_so_for_the_whole_run(
     settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
     urn = "urn:pulumi:local::india-ai-infra::kubernetes:core/v1:ConfigMap::a"
     for preview in (False, True, False):
-        with pytest.raises(ResourceFailed, match="401 Unauthorized"):
+        with pytest.raises(ResourceError, match="401 Unauthorized"):
             provider.create(Resource(urn, preview=preview), settings)
 
 

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from commands.reclaim import command as reclaim
 from commands.reclaim import interruption
-from commands.reclaim.interruption import Course, NoticeLost, Pod, SpotNode
+from commands.reclaim.interruption import Course, NoticeLostError, Pod, SpotNode
 from commands.stacks import settings_of
 from infra.settings import Settings
 
@@ -64,7 +64,7 @@ def test_the_notice_comes_through_the_rule_and_older_ones_are_passed_over(queue:
 
 
 def test_without_the_rule_the_notice_is_lost(queue: str):
-    with pytest.raises(NoticeLost, match=f"its rule {QUEUE}-spot, or the target, is missing"):
+    with pytest.raises(NoticeLostError, match=f"its rule {QUEUE}-spot, or the target, is missing"):
         interruption.give_notice(NODE, REGION, QUEUE, client)
 
 
@@ -78,14 +78,14 @@ def test_where_moto_cannot_deliver_the_rule_is_asked_for(queue: str, rule: None)
 
 
 def test_where_moto_cannot_deliver_a_missing_rule_is_told(queue: str):
-    with pytest.raises(NoticeLost, match="no rule sends the notice to the queue"):
+    with pytest.raises(NoticeLostError, match="no rule sends the notice to the queue"):
         interruption._delivered(
             interruption.entry(NODE, REGION), QUEUE, queue, client("sqs"), client("events")
         )
 
 
 def test_without_the_queue_it_is_named(queue: str):
-    with pytest.raises(NoticeLost, match="there is no interruption queue other"):
+    with pytest.raises(NoticeLostError, match="there is no interruption queue other"):
         interruption.give_notice(NODE, REGION, "other", client)
 
 
@@ -110,9 +110,9 @@ def test_a_node_is_chosen_by_its_name_or_its_beginning():
     ],
 )
 def test_a_name_that_means_no_node_is_refused(wanted: str, why: str):
-    with pytest.raises(reclaim.CannotReclaim, match=why):
+    with pytest.raises(reclaim.CannotReclaimError, match=why):
         reclaim.choose(wanted, [NODE, replace(NODE, name="kwok-train-2")])
-    with pytest.raises(reclaim.CannotReclaim, match="no spot node runs"):
+    with pytest.raises(reclaim.CannotReclaimError, match="no spot node runs"):
         reclaim.choose(wanted, [])
 
 

@@ -25,14 +25,14 @@ from localcloud.providers.protocol import *
 class Shop(Provider):
     def check(self, resource, old_inputs, inputs):
         if inputs.get("size") == "huge":
-            raise InvalidInputs([("size", "huge is not sold"), ("colour", "say one")])
+            raise InvalidInputsError([("size", "huge is not sold"), ("colour", "say one")])
         return {**inputs, "checked": True}
 
     def create(self, resource, inputs):
         if inputs.get("size") == "none":
-            raise ResourceFailed("the shop is empty")
+            raise ResourceError("the shop is empty")
         if inputs.get("size") == "late":
-            raise NotReady("late-1", inputs, ["still on its way"])
+            raise NotReadyError("late-1", inputs, ["still on its way"])
         return "box-1", {**inputs, "arn": UNKNOWN if resource.preview else "arn:box"}
 
     def read(self, resource, inputs, outputs):

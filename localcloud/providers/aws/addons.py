@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from localcloud.directories import run_dir
-from localcloud.providers.aws.api import Api, Refused
+from localcloud.providers.aws.api import Api, RefusedError
 from localcloud.providers.protocol import Values
 from localcloud.store import Store
 
@@ -59,7 +59,7 @@ def default_version(scope: Values) -> Values:
     found = of(asked["addonName"], asked["kubernetesVersion"])
     if not found:
         # The words of the real provider's data source.
-        raise Refused("DescribeAddonVersions", "NotFound", "empty result")
+        raise RefusedError("DescribeAddonVersions", "NotFound", "empty result")
     chosen = max(found, key=lambda one: _ordered(one.version)) if asked.get("mostRecent") else found[0]
     return {"Version": chosen.version}
 
@@ -72,13 +72,13 @@ def refuse_unknown(api: Api, scope: Values) -> None:
     there = of(name, kubernetes)
     if not there:
         words = f"Addon {name} specified is not supported in {kubernetes} kubernetes version"
-        raise Refused(operation, "InvalidParameterException", words)
+        raise RefusedError(operation, "InvalidParameterException", words)
     if wanted and wanted not in [one.version for one in there]:
         words = (
             f"Addon version specified is not supported (the local cloud's table of {name} for "
             f"{kubernetes} has {', '.join(one.version for one in there)})"
         )
-        raise Refused(operation, "InvalidParameterException", words)
+        raise RefusedError(operation, "InvalidParameterException", words)
 
 
 def _version_of(api: Api, region: str, cluster: str) -> str:

@@ -23,7 +23,7 @@ LOCAL_KEYS = deployer.KEYS
 _GONE = re.compile(r"NotFound|NotAttached|NoSuch|NonExist|DoesNotExist|^404$", re.IGNORECASE)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """AWS refused an operation. `gone` says that what it was about does not exist."""
 
     def __init__(self, operation: str, code: str, message: str) -> None:
@@ -80,9 +80,9 @@ class Api:
             )
         except ClientError as error:
             said = error.response.get("Error", {})
-            raise Refused(operation, str(said.get("Code")), str(said.get("Message"))) from error
+            raise RefusedError(operation, str(said.get("Code")), str(said.get("Message"))) from error
         except BotoCoreError as error:
-            raise Refused(operation, type(error).__name__, str(error)) from error
+            raise RefusedError(operation, type(error).__name__, str(error)) from error
         return _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"})
 
     def account(self, region: str) -> str:
@@ -113,7 +113,7 @@ class Api:
             try:
                 self._signed_in = deployer.sign_in(self._session, _endpoint())
             except (BotoCoreError, ClientError) as error:
-                raise Refused("AssumeRole", type(error).__name__, str(error)) from error
+                raise RefusedError("AssumeRole", type(error).__name__, str(error)) from error
         return self._signed_in
 
 
@@ -129,7 +129,9 @@ def _service_model(session: Session, service: str) -> Any:
 def _endpoint() -> str:
     endpoint = os.environ.get(ENDPOINT)
     if not endpoint:
-        raise Refused("connect", "NoLocalCloud", f'{ENDPOINT} is not set: run `eval "$(make env)"` first')
+        raise RefusedError(
+            "connect", "NoLocalCloud", f'{ENDPOINT} is not set: run `eval "$(make env)"` first'
+        )
     return endpoint
 
 

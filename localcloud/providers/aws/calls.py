@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud.providers.aws import shapes
-from localcloud.providers.aws.api import Api, Refused
+from localcloud.providers.aws.api import Api, RefusedError
 from localcloud.providers.aws.expressions import evaluate, holds
 from localcloud.providers.aws.table import FILE, Call, Row, TableError
 from localcloud.providers.protocol import UNKNOWN, Values
@@ -70,11 +70,13 @@ class Calls:
         misfits: Misfits = []
         params, _ = self._parameters(row, call, scope, misfits)
         if misfits:
-            raise Refused(call.operation, "ValidationError", "; ".join(f"{p}: {why}" for p, why in misfits))
+            raise RefusedError(
+                call.operation, "ValidationError", "; ".join(f"{p}: {why}" for p, why in misfits)
+            )
         if not call.kept:
             return self.api.call(call.service, scope["region"], call.operation, params)
         if faults := self.api.faults(call.service, call.operation, params):
-            raise Refused(call.operation, "ValidationError", "; ".join(faults))
+            raise RefusedError(call.operation, "ValidationError", "; ".join(faults))
         if keep:
             resource_id = scope["id"] or evaluate(row.id, {**scope, "made": params})
             self.remember(row, scope["region"], resource_id, _to_keep(row, call, scope, params))

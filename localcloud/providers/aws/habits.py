@@ -17,7 +17,7 @@ import yaml
 
 from infra.catalog.tables import DATA
 from localcloud.providers.aws.addons import refuse_unknown
-from localcloud.providers.aws.api import Api, Refused
+from localcloud.providers.aws.api import Api, RefusedError
 from localcloud.providers.protocol import UNKNOWN, Values
 
 FILE = Path(__file__).with_name("habits.yaml")
@@ -38,7 +38,7 @@ def habits() -> tuple[Mapping[str, Any], ...]:
 
 
 def play(moment: str, token: str, api: Api, scope: Values) -> None:
-    """Play what AWS does with a resource of this type at a moment. Raises Refused where AWS refuses."""
+    """Play what AWS does with a resource of this type at a moment. Raises RefusedError where AWS refuses."""
     for habit in habits():
         player = PLAYERS[habit["name"]].get(moment)
         if player and (token in habit["types"] or EVERY_TYPE in habit["types"]):
@@ -50,9 +50,9 @@ def enabled(region: Any) -> bool:
     return region not in OPT_IN_REGIONS or region in os.environ.get(ENABLED_REGIONS, "").split(",")
 
 
-def not_enabled(region: str) -> Refused:
+def not_enabled(region: str) -> RefusedError:
     """What AWS says of credentials in a region that the account has not turned on, and the way."""
-    return Refused(
+    return RefusedError(
         "GetCallerIdentity",
         "InvalidClientTokenId",
         f"The security token included in the request is invalid: {region} is not enabled in this account. "
@@ -67,7 +67,7 @@ def _one_gateway_an_address(api: Api, scope: Values) -> None:
         return
     found = api.call("ec2", scope["region"], "DescribeAddresses", {"AllocationIds": [allocation]})
     if any(address.get("AssociationId") for address in found["Addresses"]):
-        raise Refused(
+        raise RefusedError(
             "CreateNatGateway",
             "Resource.AlreadyAssociated",
             f"Elastic IP address [{allocation}] is already associated",
@@ -104,7 +104,7 @@ def _quota(api: Api, scope: Values) -> None:
     listing, member, operation, code, words = _COUNTED[scope["type"]]
     there = len(api.call("ec2", scope["region"], listing, {})[member])
     if there >= _default_quota(scope["type"]):
-        raise Refused(operation, code, words)
+        raise RefusedError(operation, code, words)
 
 
 @cache
@@ -120,7 +120,7 @@ def _secret_waits_for_its_deletion(api: Api, scope: Values) -> None:
     listed = {"IncludePlannedDeletion": True, "Filters": [{"Key": "name", "Values": [name]}]}
     secrets = api.call("secretsmanager", scope["region"], "ListSecrets", listed)["SecretList"]
     if any(secret["Name"] == name and secret.get("DeletedDate") for secret in secrets):
-        raise Refused(
+        raise RefusedError(
             "CreateSecret",
             "InvalidRequestException",
             "You can't create this secret because a secret with this name is already scheduled for deletion.",
@@ -136,14 +136,14 @@ def _machine_not_sold_in_zone(api: Api, scope: Values) -> None:
     try:
         sold = machine(region, named).zones
     except CatalogError as unknown:
-        raise Refused("CreateNodegroup", "InvalidParameterException", str(unknown)) from unknown
+        raise RefusedError("CreateNodegroup", "InvalidParameterException", str(unknown)) from unknown
     subnets = api.call("ec2", region, "DescribeSubnets", {"SubnetIds": inputs["subnetIds"]})["Subnets"]
     lacking = {subnet["AvailabilityZone"] for subnet in subnets if subnet["AvailabilityZoneId"] not in sold}
     # The catalogue has no zones of a type where none were found.
     if sold and lacking:
         zones = api.call("ec2", region, "DescribeAvailabilityZones", {})["AvailabilityZones"]
         having = sorted(zone["ZoneName"] for zone in zones if zone["ZoneId"] in sold)
-        raise Refused(
+        raise RefusedError(
             "CreateNodegroup",
             "InvalidRequestException",
             f"Your requested instance type ({named}) is not supported in your requested Availability Zone "
@@ -169,7 +169,7 @@ def _endpoint_not_offered_in_zone(api: Api, scope: Values) -> None:
     subnets = api.call("ec2", region, "DescribeSubnets", {"SubnetIds": subnet_ids})["Subnets"]
     for subnet in subnets:
         if subnet["AvailabilityZone"] not in zones:
-            raise Refused(
+            raise RefusedError(
                 "ModifyVpcEndpoint" if scope["old"] else "CreateVpcEndpoint",
                 "InvalidParameter",
                 f"The VPC endpoint service {service} does not support the availability zone of the subnet: "
@@ -182,7 +182,7 @@ def _spot_has_none(_api: Api, scope: Values) -> None:
     types = inputs.get("instanceTypes") or ()
     stands = inputs["scalingConfig"]["desiredSize"] and inputs.get("capacityType") == "SPOT"
     if stands and types and without_spot().issuperset(types):
-        raise Refused(
+        raise RefusedError(
             "CreateNodegroup",
             "CREATE_FAILED",
             "AsgInstanceLaunchFailures: Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill "
@@ -195,7 +195,7 @@ def _one_minor_at_a_time(api: Api, scope: Values) -> None:
     if not before or not after or before == after:
         return
     if _minor(after) != _minor(before) + 1:
-        raise Refused(
+        raise RefusedError(
             "UpdateClusterVersion",
             "InvalidParameterException",
             f"Unsupported Kubernetes minor version update from {before} to {after}",
@@ -214,7 +214,7 @@ def _cluster_stays_in_its_vpc(api: Api, scope: Values) -> None:
     found = api.call("ec2", scope["region"], "DescribeSubnets", {"SubnetIds": subnets})["Subnets"]
     strange = sorted(subnet["SubnetId"] for subnet in found if subnet["VpcId"] != home)
     if strange:
-        raise Refused(
+        raise RefusedError(
             "UpdateClusterConfig",
             "InvalidParameterException",
             f"Provided subnets {', '.join(strange)} are not in {home}, the VPC that the cluster was created with",
@@ -224,7 +224,7 @@ def _cluster_stays_in_its_vpc(api: Api, scope: Values) -> None:
 def _cluster_is_protected(api: Api, scope: Values) -> None:
     # The outputs are what the state says: lifting the protection there is how the local cloud is cleared.
     if scope["outputs"].get("deletionProtection") is True:
-        raise Refused(
+        raise RefusedError(
             "DeleteCluster",
             "InvalidRequestException",
             f"{scope['id']} has deletion protection enabled: disable it and try again",
@@ -249,7 +249,7 @@ def _logging_cluster_makes_it_again(api: Api, scope: Values) -> None:
 def _log_group_of(api: Api, region: str, cluster: str) -> None:
     try:
         api.call("logs", region, "CreateLogGroup", {"logGroupName": f"/aws/eks/{cluster}/cluster"})
-    except Refused as refused:
+    except RefusedError as refused:
         if refused.code != "ResourceAlreadyExistsException":
             raise
 
@@ -263,7 +263,7 @@ def _group_beside_a_reservation(api: Api, scope: Values) -> None:
     block = (data.get("InstanceMarketOptions") or {}).get("MarketType") == "capacity-block"
     held = (data.get("CapacityReservationSpecification") or {}).get("CapacityReservationTarget")
     if group and (block or (held and group.startswith(f"{cluster}-"))):
-        raise Refused(
+        raise RefusedError(
             "CreateNodegroup",
             "InsufficientInstanceCapacity",
             f"There is no capacity of the reservation in the placement group {group}",

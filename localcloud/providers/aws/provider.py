@@ -12,19 +12,19 @@ from urllib.parse import urlsplit
 from localcloud.directories import run_dir
 from localcloud.providers.aws import habits, shapes
 from localcloud.providers.aws.addons import FUNCTIONS
-from localcloud.providers.aws.api import LOCAL_KEYS, Api, Refused
+from localcloud.providers.aws.api import LOCAL_KEYS, Api, RefusedError
 from localcloud.providers.aws.calls import Calls, given, plan_scope
 from localcloud.providers.aws.expressions import evaluate, holds
 from localcloud.providers.aws.side_effects import PLAYS, Play
-from localcloud.providers.aws.table import FILE, Row, UnknownType, invoke, row
+from localcloud.providers.aws.table import FILE, Row, UnknownTypeError, invoke, row
 from localcloud.providers.protocol import (
     UNKNOWN,
     Diff,
-    InvalidInputs,
-    NotReady,
+    InvalidInputsError,
+    NotReadyError,
     Provider,
     Resource,
-    ResourceFailed,
+    ResourceError,
     Values,
     changed_keys,
     serve,
@@ -64,7 +64,7 @@ class Aws(Provider):
             return filled
         self._in_an_enabled_region(self._region_of(filled))
         if misfits := self._calls.plan(found, filled, self._region_of(filled)):
-            raise InvalidInputs(misfits)
+            raise InvalidInputsError(misfits)
         return filled
 
     def diff(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Diff:
@@ -76,7 +76,7 @@ class Aws(Provider):
         if moved:
             changed, replaces = [*changed, "region"], [*replaces, "region"]
         if not replaces and (unknown := found.unknown_updates(changed)):
-            raise ResourceFailed(
+            raise ResourceError(
                 f"{resource.type} {resource.name}: AWS changes {', '.join(unknown)} in place, and the row in "
                 f"{FILE.name} does not say by which call: complete it"
             )
@@ -95,7 +95,7 @@ class Aws(Provider):
             scope["made"] = self._calls.run(found, first, scope)
             scope["id"] = evaluate(found.id, scope)
             if not scope["id"]:
-                raise Refused(first.operation, "NoResource", str(scope["made"]))
+                raise RefusedError(first.operation, "NoResource", str(scope["made"]))
         try:
             with _Refusals(resource):
                 for call in (*rest, *(call for call in found.set if given(call, inputs))):
@@ -145,10 +145,10 @@ class Aws(Provider):
     def invoke(self, token: str, args: Values) -> Values:
         try:
             function = invoke(token)
-        except UnknownType as unknown:
-            raise ResourceFailed(str(unknown)) from unknown
+        except UnknownTypeError as unknown:
+            raise ResourceError(str(unknown)) from unknown
         if unused := set(args) - set(function.get("args", ())) - {"region"}:
-            raise ResourceFailed(
+            raise ResourceError(
                 f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
             )
         scope = self._scope(args, "")
@@ -160,8 +160,8 @@ class Aws(Provider):
         if player := FUNCTIONS.get(function.get("plays", "")):
             try:
                 scope["found"] = player(scope)
-            except Refused as refused:
-                raise ResourceFailed(f"{token}: {refused}") from refused
+            except RefusedError as refused:
+                raise ResourceError(f"{token}: {refused}") from refused
         return {name: evaluate(expression, scope) for name, expression in function["outputs"].items()}
 
     def _ask(self, token: str, service: str, call: Mapping[str, Any], scope: Values) -> Values:
@@ -173,10 +173,10 @@ class Aws(Provider):
             return self._calls.api.call(
                 service, scope["region"], call["call"], shapes.fit(shape, given, shapes.Place(""))
             )
-        except Refused as refused:
+        except RefusedError as refused:
             # Some refusals the real provider puts in words of its own, which programs know.
             words = call.get("refusals", {}).get(refused.code, str(refused))
-            raise ResourceFailed(f"{token}: {words}") from refused
+            raise ResourceError(f"{token}: {words}") from refused
 
     def _region_of(self, inputs: Values) -> Any:
         return inputs.get("region") or self._region
@@ -184,13 +184,11 @@ class Aws(Provider):
     def _scope(self, inputs: Values, resource_id: str, old: Any = None, outputs: Any = None) -> Values:
         region = self._region_of(inputs)
         if region is UNKNOWN:
-            raise ResourceFailed("the aws provider has no region: set `region` on aws.Provider")
+            raise ResourceError("the aws provider has no region: set `region` on aws.Provider")
         try:
             account = self._calls.api.account(region)
-        except Refused as refused:
-            raise ResourceFailed(
-                f"the local AWS does not answer: {refused}; run `make up` again"
-            ) from refused
+        except RefusedError as refused:
+            raise ResourceError(f"the local AWS does not answer: {refused}; run `make up` again") from refused
         return {
             "inputs": inputs, "old": old or {}, "outputs": outputs or {}, "id": resource_id, "found": {},
             "made": {}, "removed": [], "region": region, "account": account, "partition": "aws",
@@ -219,15 +217,15 @@ class Aws(Provider):
 
     def _in_an_enabled_region(self, region: Any) -> None:
         if region is not UNKNOWN and not habits.enabled(region):
-            raise ResourceFailed(f"aws: {habits.not_enabled(region)}")
+            raise ResourceError(f"aws: {habits.not_enabled(region)}")
 
     def _undo(self, resource: Resource, found: Row, inputs: Values, scope: Values, failed: Exception) -> None:
         try:
             scope["outputs"] = self._outputs(found, {**scope, "found": self._found(found, scope) or {}})
             self._delete(found, scope)
-        except Refused as refused:
+        except RefusedError as refused:
             reasons = [str(failed), f"and what had been made could not be removed: {refused}"]
-            raise NotReady(scope["id"], inputs, reasons) from failed
+            raise NotReadyError(scope["id"], inputs, reasons) from failed
 
     def _delete(self, found: Row, scope: Values) -> None:
         self._meet("deleting", found, scope)
@@ -236,7 +234,7 @@ class Aws(Provider):
         for call in found.delete:
             try:
                 self._calls.run(found, call, scope, keep=False)
-            except Refused as refused:
+            except RefusedError as refused:
                 if not refused.gone and refused.code != call.forgives:
                     raise
         self._calls.forget(found, scope["region"], scope["id"])
@@ -251,7 +249,7 @@ class Aws(Provider):
         for index, call in enumerate((*found.needs, *found.read)):
             try:
                 value = self._calls.run(found, call, {**scope, "found": seen})
-            except Refused as refused:
+            except RefusedError as refused:
                 if not refused.gone:
                     raise
                 value = None
@@ -290,15 +288,15 @@ class _Refusals:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, Refused):
-            raise ResourceFailed(f"{self._resource.type} {self._resource.name}: {error}") from error
+        if isinstance(error, RefusedError):
+            raise ResourceError(f"{self._resource.type} {self._resource.name}: {error}") from error
 
 
 def _row(resource: Resource) -> Row:
     try:
         return row(resource.type)
-    except UnknownType as unknown:
-        raise ResourceFailed(str(unknown)) from unknown
+    except UnknownTypeError as unknown:
+        raise ResourceError(str(unknown)) from unknown
 
 
 def _play(found: Row) -> Play | None:

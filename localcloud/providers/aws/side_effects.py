@@ -10,7 +10,7 @@ import yaml
 
 from infra.contracts.labels import EKS_NODE_GROUP
 from localcloud.providers.aws.api import Api
-from localcloud.providers.protocol import ResourceFailed, Values
+from localcloud.providers.protocol import ResourceError, Values
 
 CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
 SITE_TAGS = "on-premises:"
@@ -30,8 +30,8 @@ def _start_cluster(api: Api, scope: Values) -> Values:
 
     try:
         access = clusters.start(scope["inputs"]["name"], scope["region"])
-    except clusters.ClusterFailed as failed:
-        raise ResourceFailed(str(failed)) from failed
+    except clusters.ClusterError as failed:
+        raise ResourceError(str(failed)) from failed
     return {"endpoint": access.endpoint, "certificateAuthority": {"data": access.ca_data}}
 
 
@@ -65,8 +65,8 @@ def _scale(api: Api, scope: Values) -> None:
                 cluster, group, scope["region"], machine_type(api, scope), zone, count,
                 "spot" if spot else "on-demand", labels, inputs.get("taints") or [],
             )  # fmt: skip
-    except clusters.ClusterFailed as failed:
-        raise ResourceFailed(str(failed)) from failed
+    except clusters.ClusterError as failed:
+        raise ResourceError(str(failed)) from failed
 
 
 def _rescale(api: Api, scope: Values) -> None:
@@ -101,7 +101,7 @@ def machine_type(api: Api, scope: Values) -> str:
         return types[0]
     found = template_data(api, scope).get("InstanceType")
     if not found:
-        raise ResourceFailed(
+        raise ResourceError(
             f"node group {inputs['nodeGroupName']}: neither instanceTypes nor its launch template name a machine type"
         )
     return found
@@ -130,8 +130,8 @@ def _join(api: Api, scope: Values) -> Values:
     given = {name.partition(":")[2]: int(n) for name, n in tags.items() if name.startswith(SITE_TAGS)}
     try:
         nodes.join_nodes(config, given["nodes"], given["gpus"], given["vcpus"], given["memory-gib"])
-    except clusters.ClusterFailed as failed:
-        raise ResourceFailed(str(failed)) from failed
+    except clusters.ClusterError as failed:
+        raise ResourceError(str(failed)) from failed
     return {}
 
 

@@ -30,7 +30,7 @@ class TableError(Exception):
     """A row of the table is wrong."""
 
 
-class UnknownType(Exception):
+class UnknownTypeError(Exception):
     """The table has no row for a Pulumi type or function."""
 
 
@@ -178,10 +178,10 @@ def tokens() -> list[str]:
 
 @cache
 def row(token: str) -> Row:
-    """The row of a Pulumi type. Raises UnknownType when there is none."""
+    """The row of a Pulumi type. Raises UnknownTypeError when there is none."""
     content = _content()
     if token not in content["types"]:
-        raise UnknownType(
+        raise UnknownTypeError(
             f"{token} is not in the local cloud: add a row for it to {FILE.relative_to(PROJECT)}"
         )
     written = content["types"][token]
@@ -195,7 +195,7 @@ def invoke(token: str) -> Mapping[str, Any]:
     """The row of a function: `service`, `call` and `params` when it calls AWS, `args` it takes, `outputs`."""
     functions = _content()["functions"]
     if token not in functions:
-        raise UnknownType(
+        raise UnknownTypeError(
             f"{token} is not in the local cloud: add a row for it to {FILE.relative_to(PROJECT)}"
         )
     return functions[token]

@@ -17,7 +17,7 @@ from typing import Any
 
 from localcloud import google_deployer
 from localcloud.providers.gcp.table import agents_with_an_api, service_agent
-from localcloud.providers.protocol import ResourceFailed, Values
+from localcloud.providers.protocol import ResourceError, Values
 from localcloud.store import Store
 
 AGENT, POOL, LINGERING = "gcp agent", "gcp identity pool", "gcp lingering"
@@ -143,7 +143,7 @@ def _bindings(policy: str) -> list[Values]:
     try:
         return json.loads(policy).get("bindings") or []
     except (ValueError, AttributeError):
-        raise ResourceFailed(f"policyData must be the JSON of an IAM policy, not {policy[:80]}") from None
+        raise ResourceError(f"policyData must be the JSON of an IAM policy, not {policy[:80]}") from None
 
 
 # ── What makes agents and identity pools ─────────────────────────────────────────────────────────────────────────────
@@ -296,6 +296,6 @@ PLAYERS = (*ADMISSIONS, *MAKERS, *ENDS, asking_makes_agents, own_sink, spot_has_
 def refuse(what: str, call: Call) -> None:
     """Raise what Google says to a call that it refuses; `what` names the resource."""
     if reason := refused(call):
-        raise ResourceFailed(
+        raise ResourceError(
             f"{what}: {reason if reason.startswith('Error updating') else f'googleapi: {reason}'}"
         )

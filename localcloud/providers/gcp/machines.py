@@ -23,7 +23,7 @@ GPUS = {
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 
 
-class MachineNotOffered(Exception):
+class MachineNotOfferedError(Exception):
     """The region has no such machine, or the machine no such GPU."""
 
 
@@ -47,7 +47,7 @@ def machine_of(node_config: Mapping[str, Any], region: str) -> Machine:
     """The machine that a pool's nodes are, with its GPUs.
 
     Raises:
-        MachineNotOffered: in the catalogue's words.
+        MachineNotOfferedError: in the catalogue's words.
     """
     from infra import geography
     from infra.catalog import CatalogError, machine
@@ -59,7 +59,7 @@ def machine_of(node_config: Mapping[str, Any], region: str) -> Machine:
     try:
         return machine(region, machine_type)
     except (CatalogError, geography.UnknownRegionError) as unknown:
-        raise MachineNotOffered(str(unknown)) from unknown
+        raise MachineNotOfferedError(str(unknown)) from unknown
 
 
 def accelerator(node_config: Mapping[str, Any]) -> Mapping[str, Any] | None:

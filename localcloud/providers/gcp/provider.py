@@ -22,7 +22,7 @@ from localcloud.providers.gcp.replaced import replaced
 from localcloud.providers.gcp.side_effects import PLAYS, raised_version
 from localcloud.providers.gcp.table import (
     Row,
-    UnknownType,
+    UnknownTypeError,
     channels,
     invoke,
     render,
@@ -33,11 +33,11 @@ from localcloud.providers.gcp.table import (
 from localcloud.providers.protocol import (
     UNKNOWN,
     Diff,
-    InvalidInputs,
-    NotReady,
+    InvalidInputsError,
+    NotReadyError,
     Provider,
     Resource,
-    ResourceFailed,
+    ResourceError,
     Values,
     changed_keys,
     serve,
@@ -72,7 +72,7 @@ class Gcp(Provider):
         if filled == old_inputs:
             return filled
         if wrong := shapes.misfits(found, filled) or self._refusals(found, filled):
-            raise InvalidInputs(wrong)
+            raise InvalidInputsError(wrong)
         return filled
 
     def diff(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Diff:
@@ -111,7 +111,7 @@ class Gcp(Provider):
         habits.made(self._call(found, inputs, scope))
         outputs = self._outputs(found, inputs, drawn)
         if lacks:
-            raise NotReady(scope["id"], outputs, [lacks])
+            raise NotReadyError(scope["id"], outputs, [lacks])
         return scope["id"], outputs
 
     def read(self, resource: Resource, inputs: Values, outputs: Values) -> tuple[Values, Values] | None:
@@ -127,14 +127,14 @@ class Gcp(Provider):
         record = self._store.get(found.token, resource.id)
         if record is None:
             said = f"googleapi: Error 404: {resource.id} was not found, notFound"
-            raise ResourceFailed(f"{_said(resource)}: {said}")
+            raise ResourceError(f"{_said(resource)}: {said}")
         drawn = record["drawn"]
         if resource.preview:
             self._plan(found, resource.id, inputs)
             return self._outputs(found, inputs, drawn)
         self._done(found, resource.id)
         if wrong := self._refusals(found, inputs):
-            raise ResourceFailed(f"{_said(resource)}: {_together(wrong)}")
+            raise ResourceError(f"{_said(resource)}: {_together(wrong)}")
         scope = self._scope(found, inputs, drawn) | {"old": record["inputs"]}
         habits.refuse(_said(resource), self._call(found, inputs, scope))
         if found.plays:
@@ -154,12 +154,12 @@ class Gcp(Provider):
         found = _row(resource)
         if outputs.get("deletionProtection") is True:
             kind = resource.type.rsplit(":", 1)[-1].lower()
-            raise ResourceFailed(
+            raise ResourceError(
                 f"{_said(resource)}: Cannot destroy {kind} because deletion_protection is set to true. "
                 f"Set it to false to proceed with {kind} deletion."
             )
         if outputs.get("deletionPolicy") == "PREVENT":
-            raise ResourceFailed(f"{_said(resource)}: its deletionPolicy is PREVENT: set it to DELETE first")
+            raise ResourceError(f"{_said(resource)}: its deletionPolicy is PREVENT: set it to DELETE first")
         if outputs.get("deletionPolicy") == "ABANDON":
             return
         record = self._store.get(found.token, resource.id)
@@ -175,10 +175,10 @@ class Gcp(Provider):
     def invoke(self, token: str, args: Values) -> Values:
         try:
             function = invoke(token)
-        except UnknownType as unknown:
-            raise ResourceFailed(str(unknown)) from unknown
+        except UnknownTypeError as unknown:
+            raise ResourceError(str(unknown)) from unknown
         if unused := set(args) - set(function.get("args", ())):
-            raise ResourceFailed(
+            raise ResourceError(
                 f"{token}: the local cloud does not know the argument {', '.join(sorted(unused))}"
             )
         outputs = render(function["outputs"], self._asked(token, function, args))
@@ -198,7 +198,7 @@ class Gcp(Provider):
             found, key = row(function["reads"]), render(function["id"], scope)
             record = self._store.get(found.token, key) or google_networks.simulated(found.token).get(key)
             if record is None:
-                raise ResourceFailed(
+                raise ResourceError(
                     f"{token}: googleapi: Error 404: The resource '{key}' was not found, notFound"
                 )
             return {**scope, **self._shown_as(found, key, record)}
@@ -223,9 +223,9 @@ class Gcp(Provider):
         """Let in what nothing made meanwhile forbids."""
         if self._store.get(found.token, scope["id"]) and not found.adopts:
             said = f"googleapi: Error 409: The resource '{scope['id']}' already exists, alreadyExists"
-            raise ResourceFailed(f"{_said(resource)}: {said}")
+            raise ResourceError(f"{_said(resource)}: {said}")
         if wrong := self._refusals(found, inputs):
-            raise ResourceFailed(f"{_said(resource)}: {_together(wrong)}")
+            raise ResourceError(f"{_said(resource)}: {_together(wrong)}")
         habits.refuse(_said(resource), self._call(found, inputs, scope))
 
     def _refusals(self, found: Row, inputs: Values) -> list[tuple[str, str]]:
@@ -265,7 +265,7 @@ class Gcp(Provider):
             scope["binding"] = _binding(given)
         scope["id"] = render(found.id, scope)
         if scope["id"] is None:
-            raise ResourceFailed(f"{found.token}: neither it nor its provider says what {found.id} needs")
+            raise ResourceError(f"{found.token}: neither it nor its provider says what {found.id} needs")
         known = scope["id"] is not UNKNOWN
         scope["link"] = f"https://www.googleapis.com/compute/v1/{scope['id']}" if known else UNKNOWN
         scope["octets"] = ".".join(str(byte) for byte in _digest(scope["id"])[:2]) if known else UNKNOWN
@@ -276,7 +276,7 @@ class Gcp(Provider):
         """Where something is: as it says itself, or as its provider does."""
         project = _first(given.get("project"), self._config.get("project"), os.environ.get("GOOGLE_PROJECT"))
         if project is None:
-            raise ResourceFailed("the gcp provider has no project: set `project` on gcp.Provider")
+            raise ResourceError("the gcp provider has no project: set `project` on gcp.Provider")
         region = _first(given.get("region"), self._config.get("region"))
         within = _LOCATION.match(given["cluster"]) if isinstance(given.get("cluster"), str) else None
         zone = self._config.get("zone")
@@ -331,8 +331,8 @@ class Gcp(Provider):
 def _row(resource: Resource) -> Row:
     try:
         return row(resource.type)
-    except UnknownType as unknown:
-        raise ResourceFailed(str(unknown)) from unknown
+    except UnknownTypeError as unknown:
+        raise ResourceError(str(unknown)) from unknown
 
 
 def _named(found: Row, resource: Resource, old_inputs: Values, inputs: Values) -> Values:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.providers.gcp.machines import (
     GPUS,
-    MachineNotOffered,
+    MachineNotOfferedError,
     accelerator,
     machine_of,
     region_of,
@@ -263,7 +263,7 @@ def _sold(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
         return
     try:
         machine = machine_of(config, region_of(location))
-    except MachineNotOffered:
+    except MachineNotOfferedError:
         return
     way = _way(config)
     if not machine.sold_as(way):
@@ -335,7 +335,7 @@ def _machine(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]
         return
     try:
         machine = machine_of(config, region_of(location))
-    except MachineNotOffered as unknown:
+    except MachineNotOfferedError as unknown:
         yield "nodeConfig.machineType", str(unknown)
         return
     yield from _gpus(accelerator(config), machine)

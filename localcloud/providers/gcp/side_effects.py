@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.contracts.labels import CAPACITY_TYPE_LABEL, GKE_NODE_POOL, INSTANCE_TYPE_LABEL, ZONE_LABEL
 from localcloud.providers.gcp.machines import (
-    MachineNotOffered,
+    MachineNotOfferedError,
     labels_of,
     machine_of,
     purchase_of,
@@ -24,7 +24,7 @@ from localcloud.providers.gcp.machines import (
     zones_of,
 )
 from localcloud.providers.gcp.table import channels
-from localcloud.providers.protocol import UNKNOWN, ResourceFailed, Values
+from localcloud.providers.protocol import UNKNOWN, ResourceError, Values
 
 if TYPE_CHECKING:
     from infra.catalog import Machine
@@ -58,7 +58,7 @@ def _start_cluster(inputs: Values, scope: Mapping[str, Any]) -> Values:
 
     name, location = inputs["name"], scope["location"]
     if clusters.alive(name):
-        raise ResourceFailed(
+        raise ResourceError(
             f"a cluster {name} runs already: on the local cloud no other cloud or region can have one of that name"
         )
     try:
@@ -67,9 +67,9 @@ def _start_cluster(inputs: Values, scope: Mapping[str, Any]) -> Values:
         if not inputs.get("removeDefaultNodePool") and not inputs.get("enableAutopilot"):
             for pool in _pools_inside(inputs):
                 _lay_out(name, location, pool)
-    except (clusters.ClusterFailed, MachineNotOffered, kubernetes_crds.CrdsUnavailable) as failed:
+    except (clusters.ClusterError, MachineNotOfferedError, kubernetes_crds.CrdsUnavailableError) as failed:
         clusters.stop(name)
-        raise ResourceFailed(str(failed)) from failed
+        raise ResourceError(str(failed)) from failed
     # GKE's endpoint is an address without a scheme; programs put https:// before it.
     address = access.endpoint.removeprefix("https://")
     return {"endpoint": address, "ca": access.ca_data, "version": master_version(inputs)}
@@ -128,8 +128,8 @@ def _make_pool(inputs: Values, scope: Mapping[str, Any]) -> Values:
     try:
         if any(inputs.get(name) != scope["old"].get(name) for name in ABOUT_NODES):
             _lay_out(cluster, scope["location"], {**inputs, "nodeLocations": zones})
-    except (clusters.ClusterFailed, MachineNotOffered) as failed:
-        raise ResourceFailed(str(failed)) from failed
+    except (clusters.ClusterError, MachineNotOfferedError) as failed:
+        raise ResourceError(str(failed)) from failed
     version = inputs.get("version") or scope["cluster_version"]
     return {"version": version, "zones": zones_of(scope["location"], zones)}
 
@@ -143,8 +143,8 @@ def _remove_pool(inputs: Values, scope: Mapping[str, Any]) -> None:
         return
     try:
         _remove_autoscaled(access, inputs["name"])
-    except clusters.ClusterFailed as failed:
-        raise ResourceFailed(str(failed)) from failed
+    except clusters.ClusterError as failed:
+        raise ResourceError(str(failed)) from failed
     nodes.remove_nodes(cluster, inputs["name"], GKE_NODE_POOL)
 
 
@@ -154,7 +154,7 @@ def _lay_out(cluster: str, location: str, pool: Values) -> None:
 
     access = clusters.named(cluster)
     if access is None:
-        raise clusters.ClusterFailed(f"no GKE cluster {cluster} to add the pool {pool['name']} to")
+        raise clusters.ClusterError(f"no GKE cluster {cluster} to add the pool {pool['name']} to")
     config, zones = pool.get("nodeConfig") or {}, zones_of(location, pool.get("nodeLocations"))
     machine = machine_of(config, region_of(location))
     nodes.remove_nodes(cluster, pool["name"], GKE_NODE_POOL)
@@ -193,13 +193,13 @@ def _interfaces(api: Api, pool: Values) -> dict[str, str]:
     A kwok stage makes resources of it, as GKE's device plugin does. A card whose Network comes after its pool has none
     here, and on GKE gets it when it comes.
     """
-    from localcloud.kubernetes.api import NoSuchKind
+    from localcloud.kubernetes.api import UnknownKindError
 
     cards = (pool.get("networkConfig") or {}).get("additionalNodeNetworkConfigs") or ()
     try:
         sets = api.list(NETWORKING, "GKENetworkParamSet") if cards else []
         networks = api.list(NETWORKING, "Network") if cards else []
-    except NoSuchKind:
+    except UnknownKindError:
         return {}
     subnet_of = {
         one["metadata"]["name"]: (one["spec"].get("vpc"), one["spec"].get("vpcSubnet")) for one in sets

@@ -23,7 +23,7 @@ class TableError(Exception):
     """A row of the table is wrong."""
 
 
-class UnknownType(Exception):
+class UnknownTypeError(Exception):
     """The table has no row for a Pulumi type or function."""
 
 
@@ -66,10 +66,10 @@ def invokes() -> list[str]:
 
 @cache
 def row(token: str) -> Row:
-    """The row of a Pulumi type. Raises UnknownType when there is none."""
+    """The row of a Pulumi type. Raises UnknownTypeError when there is none."""
     types = _content()["types"]
     if token not in types:
-        raise UnknownType(
+        raise UnknownTypeError(
             f"{token} is not in the local cloud: add a row for it to {FILE.relative_to(PROJECT)}"
         )
     written = types[token]
@@ -94,7 +94,7 @@ def invoke(token: str) -> Mapping[str, Any]:
     """The row of a function: `args` that it takes, `outputs` that it gives."""
     functions = _content()["functions"]
     if token not in functions:
-        raise UnknownType(
+        raise UnknownTypeError(
             f"{token} is not in the local cloud: add a row for it to {FILE.relative_to(PROJECT)}"
         )
     return functions[token]

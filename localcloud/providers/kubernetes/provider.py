@@ -18,8 +18,8 @@ from typing import Any
 
 from localcloud import reach, spot_role
 from localcloud.kubernetes import clusters, compute_classes, karpenter
-from localcloud.kubernetes.api import Api, ApiError, NoSuchKind, Object, Unreachable
-from localcloud.kubernetes.crds import CrdsUnavailable
+from localcloud.kubernetes.api import Api, ApiError, Object, UnknownKindError, UnreachableError
+from localcloud.kubernetes.crds import CrdsUnavailableError
 from localcloud.providers.kubernetes import charts as kubernetes_charts
 from localcloud.providers.kubernetes import readiness as kubernetes_await
 from localcloud.providers.kubernetes.charts import RELEASE
@@ -27,11 +27,11 @@ from localcloud.providers.kubernetes.diff import AUTONAMED, diff
 from localcloud.providers.protocol import (
     UNKNOWN,
     Diff,
-    InvalidInputs,
-    NotReady,
+    InvalidInputsError,
+    NotReadyError,
     Provider,
     Resource,
-    ResourceFailed,
+    ResourceError,
     Values,
     serve,
 )
@@ -109,12 +109,12 @@ class KubernetesProvider(Provider):
     @functools.cached_property
     def _cluster(self) -> clusters.ClusterAccess:
         if not self._kubeconfig or self._kubeconfig is UNKNOWN:
-            raise ResourceFailed("the kubernetes provider was given no kubeconfig: pass the cluster's own")
+            raise ResourceError("the kubernetes provider was given no kubeconfig: pass the cluster's own")
         endpoint = server_of(self._kubeconfig)
         found = clusters.access(endpoint)
         if found is None:
             known = ", ".join(cluster.endpoint for cluster in clusters.running()) or "none"
-            raise ResourceFailed(
+            raise ResourceError(
                 f"the local cloud runs no cluster at {endpoint} (it runs: {known}); a stack of a real account needs "
                 "Pulumi's own kubernetes provider, which a shell without `make env` uses"
             )
@@ -129,7 +129,7 @@ class KubernetesProvider(Provider):
                 proxied = proxy_of(self._kubeconfig) is not None or bool(os.environ.get("HTTPS_PROXY"))
                 self._unreachable = reach.refusal(cluster, proxied=proxied) or ""
             if self._unreachable:
-                raise ResourceFailed(self._unreachable)
+                raise ResourceError(self._unreachable)
 
     @functools.cached_property
     def _api(self) -> Api:
@@ -158,7 +158,7 @@ class KubernetesProvider(Provider):
     def _apply(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
         with _words(resource):
             if _of_karpenter(inputs) and (refused := spot_role.refusal(self._cluster, inputs["spec"])):
-                raise ResourceFailed(refused)
+                raise ResourceError(refused)
             live = self._api.apply(self._wanted(inputs), force=_forced(inputs))
             if compute_classes.is_class(live):
                 compute_classes.follow(self._api, live)
@@ -175,7 +175,7 @@ class KubernetesProvider(Provider):
                 if replaces and self._api.get(wanted):
                     wanted = _beside(wanted)
                 self._api.apply(wanted, dry_run=True, force=_forced(inputs))
-            except NoSuchKind:
+            except UnknownKindError:
                 return
             except ApiError as error:
                 if error.status == 404 or "not found" in str(error):
@@ -199,7 +199,7 @@ class KubernetesProvider(Provider):
         """The inputs as someone changed them behind our back: what applying them again would change, as it is now."""
         try:
             restored = self._api.apply(self._wanted(inputs), dry_run=True, force=True)
-        except (ApiError, NoSuchKind):
+        except (ApiError, UnknownKindError):
             return inputs
         return as_it_is(inputs, restored, live)
 
@@ -220,14 +220,14 @@ class KubernetesProvider(Provider):
                 return
             metadata = left["metadata"]
             time.sleep(0.2)
-        raise ResourceFailed(f"{_id(deleted)} is still there; {_what_holds(metadata)}")
+        raise ResourceError(f"{_id(deleted)} is still there; {_what_holds(metadata)}")
 
 
 def server_of(kubeconfig: str) -> str:
     """The API server that a kubeconfig's current context speaks to.
 
     Raises:
-        ResourceFailed: it is no kubeconfig.
+        ResourceError: it is no kubeconfig.
     """
     return _cluster_of(kubeconfig)["server"].rstrip("/")
 
@@ -246,7 +246,7 @@ def _cluster_of(kubeconfig: str) -> Values:
         cluster = _named(config["clusters"], context["cluster"])["cluster"]
         return {**cluster, "server": str(cluster["server"])}
     except (yaml.YAMLError, KeyError, TypeError, IndexError) as error:
-        raise ResourceFailed(f"the provider's kubeconfig names no cluster: {error!r}") from None
+        raise ResourceError(f"the provider's kubeconfig names no cluster: {error!r}") from None
 
 
 def with_name(resource: Resource, old_inputs: Values, inputs: Values) -> Values:
@@ -279,10 +279,16 @@ def _words(resource: Resource) -> Iterator[None]:
     """Failures of the cluster as the engine shows them: which object, and the cluster's own words."""
     try:
         yield
-    except (ApiError, NoSuchKind, Unreachable, CrdsUnavailable, clusters.ClusterFailed) as error:
-        raise ResourceFailed(f"{resource.type.split(':')[-1]} {resource.name}: {error}") from None
-    except NotReady as error:
-        raise NotReady(
+    except (
+        ApiError,
+        UnknownKindError,
+        UnreachableError,
+        CrdsUnavailableError,
+        clusters.ClusterError,
+    ) as error:
+        raise ResourceError(f"{resource.type.split(':')[-1]} {resource.name}: {error}") from None
+    except NotReadyError as error:
+        raise NotReadyError(
             error.resource_id, error.outputs, [f"{error.resource_id}: {r}" for r in error.reasons]
         ) from None
 
@@ -295,8 +301,8 @@ def _check_wait_for(inputs: Values) -> None:
         return
     try:
         kubernetes_await.parse_wait_for(expression)
-    except kubernetes_await.BadWaitFor as error:
-        raise InvalidInputs([("metadata.annotations", str(error))]) from None
+    except kubernetes_await.WaitForError as error:
+        raise InvalidInputsError([("metadata.annotations", str(error))]) from None
 
 
 def _named(entries: list[Values], name: str | None) -> Values:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from localcloud.kubernetes.api import Api, Object
 from localcloud.providers.kubernetes.pods import problems
-from localcloud.providers.protocol import NotReady
+from localcloud.providers.protocol import NotReadyError
 
 SKIP_AWAIT = "pulumi.com/skipAwait"
 WAIT_FOR = "pulumi.com/waitFor"
@@ -35,7 +35,7 @@ class Progress:
 Rule = Callable[[Object], Progress]
 
 
-class BadWaitFor(Exception):
+class WaitForError(Exception):
     """The waitFor annotation cannot be read."""
 
 
@@ -43,7 +43,7 @@ def until_ready(api: Api, resource_id: str, live: Object, timeout: float) -> Obj
     """The object once it is ready.
 
     Raises:
-        NotReady: it failed, its pods can't come, or `timeout` seconds (0: the default) went by.
+        NotReadyError: it failed, its pods can't come, or `timeout` seconds (0: the default) went by.
     """
     rule = rule_for(live)
     if rule is None:
@@ -56,19 +56,19 @@ def until_ready(api: Api, resource_id: str, live: Object, timeout: float) -> Obj
             return live
         failed = failure_of(live) or progress.failed
         if failed:
-            raise NotReady(resource_id, live, [failed])
+            raise NotReadyError(resource_id, live, [failed])
         now = time.monotonic()
         if now - looked >= PROBLEM_POLL_SECONDS:
             looked = now
             reasons = problems(api, live)
             if reasons:
-                raise NotReady(resource_id, live, reasons)
+                raise NotReadyError(resource_id, live, reasons)
         if now - started > (timeout or READY_SECONDS):
-            raise NotReady(resource_id, live, [f"timed out waiting for {progress.waiting_for}"])
+            raise NotReadyError(resource_id, live, [f"timed out waiting for {progress.waiting_for}"])
         time.sleep(POLL_SECONDS)
         found = api.get(live)
         if found is None:
-            raise NotReady(resource_id, live, ["it was deleted while it was awaited"])
+            raise NotReadyError(resource_id, live, ["it was deleted while it was awaited"])
         live = found
 
 
@@ -88,14 +88,14 @@ def parse_wait_for(text: str) -> list[Rule]:
     """The rules of a waitFor annotation.
 
     Raises:
-        BadWaitFor: it has another form.
+        WaitForError: it has another form.
     """
     expressions = [text]
     if text.lstrip().startswith("["):
         try:
             expressions = json.loads(text)
         except ValueError as error:
-            raise BadWaitFor(f"{WAIT_FOR}: {text!r} is not a JSON list: {error}") from None
+            raise WaitForError(f"{WAIT_FOR}: {text!r} is not a JSON list: {error}") from None
     return [_parse_expression(expression) for expression in expressions]
 
 
@@ -114,7 +114,7 @@ def _parse_expression(text: str) -> Rule:
     if text.startswith("jsonpath="):
         return _jsonpath_rule(text.removeprefix("jsonpath="))
     if not text or "{" in text:
-        raise BadWaitFor(f"{WAIT_FOR}: {text!r} is neither jsonpath={{.path}}=value nor condition=Type")
+        raise WaitForError(f"{WAIT_FOR}: {text!r} is neither jsonpath={{.path}}=value nor condition=Type")
     name, _, status = text.removeprefix("condition=").partition("=")
     return functools.partial(_condition_rule, name, status or "True")
 
@@ -125,14 +125,14 @@ def _jsonpath_rule(text: str) -> Rule:
 
     path, brace, rest = text.partition("}")
     if not path.startswith("{") or not brace or (rest and not rest.startswith("=")):
-        raise BadWaitFor(
+        raise WaitForError(
             f"{WAIT_FOR}: jsonpath={text} is not of the form jsonpath={{.path}} or jsonpath={{.path}}=value"
         )
     inner = path[1:]
     try:
         compiled = parse(inner if inner.startswith("$") else f"${inner}")
     except JSONPathError as error:
-        raise BadWaitFor(f"{WAIT_FOR}: jsonpath={text}: {error}") from None
+        raise WaitForError(f"{WAIT_FOR}: jsonpath={text}: {error}") from None
     wanted = rest.removeprefix("=").strip("\"'") if rest else None
 
     def rule(live: Object) -> Progress:

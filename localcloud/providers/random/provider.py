@@ -12,7 +12,7 @@ from localcloud.providers.protocol import (
     Diff,
     Provider,
     Resource,
-    ResourceFailed,
+    ResourceError,
     Values,
     changed_keys,
     serve,
@@ -35,7 +35,7 @@ class Random(Provider):
     def create(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
         if resource.type not in _DRAWN:
             known = ", ".join(sorted(_DRAWN))
-            raise ResourceFailed(f"{resource.type} is not in the local cloud; it has {known}")
+            raise ResourceError(f"{resource.type} is not in the local cloud; it has {known}")
         if resource.preview:
             return "", {**inputs, **dict.fromkeys(_DRAWN[resource.type], UNKNOWN)}
         drawn = _draw(resource.type, inputs)

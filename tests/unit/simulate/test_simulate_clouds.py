@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from commands.simulate import command, design, show, trace
 from commands.simulate.account import History, NodeLife, account
 from commands.simulate.cluster import Node, Pod, node_pools, zone_names
-from commands.simulate.design import NoDesign
+from commands.simulate.design import NoDesignError
 from commands.simulate.model import ModelCluster, kinds
 from commands.simulate.reclaims import reclaimed_after
 from commands.simulate.replay import Replay, Rules
@@ -118,7 +118,7 @@ def test_a_file_stands_in_for_the_pools_of_one_cloud(text: str, pools: set[str],
 def test_a_file_for_a_cloud_that_the_stack_is_not_on_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "pools.yaml"
     file.write_text("gcp: [{name: one, gpu: L4, maxNodes: 1}]")
-    with pytest.raises(NoDesign, match="one for each cloud of the stack"):
+    with pytest.raises(NoDesignError, match="one for each cloud of the stack"):
         design.read(str(file), "local")
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from commands.simulate import chart, command, design, show, speeds
 from commands.simulate.account import History, Line, NodeLife, Work
-from commands.simulate.design import NoDesign
+from commands.simulate.design import NoDesignError
 from commands.simulate.trace import Row
 from infra.pricing.rupees import format_inr
 from infra.settings.pools import AwsPool
@@ -251,5 +251,5 @@ def test_pools_of_a_file_stand_in_for_the_stacks(tmp_path: Path) -> None:
 def test_a_file_without_right_pools_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text(text)
-    with pytest.raises(NoDesign, match=r"wrong\.yaml"):
+    with pytest.raises(NoDesignError, match=r"wrong\.yaml"):
         design.read(str(file), "local")
