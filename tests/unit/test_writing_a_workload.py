@@ -37,7 +37,7 @@ def test_embed(deploy):
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code on the page, and the last sentence before it."""
+    """A block of code on the page, and the paragraph before it."""
 
     language: str
     before: str
@@ -45,7 +45,7 @@ class Block:
 
 
 def blocks() -> list[Block]:
-    found = re.finditer(r"([^\n]+)\n\n```(\w+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    found = re.finditer(r"((?:[^\n]+\n)+)\n```(\w+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
     return [Block(match[2], match[1], match[3]) for match in found]
 
 
