@@ -11,15 +11,15 @@ import typer
 
 from infra import settings
 from infra.aws import registry as ecr
+from infra.contracts.images import Image, of_workload
 from infra.gcp import registry as artifact_registry
 from infra.platform import images as upstream
 from infra.platform.charts import charts
-from infra.platform.images import Image, of_workload
 from infra.settings.aws import Aws
 from infra.settings.gcp import Gcp
 from infra.settings.workloads import OWN_REGISTRY, Workloads
 from infra.stacks import PROJECT, file_of, settings_in
-from workloads.serving.component import IMAGE
+from workloads.registry import WORKLOADS
 
 ACCOUNT = "$ACCOUNT"  # settings don't know it; the shell that copies does
 
@@ -48,11 +48,13 @@ def images(stack: Annotated[str, typer.Option(help="which Pulumi.<stack>.yaml")]
 def _named(asked: Workloads) -> list[str]:
     """The images of the workloads that are not in the stack's own registry. A stack on both clouds may run only some of
     them on either."""
-    proof = [asked.proof.image, asked.proof.dcgm_image] if asked.proof else []
-    train = [asked.training.image] if asked.training else []
-    serve = [asked.serving.image or IMAGE] if asked.serving else []
-    named = (*train, *serve, *proof)
-    return [image for image in named if "/" in image and not image.startswith(OWN_REGISTRY)]
+    defaults = {each.needs.name: each.needs.default_image for each in WORKLOADS}
+    named = [
+        image
+        for name, workload in asked.chosen.items()
+        for image in ({"image": defaults[name]} | workload.images).values()
+    ]
+    return [image for image in named if image and "/" in image and not image.startswith(OWN_REGISTRY)]
 
 
 def _show(title: str, pulls: list[Pull]) -> None:

@@ -14,6 +14,7 @@ from infra.settings.names import fits
 from infra.stacks import PROJECT as NAME
 from infra.stacks import file_of, settings_in
 from localcloud.directories import PROJECT
+from workloads.registry import check_places
 
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]
 
@@ -25,5 +26,5 @@ def settings_of(stack: str) -> Settings:
         StackFileError: there is no such file, or it is no stack file.
         SettingsError: with every wrong setting.
     """
-    checks = (fits(NAME, stack), check_offered, check_fits, check_floors)
+    checks = (fits(NAME, stack), check_offered, check_fits, check_floors, check_places())
     return parse(settings_in(file_of(stack, PROJECT)), *checks)

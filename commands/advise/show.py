@@ -28,10 +28,10 @@ def show(ask: Ask, plans: list[Plan], usd_inr: float, console: Console | None = 
         console.width = WIDTH
     console.print(Text(_asked(ask), style="bold"))
     console.print(Text(_needs(ask)))
-    if serving := [plan for plan in plans if plan.serves]:
-        console.print(_table(ask, serving, usd_inr))
+    if for_serving := [plan for plan in plans if plan.serves]:
+        console.print(_table(ask, for_serving, usd_inr))
     why_not = (_why_not(plan) for plan in plans if not plan.serves)
-    for line in [*why_not, *_notes(ask, serving, usd_inr)]:
+    for line in [*why_not, *_notes(ask, for_serving, usd_inr)]:
         console.print(Text(line, style="dim"))
     if not published(ask.shape.name) and (row := row_of(ask.shape)):
         # On one line, however long: it is copied.
@@ -143,16 +143,16 @@ def _why_not(plan: Plan) -> str:
     return f"{gpu}: does not fit, {_gib(plan.need)} GiB a GPU of {_gib(plan.host.usable)} on {where} GPUs"
 
 
-def _notes(ask: Ask, serving: list[Plan], usd_inr: float) -> list[str]:
+def _notes(ask: Ask, for_serving: list[Plan], usd_inr: float) -> list[str]:
     groups = {
-        "On your desk, no hourly price": [plan for plan in serving if plan.host.machine is None],
-        "In fp16, for want of bf16": [plan for plan in serving if plan.host.gpu.half == "fp16"],
+        "On your desk, no hourly price": [plan for plan in for_serving if plan.host.machine is None],
+        "In fp16, for want of bf16": [plan for plan in for_serving if plan.host.gpu.half == "fp16"],
     }
     notes = [*ask.shape.notes]
     notes += [
         f"{said}: {', '.join(plan.host.gpu.name for plan in some)}." for said, some in groups.items() if some
     ]
-    if any(_doubt(plan) for plan in serving):
+    if any(_doubt(plan) for plan in for_serving):
         notes.append("~ a price that was not observed: infra/catalog/data/SOURCES.md.")
     if ask.task == "serve":
         notes.append(
@@ -160,7 +160,7 @@ def _notes(ask: Ask, serving: list[Plan], usd_inr: float) -> list[str]:
         )
     else:
         notes.append("The fewest machines that hold it; twice as many are about twice as fast.")
-    if elsewhere := burst_line([plan.host.gpu.name for plan in serving if plan.host.machine], usd_inr):
+    if elsewhere := burst_line([plan.host.gpu.name for plan in for_serving if plan.host.machine], usd_inr):
         notes.append(elsewhere)
     price = f"{ask.purchase} prices at ₹{usd_inr:g} a dollar, without GST"
     return [

@@ -51,14 +51,13 @@ def images(settings: Settings) -> list[Image]:
     """The images that pods on AWS, or on premises, pull from ECR: each once."""
     if settings.aws is None:
         return []
-    wanted, on_google = (
-        settings.workloads,
-        {pool.name for pool in settings.gcp.cluster.pools} if settings.gcp else set(),
-    )
-    placed = [run for run in (wanted.training, wanted.serving) if run and run.pool not in on_google]
-    named = [run.image for run in placed if run.image]
-    if wanted.proof:
-        named += [wanted.proof.image, wanted.proof.dcgm_image]
+    on_google = {pool.name for pool in settings.gcp.cluster.pools} if settings.gcp else set()
+    placed = [
+        workload
+        for workload in settings.workloads.chosen.values()
+        if workload.pool_use is None or workload.pool_use.pool not in on_google
+    ]
+    named = [image for workload in placed for image in workload.images.values()]
     found = (_in_ecr(reference, settings.aws.region) for reference in named)
     return list(dict.fromkeys(one for one in found if one))
 

@@ -58,12 +58,13 @@ def images(settings: Settings) -> list[Image]:
     """The images that pods on Google pull from Artifact Registry: each once."""
     if settings.gcp is None:
         return []
-    wanted, pools = settings.workloads, {pool.name for pool in settings.gcp.cluster.pools}
+    pools = {pool.name for pool in settings.gcp.cluster.pools}
     named = [
-        run.image for run in (wanted.training, wanted.serving) if run and run.image and run.pool in pools
+        image
+        for workload in settings.workloads.chosen.values()
+        if workload.pool_use is None or workload.pool_use.pool in pools
+        for image in workload.images.values()
     ]
-    if wanted.proof:
-        named += [wanted.proof.image, wanted.proof.dcgm_image]
     own = f"{settings.gcp.region}-docker.pkg.dev/{settings.gcp.project}"
     found = (_in_registry(reference.replace(OWN_REGISTRY, own, 1)) for reference in named)
     return list(dict.fromkeys(one for one in found if one))

@@ -32,7 +32,6 @@ from infra.contracts.labels import (
     ZONE_LABEL,
 )
 from infra.gcp.pools import one_zone
-from infra.platform.priorities import SERVING, TRAINING
 from infra.settings.pools import SYSTEM_POOL, GooglePool, GpuPool
 from infra.settings.purchase import ON_DEMAND, RESERVED, SPOT
 from localcloud.directories import bin_dir, crds_dir, run_dir
@@ -41,11 +40,16 @@ from localcloud.kubernetes.api import MERGE, Api, ApiError, Object
 from localcloud.kubernetes.compute_classes import HEAVIEST
 from localcloud.kubernetes.crds import install
 from localcloud.kubernetes.nodes import add_nodes
+from workloads.registry import WORKLOADS
 
 NAME = "simulate"
 NEVER = {"consolidateAfter": "Never"}  # empty nodes end in the replay's own time
 WORKLOAD = "india-ai-infra/workload"
-PRIORITIES = {SERVING: 10_000, TRAINING: 1_000}  # as infra/platform/priorities.py creates them
+# The PriorityClasses that the platform creates, lowest first: a job of the trace has the lowest, a service the highest.
+PRIORITIES = sorted(
+    ((each.needs.priority, each.needs.priority_class) for each in WORKLOADS if each.needs.priority),
+    key=lambda priority: priority[0].value,
+)
 SETTLE_SECONDS = 120
 LOOK_EVERY = 0.1
 NUDGE_EVERY = 3.0  # Karpenter looks again at a pod that it refused only every 10 s
@@ -167,10 +171,10 @@ class ScratchCluster:
 
     def prepare(self) -> None:
         """Pools, priorities and the nodes that always stand."""
-        for name, value in PRIORITIES.items():
-            preempts = "PreemptLowerPriority" if name == SERVING else "Never"
+        for priority, name in PRIORITIES:
+            preempts = "PreemptLowerPriority" if priority.preempts else "Never"
             kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
-            self.api.apply({**kind, "value": value, "preemptionPolicy": preempts})
+            self.api.apply({**kind, "value": priority.value, "preemptionPolicy": preempts})
         for pool in self.design.pools.values():
             if pool.stands:
                 self._stand(pool, pool.standing_nodes)
@@ -220,7 +224,7 @@ class ScratchCluster:
                 "nodeSelector": {POOL_LABEL: pod.pool},
                 "tolerations": [{"key": GPU_TAINT["key"], "operator": "Exists"}],
                 "containers": [container],
-                "priorityClassName": SERVING if serves else TRAINING,
+                "priorityClassName": PRIORITIES[-1 if serves else 0][1],
                 "terminationGracePeriodSeconds": 0,
             },
         }

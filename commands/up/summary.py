@@ -21,6 +21,7 @@ from infra.contracts.labels import (
     GPU_RESOURCE,
     INSTANCE_TYPE_LABEL,
     POOL_LABEL,
+    SIMULATED_RUNTIME,
     ZONE_LABEL,
 )
 from infra.platform.values import FABRIC_RESOURCES
@@ -35,7 +36,6 @@ from localcloud.kubernetes.waiting import Waiting
 from localcloud.providers.aws.table import kept_types
 
 SYSTEM = "system"
-PROOF = "proof"
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Pods:
-    """Counts of pods by phase, of all of them and of those that ask for GPUs; `proofs` of them are of proof jobs."""
+    """Counts of pods by phase, of all of them and of those that ask for GPUs; `simulated` of them ran to their end in
+    name only, as the local cloud's do."""
 
     phases: Counter[str]
     gpu_phases: Counter[str]
-    proofs: int = 0
+    simulated: int = 0
 
 
 def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
@@ -109,14 +110,14 @@ def look(cluster: str) -> tuple[list[Node], Pods]:
         return [], Pods(Counter(), Counter())
     api = found.api()
     nodes = [_node(item) for item in api.list("v1", "Node")]
-    phases, gpu_phases, proofs = Counter[str](), Counter[str](), 0
+    phases, gpu_phases, simulated = Counter[str](), Counter[str](), 0
     for pod in api.list("v1", "Pod"):
-        proofs += pod["metadata"]["namespace"] == PROOF
+        simulated += SIMULATED_RUNTIME in pod["metadata"].get("annotations", {})
         phases[pod["status"]["phase"]] += 1
         limits = [c.get("resources", {}).get("limits", {}) for c in pod["spec"]["containers"]]
         if any(GPU_RESOURCE in limit for limit in limits):
             gpu_phases[pod["status"]["phase"]] += 1
-    return nodes, Pods(phases, gpu_phases, proofs)
+    return nodes, Pods(phases, gpu_phases, simulated)
 
 
 def _node(item: dict[str, Any]) -> Node:
@@ -189,9 +190,9 @@ def _show_pods(pods: Pods) -> None:
     gpu = ", ".join(f"{count} {phase.lower()}" for phase, count in pods.gpu_phases.items()) or "none"
     every = ", ".join(f"{count} {phase.lower()}" for phase, count in pods.phases.items()) or "none"
     console.print(f"pods: {every}; with GPUs: {gpu}")
-    if pods.proofs:
+    if pods.simulated:
         console.print(
-            f"[yellow]{pods.proofs} pods of proof jobs only played their part:[/] no fabric, GPU or lake was measured"
+            f"[yellow]{pods.simulated} pods of jobs ended in simulation:[/] no fabric, GPU or lake was measured"
         )
 
 

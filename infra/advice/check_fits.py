@@ -23,7 +23,7 @@ from infra.settings.errors import NOTHING, Problem, nearest
 from infra.settings.on_premises import SitePool
 from infra.settings.pools import GpuPool
 from infra.settings.valid_parts import Parts
-from infra.settings.workloads import Serving, flag
+from infra.settings.workloads import Serving, flag, path_of
 
 # Assumed, on each GPU: the CUDA context, NCCL's buffers and the CUDA graphs, which vLLM takes from the same share.
 RUNTIME_GIB = 1.0
@@ -48,7 +48,7 @@ UNCOUNTED = frozenset(
         "speculative-config",
     }
 )
-MEMORY = "workloads.serving"
+SETTINGS = path_of(Serving)
 PURCHASES: tuple[Purchase, ...] = ("spot", "on-demand")
 
 
@@ -98,12 +98,12 @@ def check_fits(parts: Parts) -> list[Problem]:
 
     A model whose shape is not known, and flags that change what memory holds, are not refused: see `unchecked`.
     """
-    serve = parts.serving
+    serve = parts.workload(Serving)
     if serve is None:
         return []
     if serve.quantization and serve.quantization not in quantizations():
         near = nearest(serve.quantization, quantizations())
-        return [Problem(f"{MEMORY}.quantization", serve.quantization, ", ".join(quantizations()), near)]
+        return [Problem(f"{SETTINGS}.quantization", serve.quantization, ", ".join(quantizations()), near)]
     pool = next((pool for pool in parts.pools.values() if pool.name == serve.pool), None)
     if pool is None or serve.gpus > pool.gpus_per_node or unchecked(serve):
         return []  # the settings say so, or nobody can
@@ -153,7 +153,7 @@ def _no_such_checkpoint(serve: Serving, kept: Dtype, shape: Shape, gpu: Gpu) -> 
         f"for a checkpoint in {kept}: nothing, or what is made while it loads: {', '.join(made)}; {asked.method} is "
         f"for a checkpoint that has it, such as {serve.model}-FP8"
     )
-    return Problem(f"{MEMORY}.quantization", asked.method, allowed, next(like, None))
+    return Problem(f"{SETTINGS}.quantization", asked.method, allowed, next(like, None))
 
 
 def _problem(server: Server, serve: Serving, pool: GpuPool | SitePool, parts: Parts) -> Problem:
@@ -165,19 +165,19 @@ def _problem(server: Server, serve: Serving, pool: GpuPool | SitePool, parts: Pa
         allowed = (
             f"what divides the {shape.heads} heads of {shape.name}, {shape.kv_heads} for keys and values"
         )
-        return Problem(f"{MEMORY}.gpus", str(serve.gpus), allowed, str(near) if near else None)
+        return Problem(f"{SETTINGS}.gpus", str(serve.gpus), allowed, str(near) if near else None)
     given = str(serve.max_model_len or f"{NOTHING}, which is {shape.name}'s own {shape.context}")
     if shape.context and server.tokens > shape.context and server.longest >= shape.context:
         return Problem(
-            f"{MEMORY}.maxModelLen", given, f"{shape.name} takes {shape.context}", str(shape.context)
+            f"{SETTINGS}.maxModelLen", given, f"{shape.name} takes {shape.context}", str(shape.context)
         )
     if server.longest >= min(LEAST_TOKENS, server.tokens):
-        return Problem(f"{MEMORY}.maxModelLen", given, _room(server), str(server.longest))
+        return Problem(f"{SETTINGS}.maxModelLen", given, _room(server), str(server.longest))
     if gpus_ := next(_more_gpus(server, pool, least=serve.gpus + 1), None):
-        return Problem(f"{MEMORY}.gpus", str(serve.gpus), _room(server), str(gpus_))
+        return Problem(f"{SETTINGS}.gpus", str(serve.gpus), _room(server), str(gpus_))
     other = next((name for name in _other_pools(server, serve, parts)), None)
     allowed = _room(server) if other else f"{_room(server)}; {_what_would(server)}"
-    return Problem(f"{MEMORY}.pool", serve.pool, allowed, other)
+    return Problem(f"{SETTINGS}.pool", serve.pool, allowed, other)
 
 
 def _room(server: Server) -> str:
@@ -214,7 +214,7 @@ def _what_would(server: Server) -> str:
         gpus_each = plan.layout.tensor
         if replace(server, gpu=plan.host.gpu, gpus=gpus_each).fits:
             host = f"gpu: {plan.host.gpu.name}, gpusPerNode: {plan.host.gpus}"
-            return f"a pool with {{{host}}} holds it, with serving.gpus: {gpus_each}"
+            return f"a pool with {{{host}}} holds it, with gpus: {gpus_each}"
     return "no machine in India holds it alone"
 
 

@@ -12,14 +12,8 @@ from infra import contracts
 from infra.aws import grants, iam
 from infra.aws.iam import Account
 from infra.contracts.governance import DATA
-from infra.contracts.grants import (
-    HUMANS,
-    KUBERNETES_GROUPS,
-    SERVICE_ACCOUNTS,
-    WORKLOADS,
-    Grant,
-    ServiceAccount,
-)
+from infra.contracts.grants import HUMANS, KUBERNETES_GROUPS, Grant, ServiceAccount
+from infra.contracts.needs import WorkloadNeeds
 
 # The configuration of the account but none of its data; an auditor reads logs through grants.
 AUDIT_POLICY = "arn:aws:iam::aws:policy/SecurityAudit"
@@ -30,7 +24,7 @@ class AccessArgs:
     """`people` are the ARNs that may assume each role (`data-engineer`, `ml-engineer`, `auditor`).
 
     A role without any is open to whoever the account's IAM policies let assume it, with a second factor.
-    `workloads` are the service accounts that `training` and `serving` run as, in the cluster of `cluster_name`.
+    `workloads` are those whose service accounts, in the cluster of `cluster_name`, are granted something.
     `replica` is the lake once more in `replica_region`, with the same rights.
     """
 
@@ -41,11 +35,11 @@ class AccessArgs:
     people: Mapping[str, Sequence[str]] = field(default_factory=dict)
     replica: contracts.Lake | None = None
     replica_region: str = ""
-    workloads: Mapping[str, ServiceAccount] = field(default_factory=lambda: SERVICE_ACCOUNTS)
+    workloads: Sequence[WorkloadNeeds] = ()
 
 
 class Access(pulumi.ComponentResource):
-    """IAM roles with the rights of `HUMANS` and `WORKLOADS`.
+    """IAM roles with the rights of `HUMANS` and those that workloads need.
 
     `human_roles` and `workload_roles` are their ARNs, by name.
     """
@@ -63,7 +57,9 @@ class Access(pulumi.ComponentResource):
             self._regions.append(args.replica_region)
         self.human_roles = {person: self._human(person, given) for person, given in HUMANS.items()}
         self.workload_roles = {
-            workload: self._workload(workload, account) for workload, account in args.workloads.items()
+            each.name: self._workload(each, account)
+            for each in args.workloads
+            if each.grants and (account := each.service_account)
         }
         self.register_outputs({"humanRoles": self.human_roles, "workloadRoles": self.workload_roles})
 
@@ -80,7 +76,7 @@ class Access(pulumi.ComponentResource):
             )
         return role.arn
 
-    def _workload(self, workload: str, service_account: ServiceAccount) -> pulumi.Output[str]:
+    def _workload(self, workload: WorkloadNeeds, service_account: ServiceAccount) -> pulumi.Output[str]:
         trusted = iam.trust(
             iam.service("pods.eks.amazonaws.com"),
             ["sts:AssumeRole", "sts:TagSession"],
@@ -95,7 +91,7 @@ class Access(pulumi.ComponentResource):
                 }
             },
         )
-        return self._role(workload, f"Pods: {workload}", trusted, WORKLOADS[workload], []).arn
+        return self._role(workload.name, f"Pods: {workload.name}", trusted, workload.grants, []).arn
 
     def _role(
         self,
@@ -139,7 +135,7 @@ class ClusterAccessArgs:
     cluster_name: pulumi.Input[str]
     human_roles: Mapping[str, pulumi.Output[str]]
     workload_roles: Mapping[str, pulumi.Output[str]]
-    workloads: Mapping[str, ServiceAccount] = field(default_factory=lambda: SERVICE_ACCOUNTS)
+    workloads: Sequence[WorkloadNeeds] = ()
 
 
 class ClusterAccess(pulumi.ComponentResource):
@@ -162,12 +158,15 @@ class ClusterAccess(pulumi.ComponentResource):
                 type="STANDARD",
                 opts=child,
             )
+        accounts = {each.name: each.service_account for each in args.workloads}
         for workload, role in args.workload_roles.items():
+            if (account := accounts[workload]) is None:
+                continue
             aws.eks.PodIdentityAssociation(
                 f"{name}-{workload}",
                 cluster_name=args.cluster_name,
-                namespace=args.workloads[workload].namespace,
-                service_account=args.workloads[workload].name,
+                namespace=account.namespace,
+                service_account=account.name,
                 role_arn=role,
                 opts=child,
             )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from infra.catalog.tables import DATA, Basis, Row, read
 from infra.settings.errors import Problem
 from infra.settings.valid_parts import Parts
+from infra.settings.workloads import Proof, path_of
 
 
 class FloorRow(Row):
@@ -26,16 +27,17 @@ def floors() -> Mapping[tuple[str, str], float]:
 
 def check_floors(parts: Parts) -> list[Problem]:
     """A problem for each pool with a fabric that the stack wants proved, and whose floor is neither known nor given."""
-    if parts.proof is None:
+    asked = parts.workload(Proof)
+    if asked is None:
         return []
     known = floors()
     return [
         Problem(
-            f"workloads.proof.floorGbs.{pool.name}",
+            f"{path_of(Proof)}.floorGbs.{pool.name}",
             "nothing",
             f"GB/s: no floor is known for {pool.gpu} on {pool.fabric}",
         )
         for pool in parts.pools.values()
         if pool.fabric != "none" and pool.gpu and (pool.gpu, pool.fabric) not in known
-        if pool.name not in parts.proof.floor_gbs
+        if pool.name not in asked.floor_gbs
     ]

@@ -11,6 +11,9 @@ import pulumi
 if TYPE_CHECKING:
     import pulumi_kubernetes as kubernetes
 
+# A mapping in Kubernetes' own words (camelCase). Pulumi takes one wherever its types name one of its Args classes.
+PodPart = Any
+
 
 @dataclass(frozen=True)
 class FabricPod:
@@ -21,9 +24,9 @@ class FabricPod:
 
     annotations: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
-    sidecars: Sequence[Mapping[str, Any]] = ()
-    volumes: Sequence[Mapping[str, Any]] = ()
-    mounts: Sequence[Mapping[str, Any]] = ()
+    sidecars: Sequence[PodPart] = ()
+    volumes: Sequence[PodPart] = ()
+    mounts: Sequence[PodPart] = ()
 
 
 @dataclass(frozen=True)

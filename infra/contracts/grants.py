@@ -1,5 +1,6 @@
-"""Grants: who may do what with which part of the lake, and which Kubernetes groups and accounts they are, on any
-cloud."""
+"""Grants: what people may do with which part of the lake, and which Kubernetes groups they are, on any cloud.
+
+What a workload may do is in its own `needs.py`."""
 
 from __future__ import annotations
 
@@ -51,24 +52,10 @@ HUMANS: Mapping[str, Sequence[Grant]] = MappingProxyType(
         "auditor": (Grant("audit", "read"), Grant("access-logs", "read")),
     }
 )
-WORKLOADS: Mapping[str, Sequence[Grant]] = MappingProxyType(
-    {
-        "training": (
-            Grant("curated", "read"),
-            Grant("features", "read"),
-            Grant("models", "write", "candidates/"),
-            Grant("checkpoints", "prune", "jobs/"),
-        ),
-        "serving": (Grant("models", "read", "released/"),),
-        "proof": (Grant("audit", "add", "evidence/"), Grant("checkpoints", "prune", "proof/")),
-    }
-)
-
 # Kubernetes groups of the people's roles; platform's RBAC binds them.
+DATA_ENGINEERS = "data-engineers"
+ML_ENGINEERS = "ml-engineers"
+AUDITORS = "auditors"
 KUBERNETES_GROUPS: Mapping[str, str] = MappingProxyType(
-    {"data-engineer": "data-engineers", "ml-engineer": "ml-engineers", "auditor": "auditors"}
-)
-
-SERVICE_ACCOUNTS: Mapping[str, ServiceAccount] = MappingProxyType(
-    {workload: ServiceAccount(workload, workload) for workload in WORKLOADS}
+    {"data-engineer": DATA_ENGINEERS, "ml-engineer": ML_ENGINEERS, "auditor": AUDITORS}
 )

@@ -6,6 +6,8 @@ Well-known ones are those of Kubernetes (kubernetes.io/docs/reference/labels-ann
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 # This platform's own: the pool of a node.
 POOL_LABEL = "india-ai-infra/pool"
 # On a Karpenter NodePool: how many nodes its people count on, where the stack's own pods don't tell.
@@ -14,6 +16,11 @@ EXPECTED_NODES = "india-ai-infra/expected-nodes"
 EXPECTED_NODES_GKE = "expected-nodes"
 # On a Karpenter NodePool: the IDs of its zones, with a space between. Their names differ from account to account.
 ZONE_IDS = "india-ai-infra/zone-ids"
+
+# On a pod that may fetch over HTTPS from anywhere, such as a model from a hub: seen in review, found in audit.
+INTERNET_EGRESS = MappingProxyType({"india-ai-infra/egress": "internet"})
+# On a pod: how long it "runs" on the local cloud, where no container does. A real cluster ignores it.
+SIMULATED_RUNTIME = "india-ai-infra/runs-for"
 
 # Extended resources of a node.
 GPU_RESOURCE = "nvidia.com/gpu"

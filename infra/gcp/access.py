@@ -10,7 +10,8 @@ import pulumi_gcp as gcp
 
 from infra import contracts
 from infra.contracts.governance import ACCESS_LOGS
-from infra.contracts.grants import HUMANS, SERVICE_ACCOUNTS, WORKLOADS, Grant, ServiceAccount
+from infra.contracts.grants import HUMANS, Grant
+from infra.contracts.needs import WorkloadNeeds
 from infra.gcp import grants
 from infra.gcp.iam import Project
 
@@ -24,19 +25,19 @@ AUDIT_ROLES = ("roles/iam.securityReviewer", "roles/logging.privateLogViewer")
 class AccessArgs:
     """`people` are the members (`group:ml@example.in`) of each role (`data-engineer`, `ml-engineer`, `auditor`).
 
-    `workloads` are the service accounts that `training` and `serving` run as. The project has the identity pool that
-    they are members of once `cluster`, its first, was made.
+    `workloads` are those whose service accounts are granted something. The project has the identity pool that these
+    are members of once `cluster`, its first, was made.
     """
 
     project: Project
     lake: contracts.Lake
     cluster: pulumi.Resource
     people: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    workloads: Mapping[str, ServiceAccount] = field(default_factory=lambda: SERVICE_ACCOUNTS)
+    workloads: Sequence[WorkloadNeeds] = ()
 
 
 class Access(pulumi.ComponentResource):
-    """Bindings with the rights of `HUMANS` and `WORKLOADS`. A role without people is nobody's.
+    """Bindings with the rights of `HUMANS` and those that workloads need. A role without people is nobody's.
 
     Pods act as themselves, through workload identity federation. `ready` is what they wait for.
     """
@@ -50,9 +51,10 @@ class Access(pulumi.ComponentResource):
         for person, given in HUMANS.items():
             for number, member in enumerate(args.people.get(person, ())):
                 self._person(f"{person}-{number}", person, member, given)
-        for workload, account in args.workloads.items():
-            member = args.project.pod(account.namespace, account.name)
-            self.ready += self._lake(workload, member, WORKLOADS[workload], after_cluster)
+        for each in args.workloads:
+            if account := each.service_account:
+                member = args.project.pod(account.namespace, account.name)
+                self.ready += self._lake(each.name, member, each.grants, after_cluster)
         self.register_outputs({})
 
     def _person(self, who: str, person: str, member: str, given: Sequence[Grant]) -> None:

@@ -1,7 +1,6 @@
 """The table of charts (charts.yaml) and the one way a chart is installed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +8,10 @@ import pulumi
 import yaml
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
+from infra.contracts.needs import Chart
+
 # Operators pull images of some GB on fresh nodes; Helm's own default of 300 s is too short for that.
 TIMEOUT_SECONDS = 900
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart at a pinned version: `chart` is an OCI reference, or a name in `repository`. One with a
-    `cloud` is for that one only."""
-
-    name: str
-    chart: str
-    version: str
-    namespace: str
-    source: str
-    repository: str | None = None
-    cloud: str | None = None
 
 
 def charts() -> Mapping[str, Chart]:

@@ -25,7 +25,8 @@ from pulumi_kubernetes.rbac.v1 import (
     SubjectArgs,
 )
 
-from infra.platform.monitoring import metric_names, rule_groups
+from infra.contracts.needs import WorkloadNeeds
+from infra.platform.monitoring import metric_names, monitors, rule_groups
 
 API_VERSION = "monitoring.googleapis.com/v1"
 INTERVAL = "30s"  # as often as Cloud Monitoring evaluates a rule
@@ -45,25 +46,33 @@ class Target:
     secured: bool = False
 
 
-# Where the metrics of each group of rules come from.
+# Where the metrics of the platform's own groups of rules come from.
 TARGETS: Mapping[str, Target] = MappingProxyType(
     {
         "gpus": Target("monitoring", "dcgm-exporter", "metrics"),
-        "model-servers": Target("serving", "model-server", "http"),
         "queues": Target("kueue-system", "kueue", "metrics", secured=True),
     }
 )
 
 
-def create_collection(opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+def targets(needs: Sequence[WorkloadNeeds]) -> Mapping[str, Target]:
+    """Where the metrics of each group of rules come from, the workloads' with them."""
+    of_workloads = {
+        monitor.name: Target(namespace, monitor.app, monitor.port) for namespace, monitor in monitors(needs)
+    }
+    return {**TARGETS, **of_workloads}
+
+
+def create_collection(needs: Sequence[WorkloadNeeds], opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
     """A PodMonitoring for each group of rules; `opts` must depend on the namespaces, GKE brings the definition.
 
     Raises:
         KeyError: a group of rules has no target, so its alerts would never fire on Google.
     """
     created: list[pulumi.Resource] = []
-    for group in rule_groups():
-        target = TARGETS[group["name"]]
+    known = targets(needs)
+    for group in rule_groups(needs):
+        target = known[group["name"]]
         if target.secured:
             created += _token(target.namespace, opts)
         spec = {
@@ -83,7 +92,7 @@ def create_collection(opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
     return created
 
 
-def rules_of_cluster(cluster: str, location: str) -> list[dict[str, Any]]:
+def rules_of_cluster(needs: Sequence[WorkloadNeeds], cluster: str, location: str) -> list[dict[str, Any]]:
     """Every alerting rule, in groups, over one cluster: Managed Service for Prometheus holds those of a project."""
     return [
         {
@@ -92,7 +101,7 @@ def rules_of_cluster(cluster: str, location: str) -> list[dict[str, Any]]:
                 {**rule, "expr": of_cluster(rule["expr"], cluster, location)} for rule in group["rules"]
             ],
         }
-        for group in rule_groups()
+        for group in rule_groups(needs)
     ]
 
 

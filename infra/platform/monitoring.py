@@ -1,18 +1,21 @@
-"""What is scraped beyond the charts' own monitors, and the alerts on GPUs, model servers and queues.
+"""What is scraped beyond the charts' own monitors, and the alerts on GPUs, queues and the workloads' pods.
 
 One table of rules: Prometheus evaluates it in the cluster, and on Google Cloud Monitoring too, which alone tells people
 there (infra/gcp/metric_alerts.py).
 
-Metric names: gpu_counters.csv (dcgm-exporter 4.8.2), vLLM 0.33.0, Kueue v0.19.2. Critical XIDs: NVIDIA's health
+Metric names: gpu_counters.csv (dcgm-exporter 4.8.2), Kueue v0.19.2. Critical XIDs: NVIDIA's health
 validation page (46 and 48) and 79, a GPU that has fallen off the bus.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from infra.contracts.needs import PodMonitor, WorkloadNeeds
 
 API_VERSION = "monitoring.coreos.com/v1"
 NAMESPACE = "monitoring"
@@ -27,19 +30,30 @@ _NAME = re.compile(r"(?<![\w:.])[A-Za-z_:][\w:]*(?![\w:]| *\()")
 _OPERATORS = frozenset({"or", "and", "unless", "bool", "offset"})
 
 
-def create_monitoring(opts: pulumi.ResourceOptions, cloud: str = "aws") -> list[CustomResource]:
-    """PodMonitors of the model servers and Karpenter, and the rules; `opts` must depend on kube-prometheus-stack."""
+def create_monitoring(
+    needs: Sequence[WorkloadNeeds], opts: pulumi.ResourceOptions, cloud: str = "aws"
+) -> list[CustomResource]:
+    """PodMonitors of the workloads and Karpenter, and the rules; `opts` must depend on kube-prometheus-stack."""
     karpenter = _pod_monitor("kube-system", "karpenter", "http-metrics")
     return [
-        _resource("PodMonitor", "model-servers", _pod_monitor("serving", "model-server", "http"), opts),
+        *(
+            _resource("PodMonitor", monitor.name, _pod_monitor(namespace, monitor.app, monitor.port), opts)
+            for namespace, monitor in monitors(needs)
+        ),
         *([_resource("PodMonitor", "karpenter", karpenter, opts)] if cloud == "aws" else []),
-        _resource("PrometheusRule", "gpu-platform", {"groups": rule_groups()}, opts),
+        _resource("PrometheusRule", "gpu-platform", {"groups": rule_groups(needs)}, opts),
     ]
 
 
-def rule_groups() -> list[dict[str, Any]]:
+def monitors(needs: Iterable[WorkloadNeeds]) -> list[tuple[str, PodMonitor]]:
+    """What workloads want watched, each with its namespace."""
+    return [(each.namespace.name, monitor) for each in needs if each.namespace for monitor in each.monitors]
+
+
+def rule_groups(needs: Iterable[WorkloadNeeds]) -> list[dict[str, Any]]:
     """Every alerting rule, in groups, as in the spec of a PrometheusRule."""
-    return [_gpus(), _serving(), _queues()]
+    of_workloads = [_of_workload(monitor) for _, monitor in monitors(needs) if monitor.alerts]
+    return [_gpus(), *of_workloads, _queues()]
 
 
 def metric_names(*expressions: str) -> list[str]:
@@ -93,42 +107,12 @@ def _gpus() -> dict[str, Any]:
     }
 
 
-def _serving() -> dict[str, Any]:
-    first_token = "sum by (le, model_name) (rate(vllm:time_to_first_token_seconds_bucket[5m]))"
-    between_tokens = "sum by (le, model_name) (rate(vllm:inter_token_latency_seconds_bucket[5m]))"
-    return {
-        "name": "model-servers",
-        "rules": [
-            _alert(
-                "TimeToFirstTokenHigh",
-                f"histogram_quantile(0.95, {first_token}) > 2",
-                "10m",
-                "warning",
-                "{{ $labels.model_name }}: one in twenty waits over 2 s for the first token",
-            ),
-            _alert(
-                "InterTokenLatencyHigh",
-                f"histogram_quantile(0.95, {between_tokens}) > 0.1",
-                "10m",
-                "warning",
-                "{{ $labels.model_name }}: one in twenty tokens takes over 100 ms",
-            ),
-            _alert(
-                "ModelServerSaturated",
-                'sum by (model_name) (vllm:num_requests_waiting_by_reason{reason="capacity"}) > 0',
-                "10m",
-                "warning",
-                "{{ $labels.model_name }}: requests wait for KV cache; add replicas",
-            ),
-            _alert(
-                "ModelServerRejects",
-                "sum by (model_name) (rate(vllm:admission_rejections_total[5m])) > 0",
-                "5m",
-                "critical",
-                "{{ $labels.model_name }}: requests are refused with 503",
-            ),
-        ],
-    }
+def _of_workload(monitor: PodMonitor) -> dict[str, Any]:
+    rules = [
+        _alert(alert.name, alert.expression, alert.lasting, alert.severity, alert.summary)
+        for alert in monitor.alerts
+    ]
+    return {"name": monitor.name, "rules": rules}
 
 
 def _queues() -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """Namespaces with Pod Security, and for those of workloads: quota, default requests and service account."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import pulumi
 from pulumi_kubernetes.core.v1 import (
@@ -17,8 +16,7 @@ from pulumi_kubernetes.core.v1 import (
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.contracts.cluster import Pool
-
-PodSecurity = Literal["restricted", "baseline", "privileged"]
+from infra.contracts.needs import PodSecurity, WorkloadNeeds
 
 # Kueue looks after Jobs in the namespaces that carry this label.
 QUEUED = {"india-ai-infra/queued": "true"}
@@ -39,13 +37,8 @@ class NamespaceSpec:
     cloud: str | None = None
 
 
-# Workloads are restricted even with EFA: what EFA must lock in memory is granted by the node (RLIMIT_MEMLOCK of its
-# containers, which the pool's NodeConfig raises), for CAP_IPC_LOCK is neither allowed below `privileged` nor of any
-# effect in a process that isn't root.
+# The platform's own.
 NAMESPACES = (
-    NamespaceSpec("training", "restricted", workload=True),
-    NamespaceSpec("serving", "restricted", workload=True),
-    NamespaceSpec("proof", "restricted", workload=True),
     NamespaceSpec("monitoring", "privileged"),  # the node exporter reads the host
     # Device plugin and DCGM mount the host's devices; GKE brings both.
     NamespaceSpec("gpu-operator", "privileged", cloud="aws"),
@@ -55,30 +48,49 @@ NAMESPACES = (
 )
 
 
+def of_workloads(needs: Iterable[WorkloadNeeds]) -> list[NamespaceSpec]:
+    """The namespaces that workloads need.
+
+    Theirs are `restricted` even with EFA: what EFA must lock in memory is granted by the node (RLIMIT_MEMLOCK of its
+    containers, which the pool's NodeConfig raises), for CAP_IPC_LOCK is neither allowed below `privileged` nor of any
+    effect in a process that isn't root.
+    """
+    return [
+        NamespaceSpec(each.namespace.name, each.namespace.pod_security, workload=True)
+        for each in needs
+        if each.namespace
+    ]
+
+
 def create_namespaces(
-    cloud: str, data_class: str, opts: pulumi.ResourceOptions, guarded: bool = False
+    cloud: str,
+    workloads: Sequence[NamespaceSpec],
+    data_class: str,
+    opts: pulumi.ResourceOptions,
+    guarded: bool = False,
 ) -> dict[str, Namespace]:
-    """Every namespace of the platform on that cloud by name; `kube-system` is the cluster's own.
+    """Every namespace on that cloud by name, the platform's own and the workloads'; `kube-system` is the cluster's.
 
     Workloads handle data of `data_class`; the platform's own pods see none, and say so.
 
     `guarded` workloads are under an admission policy instead of Pod Security, which then lets everything in.
     """
-    specs = [
-        replace(spec, pod_security="privileged") if guarded and spec.workload else spec for spec in NAMESPACES
-    ]
-    return {spec.name: _namespace(spec, data_class, opts) for spec in specs if spec.cloud in (None, cloud)}
+    if guarded:
+        workloads = [replace(spec, pod_security="privileged") for spec in workloads]
+    specs = [spec for spec in (*NAMESPACES, *workloads) if spec.cloud in (None, cloud)]
+    return {spec.name: _namespace(spec, data_class, opts) for spec in specs}
 
 
 def create_limits(
-    namespaces: Mapping[str, Namespace], pools: Mapping[str, Pool], opts: pulumi.ResourceOptions
+    workloads: Sequence[NamespaceSpec],
+    namespaces: Mapping[str, Namespace],
+    pools: Mapping[str, Pool],
+    opts: pulumi.ResourceOptions,
 ) -> list[pulumi.Resource]:
     """For each workload namespace a ResourceQuota, a LimitRange, and the service account its pods run as."""
     gpus = sum(pool.max_nodes * pool.gpus_per_node for pool in pools.values())
     created: list[pulumi.Resource] = []
-    for spec in NAMESPACES:
-        if not spec.workload:
-            continue
+    for spec in workloads:
         within = pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(depends_on=[namespaces[spec.name]])
         )
@@ -122,7 +134,7 @@ def _quota(namespace: str, gpus: int, opts: pulumi.ResourceOptions) -> ResourceQ
 
 
 def _limit_range(namespace: str, opts: pulumi.ResourceOptions) -> LimitRange:
-    # Requests only. A default memory limit would kill training pods, and a `max` would become everybody's default.
+    # Requests only. A default memory limit would kill a job's pods, and a `max` would become everybody's default.
     requests = LimitRangeItemArgs(type="Container", default_request={"cpu": "500m", "memory": "1Gi"})
     return LimitRange(
         f"{namespace}-limits",

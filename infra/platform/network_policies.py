@@ -1,6 +1,6 @@
 """Who a workload's pods may talk to: nobody, then their own namespace, DNS, the VPC, storage and their identity."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
@@ -14,6 +14,8 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
+from infra.contracts.labels import INTERNET_EGRESS
+from infra.contracts.needs import WorkloadNeeds
 from infra.platform.managed_prometheus import COLLECTOR_NAMESPACE
 
 # Addresses of the node itself, the same in every VPC.
@@ -22,25 +24,23 @@ POD_IDENTITY_AGENT = "169.254.170.23/32"
 METADATA_SERVER = {"169.254.169.254/32": 80, "169.254.169.252/32": 988}
 LINK_LOCAL = "169.254.0.0/16"
 
-# A pod with this label may fetch over HTTPS from anywhere, such as a model from a hub: seen in review, found in audit.
-INTERNET_EGRESS = {"india-ai-infra/egress": "internet"}
-# A namespace with this label may call the model servers.
-SERVING_CLIENT = {"india-ai-infra/serving-client": "true"}
-
 
 def create_network_policies(
-    namespace: str,
+    needs: WorkloadNeeds,
     https_cidrs: pulumi.Input[Sequence[str]],
     opts: pulumi.ResourceOptions,
     cloud: str = "aws",
     store: tuple[Sequence[str], int] | None = None,
 ) -> list[NetworkPolicy]:
-    """The policies of one workload namespace.
+    """The policies of one workload's namespace; none where it has no namespace.
 
     `https_cidrs` may be reached on port 443: the VPC (interface endpoints, the API server) and the object store's
     ranges, which a gateway endpoint does not move into the VPC. `store` is an object store on premises: its networks
     and its port.
     """
+    if needs.namespace is None:
+        return []
+    namespace = needs.namespace.name
     egress = [_in_namespace_egress(), _dns(cloud), _cidrs(https_cidrs), *_identity(cloud)]
     if store:
         egress.append(_cidrs(*store))
@@ -49,9 +49,11 @@ def create_network_policies(
         "allow-egress": _spec(["Egress"], egress=egress),
         "allow-ingress": _spec(["Ingress"], ingress=[_from_namespace_and_monitoring(cloud)]),
     }
-    if namespace == "serving":
-        clients = NetworkPolicyPeerArgs(namespace_selector=LabelSelectorArgs(match_labels=SERVING_CLIENT))
+    if needs.clients:
+        labelled = LabelSelectorArgs(match_labels=dict(needs.clients))
+        clients = NetworkPolicyPeerArgs(namespace_selector=labelled)
         spec["allow-clients"] = _spec(["Ingress"], ingress=[NetworkPolicyIngressRuleArgs(from_=[clients])])
+    if needs.internet:
         spec["allow-internet"] = _spec(["Egress"], egress=[_internet()], pods=INTERNET_EGRESS)
     return [
         NetworkPolicy(
@@ -68,10 +70,10 @@ def _spec(
     types: list[str],
     egress: pulumi.Input[Sequence[NetworkPolicyEgressRuleArgs]] | None = None,
     ingress: Sequence[NetworkPolicyIngressRuleArgs] | None = None,
-    pods: dict[str, str] | None = None,
+    pods: Mapping[str, str] | None = None,
 ) -> NetworkPolicySpecArgs:
     return NetworkPolicySpecArgs(
-        pod_selector=LabelSelectorArgs(match_labels=pods) if pods else LabelSelectorArgs(),
+        pod_selector=LabelSelectorArgs(match_labels=dict(pods)) if pods else LabelSelectorArgs(),
         policy_types=types,
         egress=egress,
         ingress=ingress,

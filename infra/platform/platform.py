@@ -8,12 +8,14 @@ from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.helm.v3 import Release
 
 from infra.contracts.cluster import GpuCluster
+from infra.contracts.needs import WorkloadNeeds
+from infra.contracts.resource_options import after
 from infra.platform import opencost, values
 from infra.platform.charts import charts, install
-from infra.platform.images import from_mirrors
+from infra.platform.images import from_mirrors, images
 from infra.platform.managed_prometheus import create_collection
 from infra.platform.monitoring import create_monitoring
-from infra.platform.namespaces import NAMESPACES, create_limits, create_namespaces
+from infra.platform.namespaces import create_limits, create_namespaces, of_workloads
 from infra.platform.network_policies import create_network_policies
 from infra.platform.pod_guard import guard_workloads, needs_host
 from infra.platform.priorities import create_priorities
@@ -29,6 +31,7 @@ class PlatformArgs:
     """What the platform is built from.
 
     cluster: where it runs; its `platform` list is not read. cluster_name: as the cloud knows the cluster.
+    workloads: what those need that may run here.
     https_cidrs: what workloads may reach on port 443, the VPC and the object store's ranges.
     site_pod_cidrs: pod networks of nodes on premises; store: the networks and the port of an object store there.
     alert_receivers: where Alertmanager sends, by its own name of their kind (`sns_configs`); without any there is none.
@@ -45,6 +48,7 @@ class PlatformArgs:
     cluster: GpuCluster
     cluster_name: pulumi.Input[str]
     https_cidrs: pulumi.Input[Sequence[str]]
+    workloads: Sequence[WorkloadNeeds] = ()
     site_pod_cidrs: Sequence[str] = ()
     store: tuple[Sequence[str], int] | None = None
     alert_receivers: values.Receivers = field(default_factory=dict)
@@ -79,35 +83,35 @@ class Platform(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(
             parent=self, provider=args.cluster.provider, deleted_with=args.cluster.resource
         )
-        workload_namespaces = [spec.name for spec in NAMESPACES if spec.workload]
+        needs, of_needs = args.workloads, of_workloads(args.workloads)
 
         pools = args.cluster.pools.values()
         guard = guard_workloads(pools, child)
         # No moment without one of the two.
         self.namespaces = create_namespaces(
-            cloud, args.data_class, _after(child, *guard), guarded=needs_host(pools)
+            cloud, of_needs, args.data_class, after(child, *guard), guarded=needs_host(pools)
         )
-        in_namespaces = _after(child, *self.namespaces.values())
-        limits = create_limits(self.namespaces, args.cluster.pools, child)
+        in_namespaces = after(child, *self.namespaces.values())
+        limits = create_limits(of_needs, self.namespaces, args.cluster.pools, child)
         policies = [
             policy
-            for namespace in workload_namespaces
-            for policy in create_network_policies(
-                namespace, args.https_cidrs, in_namespaces, cloud, args.store
-            )
+            for each in needs
+            for policy in create_network_policies(each, args.https_cidrs, in_namespaces, cloud, args.store)
         ]
-        access = create_rbac(self.namespaces, args.people, child)
-        priorities = create_priorities(child)
+        access = create_rbac(needs, self.namespaces, args.people, child)
+        priorities = create_priorities(needs, child)
 
         disks = create_storage_class(args.disk, child)
-        releases = _install_charts(args, _after(in_namespaces, *args.controllers_depend_on, *disks))
+        releases = _install_charts(args, after(in_namespaces, *args.controllers_depend_on, *disks))
         self.node_controllers = [releases["karpenter"]] if "karpenter" in releases else []
         queues = create_queues(
-            args.cluster.pools, workload_namespaces, _after(in_namespaces, releases["kueue"])
+            args.cluster.pools,
+            [spec.name for spec in of_needs],
+            after(in_namespaces, releases["kueue"]),
         )
         alerts: list[pulumi.Resource] = [
-            *create_monitoring(_after(in_namespaces, releases["kube-prometheus-stack"]), cloud),
-            *(create_collection(in_namespaces) if cloud == "gcp" else []),
+            *create_monitoring(needs, after(in_namespaces, releases["kube-prometheus-stack"]), cloud),
+            *(create_collection(needs, in_namespaces) if cloud == "gcp" else []),
         ]
 
         self.ready = [*guard, *limits, *policies, *access, *priorities]
@@ -122,7 +126,7 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
     table = charts()
 
     def release(name: str, chart_values: values.Values, *after: pulumi.Resource) -> Release:
-        return install(table[name], from_mirrors(name, chart_values, args.registries), opts, after)
+        return install(table[name], from_mirrors(images()[name], chart_values, args.registries), opts, after)
 
     cloud = args.cluster.cloud
     monitoring = values.kube_prometheus_stack(
@@ -132,7 +136,7 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
     kept = pulumi.ResourceOptions(parent=opts.parent, provider=opts.provider, depends_on=opts.depends_on)
     prometheus = install(
         table["kube-prometheus-stack"],
-        from_mirrors("kube-prometheus-stack", monitoring, args.registries),
+        from_mirrors(images()["kube-prometheus-stack"], monitoring, args.registries),
         kept if args.disk else opts,
     )
     releases = {"kube-prometheus-stack": prometheus}
@@ -152,8 +156,18 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
     if fabric_pools:
         plugin = values.efa_device_plugin(fabric_pools)
         releases["aws-efa-k8s-device-plugin"] = release("aws-efa-k8s-device-plugin", plugin)
-    return releases
+    return releases | _install_workload_charts(args, opts, prometheus)
 
 
-def _after(opts: pulumi.ResourceOptions, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(resources)))
+def _install_workload_charts(
+    args: PlatformArgs, opts: pulumi.ResourceOptions, prometheus: Release
+) -> dict[str, Release]:
+    """The charts that workloads need, each once; they may bring ServiceMonitors too."""
+    needed = {chart.name: chart for each in args.workloads for chart in each.charts}
+    return {
+        chart.name: install(
+            chart, from_mirrors(chart.images, dict(chart.values), args.registries), opts, [prometheus]
+        )
+        for chart in needed.values()
+        if chart.cloud in (None, args.cluster.cloud)
+    }

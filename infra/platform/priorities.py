@@ -1,30 +1,25 @@
-"""Who gives way when GPUs run short: training to serving."""
+"""Who gives way when GPUs run short: a PriorityClass for each workload that states one."""
+
+from collections.abc import Iterable
 
 import pulumi
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.scheduling.v1 import PriorityClass
 
-SERVING = "india-ai-infra-serving"
-TRAINING = "india-ai-infra-training"
+from infra.contracts.needs import WorkloadNeeds
 
 
-def create_priorities(opts: pulumi.ResourceOptions) -> list[PriorityClass]:
-    """Two PriorityClasses: a server evicts a training job, which resumes from its checkpoint; never the reverse."""
+def create_priorities(needs: Iterable[WorkloadNeeds], opts: pulumi.ResourceOptions) -> list[PriorityClass]:
+    """The PriorityClasses: pods of one that preempts evict those of a lower value; never the reverse."""
     return [
         PriorityClass(
-            "serving-priority",
-            metadata=ObjectMetaArgs(name=SERVING),
-            value=10_000,
-            preemption_policy="PreemptLowerPriority",
-            description="Model servers: people wait for their answers.",
+            f"{each.name}-priority",
+            metadata=ObjectMetaArgs(name=each.priority_class),
+            value=each.priority.value,
+            preemption_policy="PreemptLowerPriority" if each.priority.preempts else "Never",
+            description=each.priority.description,
             opts=opts,
-        ),
-        PriorityClass(
-            "training-priority",
-            metadata=ObjectMetaArgs(name=TRAINING),
-            value=1_000,
-            preemption_policy="Never",
-            description="Training jobs: they resume from a checkpoint.",
-            opts=opts,
-        ),
+        )
+        for each in needs
+        if each.priority
     ]

@@ -3,7 +3,8 @@
 Nobody is given a `*`, nobody reads secrets, and nobody may exec into a pod: a shell in a pod has its cloud identity.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Namespace
@@ -17,12 +18,11 @@ from pulumi_kubernetes.rbac.v1 import (
     SubjectArgs,
 )
 
-DATA_ENGINEERS = "data-engineers"
-ML_ENGINEERS = "ml-engineers"
-AUDITORS = "auditors"
+from infra.contracts.grants import AUDITORS, DATA_ENGINEERS, ML_ENGINEERS
+from infra.contracts.needs import READ, PolicyRule, Role, WorkloadNeeds
+from infra.contracts.resource_options import after
 
-READ = ["get", "list", "watch"]
-WRITE = [*READ, "create", "update", "patch", "delete"]
+VIEW = "view"
 
 
 def _rule(group: str, resources: Sequence[str], verbs: Sequence[str]) -> PolicyRuleArgs:
@@ -43,19 +43,6 @@ _CAPACITY = [
     _rule("kueue.x-k8s.io", ["clusterqueues", "resourceflavors"], READ),
     _rule("scheduling.k8s.io", ["priorityclasses"], READ),
 ]
-_TRAIN = [
-    _rule("batch", ["jobs"], WRITE),
-    _rule("", ["configmaps", "services"], WRITE),
-    _rule("", ["pods"], ["delete"]),
-]
-_SERVE = [
-    _rule("apps", ["deployments"], WRITE),
-    _rule("apps", ["deployments/scale"], ["get", "update", "patch"]),
-    _rule("", ["configmaps", "services"], WRITE),
-    _rule("", ["pods"], ["delete"]),
-    _rule("policy", ["poddisruptionbudgets"], WRITE),
-    _rule("keda.sh", ["scaledobjects"], WRITE),
-]
 _AUDIT = [
     _rule("", ["serviceaccounts", "persistentvolumes", "persistentvolumeclaims"], READ),
     _rule("networking.k8s.io", ["networkpolicies", "ingresses"], READ),
@@ -71,10 +58,8 @@ _AUDIT = [
 ]
 
 ROLES = {
-    "view": _VIEW,
+    VIEW: _VIEW,
     "capacity": _CAPACITY,
-    "train": _TRAIN,
-    "serve": _SERVE,
     "audit": [*_VIEW, *_CAPACITY, *_AUDIT],
 }
 # (role, group): over the whole cluster.
@@ -83,28 +68,23 @@ CLUSTER_BINDINGS = (
     ("capacity", ML_ENGINEERS),
     ("audit", AUDITORS),
 )
-# (namespace, role, group).
-BINDINGS = (
-    ("training", "view", DATA_ENGINEERS),
-    ("training", "view", ML_ENGINEERS),
-    ("training", "train", ML_ENGINEERS),
-    ("serving", "view", ML_ENGINEERS),
-    ("proof", "view", ML_ENGINEERS),
-    ("serving", "serve", ML_ENGINEERS),
-)
 
 
 def create_rbac(
-    namespaces: dict[str, Namespace], people: Mapping[str, Sequence[str]], opts: pulumi.ResourceOptions
+    needs: Sequence[WorkloadNeeds],
+    namespaces: Mapping[str, Namespace],
+    people: Mapping[str, Sequence[str]],
+    opts: pulumi.ResourceOptions,
 ) -> list[pulumi.Resource]:
-    """The roles as ClusterRoles, bound to the groups in a namespace or over the cluster.
+    """The roles as ClusterRoles, the platform's and the workloads', bound to the groups in a workload's namespace or
+    over the cluster.
 
     `people` are the members of a group (`group:ml@example.in`, `user:…`) where the cloud's sign-in knows them by
     address and not by the group.
     """
     roles = {
         role: ClusterRole(f"{role}-role", metadata=ObjectMetaArgs(name=_name(role)), rules=rules, opts=opts)
-        for role, rules in ROLES.items()
+        for role, rules in {**ROLES, **_roles_of(needs)}.items()
     }
     cluster_wide = [
         ClusterRoleBinding(
@@ -112,7 +92,7 @@ def create_rbac(
             metadata=ObjectMetaArgs(name=f"{_name(role)}:{group}"),
             role_ref=_role_ref(role),
             subjects=_subjects(group, people),
-            opts=_after(opts, roles[role]),
+            opts=after(opts, roles[role]),
         )
         for role, group in CLUSTER_BINDINGS
     ]
@@ -122,11 +102,34 @@ def create_rbac(
             metadata=ObjectMetaArgs(name=f"{role}-{group}", namespace=namespace),
             role_ref=_role_ref(role),
             subjects=_subjects(group, people),
-            opts=_after(opts, roles[role], namespaces[namespace]),
+            opts=after(opts, roles[role], namespaces[namespace]),
         )
-        for namespace, role, group in BINDINGS
+        for namespace, role, group in _bindings(needs)
     ]
     return [*roles.values(), *cluster_wide, *namespaced]
+
+
+def _roles_of(needs: Iterable[WorkloadNeeds]) -> dict[str, list[PolicyRuleArgs]]:
+    """The rules of the workloads' roles, by the role's name.
+
+    Raises:
+        ValueError: two that are not alike have one name.
+    """
+    roles: dict[str, tuple[PolicyRule, ...]] = {}
+    for role in (bound.role for each in needs for bound in each.roles if isinstance(bound.role, Role)):
+        if role.name in ROLES or roles.setdefault(role.name, role.rules) != role.rules:
+            raise ValueError(f"two roles are called {role.name}, with different rules; rename one")
+    return {name: [_rule(*rule) for rule in map(astuple, rules)] for name, rules in roles.items()}
+
+
+def _bindings(needs: Iterable[WorkloadNeeds]) -> list[tuple[str, str, str]]:
+    """Namespace, role and group of each binding that workloads need."""
+    return [
+        (each.namespace.name, bound.role.name if isinstance(bound.role, Role) else bound.role, bound.group)
+        for each in needs
+        if each.namespace
+        for bound in each.roles
+    ]
 
 
 def _name(role: str) -> str:
@@ -144,7 +147,3 @@ def _subjects(group: str, people: Mapping[str, Sequence[str]]) -> list[SubjectAr
 def _subject(member: str) -> SubjectArgs:
     kind, _, name = member.partition(":")
     return SubjectArgs(api_group="rbac.authorization.k8s.io", kind=kind.capitalize(), name=name)
-
-
-def _after(opts: pulumi.ResourceOptions, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(resources)))

@@ -1,4 +1,4 @@
-"""Checks between settings: names of pools, networks, workloads that fit their pools, images, credits."""
+"""Checks between settings: names of pools, networks, images, credits."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 
-from infra.settings.errors import NOTHING, Problem, nearest
+from infra.settings.errors import NOTHING, Problem
 from infra.settings.fields import PRIVATE_NETWORKS
-from infra.settings.on_premises import SitePool
-from infra.settings.pools import SYSTEM_POOL, GpuPool
+from infra.settings.pools import SYSTEM_POOL
 from infra.settings.valid_parts import Parts
 from infra.settings.workloads import OWN_REGISTRY
+from infra.settings.workloads_on_pools import workloads_fit_their_pools
 
 # Where the extra network cards of Google's fast machines have their addresses: cluster-toolkit's examples give them
 # 192.168.0.0/16 in networks of their own.
@@ -88,55 +88,6 @@ def _free_network(prefix: int, taken: Sequence[IPv4Network]) -> str | None:
     )
 
 
-def _workloads_fit_their_pools(parts: Parts) -> list[Problem]:
-    pools = {pool.name: pool for pool in parts.pools.values()}
-    problems = []
-    if train := parts.training:
-        problems += _fits("workloads.training", train.pool, "gpusPerNode", train.gpus_per_node, parts)
-        if pool := pools.get(train.pool):
-            problems += _nodes_fit("workloads.training.nodes", train.nodes, pool)
-    if serve := parts.serving:
-        problems += _fits("workloads.serving", serve.pool, "gpus", serve.gpus, parts)
-    if proof := parts.proof:
-        fabrics = {pool.name: pool for pool in parts.pools.values() if pool.fabric != "none"}
-        if there := [pool for pool in fabrics.values() if _most_nodes(pool)]:
-            smallest = min(there, key=_most_nodes)
-            problems += _nodes_fit("workloads.proof.nodes", proof.nodes, smallest, least=2)
-        for name in proof.floor_gbs.keys() - fabrics.keys():
-            allowed = f"pools with a fabric: {', '.join(fabrics) or NOTHING}"
-            problems.append(Problem("workloads.proof.floorGbs", name, allowed, nearest(name, fabrics)))
-    return problems
-
-
-def _fits(path: str, name: str, setting: str, gpus: int, parts: Parts) -> list[Problem]:
-    if name not in parts.pool_names:
-        allowed = ", ".join(parts.pool_names) or NOTHING
-        near = nearest(name, parts.pool_names)
-        places = [f"{cloud.cloud}.cluster.pools" for cloud in parts.clouds]
-        where = " or ".join(places + ["onPremises.pools"] * bool(parts.site.pools)) or "a cloud"
-        return [Problem(f"{path}.pool", name, f"a pool of {where}: {allowed}", near)]
-    pool = next((pool for pool in parts.pools.values() if pool.name == name), None)
-    if pool and gpus > pool.gpus_per_node:
-        allowed = f"no more GPUs than a node of pool {name} has"
-        return [Problem(f"{path}.{setting}", str(gpus), allowed, str(pool.gpus_per_node))]
-    return []
-
-
-def _nodes_fit(path: str, nodes: int, pool: GpuPool | SitePool, least: int = 1) -> list[Problem]:
-    """A problem if the job needs more nodes than the pool can have: it would wait for ever."""
-    most = _most_nodes(pool)
-    if nodes <= most:
-        return []
-    static = "has on premises (nodes)" if isinstance(pool, SitePool) else "always has (minNodes)"
-    limit = static if pool.stands else "grows to"
-    allowed = f"no more nodes than pool {pool.name} {limit}"
-    return [Problem(path, str(nodes), allowed, str(most) if most >= least else None)]
-
-
-def _most_nodes(pool: GpuPool | SitePool) -> int:
-    return pool.standing_nodes if pool.stands else pool.most_nodes
-
-
 def _images_can_be_pulled(parts: Parts) -> list[Problem]:
     """Problems: images without a registry, which Docker Hub would serve, or with a tag that moves.
 
@@ -149,13 +100,11 @@ def _images_can_be_pulled(parts: Parts) -> list[Problem]:
 
 def _images(parts: Parts) -> dict[str, str]:
     """The images of the stack, by the path of their setting."""
-    named = {
-        "workloads.training.image": parts.training and parts.training.image,
-        "workloads.serving.image": parts.serving and parts.serving.image,
-        "workloads.proof.image": parts.proof and parts.proof.image,
-        "workloads.proof.dcgmImage": parts.proof and parts.proof.dcgm_image,
+    return {
+        f"{path}.{setting}": image
+        for path, workload in parts.workloads.items()
+        for setting, image in workload.images.items()
     }
-    return {path: image for path, image in named.items() if image}
 
 
 def _pulled(path: str, image: str) -> list[Problem]:
@@ -204,7 +153,7 @@ def _credits_pay_something(parts: Parts) -> list[Problem]:
 CHECKS = (
     _pool_names_are_unique,
     _networks_do_not_overlap,
-    _workloads_fit_their_pools,
+    workloads_fit_their_pools,
     _images_can_be_pulled,
     _credits_pay_something,
 )

@@ -17,9 +17,10 @@ from infra.settings.gcp import GoogleCluster, GoogleClusterAccess, GoogleNetwork
 from infra.settings.on_premises import SitePool
 from infra.settings.pools import AwsPool, GooglePool, GoogleSystemPool, GpuPool, SystemPool
 from infra.settings.stack import Credit, Currency
-from infra.settings.workloads import Proof, Serving, Training
+from infra.settings.workloads import WorkloadSettings, kinds
 
 M = TypeVar("M", bound=BaseModel)
+W = TypeVar("W", bound=WorkloadSettings)
 # The models of each cloud's cluster and network; their defaults hold where a stack leaves a setting out.
 _CLUSTERS: Mapping[Cloud, tuple[type[Cluster | GoogleCluster], type[SystemPool], type[GpuPool]]] = {
     "aws": (Cluster, SystemPool, AwsPool),
@@ -61,15 +62,13 @@ class Parts:
     """The parts of the settings that are valid by themselves.
 
     Checks between parts run on these, so that one wrong setting does not hide another. `pool_names` are the names of
-    all pools, of wrong ones too; `environment` may be wrong. `credits` are by their path; `rate_of` is the day of the
-    dollar's rate.
+    all pools, of wrong ones too; `environment` may be wrong. `workloads` and `credits` are by their path; `rate_of` is
+    the day of the dollar's rate.
     """
 
     clouds: tuple[CloudParts, ...]
     pool_names: tuple[str, ...]
-    training: Training | None
-    serving: Serving | None
-    proof: Proof | None
+    workloads: Mapping[str, WorkloadSettings]
     site: SiteParts = SiteParts()
     environment: str | None = None
     credits: Mapping[str, Credit] = field(default_factory=dict)
@@ -81,13 +80,16 @@ class Parts:
         clouds = {path: pool for cloud in self.clouds for path, pool in cloud.pools.items()}
         return {**clouds, **self.site.pools}
 
+    def workload(self, kind: type[W]) -> W | None:
+        """The settings of one workload, by their model, if the stack asks for it and they are right on their own."""
+        return next((found for found in self.workloads.values() if isinstance(found, kind)), None)
+
 
 Check = Callable[[Parts], list[Problem]]
 
 
 def parts_of(values: Mapping[str, Any]) -> Parts:
     """The valid parts of the plain values of a stack file."""
-    workloads = _mapping(values.get("workloads"))
     clouds = tuple(_cloud_parts(cloud, _mapping(values[cloud])) for cloud in _CLUSTERS if values.get(cloud))
     site = _mapping(values.get("onPremises"))
     written = [pool for cloud in _CLUSTERS for pool in _written_pools(_mapping(values.get(cloud)))]
@@ -95,14 +97,17 @@ def parts_of(values: Mapping[str, Any]) -> Parts:
     return Parts(
         clouds=clouds,
         pool_names=tuple(name for pool in written if isinstance(name := _mapping(pool).get("name"), str)),
-        training=_read(Training, workloads.get("training")),
-        serving=_read(Serving, workloads.get("serving")),
+        workloads=_workloads(_mapping(values.get("workloads"))),
         site=_site_parts(site),
         environment=text if isinstance(text := values.get("environment"), str) else None,
-        proof=_read(Proof, workloads.get("proof")),
         credits=_credits(_mapping(values.get("budget"))),
         rate_of=rate.as_of if (rate := _read(Currency, values.get("currency"))) else None,
     )
+
+
+def _workloads(given: Mapping[str, Any]) -> Mapping[str, WorkloadSettings]:
+    read = {path: _read(kind, given.get(path.partition(".")[2])) for path, kind in kinds().items()}
+    return {path: workload for path, workload in read.items() if workload}
 
 
 def _credits(budget: Mapping[str, Any]) -> Mapping[str, Credit]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, get_args
 
 from pydantic import Field, field_validator
+from pydantic.alias_generators import to_camel
 
 from infra.settings.errors import refuse
 from infra.settings.fields import DnsLabel, Rule
@@ -57,7 +60,35 @@ _IMAGE = f"an image: <registry>/<repository>:<tag>, or {OWN_REGISTRY}/<repositor
 Image = Annotated[str, Rule(_image, _IMAGE)]
 
 
-class Training(Model):
+@dataclass(frozen=True)
+class PoolUse:
+    """What a workload takes of the pool that its pods run on."""
+
+    pool: str
+    gpus: int
+    """Of each pod: no more than a node has."""
+    gpus_setting: str
+    """The setting that says so (`gpusPerNode`)."""
+    nodes: int | None = None
+    """Whole nodes at once, by the setting `nodes`: no more than the pool can have; None for pods that share them."""
+
+
+class WorkloadSettings(Model):
+    """What the settings of every workload are asked, whichever it is."""
+
+    @property
+    def pool_use(self) -> PoolUse | None:
+        """None for a workload that names no pool."""
+        return None
+
+    @property
+    def images(self) -> dict[str, str]:
+        """The images that are named, by their settings: those called `image` or `…Image`."""
+        named = {name: getattr(self, name) for name in type(self).model_fields if name.endswith("image")}
+        return {to_camel(name): image for name, image in named.items() if image}
+
+
+class Training(WorkloadSettings):
     """A distributed training job."""
 
     name: DnsLabel = Field(default="train", description="The job's name.")
@@ -69,8 +100,12 @@ class Training(Model):
     nodes: int = Field(default=1, ge=1, description="Workers, each on a node of its own.")
     gpus_per_node: int = Field(default=1, ge=1, description="GPUs of each worker.")
 
+    @property
+    def pool_use(self) -> PoolUse:
+        return PoolUse(self.pool, self.gpus_per_node, "gpusPerNode", self.nodes)
 
-class Serving(Model):
+
+class Serving(WorkloadSettings):
     """A model server: replicas of one model, with vLLM."""
 
     name: DnsLabel = Field(default="serve", description="The server's name.")
@@ -100,6 +135,10 @@ class Serving(Model):
         description="An image of the server. vLLM's own, at the platform's version, unless given.",
     )
 
+    @property
+    def pool_use(self) -> PoolUse:
+        return PoolUse(self.pool, self.gpus, "gpus")
+
     @field_validator("engine_args")
     @classmethod
     def _flags_that_are_free(cls, words: list[str]) -> list[str]:
@@ -118,7 +157,7 @@ class Serving(Model):
         return words
 
 
-class Proof(Model):
+class Proof(WorkloadSettings):
     """Jobs that measure every pool with a fabric, and test the lake."""
 
     image: Image = Field(
@@ -137,7 +176,7 @@ class Proof(Model):
 
 
 class Workloads(Model):
-    """The jobs and servers on the GPU pools."""
+    """The jobs and servers on the GPU pools: a field for each workload of `workloads/registry.py`."""
 
     training: Training | None = Field(default=None, description="A distributed training job.")
     serving: Serving | None = Field(default=None, description="A model server.")
@@ -145,3 +184,22 @@ class Workloads(Model):
         default=None,
         description="Jobs that measure every pool with a fabric, and test the lake: docs/proof.md.",
     )
+
+    @property
+    def chosen(self) -> dict[str, WorkloadSettings]:
+        """Those that the stack asks for, by their field."""
+        every = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: settings for name, settings in every.items() if settings is not None}
+
+
+def kinds() -> Mapping[str, type[WorkloadSettings]]:
+    """The model of each workload's settings, by their path (`workloads.training`)."""
+    return {
+        f"workloads.{to_camel(name)}": get_args(field.annotation)[0]
+        for name, field in Workloads.model_fields.items()
+    }
+
+
+def path_of(kind: type[WorkloadSettings]) -> str:
+    """Where a stack writes the settings of that model."""
+    return next(path for path, model in kinds().items() if model is kind)

@@ -31,13 +31,14 @@ from infra.aws.registry import Registry, RegistryArgs
 from infra.aws.replica import Replica, ReplicaArgs
 from infra.catalog import choose_for
 from infra.contracts.governance import DataGovernance
+from infra.contracts.needs import WorkloadNeeds, on
+from infra.contracts.site import Site
 from infra.platform.opencost import Price, price_sheet
 from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings import Settings
 from infra.settings.aws import Aws
 from infra.settings.aws import ClusterAccess as Reaching
-from infra.sites import Site
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,14 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class Foundation:
-    """What the whole site stands on. `name` is that of the cluster, and the start of other names in AWS; `watched` says
-    whether GuardDuty's agent runs on the nodes; `opts` names the provider of the region."""
+    """What the whole site stands on. `name` is that of the cluster, and the start of other names in AWS; `needs` are of
+    the workloads that may run here; `watched` says whether GuardDuty's agent runs on the nodes; `opts` names the
+    provider of the region."""
 
     name: str
     settings: Settings
     cloud: Aws
+    needs: Sequence[WorkloadNeeds]
     account: Account
     handling: DataGovernance
     keys: Keys
@@ -67,7 +70,7 @@ class Foundation:
     opts: pulumi.ResourceOptions
 
 
-def site(settings: Settings, cloud: Aws) -> Site:
+def site(settings: Settings, cloud: Aws, needs: Sequence[WorkloadNeeds]) -> Site:
     """The platform in one AWS region: data and its keys, network, cluster, operators, GPU pools, audit; and what nodes
     on premises join it with."""
     name = f"{pulumi.get_project()}-{pulumi.get_stack()}"
@@ -81,9 +84,10 @@ def site(settings: Settings, cloud: Aws) -> Site:
     own = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
     current_cluster.stay(name, cloud.region, cloud.network, own, provider)
     asked = cloud.network.existing
-    existing = look(asked, _needs(name, cloud), provider) if asked else None
+    existing = look(asked, _existing_needs(name, cloud), provider) if asked else None
 
-    base = _foundation(name, settings, cloud, provider)
+    here = {"aws", "onPremises"} if settings.on_premises else {"aws"}  # a site's nodes are the same cluster's
+    base = _foundation(name, settings, cloud, on(here, needs), provider)
     topic_arn = _audit(base).topic_arn
     _spend_budget(base)
     network = _network(base, existing)
@@ -102,7 +106,9 @@ def site(settings: Settings, cloud: Aws) -> Site:
     return Site(gpus, data, registry, joined.node_configs if joined else {}, host.tunnel if host else None)
 
 
-def _foundation(name: str, settings: Settings, cloud: Aws, provider: aws.Provider) -> Foundation:
+def _foundation(
+    name: str, settings: Settings, cloud: Aws, needs: Sequence[WorkloadNeeds], provider: aws.Provider
+) -> Foundation:
     """The data, its keys, and who and what everything else is made for."""
     opts = pulumi.ResourceOptions(provider=provider)
     account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
@@ -121,7 +127,7 @@ def _foundation(name: str, settings: Settings, cloud: Aws, provider: aws.Provide
     # The agent would report to no detector; and Runtime Monitoring doesn't support clusters with nodes on premises
     # (GuardDuty user guide, "Prerequisites for Amazon EKS cluster support").
     watched = cloud.audit.guardduty and settings.on_premises is None
-    base = Foundation(name, settings, cloud, account, handling, keys, lake, None, watched, opts)
+    base = Foundation(name, settings, cloud, needs, account, handling, keys, lake, None, watched, opts)
     return replace(base, replica=_replica(base, provider))
 
 
@@ -292,11 +298,13 @@ def _access(base: Foundation, cluster: Cluster) -> ClusterAccess:
         "ml-engineer": base.cloud.access.ml_engineers,
         "auditor": base.cloud.access.auditors,
     }
-    given = AccessArgs(base.account, base.lake.lake, base.lake.access_logs, base.name, people)
+    given = AccessArgs(
+        base.account, base.lake.lake, base.lake.access_logs, base.name, people, workloads=base.needs
+    )
     if base.replica:
         given = replace(given, replica=base.replica.lake, replica_region=base.replica.region)
     access = Access("access", given, base.opts)
-    args = ClusterAccessArgs(cluster.name, access.human_roles, access.workload_roles)
+    args = ClusterAccessArgs(cluster.name, access.human_roles, access.workload_roles, base.needs)
     return ClusterAccess("cluster-access", args, base.opts)
 
 
@@ -336,6 +344,7 @@ def _platform(
         cluster=everywhere,
         cluster_name=cluster.name,
         https_cidrs=_reachable(network, base.replica),
+        workloads=base.needs,
         data_class=base.handling.data_class,
         site_pod_cidrs=on_premises.pod_cidrs if on_premises else (),
         store=on_premises.store_reach if on_premises else None,
@@ -387,7 +396,7 @@ def _network(base: Foundation, existing: Found | None) -> AnyNetwork:
     return Network("network", args, base.opts)
 
 
-def _needs(name: str, cloud: Aws) -> Needs:
+def _existing_needs(name: str, cloud: Aws) -> Needs:
     """The zones of each pool's machines, and the nodes of all pools."""
     chosen = {pool.name: choose_for(cloud.region, pool) for pool in cloud.cluster.pools}
     zones = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pulumi
@@ -10,6 +11,8 @@ import pulumi_gcp as gcp
 from infra import contracts
 from infra.contracts.governance import DataGovernance
 from infra.contracts.grants import KUBERNETES_GROUPS
+from infra.contracts.needs import WorkloadNeeds, on
+from infra.contracts.site import Site
 from infra.gcp import access as gcp_access
 from infra.gcp import audit as gcp_audit
 from infra.gcp import bucket as gcp_bucket
@@ -35,11 +38,11 @@ from infra.settings import Settings
 from infra.settings.cross_checks import GOOGLE_FABRIC_CIDR
 from infra.settings.gcp import Gcp, GoogleClusterAccess
 from infra.settings.stack import Currency
-from infra.sites import Site
 
 
-def site(said: Settings, cloud: Gcp) -> Site:
+def site(said: Settings, cloud: Gcp, needs: Sequence[WorkloadNeeds]) -> Site:
     """The platform in one region of Google Cloud: data and its keys, audit, network, cluster, operators, GPU pools."""
+    needs = on({"gcp"}, needs)
     # Not as on AWS: people have both clusters in one kubeconfig.
     name = f"{pulumi.get_project()}-{pulumi.get_stack()}-gcp"
     provider = gcp.Provider(
@@ -84,7 +87,7 @@ def site(said: Settings, cloud: Gcp) -> Site:
     gcp_metric_alerts.MetricAlerts(
         "metric-alerts",
         gcp_metric_alerts.MetricAlertsArgs(
-            project, name, rules_of_cluster(name, cloud.region), audit.channels
+            project, name, rules_of_cluster(needs, name, cloud.region), audit.channels
         ),
         opts,
     )
@@ -116,7 +119,7 @@ def site(said: Settings, cloud: Gcp) -> Site:
         ),
         opts,
     )
-    gpus = _operate(cloud, project, handling, keys, lake, network, cluster, said.currency, opts)
+    gpus = _operate(cloud, project, handling, keys, lake, network, cluster, said.currency, needs, opts)
     registry = f"{cloud.region}-docker.pkg.dev/{cloud.project}"
     return Site(gpus, lake.lake, registry, tunnel=host.tunnel if host else None)
 
@@ -188,12 +191,13 @@ def _operate(
     network: AnyNetwork,
     cluster: gcp_cluster.Cluster,
     currency: Currency,
+    needs: Sequence[WorkloadNeeds],
     opts: pulumi.ResourceOptions,
 ) -> contracts.GpuCluster:
     """People's and pods' access to the data and the cluster, its operators and its GPU pools."""
     people = _google_people(cloud)
     access = gcp_access.Access(
-        "access", gcp_access.AccessArgs(project, lake.lake, cluster.resource, people), opts
+        "access", gcp_access.AccessArgs(project, lake.lake, cluster.resource, people, needs), opts
     )
     registry = gcp_registry.Registry(
         "registry",
@@ -215,6 +219,7 @@ def _operate(
             cluster=gpus,
             cluster_name=cluster.name,
             https_cidrs=network.https_cidrs,
+            workloads=needs,
             data_class=handling.data_class,
             people={KUBERNETES_GROUPS[person]: members for person, members in people.items()},
             prices=price_sheet(

@@ -11,17 +11,23 @@ import pulumi_kubernetes as kubernetes
 from infra import contracts
 from infra.aws import hybrid_nodes
 from infra.contracts.governance import DataGovernance
+from infra.contracts.needs import WorkloadNeeds, on
+from infra.contracts.site import Site
 from infra.on_premises.lake import Lake, LakeArgs, StoreArgs, store
-from infra.platform.namespaces import NAMESPACES
 from infra.settings import Settings
 from infra.settings.credentials import Credentials
 from infra.settings.on_premises import OnPremises
-from infra.sites import Site
 
 SECRET = "on-premises-store"
 
 
-def site(said: Settings, asked: OnPremises, home: Site, credentials: Credentials | None) -> Site:
+def site(
+    said: Settings,
+    asked: OnPremises,
+    home: Site,
+    credentials: Credentials | None,
+    needs: Sequence[WorkloadNeeds] = (),
+) -> Site:
     """The pools and the lake of a site whose nodes are part of the cluster of `home`."""
     cluster = replace(home.cluster, pools=hybrid_nodes.describe(asked.pools))
     if asked.store is None or credentials is None:
@@ -42,18 +48,20 @@ def site(said: Settings, asked: OnPremises, home: Site, credentials: Credentials
         ),
         pulumi.ResourceOptions(provider=provider),
     )
-    secrets = _secrets(cluster, credentials)
+    secrets = _secrets(cluster, credentials, on({"onPremises"}, needs))
     access = contracts.Endpoint(asked.store.endpoint, region, SECRET)
     there = replace(cluster, platform=[*cluster.platform, *secrets])
     return Site(there, replace(made.lake, endpoint=access), home.registry)
 
 
-def _secrets(cluster: contracts.GpuCluster, credentials: Credentials) -> Sequence[pulumi.Resource]:
+def _secrets(
+    cluster: contracts.GpuCluster, credentials: Credentials, needs: Sequence[WorkloadNeeds]
+) -> Sequence[pulumi.Resource]:
     """The store's keys beside the workloads: no identity of a cloud counts there."""
     return [
         kubernetes.core.v1.Secret(
-            f"{spec.name}-{SECRET}",
-            metadata={"name": SECRET, "namespace": spec.name},
+            f"{each.namespace.name}-{SECRET}",
+            metadata={"name": SECRET, "namespace": each.namespace.name},
             string_data={
                 "AWS_ACCESS_KEY_ID": credentials.access_key,
                 "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
@@ -62,6 +70,6 @@ def _secrets(cluster: contracts.GpuCluster, credentials: Credentials) -> Sequenc
                 provider=cluster.provider, deleted_with=cluster.resource, depends_on=list(cluster.platform)
             ),
         )
-        for spec in NAMESPACES
-        if spec.workload and spec.name != "proof"  # which proves the clouds' lakes
+        for each in needs
+        if each.namespace
     ]

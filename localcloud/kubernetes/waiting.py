@@ -1,6 +1,6 @@
 """Jobs and model servers that wait for nodes: an update awaits none whose pool may be without any.
 
-Which pools these are is said in workloads/placement.py.
+Which pools these are is said in workloads/kubernetes/placement.py.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ def test_a_proof_is_run_again_for_another_floor_and_no_other_is(stack: Stack, ap
 def test_the_summary_says_that_nothing_was_measured(stack: Stack) -> None:
     nodes, pods = summary.look(clusters.recorded()[0])
     assert {node.pool: node.cards for node in nodes if node.cards} == {"highs": 4, "ultras": 9}
-    assert pods.proofs == 2 * 2 * 2 + 1, "two jobs on two nodes of two pools, and the lake's"
+    assert pods.simulated == 2 * 2 * 2 + 1, "two jobs on two nodes of two pools, and the lake's"
 
 
 def as_new(pod: dict[str, Any]) -> dict[str, Any]:

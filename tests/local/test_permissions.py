@@ -38,14 +38,16 @@ from infra.aws.iam import Account
 from infra.aws.keys import Keys, KeysArgs
 from infra.aws.lake import Lake, LakeArgs, audit_bucket
 from infra.contracts.governance import DataGovernance
+from workloads.registry import WORKLOADS
 
+NEEDS = [each.needs for each in WORKLOADS]
 provider = aws.Provider("aws", region="{region}")
 opts = pulumi.ResourceOptions(provider=provider)
 account = Account.current("{region}", pulumi.InvokeOptions(provider=provider))
 handling = DataGovernance("internal", "ml", "tests", 90)
 keys = Keys("keys", KeysArgs(account, handling, "pods", "pods", False, audit_bucket("lake"), ["lake", "logs"]), opts)
 lake = Lake("lake", LakeArgs(account, handling, keys.lake, keys.logs, "pods", protect=False), opts)
-access = Access("access", AccessArgs(account, lake.lake, lake.access_logs, "{cluster}"), opts)
+access = Access("access", AccessArgs(account, lake.lake, lake.access_logs, "{cluster}", workloads=NEEDS), opts)
 pulumi.export("buckets", {{role: bucket.name for role, bucket in lake.lake.buckets.items()}})
 pulumi.export("roles", access.workload_roles)
 """

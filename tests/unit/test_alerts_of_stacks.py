@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from registered import NEEDS
 from test_google_program import STACKS as GOOGLE_STACKS
 from test_google_program import _run_google
 from test_program import STACKS, _deployed
@@ -79,7 +80,7 @@ def test_every_rule_of_prometheus_reaches_a_channel_of_the_stack_on_google(on_go
         for one in policy.inputs["conditions"]
         if "conditionPrometheusQueryLanguage" in one
     }
-    rules = [rule for group in rule_groups() for rule in group["rules"]]
+    rules = [rule for group in rule_groups(NEEDS) for rule in group["rules"]]
     assert {rule["alert"] for rule in rules} == set(policies)
     cluster = on_google.one("container/cluster:Cluster").inputs
     for rule in rules:
@@ -99,5 +100,5 @@ def test_every_rule_of_prometheus_is_news_to_alertmanager_on_aws(registered: Any
         route = release.inputs["values"]["alertmanager"]["config"]["route"]
         left = {text for one in route["routes"] for text in re.findall(r'"(.+)"', one["matchers"][0])}
         assert left == {"info|none"}
-        for group in rule_groups():
+        for group in rule_groups(NEEDS):
             assert all(rule["labels"]["severity"] in ("critical", "warning") for rule in group["rules"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pulumi
 import pytest
+from registered import NEEDS
 from test_gcp_provider import Stack, refused
 
 from commands.alarm import command as alarm
@@ -39,9 +40,9 @@ def rendered(deploy: Callable[..., Any]) -> Any:
         project = Project("unit-project", "123456789012", "asia-south1")
         MetricAlerts(
             "alerts",
-            MetricAlertsArgs(project, "unit", rules_of_cluster("unit", "asia-south1"), ["channel-1"]),
+            MetricAlertsArgs(project, "unit", rules_of_cluster(NEEDS, "unit", "asia-south1"), ["channel-1"]),
         )
-        create_collection(pulumi.ResourceOptions())
+        create_collection(NEEDS, pulumi.ResourceOptions())
         return {}
 
     return deploy(program)
@@ -115,7 +116,7 @@ def state(rendered: Any) -> list[dict[str, Any]]:
     channel = {"type": "email", "labels": {"email_address": "soc@example.in"}}
     return copy.deepcopy(
         [
-            {**rules, "outputs": {"spec": {"groups": rule_groups()}}},
+            {**rules, "outputs": {"spec": {"groups": rule_groups(NEEDS)}}},
             {"type": CHANNEL, "id": "channel-1", "outputs": channel},
             {"type": "gcp:container/cluster:Cluster", "outputs": {"name": "unit", "location": "asia-south1"}},
             *(
@@ -147,7 +148,7 @@ def policy_of(state: list[dict[str, Any]], rule: str) -> dict[str, Any]:
 
 def test_each_rule_reaches_the_mail_address(state: list[dict[str, Any]]) -> None:
     found = fired(state)
-    assert set(found) == {rule["alert"] for group in rule_groups() for rule in group["rules"]}
+    assert set(found) == {rule["alert"] for group in rule_groups(NEEDS) for rule in group["rules"]}
     for alert in found.values():
         assert (alert.kind, alert.why) == ("Prometheus (Google)", "")
         assert alert.people == ["email:soc@example.in"]

@@ -189,7 +189,7 @@ def test_those_daemon_sets_are_of_charts_that_the_platform_installs():
 def test_a_container_with_gpus_finds_the_driver_in_every_pool_of_google():
     from infra.gcp.pools import describe
     from infra.settings.pools import GooglePool
-    from workloads.placement import nccl_environment
+    from workloads.kubernetes.placement import nccl_environment
 
     for given in ALONE["cluster"]["pools"]:
         (seen,) = describe("asia-south1", "1.35", [GooglePool.model_validate(given)]).values()

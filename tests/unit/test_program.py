@@ -19,7 +19,7 @@ from localcloud.directories import PROJECT
 from policies.framework.control import Control
 from policies.framework.resources import Resource
 from policies.pack import CONTROLS
-from workloads.placement import WHEN_MADE
+from workloads.kubernetes.placement import WHEN_MADE
 
 STACKS = ("local", "dev", "prod")
 

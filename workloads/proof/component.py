@@ -7,7 +7,6 @@ update must not wait for what the cloud may be out of: its proof is a suspended 
 On the local cloud pods run in name only, so there they show that they can be placed, and prove nothing else.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,24 +19,20 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.catalog.fabric_floors import floors
 from infra.contracts.cluster import GpuCluster, Pool
-from infra.contracts.labels import QUEUE_LABEL
-from workloads import pods
-from workloads.placement import fabric_pod, nccl_environment, pool_for, resources, tolerations
+from infra.contracts.labels import QUEUE_LABEL, SIMULATED_RUNTIME
+from infra.contracts.resource_options import after
+from workloads.kubernetes import pods, rendezvous
+from workloads.kubernetes.placement import fabric_pod, nccl_environment, pool_for, resources, tolerations
+from workloads.kubernetes.program_files import program_files, program_mount, program_volume
 
-PROGRAMS = ("evidence.py", "nccl.py", "lake.py")
+PROGRAMS = [Path(__file__).with_name(file) for file in ("evidence.py", "nccl.py", "lake.py")]
 PROGRAM_DIRECTORY = "/opt/proof"
-PROGRAM_VOLUME = "program"
-RENDEZVOUS_PORT = 29400
-RENDEZVOUS_SECONDS = 1800  # as training's: a spot GPU node and its image may take minutes
 DEADLINE_SECONDS = 3600
 # A CronJob must have a time; suspended, it never comes.
 NEVER = "0 0 1 1 *"
 JOB_NAME = "JOB_NAME"
 DCGM_LEVEL = 2  # about two minutes: memory, PCIe and NVLink, without the stress of level 3
-SHARED_MEMORY_GIB_PER_GPU = 2
 NCCL_LOG = f"{pods.SCRATCH}/nccl.%h.%p"
-# On the local cloud, how long a pod "runs"; a real cluster knows no such annotation.
-PLAYED = {"india-ai-infra/runs-for": "1s"}
 
 
 def fabric_pools(cluster: GpuCluster) -> list[Pool]:
@@ -79,15 +74,14 @@ class FabricProof(pulumi.ComponentResource):
         floor = _floor(pool, args)
         super().__init__("india-ai-infra:workloads:FabricProof", name, None, opts)
         child = _child(self, args.cluster, args.cluster.needed_on(args.pool))
-        program = _program(name, args.namespace, child)
-        meeting = _meeting_point(name, args.namespace, child)
+        program = program_files(name, args.namespace, PROGRAMS, _labels(name), child)
+        meeting = rendezvous.rendezvous_service(name, args.namespace, _labels(name), child)
         diagnosis = _pod(args, pool, _dcgm(args, pool))
         self.diagnosis = _job(f"{name}-diag", args, diagnosis, child)
         spec = _nccl_pod(name, args, pool, _nccl(name, f"{name}-0", args, pool, floor), program)
         fabric = fabric_pod(pool, pool.gpus_per_node)
         # After the diagnosis, for each wants every GPU of its nodes; and a broken GPU explains a slow fabric.
-        after = _after(child, self.diagnosis, meeting)
-        self.nccl = _job(name, args, spec, after, fabric.annotations)
+        self.nccl = _job(name, args, spec, after(child, self.diagnosis, meeting), fabric.annotations)
         self.register_outputs({"nccl": self.nccl.id, "diagnosis": self.diagnosis.id})
 
 
@@ -105,8 +99,8 @@ class FabricProofTemplate(pulumi.ComponentResource):
         floor = _floor(pool, args)
         super().__init__("india-ai-infra:workloads:FabricProofTemplate", name, None, opts)
         child = _child(self, args.cluster, args.cluster.needed_on(args.pool))
-        program = _program(name, args.namespace, child)
-        meeting = _meeting_point(name, args.namespace, child)
+        program = program_files(name, args.namespace, PROGRAMS, _labels(name), child)
+        meeting = rendezvous.rendezvous_service(name, args.namespace, _labels(name), child)
         # Whatever the Job is called, its first pod is where the ranks meet.
         nccl = _nccl(name, f"$({JOB_NAME})-0", args, pool, floor)
         nccl.env = [_own_job(), *pods.environment(_nccl_environment(args, pool))]
@@ -123,7 +117,7 @@ class FabricProofTemplate(pulumi.ComponentResource):
                     spec=_job_spec(name, args, spec, fabric_pod(pool, pool.gpus_per_node).annotations),
                 ),
             ),
-            opts=_after(child, meeting),
+            opts=after(child, meeting),
         )
         self.register_outputs({"template": self.template.id})
 
@@ -153,7 +147,7 @@ class LakeProof(pulumi.ComponentResource):
     def __init__(self, name: str, args: LakeProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:workloads:LakeProof", name, None, opts)
         child = _child(self, args.cluster, args.cluster.platform)
-        program = _program(name, args.namespace, child)
+        program = program_files(name, args.namespace, PROGRAMS, _labels(name), child)
         refused = [part for uri in args.refused_uris for part in ("--refused-uri", uri)]
         container = k8s.core.v1.ContainerArgs(
             name="lake",
@@ -163,9 +157,9 @@ class LakeProof(pulumi.ComponentResource):
             env=pods.environment({**pods.cloud_environment(args.cluster), **pods.scratch_environment()}),
             resources=k8s.core.v1.ResourceRequirementsArgs(requests={"cpu": "100m", "memory": "256Mi"}),
             security_context=pods.container_security(),
-            volume_mounts=[_program_mount(), *pods.scratch_mounts()],
+            volume_mounts=[program_mount(PROGRAM_DIRECTORY), *pods.scratch_mounts()],
         )
-        self.job = _job(name, args, _bare_pod(args, container, _program_volume(program), 1), child)
+        self.job = _job(name, args, _bare_pod(args, container, [program_volume(program)], 1), child)
         self.register_outputs({"job": self.job.id})
 
 
@@ -205,39 +199,8 @@ def _child(
     )
 
 
-def _after(opts: pulumi.ResourceOptions, *first: pulumi.Resource) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(first)))
-
-
 def _labels(name: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": "proof", "app.kubernetes.io/instance": name}
-
-
-def _program(name: str, namespace: str, opts: pulumi.ResourceOptions) -> k8s.core.v1.ConfigMap:
-    """The programs beside this file, named by their digest: a Job can't change its pods, so a new one is a new Job."""
-    files = {file: Path(__file__).with_name(file).read_text() for file in PROGRAMS}
-    digest = hashlib.sha256("".join(files.values()).encode()).hexdigest()[:8]
-    return k8s.core.v1.ConfigMap(
-        f"{name}-program",
-        metadata=ObjectMetaArgs(name=f"{name}-{digest}", namespace=namespace, labels=_labels(name)),
-        immutable=True,
-        data=files,
-        opts=opts,
-    )
-
-
-def _meeting_point(name: str, namespace: str, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
-    """The names of the pods, by which ranks meet before they are ready."""
-    metadata = ObjectMetaArgs(
-        name=name, namespace=namespace, labels=_labels(name), annotations={"pulumi.com/skipAwait": "true"}
-    )
-    spec = k8s.core.v1.ServiceSpecArgs(
-        cluster_ip="None",
-        selector=_labels(name),
-        publish_not_ready_addresses=True,
-        ports=[k8s.core.v1.ServicePortArgs(name="rendezvous", port=RENDEZVOUS_PORT)],
-    )
-    return k8s.core.v1.Service(f"{name}-rendezvous", metadata=metadata, spec=spec, opts=opts)
 
 
 def _job(
@@ -281,7 +244,10 @@ def _job_spec(
         active_deadline_seconds=DEADLINE_SECONDS,
         pod_failure_policy=k8s.batch.v1.PodFailurePolicyArgs(rules=[again]),
         template=k8s.core.v1.PodTemplateSpecArgs(
-            metadata=ObjectMetaArgs(labels=_labels(name), annotations={**PLAYED, **annotations}), spec=pod
+            metadata=ObjectMetaArgs(
+                labels=_labels(name), annotations={SIMULATED_RUNTIME: "1s", **annotations}
+            ),
+            spec=pod,
         ),
     )
 
@@ -296,7 +262,7 @@ def _nccl_pod(
 ) -> k8s.core.v1.PodSpecArgs:
     """The pod of the measurement, with the fabric's own parts; `first` runs before anything else in it."""
     fabric = fabric_pod(pool, pool.gpus_per_node)
-    spec = _pod(args, pool, nccl, [*_program_volume(program), *fabric.volumes])
+    spec = _pod(args, pool, nccl, [program_volume(program), *fabric.volumes])
     spec.subdomain, spec.init_containers = name, [*first, *fabric.sidecars] or None
     return spec
 
@@ -314,7 +280,7 @@ def _pod(
     volumes: Sequence[Any] = (),
 ) -> k8s.core.v1.PodSpecArgs:
     """A pod that takes a whole node of the pool."""
-    spec = _bare_pod(args, container, volumes, SHARED_MEMORY_GIB_PER_GPU * pool.gpus_per_node)
+    spec = _bare_pod(args, container, volumes, pods.SHARED_MEMORY_GIB_PER_GPU * pool.gpus_per_node)
     spec.node_selector = dict(pool.node_selector)
     spec.tolerations = tolerations(pool)
     return spec
@@ -384,9 +350,9 @@ def _nccl(name: str, host: str, args: FabricProofArgs, pool: Pool, floor: float)
         env=pods.environment(_nccl_environment(args, pool)),
         resources=resources(pool, pool.gpus_per_node),
         security_context=pods.container_security(),
-        ports=[k8s.core.v1.ContainerPortArgs(name="rendezvous", container_port=RENDEZVOUS_PORT)],
+        ports=[rendezvous.container_port()],
         volume_mounts=[
-            _program_mount(),
+            program_mount(PROGRAM_DIRECTORY),
             *pods.scratch_mounts(),
             *fabric_pod(pool, pool.gpus_per_node).mounts,
         ],
@@ -394,26 +360,9 @@ def _nccl(name: str, host: str, args: FabricProofArgs, pool: Pool, floor: float)
 
 
 def _torchrun(name: str, host: str, args: FabricProofArgs, pool: Pool) -> list[str]:
-    return [
-        f"--nnodes={args.nodes}",
-        f"--nproc-per-node={pool.gpus_per_node}",
-        "--max-restarts=0",
-        f"--rdzv-id={name}",
-        "--rdzv-backend=c10d",
-        f"--rdzv-endpoint={host}.{name}.{args.namespace}.svc:{RENDEZVOUS_PORT}",
-        f"--rdzv-conf=join_timeout={RENDEZVOUS_SECONDS},read_timeout={RENDEZVOUS_SECONDS}",
-        f"{PROGRAM_DIRECTORY}/nccl.py",
-    ]
+    meet = rendezvous.torchrun(name, args.namespace, host, nodes=args.nodes, gpus_per_node=pool.gpus_per_node)
+    return [*meet, f"{PROGRAM_DIRECTORY}/nccl.py"]
 
 
 def _evidence(uri: pulumi.Input[str] | None) -> list[pulumi.Input[str]]:
     return ["--evidence-uri", uri] if uri is not None else []
-
-
-def _program_volume(program: k8s.core.v1.ConfigMap) -> list[k8s.core.v1.VolumeArgs]:
-    code = k8s.core.v1.ConfigMapVolumeSourceArgs(name=program.metadata.apply(lambda metadata: metadata.name))
-    return [k8s.core.v1.VolumeArgs(name=PROGRAM_VOLUME, config_map=code)]
-
-
-def _program_mount() -> k8s.core.v1.VolumeMountArgs:
-    return k8s.core.v1.VolumeMountArgs(name=PROGRAM_VOLUME, mount_path=PROGRAM_DIRECTORY, read_only=True)

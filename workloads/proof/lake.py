@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 from evidence import keep
 
 
-class RefusedError(Exception):
+class Refused(Exception):
     """The store says that this identity may not."""
 
 
 class Store(Protocol):
-    """One object store, by bucket and key. Each method raises RefusedError where it may not."""
+    """One object store, by bucket and key. Each method raises Refused where it may not."""
 
     def put(self, bucket: str, key: str, body: bytes) -> None: ...
     def get(self, bucket: str, key: str) -> bytes | None: ...
@@ -74,7 +74,7 @@ class S3:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in ("AccessDenied", "403"):
-                raise RefusedError(code) from None
+                raise Refused(code) from None
             if code in ("NoSuchKey", "404"):
                 return None
             raise
@@ -113,7 +113,7 @@ class Gcs:
         try:
             return call()
         except Forbidden as error:
-            raise RefusedError(str(error)) from None
+            raise Refused(str(error)) from None
 
 
 @dataclass
@@ -130,7 +130,7 @@ class Checks:
         """Note a check that must hold; a refusal fails it."""
         try:
             return self.note(name, call())
-        except RefusedError as error:
+        except Refused as error:
             return self.note(name, False, f"refused: {error}")
 
 
@@ -145,7 +145,7 @@ def allowed(store: Store, bucket: str, key: str, expected_key: str, checks: Chec
         checks.note(
             "under the customer's key", bool(under) and under == expected_key, under or "no customer key"
         )
-    except RefusedError as error:
+    except Refused as error:
         checks.note("under the customer's key", False, f"refused: {error}")
     checks.attempt("delete", lambda: store.delete(bucket, key) is None)
     # By a list: to read what is not there may be refused, for a store does not tell what it may not list.
@@ -157,17 +157,17 @@ def refused(store: Store, bucket: str, key: str, checks: Checks) -> None:
     place = f"{bucket}/{key.rpartition('/')[0]}"
     try:
         store.put(bucket, key, b"this must never be written")
-    except RefusedError as error:
+    except Refused as error:
         checks.note(f"put refused in {place}", True, str(error))
     else:
         checks.note(f"put refused in {place}", False, "it was written")
         try:
             store.delete(bucket, key)
-        except RefusedError:
+        except Refused:
             checks.note(f"clean up {place}", False, f"{key} is left: remove it by hand")
     try:
         store.get(bucket, key)
-    except RefusedError as error:
+    except Refused as error:
         checks.note(f"get refused in {place}", True, str(error))
     else:
         checks.note(f"get refused in {place}", False, "it was answered")

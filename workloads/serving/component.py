@@ -11,9 +11,9 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.contracts.cluster import GpuCluster, Pool
-from infra.contracts.labels import HOSTNAME_LABEL, ZONE_LABEL
-from workloads import pods
-from workloads.placement import (
+from infra.contracts.labels import HOSTNAME_LABEL, INTERNET_EGRESS, ZONE_LABEL
+from workloads.kubernetes import pods
+from workloads.kubernetes.placement import (
     WHEN_MADE,
     capacity,
     fabric_pod,
@@ -24,14 +24,12 @@ from workloads.placement import (
     tell_waits,
     tolerations,
 )
+from workloads.serving.needs import APP, IMAGE, NEEDS, PORT_NAME
 
-IMAGE = "vllm/vllm-openai:v0.33.0"
 PORT = 8000
 
 LOAD_SECONDS = 1800  # image of 15 GB, weights, CUDA graphs, on a node that has just started
 HEALTHY_SECONDS = LOAD_SECONDS + 600  # and the node itself
-
-SHARED_MEMORY_GIB_PER_GPU = 2
 
 
 @dataclass
@@ -55,7 +53,7 @@ class ModelServerArgs:
     image: pulumi.Input[str] = IMAGE
     namespace: str = "serving"
     service_account: str = "serving"
-    priority_class: str | None = "india-ai-infra-serving"
+    priority_class: str | None = NEEDS.priority_class
     max_model_len: int | None = None
     quantization: str | None = None
     gpu_memory_utilization: float = 0.9
@@ -103,7 +101,7 @@ def leaving(grace_seconds: int) -> tuple[int, int]:
 
 
 def _labels(name: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": "model-server", "app.kubernetes.io/instance": name}
+    return {"app.kubernetes.io/name": APP, "app.kubernetes.io/instance": name}
 
 
 def _deployment(
@@ -111,7 +109,7 @@ def _deployment(
 ) -> k8s.apps.v1.Deployment:
     labels = _labels(name)
     # Without weights of our own the pod must reach the hub; the label opens that way (see the namespace's policies).
-    egress = {} if args.weights is not None else {"india-ai-infra/egress": "internet"}
+    egress = {} if args.weights is not None else dict(INTERNET_EGRESS)
     timeouts = pulumi.CustomTimeouts(create=f"{HEALTHY_SECONDS}s", update=f"{HEALTHY_SECONDS}s")
     return k8s.apps.v1.Deployment(
         name,
@@ -164,7 +162,7 @@ def _pod(name: str, args: ModelServerArgs, pool: Pool) -> k8s.core.v1.PodSpecArg
         security_context=pods.pod_security(),
         init_containers=[*fabric.sidecars] or None,
         containers=[_container(args, pool)],
-        volumes=[*pods.scratch_volumes(SHARED_MEMORY_GIB_PER_GPU * args.gpus), *fabric.volumes],
+        volumes=[*pods.scratch_volumes(pods.SHARED_MEMORY_GIB_PER_GPU * args.gpus), *fabric.volumes],
     )
 
 
@@ -188,7 +186,7 @@ def _container(args: ModelServerArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
         command=["vllm", "serve"],
         args=_flags(args, drain),
         env=pods.environment(_environment(args, pool)),
-        ports=[k8s.core.v1.ContainerPortArgs(name="http", container_port=PORT)],
+        ports=[k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=PORT)],
         resources=resources(pool, args.gpus),
         security_context=pods.container_security(),
         startup_probe=_probe(period=10, failures=LOAD_SECONDS // 10),

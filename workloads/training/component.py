@@ -1,6 +1,5 @@
 """TrainingJob: torchrun over the nodes of a GPU pool, as an Indexed Job with a headless Service to meet at."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,9 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from infra.contracts.cluster import GpuCluster, Pool
 from infra.contracts.labels import DO_NOT_DISRUPT, QUEUE_LABEL, ZONE_LABEL
 from infra.contracts.lake import Endpoint
-from workloads import pods
-from workloads.placement import (
+from infra.contracts.resource_options import after
+from workloads.kubernetes import pods, rendezvous
+from workloads.kubernetes.placement import (
     WHEN_MADE,
     fabric_pod,
     may_be_absent,
@@ -23,18 +23,15 @@ from workloads.placement import (
     tell_waits,
     tolerations,
 )
+from workloads.kubernetes.program_files import program_files, program_mount, program_volume
+from workloads.training.needs import NEEDS
 
-PROGRAMS = ("launch.py", "program.py", "checkpoints.py")
+PROGRAMS = [Path(__file__).with_name(file) for file in ("launch.py", "program.py", "checkpoints.py")]
 PROGRAM_DIRECTORY = "/opt/training"
 READY_FILE = f"{pods.SCRATCH}/ready"
 
-RENDEZVOUS_PORT = 29400  # torchrun's own default
-RENDEZVOUS_SECONDS = (
-    1800  # ranks wait this long for each other: a spot GPU node and its image may take minutes
-)
-HEALTHY_SECONDS = (
-    2400  # `pulumi up` waits this long for all ranks, a little more than they wait for each other
-)
+# `pulumi up` waits this long for all ranks, a little more than they wait for each other.
+HEALTHY_SECONDS = rendezvous.SECONDS + 600
 
 STOPPED_EXIT_CODE = 75  # launch.py: asked to stop, progress saved
 
@@ -43,8 +40,6 @@ NOT_FOR_SAVINGS = {
     DO_NOT_DISRUPT: "true",
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
 }
-
-SHARED_MEMORY_GIB_PER_GPU = 2
 
 
 @dataclass
@@ -67,7 +62,7 @@ class TrainingJobArgs:
     namespace: str = "training"
     service_account: str = "training"
     queue: str | None = "gpus"
-    priority_class: str | None = "india-ai-infra-training"
+    priority_class: str | None = NEEDS.priority_class
     program_args: Sequence[pulumi.Input[str]] = field(default_factory=list)
 
 
@@ -87,10 +82,11 @@ class TrainingJob(pulumi.ComponentResource):
             parent=self, provider=args.cluster.provider, depends_on=args.cluster.needed_on(args.pool)
         )
         in_cluster = pulumi.ResourceOptions(deleted_with=args.cluster.resource)
-        service = _service(name, args, pulumi.ResourceOptions.merge(child, in_cluster))
-        program = _program(name, args, pulumi.ResourceOptions.merge(child, in_cluster))
+        goes_with_it = pulumi.ResourceOptions.merge(child, in_cluster)
+        service = rendezvous.rendezvous_service(name, args.namespace, _labels(name), goes_with_it)
+        program = program_files(name, args.namespace, PROGRAMS, _labels(name), goes_with_it)
         # Not `deleted_with` the cluster: its pods forbid Karpenter to drain their nodes, and so must go first.
-        self.job = _job(name, args, pool, program, _after(child, service))
+        self.job = _job(name, args, pool, program, after(child, service))
         if may_be_absent(pool):
             tell_waits("job", name, args.namespace, pool, self)
         self.register_outputs({"job": self.job.id})
@@ -103,39 +99,6 @@ def save_seconds(grace_seconds: int) -> int:
 
 def _labels(name: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": "training-job", "app.kubernetes.io/instance": name}
-
-
-def _service(name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
-    return k8s.core.v1.Service(
-        f"{name}-rendezvous",
-        metadata=ObjectMetaArgs(
-            name=name,
-            namespace=args.namespace,
-            labels=_labels(name),
-            # It has endpoints only once the Job has pods, which come after it.
-            annotations={"pulumi.com/skipAwait": "true"},
-        ),
-        spec=k8s.core.v1.ServiceSpecArgs(
-            cluster_ip="None",
-            selector=_labels(name),
-            publish_not_ready_addresses=True,  # ranks are ready once they have met, and meet by these names
-            ports=[k8s.core.v1.ServicePortArgs(name="rendezvous", port=RENDEZVOUS_PORT)],
-        ),
-        opts=opts,
-    )
-
-
-def _program(name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions) -> k8s.core.v1.ConfigMap:
-    """The program beside this file, named by its digest: a Job's pods can't change, so a new program is a new Job."""
-    files = {file: Path(__file__).with_name(file).read_text() for file in PROGRAMS}
-    digest = hashlib.sha256("".join(files.values()).encode()).hexdigest()[:8]
-    return k8s.core.v1.ConfigMap(
-        f"{name}-program",
-        metadata=ObjectMetaArgs(name=f"{name}-{digest}", namespace=args.namespace, labels=_labels(name)),
-        immutable=True,
-        data=files,
-        opts=opts,
-    )
 
 
 def _job(
@@ -195,7 +158,6 @@ def _interruptions_do_not_count() -> k8s.batch.v1.PodFailurePolicyArgs:
 def _pod(
     name: str, args: TrainingJobArgs, pool: Pool, program: k8s.core.v1.ConfigMap
 ) -> k8s.core.v1.PodSpecArgs:
-    code = k8s.core.v1.ConfigMapVolumeSourceArgs(name=program.metadata.apply(lambda metadata: metadata.name))
     fabric = fabric_pod(pool, args.gpus_per_node)
     return k8s.core.v1.PodSpecArgs(
         subdomain=name,
@@ -212,8 +174,8 @@ def _pod(
         init_containers=[*fabric.sidecars] or None,
         containers=[_container(name, args, pool)],
         volumes=[
-            k8s.core.v1.VolumeArgs(name="program", config_map=code),
-            *pods.scratch_volumes(SHARED_MEMORY_GIB_PER_GPU * args.gpus_per_node),
+            program_volume(program),
+            *pods.scratch_volumes(pods.SHARED_MEMORY_GIB_PER_GPU * args.gpus_per_node),
             *fabric.volumes,
         ],
     )
@@ -241,9 +203,9 @@ def _container(name: str, args: TrainingJobArgs, pool: Pool) -> k8s.core.v1.Cont
         readiness_probe=k8s.core.v1.ProbeArgs(
             exec_=k8s.core.v1.ExecActionArgs(command=["test", "-f", READY_FILE]), period_seconds=5
         ),
-        ports=[k8s.core.v1.ContainerPortArgs(name="rendezvous", container_port=RENDEZVOUS_PORT)],
+        ports=[rendezvous.container_port()],
         volume_mounts=[
-            k8s.core.v1.VolumeMountArgs(name="program", mount_path=PROGRAM_DIRECTORY, read_only=True),
+            program_mount(PROGRAM_DIRECTORY),
             *pods.scratch_mounts(),
             *fabric_pod(pool, args.gpus_per_node).mounts,
         ],
@@ -252,15 +214,9 @@ def _container(name: str, args: TrainingJobArgs, pool: Pool) -> k8s.core.v1.Cont
 
 def _torchrun(name: str, args: TrainingJobArgs, pool: Pool) -> list[str]:
     return [
-        f"--nnodes={args.nodes}",
-        f"--nproc-per-node={args.gpus_per_node}",
-        # A lost rank ends the job's pods and Kubernetes starts them afresh: the pod of index 0 holds the rendezvous, so
-        # survivors could not go on without it anyway.
-        "--max-restarts=0",
-        f"--rdzv-id={name}",
-        "--rdzv-backend=c10d",
-        f"--rdzv-endpoint={name}-0.{name}.{args.namespace}.svc:{RENDEZVOUS_PORT}",
-        f"--rdzv-conf=join_timeout={RENDEZVOUS_SECONDS},read_timeout={RENDEZVOUS_SECONDS}",
+        *rendezvous.torchrun(
+            name, args.namespace, f"{name}-0", nodes=args.nodes, gpus_per_node=args.gpus_per_node
+        ),
         f"--shutdown-timeout={save_seconds(pool.grace_seconds)}",
         f"{PROGRAM_DIRECTORY}/program.py",
     ]
@@ -280,7 +236,3 @@ def _same_zone(name: str) -> k8s.core.v1.AffinityArgs:
             preferred_during_scheduling_ignored_during_execution=[together]
         )
     )
-
-
-def _after(opts: pulumi.ResourceOptions, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(resources)))

@@ -156,8 +156,8 @@ def _service(name: str) -> tuple[str, Service | None]:
 
 
 def _longest(name: str, among: Collection[str]) -> str:
-    """The longest suffix of a host that is listed; empty without one."""
-    labels = name.split(".")
+    """The longest suffix of a host that is listed; empty without one. No name of DNS is longer than 253 characters."""
+    labels = name[-253:].split(".")
     return next((suffix for at in range(len(labels)) if (suffix := ".".join(labels[at:])) in among), "")
 
 

@@ -7,11 +7,12 @@ from fnmatch import fnmatch
 
 import pulumi
 import pytest
+from registered import NEEDS, WORKLOAD_GRANTS
 
 from infra import contracts
 from infra.aws import grants
 from infra.aws.access import Access, AccessArgs, ClusterAccess, ClusterAccessArgs
-from infra.contracts.grants import HUMANS, WORKLOADS, Grant
+from infra.contracts.grants import HUMANS, Grant
 
 BUCKETS = ("raw", "curated", "features", "models", "checkpoints", "audit")
 KEY = "arn:aws:kms:ap-south-1:111122223333:key/lake"
@@ -34,7 +35,7 @@ def build(deploy, account):
     def run(**people):
         def program():
             lake = contracts.Lake({role: _bucket(role) for role in BUCKETS})
-            args = AccessArgs(account, lake, _bucket("access-logs", None), "mumbai", people=people)
+            args = AccessArgs(account, lake, _bucket("access-logs", None), "mumbai", people, workloads=NEEDS)
             access = Access("access", args)
             return {"humans": access.human_roles, "workloads": access.workload_roles}
 
@@ -155,7 +156,7 @@ def test_without_names_a_second_factor_is_asked(made, account_id):
         assert said["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
 
-@pytest.mark.parametrize("workload", list(WORKLOADS))
+@pytest.mark.parametrize("workload", list(WORKLOAD_GRANTS))
 def test_only_the_workloads_pods_assume_its_role(made, account_id, workload):
     said = made.one("iam/role:Role", f"access-{workload}").policy("assumeRolePolicy")["Assume"]
     assert said["Principal"] == {"Service": "pods.eks.amazonaws.com"}
@@ -179,8 +180,8 @@ def test_there_are_no_static_keys(made):
 def test_roles_enter_the_cluster_as_groups_and_service_accounts(deploy):
     def program():
         humans = {who: pulumi.Output.from_input(f"arn:aws:iam::1:role/{who}") for who in HUMANS}
-        workloads = {who: pulumi.Output.from_input(f"arn:aws:iam::1:role/{who}") for who in WORKLOADS}
-        ClusterAccess("entry", ClusterAccessArgs("mumbai", humans, workloads))
+        workloads = {who: pulumi.Output.from_input(f"arn:aws:iam::1:role/{who}") for who in WORKLOAD_GRANTS}
+        ClusterAccess("entry", ClusterAccessArgs("mumbai", humans, workloads, NEEDS))
 
     made = deploy(program)
     entries = {name: found.inputs for name, found in made.of("eks/accessEntry:AccessEntry").items()}

@@ -7,6 +7,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 import pytest
+from registered import NEEDS
 
 from infra import contracts
 from infra.aws.access import Access, AccessArgs
@@ -28,7 +29,13 @@ def recorded(deploy, account, personal):
             "replica", ReplicaArgs(account, there, personal, lake, keys.lake, "stack", provider)
         )
         access = AccessArgs(
-            account, lake.lake, lake.access_logs, "stack", replica=replica.lake, replica_region="ap-south-2"
+            account,
+            lake.lake,
+            lake.access_logs,
+            "stack",
+            replica=replica.lake,
+            replica_region="ap-south-2",
+            workloads=NEEDS,
         )
         Access("access", access)
         return pulumi.Output.all(*(replica.lake[role].name for role in DATA))

@@ -6,6 +6,7 @@ import re
 
 import pulumi_gcp as gcp
 import pytest
+from registered import NEEDS
 
 from infra import contracts
 from infra.contracts.governance import DATA
@@ -42,7 +43,7 @@ def build(deploy, project, bucket):
         def program():
             lake = contracts.Lake({role: bucket(role) for role in (*DATA, "audit")})
             cluster = gcp.container.Cluster("cluster", initial_node_count=1)
-            Access("access", AccessArgs(project, lake, cluster, people))
+            Access("access", AccessArgs(project, lake, cluster, people, NEEDS))
 
         return deploy(program)
 

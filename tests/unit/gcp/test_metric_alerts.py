@@ -6,18 +6,19 @@ import promql_parser as promql
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from registered import NEEDS
 
 from infra.gcp.metric_alerts import MetricAlerts, MetricAlertsArgs, seconds, words
 from infra.platform.managed_prometheus import of_cluster, rules_of_cluster
 from infra.platform.monitoring import rule_groups
 
-RULES = {rule["alert"]: rule for group in rule_groups() for rule in group["rules"]}
+RULES = {rule["alert"]: rule for group in rule_groups(NEEDS) for rule in group["rules"]}
 
 
 @pytest.fixture(scope="module")
 def policies(deploy, project):
     def program():
-        rules = rules_of_cluster("unit", "asia-south1")
+        rules = rules_of_cluster(NEEDS, "unit", "asia-south1")
         MetricAlerts("alerts", MetricAlertsArgs(project, "unit", rules, ["channel-1", "channel-2"]))
         return {}
 

@@ -18,13 +18,14 @@ from permissions import recorded, rendered
 from permissions.programs import PROGRAMS
 from permissions.recorded import Row
 from permissions.rendered import S3_RANGES
+from registered import SERVICE_ACCOUNTS, WORKLOAD_GRANTS
 
-from infra.contracts.grants import HUMANS, SERVICE_ACCOUNTS, WORKLOADS, Grant
+from infra.contracts.grants import HUMANS, Grant
 from localcloud.permissions.aws_account import Account
 from localcloud.permissions.iam_policies import allowing
 from localcloud.permissions.s3_calls import Call, needs
 
-EVERYBODY = {**HUMANS, **WORKLOADS}
+EVERYBODY = {**HUMANS, **WORKLOAD_GRANTS}
 ROWS = [(program, row) for program in PROGRAMS for row in recorded.read(f"aws-{program.name}")]
 
 
@@ -60,7 +61,7 @@ def test_a_recorded_call_is_answered_as_it_was(
 
 
 def test_every_workload_with_rights_has_a_recording() -> None:
-    assert {program.grants for program in PROGRAMS} == set(WORKLOADS)
+    assert {program.grants for program in PROGRAMS} == set(WORKLOAD_GRANTS)
 
 
 def used(account: Account, buckets: dict[str, str]) -> set[tuple[str, str, str]]:
@@ -90,7 +91,7 @@ def unused_on_purpose() -> Iterator[tuple[str, str, str]]:
 def test_no_workload_has_a_permission_that_no_call_uses(account: Account, buckets: dict[str, str]) -> None:
     granted = {
         (who, statement["Sid"], action)
-        for who in WORKLOADS
+        for who in WORKLOAD_GRANTS
         for held in account.roles[who].policies.values()
         for statement in held
         for action in statement["Action"]
@@ -106,7 +107,7 @@ def _bucket(who: str, sid: str) -> str:
     """The bucket of the grant that a statement is of: its Sid ends in the grant's number."""
     number = re.search(r"\d+$", sid)
     assert number, sid
-    return WORKLOADS[who][int(number[0])].bucket
+    return WORKLOAD_GRANTS[who][int(number[0])].bucket
 
 
 def calls_of(grant: Grant, bucket: str, prefix: str) -> list[Call]:
@@ -191,7 +192,7 @@ def test_without_the_statement_for_evidence_the_failure_names_the_key(
     assert why.startswith(f"kms:GenerateDataKey on {key}: no statement of the key policy allows it")
 
 
-@pytest.mark.parametrize("workload", list(WORKLOADS))
+@pytest.mark.parametrize("workload", list(WORKLOAD_GRANTS))
 def test_pod_identity_gives_the_role_to_its_service_account_alone(account: Account, workload: str) -> None:
     role, pod = account.roles[workload], SERVICE_ACCOUNTS[workload]
     ours = f"arn:aws:eks:ap-south-1:{account.id}:cluster/india-ai-infra-unit"
@@ -205,7 +206,7 @@ def test_pod_identity_gives_the_role_to_its_service_account_alone(account: Accou
     assert not trusted(f"{ours}-2", pod.namespace, pod.name)
 
 
-@pytest.mark.parametrize("workload", list(WORKLOADS))
+@pytest.mark.parametrize("workload", list(WORKLOAD_GRANTS))
 def test_pods_reach_the_store_and_their_identity_and_nothing_abroad(prod: Any, workload: str) -> None:
     namespace = SERVICE_ACCOUNTS[workload].namespace
     s3 = S3_RANGES["ap-south-1"].partition("/")[0]
@@ -223,7 +224,7 @@ def test_the_other_regions_store_is_reached_after_a_failover_alone(
     replica = {"replica": {"region": "ap-south-2", "failover": failover}}
     made = rendered.deployed(deploy, "prod", {"india-ai-infra:aws": replica})
     away = S3_RANGES["ap-south-2"].partition("/")[0]
-    for workload in WORKLOADS:
+    for workload in WORKLOAD_GRANTS:
         namespace = SERVICE_ACCOUNTS[workload].namespace
         assert rendered.may_reach(made, "aws", namespace, away, 443) is failover
     region = "ap-south-2" if failover else "ap-south-1"

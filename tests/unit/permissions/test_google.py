@@ -15,8 +15,9 @@ from permissions.gcs_calls import Call, needs, read
 from permissions.google_policies import Binding, UnknownRoleError, allowing, bindings, holds, refusals, roles
 from permissions.programs import PROGRAMS
 from permissions.recorded import Row
+from registered import SERVICE_ACCOUNTS, WORKLOAD_GRANTS
 
-from infra.contracts.grants import HUMANS, SERVICE_ACCOUNTS, WORKLOADS, Grant
+from infra.contracts.grants import HUMANS, Grant
 
 PEOPLE = {who: f"group:{who}@example.in" for who in HUMANS}
 ROWS = [(program, row) for program in PROGRAMS for row in recorded.read(f"gcp-{program.name}")]
@@ -93,7 +94,7 @@ def test_no_workload_has_a_permission_that_no_call_uses(
     }
     held = {
         (who, named[binding.bucket], permission)
-        for who in WORKLOADS
+        for who in WORKLOAD_GRANTS
         for binding in granted
         if binding.member == member(who)
         for permission in roles(binding.role)
@@ -125,7 +126,7 @@ def calls_of(grant: Grant, bucket: str, prefix: str) -> Sequence[Call]:
 
 GRANTS = [
     (who, grant)
-    for who, given_to in {**HUMANS, **WORKLOADS}.items()
+    for who, given_to in {**HUMANS, **WORKLOAD_GRANTS}.items()
     for grant in given_to
     if grant.bucket != "access-logs"
 ]
@@ -138,7 +139,7 @@ def test_a_grant_gives_its_right_and_only_below_its_prefix(
     bucket = google_buckets[grant.bucket]
     for asked in calls_of(grant, bucket, grant.prefix):
         assert not (found := refusals(granted, member(who), asked)), found
-    others = {own.prefix for own in {**HUMANS, **WORKLOADS}[who] if own.bucket == grant.bucket}
+    others = {own.prefix for own in {**HUMANS, **WORKLOAD_GRANTS}[who] if own.bucket == grant.bucket}
     if "" in others:
         return
     for asked in calls_of(grant, bucket, "elsewhere/"):
@@ -162,7 +163,7 @@ def test_without_its_binding_a_refused_call_names_what_lacks(
 
 
 def test_pods_reach_the_store_and_their_identity_and_nothing_else(prod: Any) -> None:
-    for workload in WORKLOADS:
+    for workload in WORKLOAD_GRANTS:
         namespace = SERVICE_ACCOUNTS[workload].namespace
         assert rendered.may_reach(prod, "gcp", namespace, "199.36.153.8", 443), "private.googleapis.com"
         assert rendered.may_reach(prod, "gcp", namespace, "169.254.169.254", 80), "the metadata server"

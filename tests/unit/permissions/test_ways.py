@@ -14,13 +14,13 @@ from permissions import recorded, rendered
 from permissions.programs import PROGRAMS, Program
 from permissions.rendered import Container
 from permissions.ways import ABROAD, addresses, pod, ways
+from registered import SERVICE_ACCOUNTS
 
-from infra.contracts.grants import SERVICE_ACCOUNTS, WORKLOADS
-from infra.platform.network_policies import INTERNET_EGRESS
+from infra.contracts.labels import INTERNET_EGRESS
 from localcloud.permissions.network import Connection, End, Network, rules
 
 CLOUDS = ("aws", "gcp")
-NAMESPACES = sorted({SERVICE_ACCOUNTS[workload].namespace for workload in WORKLOADS})
+NAMESPACES = sorted(account.namespace for account in SERVICE_ACCOUNTS.values())
 # Where torchrun's ranks meet, and a port that NCCL picks for its sockets.
 RENDEZVOUS, PICKED = 29400, 45678
 MONITORING = {"aws": "monitoring", "gcp": "gmp-system"}

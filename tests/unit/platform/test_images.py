@@ -3,12 +3,14 @@
 import pulumi
 import pytest
 from gpu_cluster import SERVE, TRAIN, CloudThing, gpu_cluster
+from registered import NEEDS
 
 from infra.aws import registry as ecr
+from infra.contracts.images import from_mirror
 from infra.gcp import registry as artifact_registry
 from infra.platform import Platform, PlatformArgs
 from infra.platform.charts import charts
-from infra.platform.images import from_mirror, images
+from infra.platform.images import images
 
 ON_PREMISES = {"cilium"}
 MIRRORS = {name: f"mirror.example/{name}" for name in (*ecr.UPSTREAMS, ecr.EKS_ADDONS)}
@@ -20,6 +22,7 @@ def releases(deploy, cloud, registries):
             cluster=gpu_cluster(*([SERVE, TRAIN] if cloud == "aws" else [SERVE]), cloud=cloud),
             cluster_name="mumbai",
             https_cidrs=["10.0.0.0/16"],
+            workloads=NEEDS,
             registries=registries,
             controllers_depend_on=[CloudThing("nodes")],
         )

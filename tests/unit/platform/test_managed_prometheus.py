@@ -7,11 +7,13 @@ import re
 import pulumi
 import pytest
 from gpu_cluster import SERVE, gpu_cluster
+from registered import NEEDS
 
 from infra.platform import Platform, PlatformArgs, network_policies
-from infra.platform.managed_prometheus import TARGETS
+from infra.platform.managed_prometheus import targets
 from infra.platform.monitoring import metric_names, rule_groups
 from tests.schemas import validate
+from workloads.serving.needs import NEEDS as SERVING
 
 CHARTS = {"dcgm-exporter": "monitoring", "kueue": "kueue-system"}
 
@@ -20,7 +22,7 @@ CHARTS = {"dcgm-exporter": "monitoring", "kueue": "kueue-system"}
 def google(deploy):
     def program():
         cluster = gpu_cluster(SERVE, cloud="gcp", region="asia-south1")
-        return Platform("platform", PlatformArgs(cluster, "mumbai-gke", ["10.64.0.0/20"])).ready
+        return Platform("platform", PlatformArgs(cluster, "mumbai-gke", ["10.64.0.0/20"], NEEDS)).ready
 
     return deploy(program)
 
@@ -49,8 +51,8 @@ def test_a_pod_monitoring_is_what_googles_definition_allows(monitorings):
 
 
 def test_each_group_of_rules_sends_its_metrics_and_no_other(monitorings):
-    assert set(monitorings) == set(TARGETS) == {group["name"] for group in rule_groups()}
-    for group in rule_groups():
+    assert set(monitorings) == set(targets(NEEDS)) == {group["name"] for group in rule_groups(NEEDS)}
+    for group in rule_groups(NEEDS):
         (endpoint,) = monitorings[group["name"]]["spec"]["endpoints"]
         (keep,) = endpoint["metricRelabeling"]
         assert (keep["action"], keep["sourceLabels"]) == ("keep", ["__name__"])
@@ -100,7 +102,7 @@ def test_collectors_show_kueue_a_token_that_only_reads_metrics(google, monitorin
 )
 def test_who_scrapes_may_reach_the_model_servers(deploy, cloud, scrapers):
     def program():
-        network_policies.create_network_policies("serving", ["10.0.0.0/16"], pulumi.ResourceOptions(), cloud)
+        network_policies.create_network_policies(SERVING, ["10.0.0.0/16"], pulumi.ResourceOptions(), cloud)
         return {}
 
     (rule,) = deploy(program).one("v1:NetworkPolicy", "serving-allow-ingress").inputs["spec"]["ingress"]
@@ -110,7 +112,7 @@ def test_who_scrapes_may_reach_the_model_servers(deploy, cloud, scrapers):
 
 def test_aws_has_none(deploy):
     made = deploy(
-        lambda: Platform("platform", PlatformArgs(gpu_cluster(SERVE), "eks", ["10.0.0.0/16"])).ready
+        lambda: Platform("platform", PlatformArgs(gpu_cluster(SERVE), "eks", ["10.0.0.0/16"], NEEDS)).ready
     )
     assert not made.of("PodMonitoring")
     assert not made.of("core/v1:Secret")

@@ -7,8 +7,9 @@ import pulumi
 import pytest
 import yaml
 from gpu_cluster import SERVE, TRAIN, CloudThing, gpu_cluster
+from registered import NEEDS, SERVICE_ACCOUNTS
 
-from infra.contracts.grants import KUBERNETES_GROUPS, SERVICE_ACCOUNTS
+from infra.contracts.grants import KUBERNETES_GROUPS
 from infra.gcp.fabric_pods import fabric_pod
 from infra.platform import Platform, PlatformArgs
 from infra.platform.charts import charts
@@ -22,6 +23,7 @@ def platform(*pools, **changes):
         "cluster": gpu_cluster(*pools, **changes),
         "cluster_name": pulumi.Output.from_input("mumbai-eks"),
         "https_cidrs": pulumi.Output.from_input(["10.0.0.0/16", "52.219.62.0/23"]),
+        "workloads": NEEDS,
         "interruption_queue": pulumi.Output.from_input("mumbai-interruptions"),
         "controllers_depend_on": [CloudThing("system-nodes")],
     }
@@ -300,7 +302,7 @@ def test_workloads_are_restricted_by_pod_security_unless_a_fabric_has_a_daemon(d
             replace(TRAIN, name=kind, fabric=kind, fabric_pod=fabric_pod(kind, kind))
             for kind in ("rdma", "tcpx")
         ]
-        given = PlatformArgs(gpu_cluster(*pools, **GOOGLE), "mumbai-gke", ["10.64.0.0/20"])
+        given = PlatformArgs(gpu_cluster(*pools, **GOOGLE), "mumbai-gke", ["10.64.0.0/20"], NEEDS)
         return Platform("platform", given).ready
 
     made = deploy(program)
@@ -334,6 +336,7 @@ def google(deploy):
             cluster=gpu_cluster(SERVE, **GOOGLE),
             cluster_name="mumbai-gke",
             https_cidrs=["10.64.0.0/20", "199.36.153.8/30"],
+            workloads=NEEDS,
             people={"ml-engineers": ["group:ml@example.in", "user:lead@example.in"], "auditors": []},
             controllers_depend_on=[CloudThing("system-nodes")],
         )

@@ -8,7 +8,7 @@ from gpu_cluster import SERVE, TRAIN, gpu_cluster
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.platform import network_policies, priorities
+from infra.contracts import labels
 from workloads.serving import component
 from workloads.serving.component import ModelServer, ModelServerArgs
 
@@ -108,7 +108,7 @@ def test_nothing_is_reported_abroad_and_the_hub_is_off(container):
 
 
 def test_weights_from_the_lake_need_no_internet_and_a_hub_model_says_that_it_does(deploy, made):
-    (label,) = network_policies.INTERNET_EGRESS.items()
+    (label,) = labels.INTERNET_EGRESS.items()
     assert label not in deployment(made)["template"]["metadata"]["labels"].items()
     from_hub = deploy(lambda: server(weights=None).url)
     assert label in deployment(from_hub)["template"]["metadata"]["labels"].items()
@@ -128,7 +128,7 @@ def test_it_stands_on_its_pool_and_prefers_to_spread(pod):
     assert {constraint["whenUnsatisfiable"] for constraint in pod["topologySpreadConstraints"]} == {
         "ScheduleAnyway"
     }
-    assert pod["priorityClassName"] == priorities.SERVING
+    assert pod["priorityClassName"] == component.NEEDS.priority_class
 
 
 def test_it_passes_pod_security_restricted(pod, container):

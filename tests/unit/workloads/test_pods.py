@@ -11,7 +11,7 @@ import pytest
 from gpu_cluster import SERVE, TRAIN, gpu_cluster
 
 from infra.contracts.lake import Endpoint
-from workloads import pods
+from workloads.kubernetes import pods
 from workloads.proof.component import FabricProof, FabricProofArgs, LakeProof, LakeProofArgs
 from workloads.serving.component import ModelServer, ModelServerArgs
 from workloads.training.component import TrainingJob, TrainingJobArgs

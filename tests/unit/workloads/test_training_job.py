@@ -8,7 +8,8 @@ import pytest
 from gpu_cluster import SERVE, TRAIN, gpu_cluster
 
 from infra.contracts.cluster import FabricPod
-from infra.platform import priorities, queues
+from infra.platform import queues
+from workloads.kubernetes import rendezvous
 from workloads.training import component
 from workloads.training.component import TrainingJob, TrainingJobArgs
 
@@ -90,7 +91,7 @@ def test_up_waits_for_every_rank_unless_nobody_knows_when_nodes_come(deploy, pur
     found = deploy(lambda: job(cluster=gpu_cluster(pool)).job.id).one("v1:Job").inputs["metadata"]
     # Never skipAwait, which would skip the wait for the end of a job that is replaced, too.
     assert found["annotations"] == {"pulumi.com/waitFor": waits_for}
-    assert component.HEALTHY_SECONDS > component.RENDEZVOUS_SECONDS
+    assert component.HEALTHY_SECONDS > rendezvous.SECONDS
 
 
 def test_ranks_meet_at_the_pod_of_index_0_by_its_name(made, pod, container):
@@ -194,7 +195,7 @@ def test_it_can_write_where_it_must(pod, container):
 def test_queue_priority_and_peace_from_consolidation(made, pod):
     metadata = made.one("v1:Job").inputs["metadata"]
     assert metadata["labels"]["kueue.x-k8s.io/queue-name"] == queues.QUEUE
-    assert pod["priorityClassName"] == priorities.TRAINING
+    assert pod["priorityClassName"] == component.NEEDS.priority_class
     template = made.one("v1:Job").inputs["spec"]["template"]["metadata"]
     assert template["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
     assert template["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"

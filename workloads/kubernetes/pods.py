@@ -11,6 +11,7 @@ from infra.contracts.lake import Endpoint
 
 USER = 1000
 SCRATCH = "/scratch"
+SHARED_MEMORY_GIB_PER_GPU = 2  # for NCCL
 
 
 def pod_security() -> k8s.core.v1.PodSecurityContextArgs:

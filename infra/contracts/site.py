@@ -1,0 +1,56 @@
+"""Sites: what a stack has in one region of one cloud, or on premises, as workloads see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+
+from infra.contracts.cluster import GpuCluster
+from infra.contracts.images import from_mirror
+from infra.contracts.lake import Lake
+from infra.contracts.needs import WorkloadNeeds
+from infra.settings.workloads import OWN_REGISTRY
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a stack has in one region, or on premises: where workloads run, and where their data is.
+
+    `registry` is the host (on Google with the project) of the account's own images in the region. `node_configs` are
+    what nodes on premises join the cluster with, by pool. `tunnel` is the command that opens the way to the API server
+    through the jump host, None without one.
+    """
+
+    cluster: GpuCluster
+    lake: Lake
+    registry: pulumi.Input[str]
+    node_configs: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    tunnel: pulumi.Output[str] | None = None
+
+    def image(self, reference: str) -> pulumi.Input[str]:
+        """The image that a setting names: in the site's own registry where it says so, else in its upstream's
+        mirror."""
+        registry, own, rest = reference.partition(OWN_REGISTRY)
+        if own and not registry:
+            return pulumi.Output.concat(self.registry, rest)
+        return from_mirror(reference, self.cluster.mirrors)
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The sites of a stack by their place (`aws`, `gcp`, `onPremises`)."""
+
+    by_place: Mapping[str, Site]
+    proofs: dict[str, pulumi.Resource] = field(default_factory=dict)
+    """What has to pass before a job of days begins on a pool, by the pool's name. A workload that proves pools adds to
+    it; the registry has it before those that wait."""
+
+    def with_pool(self, pool: str) -> Site:
+        """Where a pool is; the settings refuse a workload on a pool that is nowhere."""
+        return next(site for site in self.by_place.values() if pool in site.cluster.pools)
+
+    def of(self, needs: WorkloadNeeds) -> Mapping[str, Site]:
+        """Those that the workload may run on."""
+        return {place: site for place, site in self.by_place.items() if place in needs.runs_on}

@@ -1,0 +1,41 @@
+"""A workload's programs as files in its pods: a ConfigMap that is named by the digest of what it holds."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+VOLUME = "program"
+
+
+def program_files(
+    name: str,
+    namespace: str,
+    files: Sequence[Path],
+    labels: Mapping[str, str],
+    opts: pulumi.ResourceOptions,
+) -> k8s.core.v1.ConfigMap:
+    """The ConfigMap of `files`. A Job's pods can't change, so a new program is a new name, and by it a new Job."""
+    texts = {file.name: file.read_text() for file in files}
+    digest = hashlib.sha256("".join(texts.values()).encode()).hexdigest()[:8]
+    return k8s.core.v1.ConfigMap(
+        f"{name}-program",
+        metadata=ObjectMetaArgs(name=f"{name}-{digest}", namespace=namespace, labels=dict(labels)),
+        immutable=True,
+        data=texts,
+        opts=opts,
+    )
+
+
+def program_volume(program: k8s.core.v1.ConfigMap) -> k8s.core.v1.VolumeArgs:
+    """The files as a volume of the pod."""
+    code = k8s.core.v1.ConfigMapVolumeSourceArgs(name=program.metadata.apply(lambda metadata: metadata.name))
+    return k8s.core.v1.VolumeArgs(name=VOLUME, config_map=code)
+
+
+def program_mount(directory: str) -> k8s.core.v1.VolumeMountArgs:
+    """The files in `directory` of the container."""
+    return k8s.core.v1.VolumeMountArgs(name=VOLUME, mount_path=directory, read_only=True)

@@ -1,0 +1,59 @@
+"""The workloads that a stack may ask for, each one row. How to write one: docs/writing-a-workload.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from infra.contracts.needs import WorkloadNeeds
+from infra.contracts.site import Sites
+from infra.settings.errors import Problem
+from infra.settings.stack import Settings
+from infra.settings.valid_parts import Check, Parts
+from workloads.proof.build import WORKLOAD as PROOF
+from workloads.serving.build import WORKLOAD as SERVING
+from workloads.training.build import WORKLOAD as TRAINING
+from workloads.workload import Workload
+
+# In the order in which they are built: what proves a pool comes before what waits for the proof.
+WORKLOADS = (
+    PROOF,
+    TRAINING,
+    SERVING,
+)
+
+
+def needs_of(settings: Settings, workloads: Sequence[Workload] = WORKLOADS) -> list[WorkloadNeeds]:
+    """What the platform has to make: for those that the stack asks for, and for those that are always there."""
+    chosen = settings.workloads.chosen
+    return [each.needs for each in workloads if each.needs.always or each.needs.name in chosen]
+
+
+def build(settings: Settings, sites: Sites, workloads: Sequence[Workload] = WORKLOADS) -> None:
+    """Make those that the stack asks for."""
+    chosen = settings.workloads.chosen
+    for each in workloads:
+        if asked := chosen.get(each.needs.name):
+            each.build(asked, sites)
+
+
+def check_places(workloads: Sequence[Workload] = WORKLOADS) -> Check:
+    """A check of settings: no workload is on a pool of a place where it does not run."""
+
+    def check(parts: Parts) -> list[Problem]:
+        return [problem for each in workloads for problem in _misplaced(each.needs, parts)]
+
+    return check
+
+
+def _misplaced(needs: WorkloadNeeds, parts: Parts) -> list[Problem]:
+    path = f"workloads.{needs.name}"
+    asked = parts.workloads.get(path)
+    use = asked.pool_use if asked else None
+    if use is None:
+        return []
+    places = {pool.name: path.partition(".")[0] for path, pool in parts.pools.items()}
+    if places.get(use.pool) in (None, *needs.runs_on):
+        return []  # a pool that is nowhere is another check's
+    fitting = [name for name, place in places.items() if place in needs.runs_on]
+    allowed = f"a pool of {' or '.join(sorted(needs.runs_on))}, where it runs"
+    return [Problem(f"{path}.pool", use.pool, allowed, next(iter(fitting), None))]

@@ -1,0 +1,35 @@
+"""The model server that the settings ask for."""
+
+import pulumi
+
+from infra import advice
+from infra.contracts.site import Sites
+from infra.settings.workloads import Serving
+from workloads.serving.component import ModelServer, ModelServerArgs
+from workloads.serving.needs import IMAGE, NEEDS
+from workloads.workload import Workload
+
+
+def build(settings: Serving, sites: Sites) -> None:
+    """The model server, where its pool is; what nobody could check about it is logged."""
+    site = sites.with_pool(settings.pool)
+    if unchecked := advice.unchecked(settings):
+        pulumi.log.warn(f"workloads.serving: {unchecked}")
+    server = ModelServer(
+        settings.name,
+        ModelServerArgs(
+            cluster=site.cluster,
+            pool=settings.pool,
+            model=settings.model,
+            replicas=settings.replicas,
+            gpus=settings.gpus,
+            image=site.image(settings.image or IMAGE),
+            max_model_len=settings.max_model_len,
+            quantization=settings.quantization,
+            vllm_args=settings.engine_args,
+        ),
+    )
+    pulumi.export("modelServerUrl", server.url)
+
+
+WORKLOAD = Workload(NEEDS, build)
