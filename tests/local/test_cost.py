@@ -29,7 +29,7 @@ def test_the_same_commit_costs_the_same(run_dir: Path, capsys: pytest.CaptureFix
     clean = subprocess.run(
         ["git", "status", "--porcelain"], cwd=PROJECT, capture_output=True, text=True, check=True
     )
-    cost.cost("local", settings_of("local"), "HEAD")
+    cost.cost("local", "HEAD")
     said = capsys.readouterr().out
     if not clean.stdout:
         assert "Nothing costs more or less than in HEAD" in said
