@@ -254,7 +254,7 @@ def _linked() -> bytes:
     return made.getvalue()
 
 
-@pytest.mark.parametrize("content", [archive({"b/it": PROGRAM}), _linked()])
+@pytest.mark.parametrize("content", [archive({"b/it": PROGRAM}), _linked()], ids=["elsewhere", "link"])
 def test_an_archive_without_the_program_is_said(machine: Machine, site: Site, content: bytes) -> None:
     tool = machine.tool("it")
     release = site.publish(tool, content, url="https://github.com/it.tar.gz", member="a/it")
