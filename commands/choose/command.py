@@ -16,6 +16,8 @@ from commands.choose.show_other_clouds import show_other_clouds
 from commands.console import console
 from infra import catalog, geography
 
+ERRORS = (geography.UnknownRegionError,)
+
 
 def warn_if_stale() -> None:
     """Say once how old prices, bands, scores and the rate of the dollar are."""
