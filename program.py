@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 
-from infra import advice, catalog, settings
-from infra.catalog.fabric_floors import check_floors
+from infra import settings
 from infra.contracts.site import Site, Sites
 from infra.pricing.budget import Budget
 from infra.protection import protect_clusters
@@ -20,8 +19,7 @@ from workloads.workload import Workload
 
 def run(workloads: Sequence[Workload] = registry.WORKLOADS) -> None:
     """Read the running stack's settings, refuse what is wrong in them, and make everything they ask for."""
-    checks = (catalog.check_offered, advice.check_fits, check_floors, registry.check_places(workloads))
-    said = settings.load(pulumi.Config(), *checks)
+    said = settings.load(pulumi.Config(), *registry.checks(workloads))
     _warn(said)
     site = said.on_premises
     credentials = store_credentials() if site and site.store else None

@@ -6,15 +6,12 @@ from typing import Annotated
 
 import typer
 
-from infra.advice import check_fits
-from infra.catalog import check_offered
-from infra.catalog.fabric_floors import check_floors
 from infra.settings import Settings, parse
 from infra.settings.names import fits
 from infra.stacks import PROJECT as NAME
 from infra.stacks import file_of, settings_in
 from localcloud.directories import PROJECT
-from workloads.registry import check_places
+from workloads.registry import checks
 
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Which Pulumi.<stack>.yaml to run.")]
 
@@ -26,5 +23,4 @@ def settings_of(stack: str) -> Settings:
         StackFileError: there is no such file, or it is no stack file.
         SettingsError: with every wrong setting.
     """
-    checks = (fits(NAME, stack), check_offered, check_fits, check_floors, check_places())
-    return parse(settings_in(file_of(stack, PROJECT)), *checks)
+    return parse(settings_in(file_of(stack, PROJECT)), fits(NAME, stack), *checks())

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from infra.advice import check_fits
+from infra.catalog import check_offered
+from infra.catalog.fabric_floors import check_floors
 from infra.contracts.needs import WorkloadNeeds
 from infra.contracts.site import Sites
 from infra.settings.errors import Problem
@@ -34,6 +37,11 @@ def build(settings: Settings, sites: Sites, workloads: Sequence[Workload] = WORK
     for each in workloads:
         if asked := chosen.get(each.needs.name):
             each.build(asked, sites)
+
+
+def checks(workloads: Sequence[Workload] = WORKLOADS) -> tuple[Check, ...]:
+    """All that a stack's settings are held to beyond their own fields, before anything is made."""
+    return (check_offered, check_fits, check_floors, check_places(workloads))
 
 
 def check_places(workloads: Sequence[Workload] = WORKLOADS) -> Check:
