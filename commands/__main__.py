@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from commands.app import ROOMS, app, rooms
 from commands.console import console
-from infra.catalog import CatalogError
+from infra.catalog.tables import CatalogError
 from infra.settings.errors import SettingsError
 from infra.stacks import StackFileError
 

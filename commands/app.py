@@ -25,6 +25,7 @@ ROOMS = {
     "advise": "commands.advise.command",
     "catalog": "commands.catalog",
     "images": "commands.images",
+    "environments": "commands.environments",
     "settings": "commands.settings",
     "showback": "commands.showback",
     "simulate": "commands.simulate.command",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -17,11 +17,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from localcloud.toolchain.waiting import Report
+
 # Tables are as wide as they must be when nobody's window limits them.
 console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 140)
-
-# done, total (0: not known), what is being done
-Report = Callable[[int, int, str], None]
 
 EVERY = 10.0  # seconds between lines when nobody watches a bar
 

@@ -19,7 +19,9 @@ from rich.table import Table
 from commands.console import console
 from commands.stacks import StackName
 from commands.up.summary import show_waiting
+from infra import stacks
 from localcloud import cloud
+from localcloud.directories import PROJECT
 from localcloud.engine import EngineError, Stack
 from localcloud.kubernetes import clusters, waiting
 from localcloud.toolchain.errors import ToolchainError
@@ -30,6 +32,8 @@ PROJECT_NAME = "india-ai-infra"
 
 def doctor(stack: StackName = "local") -> None:
     """List what a broken run left behind: processes, cloud resources that the state does not know."""
+    if stack not in cloud.stacks():
+        stacks.file_of(stack, PROJECT)
     left = leftovers(stack)
     show(left)
     show_waiting(waiting.settle(clusters.recorded(), 0))
@@ -48,7 +52,7 @@ class Leftover:
 
 def leftovers(stack: str) -> list[Leftover]:
     """Everything that this stack's state does not account for."""
-    died = cloud.what_died()
+    died = cloud.dead_processes()
     if died:
         return [Leftover("process", died, "`make up` begins anew, `make down` clears it")]
     endpoint = cloud.aws_endpoint()
@@ -137,6 +141,7 @@ def _ending(client: Callable[[str], Any], arn: str) -> bool:
 
 
 def show(left: list[Leftover]) -> None:
+    """Print what was left behind, with the command that removes it."""
     if not left:
         console.print("[green]✓[/] nothing is left behind")
         return

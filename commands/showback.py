@@ -20,8 +20,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from commands.console import console
-from infra.catalog import CatalogError, nearest
+from infra.catalog.tables import CatalogError
 from infra.pricing.rupees import format_inr
+from infra.spelling import nearest
 
 ADDRESS = "http://127.0.0.1:9003"
 FORWARD = "kubectl -n opencost port-forward service/opencost 9003"

@@ -64,6 +64,11 @@ def region(name: str) -> Region:
         raise UnknownRegionError(name) from None
 
 
+def region_of_zone(zone: str) -> Region | None:
+    """The region of a zone, by its ID on AWS (`aps1-az1`) or its name on Google (`asia-south1-a`); None abroad."""
+    return next((place for place in REGIONS.values() if zone in place.zones), None)
+
+
 def regions_of(cloud: Cloud) -> tuple[str, ...]:
     """Names of one cloud's regions in India."""
     return tuple(place.name for place in REGIONS.values() if place.cloud == cloud)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pulumi
 
-from infra.settings import Settings
+from infra.settings.stack import Settings
 
 # Type and logical name of each, and the cloud whose setting decides.
 PROTECTED = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from infra.settings.errors import nearest
+from infra.spelling import nearest
 
 ROOT, PROJECT = Path(__file__).resolve().parents[1], "india-ai-infra"
 # Aliases may repeat what they name: a few lines of them stand for more than any memory holds.
@@ -111,19 +111,19 @@ def read(file: Path) -> dict[str, Any]:
     Raises:
         StackFileError: it can't be read, or is no stack file.
     """
-    node, said = _read(file)
-    if node is None or said is None:
+    node, values = _read(file)
+    if node is None or values is None:
         raise StackFileError(file, "the file is empty; a stack file begins with `config:`")
     if not isinstance(node, yaml.MappingNode):
         raise StackFileError(file, f"{_kind(node)} where `config:` is needed", _line(node))
     _only_texts(file, node)
     config = next((value for key, value in node.value if key.value == "config"), None)
-    if config is None or said["config"] is None:
-        return said
+    if config is None or values["config"] is None:
+        return values
     if not isinstance(config, yaml.MappingNode):
         raise StackFileError(file, f"`config` is {_kind(config)}, and settings are needed", _line(config))
     _only_texts(file, config)
-    return said
+    return values
 
 
 def read_yaml(file: Path) -> Any:
@@ -166,10 +166,10 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     """PyYAML's words, in a sentence that says what to look at."""
     if isinstance(error, _Misread):
         return str(error.problem)
-    said = " ".join(" ".join(filter(None, (error.context, error.problem))).split())
-    if r"'\t'" in said:
+    reason = " ".join(" ".join(filter(None, (error.context, error.problem))).split())
+    if r"'\t'" in reason:
         return "a tab: YAML is indented with spaces"
-    return f"this is not YAML ({said})"
+    return f"this is not YAML ({reason})"
 
 
 def _bounded(file: Path, top: yaml.Node) -> None:

@@ -37,10 +37,12 @@ class Topic:
 
     @property
     def region(self) -> str:
+        """The region in its ARN."""
         return self.arn.split(":")[3]
 
     @property
     def account(self) -> str:
+        """The account in its ARN."""
         return self.arn.split(":")[4]
 
 

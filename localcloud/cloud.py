@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -28,6 +29,7 @@ class Started:
 
 
 def store() -> Store:
+    """The records of the local cloud."""
     return Store(run_dir() / "store.sqlite")
 
 
@@ -53,13 +55,22 @@ def environment(aws_endpoint: str) -> dict[str, str]:
 
 def start() -> Started:
     """Bring the local cloud up. If part of it died since the last run, all of it begins anew."""
-    died = what_died()
+    died = dead_processes()
     if died:
         stop()
     run = run_dir()
     (run / "state").mkdir(parents=True, exist_ok=True)
     _write_plugins(run / "home" / "plugins")
+    _no_logs(run / "home" / "logs")
     return Started(_start_moto(), died)
+
+
+def _no_logs(folder: Path) -> None:
+    """The CLI keeps an encrypted log of each command, half of the engine's processor time, and no variable turns that
+    off. Where a file has the place of its folder it goes on without (pkg/logging of version 3.259)."""
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    folder.write_text("The CLI keeps no logs on the local cloud.\n")
 
 
 def stop() -> list[str]:
@@ -77,6 +88,12 @@ def stop() -> list[str]:
     return ended
 
 
+def stacks() -> list[str]:
+    """The stacks that have resources here, by their state files."""
+    files = (run_dir() / "state" / ".pulumi" / "stacks").rglob("*.json")
+    return sorted(file.stem for file in files if _has_resources(file))
+
+
 def aws_endpoint() -> str | None:
     """The address of a running moto, or None."""
     record = store().get("process", "moto")
@@ -84,7 +101,7 @@ def aws_endpoint() -> str | None:
     return f"http://127.0.0.1:{record['port']}" if record and moto and moto.find() else None
 
 
-def what_died() -> str | None:
+def dead_processes() -> str | None:
     """A sentence naming the parts that ended since the last run, or None while state and cloud agree."""
     dead = [f"cluster {name}" for name in clusters.recorded() if not clusters.alive(name)]
     moto = _moto()
@@ -93,6 +110,11 @@ def what_died() -> str | None:
     if not dead and moto is None and any((run_dir() / "state").rglob("stacks/**/*.json")):
         dead.append("the cloud of an older state file")
     return f"no longer running: {', '.join(dead)}" if dead else None
+
+
+def _has_resources(state: Path) -> bool:
+    latest = json.loads(state.read_text())["checkpoint"].get("latest") or {}
+    return bool(latest.get("resources"))
 
 
 def _moto() -> Process | None:

@@ -37,6 +37,7 @@ def role() -> str:
 
 
 def arn() -> str:
+    """The ARN of the role that the providers sign in as."""
     return f"arn:aws:iam::{ACCOUNT}:{_PREFIX}{role()}"
 
 

@@ -39,7 +39,8 @@ class Fault:
     message: str
 
     @property
-    def shown(self) -> str:
+    def text(self) -> str:
+        """The resource's type and name, the message, and what to do where that is known."""
         way = [f"\n{_LATER}"] if _NO_MACHINES.search(self.message) else []
         return " ".join([*self.urn.split("::")[2:], self.message, *way])
 
@@ -48,7 +49,7 @@ class Fault:
 Replaced = Mapping[str, Sequence[str]]
 
 
-def told(faults: Sequence[Fault], replaced: Replaced) -> list[str]:
+def describe(faults: Sequence[Fault], replaced: Replaced) -> list[str]:
     """What a person reads of an operation that failed: the first cause first, each once.
 
     What the first error stopped is left out, unless nothing else is known. Protected resources that a change would
@@ -56,7 +57,7 @@ def told(faults: Sequence[Fault], replaced: Replaced) -> list[str]:
     """
     shown = causes(faults) or list(faults)
     protected = {urn: None for fault in shown for urn in _protected(fault)}
-    others = [fault.shown for fault in shown if not _protected(fault)]
+    others = [fault.text for fault in shown if not _protected(fault)]
     return list(dict.fromkeys([*([_of_protected(protected, replaced)] if protected else []), *others]))
 
 

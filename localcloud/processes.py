@@ -23,6 +23,7 @@ class Process:
 
     @classmethod
     def of(cls, pid: int) -> Process:
+        """The running process with a pid."""
         return cls(pid, psutil.Process(pid).create_time())
 
     def find(self) -> psutil.Process | None:
@@ -72,6 +73,7 @@ def _signal(member: psutil.Process, number: signal.Signals) -> None:
 
 
 def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -29,19 +29,23 @@ class Store:
             yield db
 
     def put(self, kind: str, key: str, value: dict[str, Any]) -> None:
+        """Write a record over the one that was there."""
         with self._open() as db:
             db.execute("insert or replace into record values (?, ?, ?)", (kind, key, json.dumps(value)))
 
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
+        """The record with a key; None where there is none."""
         with self._open() as db:
             row = db.execute("select value from record where kind = ? and key = ?", (kind, key)).fetchone()
         return json.loads(row[0]) if row else None
 
     def delete(self, kind: str, key: str) -> None:
+        """Delete a record, if it is there."""
         with self._open() as db:
             db.execute("delete from record where kind = ? and key = ?", (kind, key))
 
     def items(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The records of a kind, by key."""
         with self._open() as db:
             rows = db.execute("select key, value from record where kind = ?", (kind,)).fetchall()
         return {key: json.loads(value) for key, value in rows}

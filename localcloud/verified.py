@@ -115,6 +115,7 @@ def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def write() -> None:
+    """Write docs/verified.md."""
     PAGE.write_text(page())
 
 

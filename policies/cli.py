@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from policies.configuration import profiles, schema
+from policies.configuration import profiles, schema, written
 from policies.configuration.schema import PolicyConfigError
 from policies.framework.baseline import FILE, Known, grown
 from policies.framework.baseline import parse as parse_baseline
@@ -25,7 +25,7 @@ from policies.reports.positions import resources_of as previewed
 from policies.reports.write import reports
 from policies.reports.write import write as write_reports
 from policies.runner.offline import analyse
-from policies.runner.states import StateFileError, resources_of, shown
+from policies.runner.states import StateFileError, analyzed_resources, resources_of
 
 _LINES = 50
 MARK = "<!-- india-dpdp findings -->"
@@ -54,12 +54,14 @@ def audit(
         raise typer.Exit(1) from None
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Resources", total=len(resources))
-        _, record = analyse(list(shown(resources)), given, lambda done: progress.update(task, completed=done))
+        _, record = analyse(
+            list(analyzed_resources(resources)), given, lambda done: progress.update(task, completed=done)
+        )
     files = reports(record, positions(resources, project.resolve(), project.resolve()))
     write_reports(files, out)
     _show(record)
     console.print(f"wrote {out}: {', '.join(files)}", soft_wrap=True)
-    raise typer.Exit(any(told.stops for told in record.open))
+    raise typer.Exit(any(finding.stops for finding in record.open))
 
 
 @app.command()
@@ -80,7 +82,9 @@ def baseline(
             f"{to}: {before.problems[0].what} at {before.problems[0].where}: {before.problems[0].expected}"
         )
     found = record.of("fail", "unresolved", "baseline")
-    now = {Known.of(told) for told in found if told.control != "DPDP-GOV-03"}  # that one is about this file
+    now = {
+        Known.of(finding) for finding in found if finding.control != "DPDP-GOV-03"
+    }  # that one is about this file
     of_others = {known for known in before.entries if not known.speaks_of(record.stack)} if before else set()
     kept = now & before.entries if before else now
     write_baseline(to, kept | of_others)
@@ -133,20 +137,22 @@ def report(
 def generate() -> None:
     """Write what is generated from the controls: the pages of docs/policies, the profiles, the schema of configs."""
     control_pages.write()
-    profiles.write()
+    written.write()
     schema.write()
 
 
 def _show(record: Record) -> None:
-    stops = sum(told.stops for told in record.open)
+    stops = sum(finding.stops for finding in record.open)
     looked = sum(control.resources > 0 or control.stack for control in record.controls)
     console.print(
         f"[bold]{record.stack}[/]: {record.resources} resources, {looked} controls: {stops} violations, "
         f"{len(record.open) - stops} advisories, {len(record.of('exempt'))} exempt, {len(record.of('baseline'))} of old"
     )
-    for told in record.open[:_LINES]:
-        colour = "red" if told.stops else "yellow"
-        console.print(f"  [{colour}]{escape(name_of(told.urn))}[/] {escape(told.message)}", soft_wrap=True)
+    for finding in record.open[:_LINES]:
+        colour = "red" if finding.stops else "yellow"
+        console.print(
+            f"  [{colour}]{escape(name_of(finding.urn))}[/] {escape(finding.message)}", soft_wrap=True
+        )
     if len(record.open) > _LINES:
         console.print(f"  and {len(record.open) - _LINES} more, in the reports")
 

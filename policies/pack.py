@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -17,8 +18,8 @@ from policies.controls.governance.gov_04_unresolved import GOV_04, unresolved
 from policies.controls.governance.gov_04_unresolved import NAME as UNRESOLVED
 from policies.framework import baseline
 from policies.framework.control import Control
-from policies.framework.record import Asked, Outcome, Record, Told
-from policies.framework.run_state import Ledger
+from policies.framework.record import ControlRun, Outcome, Record, ReportedFinding
+from policies.framework.run_state import RunState
 from policies.readers.data_stores import as_if_not_personal
 
 NAME = "india-dpdp"
@@ -43,10 +44,10 @@ CONTROLS: tuple[Control, ...] = tuple(
 
 @dataclass(frozen=True)
 class Run:
-    """Fresh policies that share one ledger, for one run of the pack."""
+    """Fresh policies that share one run state, for one run of the pack."""
 
     policies: list[Policy]
-    ledger: Ledger
+    run_state: RunState
 
     def record(self, urns: Sequence[str]) -> Record:
         """What the run found in a stack of these resources."""
@@ -57,14 +58,14 @@ class Run:
             stack=stack,
             project=project,
             resources=len(urns),
-            controls=tuple(map(self._asked, CONTROLS)),
-            findings=tuple(self.ledger.told()),
+            controls=tuple(map(self._control_run, CONTROLS)),
+            findings=tuple(self.run_state.findings()),
         )
 
-    def _asked(self, control: Control) -> Asked:
-        level = self.ledger.levels.get(control.policy_name, control.level.value)
-        law = control.law.stated(self.ledger.settings.get(control.policy_name, {}))
-        return Asked(
+    def _control_run(self, control: Control) -> ControlRun:
+        level = self.run_state.levels.get(control.policy_name, control.level.value)
+        law = control.law.stated(self.run_state.settings.get(control.policy_name, {}))
+        return ControlRun(
             id=control.id,
             title=control.title,
             severity=control.severity.value,
@@ -72,39 +73,40 @@ class Run:
             basis=law.basis,
             law=law.text,
             remedy=control.remedy,
-            resources=self.ledger.looked_at(control.id),
-            stack=self.ledger.looked_at_stack(control.id),
+            resources=self.run_state.looked_at(control.id),
+            stack=self.run_state.looked_at_stack(control.id),
         )
 
 
 def run() -> Run:
     """The pack with the exemptions and the baseline beside the program.
 
-    The last two policies come after all others, for those find what they tell of.
+    The policies on unresolved values and on exemptions run last: they report what the others found.
     """
     exempt = exemptions.read([control.id for control in CONTROLS])
-    old = baseline.beside()
+    old = baseline.load()
 
-    def answer(told: Told) -> tuple[Outcome, str] | None:
-        if told.control == last.id:
-            return None  # nobody answers for the answers
-        if entry := exempt.covers(told):
+    def answer(finding: ReportedFinding) -> tuple[Outcome, str] | None:
+        if finding.control == last.id:
+            return None  # no exemption exempts a wrong exemption
+        if entry := exempt.covers(finding):
             return "exempt", entry
-        return ("baseline", "") if old.covers(told) else None
+        return ("baseline", "") if old.covers(finding) else None
 
     last = exemptions.valid(exempt, old)
-    ledger = Ledger(answer, suppose=as_if_not_personal)
+    run_state = RunState(answer, suppose=as_if_not_personal)
     ordered = sorted(CONTROLS, key=lambda control: control.comes_last)
-    made = [policy for control in ordered if control.id != last.id for policy in control.policies(ledger)]
+    made = [policy for control in ordered if control.id != last.id for policy in control.policies(run_state)]
     ends = [
-        *GOV_04.policies(ledger),
-        unresolved(CONTROLS, ledger),
-        *last.policies(ledger),
+        *GOV_04.policies(run_state),
+        unresolved(CONTROLS, run_state),
+        *last.policies(run_state),
         exemptions.listed(exempt, old),
     ]
-    return Run([*made, *ends], ledger)
+    return Run([*made, *ends], run_state)
 
 
+@cache
 def version() -> str:
     """The pack's version, as its own file has it."""
     return str(yaml.safe_load(Path(__file__).with_name("PulumiPolicy.yaml").read_text())["version"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from infra.advice import check_fits
-from infra.catalog import check_offered
 from infra.catalog.fabric_floors import check_floors
+from infra.catalog.offered import check_offered
+from infra.catalog.resolved import Resolve, resolve
 from infra.contracts.needs import WorkloadNeeds
 from infra.contracts.site import Sites
 from infra.settings.errors import Problem
@@ -28,7 +30,11 @@ WORKLOADS = (
 def needs_of(settings: Settings, workloads: Sequence[Workload] = WORKLOADS) -> list[WorkloadNeeds]:
     """What the platform has to make: for those that the stack asks for, and for those that are always there."""
     chosen = settings.workloads.chosen
-    return [each.needs for each in workloads if each.needs.always or each.needs.name in chosen]
+    return [
+        each.needs_with(chosen.get(each.needs.name))
+        for each in workloads
+        if each.needs.always or each.needs.name in chosen
+    ]
 
 
 def build(settings: Settings, sites: Sites, workloads: Sequence[Workload] = WORKLOADS) -> None:
@@ -39,9 +45,14 @@ def build(settings: Settings, sites: Sites, workloads: Sequence[Workload] = WORK
             each.build(asked, sites)
 
 
-def checks(workloads: Sequence[Workload] = WORKLOADS) -> tuple[Check, ...]:
-    """All that a stack's settings are held to beyond their own fields, before anything is made."""
-    return (check_offered, check_fits, check_floors, check_places(workloads))
+def checks(workloads: Sequence[Workload] = WORKLOADS, resolve: Resolve = resolve) -> tuple[Check, ...]:
+    """All that a stack's settings are held to beyond their own fields, before anything is made.
+
+    `resolve` is what they resolve pools with: one that remembers (`catalog.resolver`) has the answers for what follows.
+    """
+    of_pools = (partial(check, resolve=resolve) for check in (check_offered, check_fits, check_floors))
+    of_workloads = (check for each in workloads for check in each.checks)
+    return (*of_pools, check_places(workloads), *of_workloads)
 
 
 def check_places(workloads: Sequence[Workload] = WORKLOADS) -> Check:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from infra.contracts.needs import WorkloadNeeds
 from infra.contracts.site import Sites
+from infra.settings.valid_parts import Check
 
 
 @dataclass(frozen=True)
@@ -18,3 +19,11 @@ class Workload:
     needs: WorkloadNeeds
     build: Callable[[Any, Sites], None]
     """Makes it of that field's settings, at the sites of the stack."""
+    needs_for: Callable[[Any], WorkloadNeeds] | None = None
+    """What it needs with these settings, where that is more than `needs`: an operator that they choose."""
+    checks: Sequence[Check] = ()
+    """What its settings are held to beyond their own fields, before anything is made."""
+
+    def needs_with(self, settings: Any) -> WorkloadNeeds:
+        """What it needs with its settings; None are those of a stack that does not ask for it."""
+        return self.needs_for(settings) if settings and self.needs_for else self.needs

@@ -22,13 +22,14 @@ from pydantic import (
 
 from commands.advise.show import show
 from infra.advice.config_json import read_config
-from infra.advice.fit import Ask, Purchase, Task, best_plans
+from infra.advice.fit import AdviceRequest, Task, best_plans
 from infra.advice.memory import Dtype, Method
 from infra.advice.model import Shape, known_or_scaled
 from infra.advice.quantization import checkpoint
 from infra.catalog.exchange_rate import assumed
 from infra.settings.errors import Problem, SettingsError, problems_of, refuse
-from infra.settings.stack import Currency
+from infra.settings.money import Currency
+from infra.settings.purchase import Market
 from infra.stacks import file_of, settings_in
 
 # Tokens: longer than any model takes (Llama-4-Scout's 10 million), and no typing error.
@@ -52,7 +53,7 @@ class _Options(BaseModel):
     method: Method | None = Field(default=None, validate_default=True)
     context: Annotated[int, BeforeValidator(_tokens)] | None = Field(default=None, ge=16, le=MOST_TOKENS)
     users: int = Field(ge=1, le=1_000_000)
-    purchase: Purchase
+    purchase: Market
     usd_inr: float = Field(gt=0)
 
     @field_validator("dtype")
@@ -93,7 +94,7 @@ def advise(
     optional = {"dtype": dtype, "context": context, "method": method}
     given |= {name: value for name, value in optional.items() if value}
     try:
-        ask, rate = read_ask(model, {**given, "usd_inr": usd_inr or stack_rate()})
+        ask, rate = read_request(model, {**given, "usd_inr": usd_inr or stack_rate()})
     except SettingsError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
@@ -101,7 +102,7 @@ def advise(
     print(rate_assumed(usd_inr, rate))
 
 
-def read_ask(model: str, given: dict[str, Any]) -> tuple[Ask, float]:
+def read_request(model: str, given: dict[str, Any]) -> tuple[AdviceRequest, float]:
     """What is asked, and rupees for a dollar.
 
     Raises:
@@ -125,9 +126,9 @@ def read_ask(model: str, given: dict[str, Any]) -> tuple[Ask, float]:
     return _ask(shape, options), options.usd_inr
 
 
-def _ask(shape: Shape, options: _Options) -> Ask:
+def _ask(shape: Shape, options: _Options) -> AdviceRequest:
     """Weights are served as the checkpoint keeps them, and trained in bf16, unless the options say otherwise."""
-    return Ask(
+    return AdviceRequest(
         task=options.task,
         shape=shape,
         dtype=options.dtype or (shape.weights if options.task == "serve" else "bf16"),

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from commands.choose.show_other_clouds import burst_line
 from infra.advice import memory
-from infra.advice.fit import LEAST_TOKENS_S, Ask, Plan
+from infra.advice.fit import LEAST_TOKENS_S, AdviceRequest, Plan
 from infra.advice.layout import GIB, USABLE, Layout
 from infra.advice.model import Shape, published, row_of
 from infra.advice.speed import PROMPT_SHARE
@@ -21,7 +21,7 @@ WIDTH = 100  # when piped
 TABLE = "infra/advice/data/models.csv"
 
 
-def show(ask: Ask, plans: list[Plan], usd_inr: float, console: Console | None = None) -> None:
+def show(ask: AdviceRequest, plans: list[Plan], usd_inr: float, console: Console | None = None) -> None:
     """Print what is asked, a row for each GPU on which it fits, and why it doesn't on the others."""
     console = console or Console(highlight=False)
     if not console.is_terminal:
@@ -40,7 +40,7 @@ def show(ask: Ask, plans: list[Plan], usd_inr: float, console: Console | None = 
         )
 
 
-def _asked(ask: Ask) -> str:
+def _asked(ask: AdviceRequest) -> str:
     shape = ask.shape
     active = f", {shape.multiplied / 1e9:.2f}B of them a token" if shape.experts else ""
     parts = [f"{shape.name}: {shape.parameters / 1e9:.2f}B parameters{active}", ask.task, ask.dtype]
@@ -52,7 +52,7 @@ def _asked(ask: Ask) -> str:
     return " · ".join(parts)
 
 
-def _needs(ask: Ask) -> str:
+def _needs(ask: AdviceRequest) -> str:
     """GiB of each part, before they are spread over GPUs."""
     shape, context = ask.shape, ask.context
     if ask.task == "serve":
@@ -76,7 +76,7 @@ def _kept_by(shape: Shape) -> str:
     return " and ".join(part for part in (windows, states) if part)
 
 
-def _table(ask: Ask, plans: list[Plan], usd_inr: float) -> Table:
+def _table(ask: AdviceRequest, plans: list[Plan], usd_inr: float) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in ("GPU", "machines", "where"):
         table.add_column(name, no_wrap=True)
@@ -89,7 +89,7 @@ def _table(ask: Ask, plans: list[Plan], usd_inr: float) -> Table:
     return table
 
 
-def _row(ask: Ask, plan: Plan, usd_inr: float) -> list[str]:
+def _row(ask: AdviceRequest, plan: Plan, usd_inr: float) -> list[str]:
     machine = plan.host.machine
     return [
         plan.host.gpu.name,
@@ -109,7 +109,7 @@ def _where(plan: Plan) -> str:
     if plan.host.machine is None:
         return "your desk"
     city = region(plan.host.machine.region).city
-    if not plan.layout.together or not isinstance(plan.bought, Offer) or not plan.bought.zones:
+    if not plan.layout.colocated or not isinstance(plan.bought, Offer) or not plan.bought.zones:
         return city
     return f"{city} {plan.bought.zones[0].rpartition('-')[2]}"
 
@@ -120,7 +120,7 @@ def _doubt(plan: Plan) -> str:
     return "" if all(price.basis == "observed" for price in prices) else " ~"
 
 
-def _layout(ask: Ask, plan: Plan) -> str:
+def _layout(ask: AdviceRequest, plan: Plan) -> str:
     layout = plan.layout
     ways = {"FSDP": layout.fsdp, "TP": layout.tensor, "PP": layout.pipeline}
     words = " ".join(f"{way}{over}" for way, over in ways.items() if over > 1) or "1 GPU"
@@ -143,7 +143,7 @@ def _why_not(plan: Plan) -> str:
     return f"{gpu}: does not fit, {_gib(plan.need)} GiB a GPU of {_gib(plan.host.usable)} on {where} GPUs"
 
 
-def _notes(ask: Ask, for_serving: list[Plan], usd_inr: float) -> list[str]:
+def _notes(ask: AdviceRequest, for_serving: list[Plan], usd_inr: float) -> list[str]:
     groups = {
         "On your desk, no hourly price": [plan for plan in for_serving if plan.host.machine is None],
         "In fp16, for want of bf16": [plan for plan in for_serving if plan.host.gpu.half == "fp16"],

@@ -12,6 +12,7 @@ FILE = PROJECT / "docs" / "architecture.svg"
 
 
 def main() -> None:
+    """Draw the picture of the code, and print how many imports go from one package to another."""
     architecture = read()
     FILE.write_text(draw(architecture), encoding="utf-8")
     for (importer, imported), number in architecture.arrows.items():

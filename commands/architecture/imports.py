@@ -33,6 +33,7 @@ class Architecture:
 
     @property
     def packages(self) -> tuple[Package, ...]:
+        """The packages of all layers, the uppermost first."""
         return tuple(package for layer in self.layers for package in layer)
 
 

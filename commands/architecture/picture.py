@@ -48,6 +48,7 @@ class Placed:
 
     @property
     def middle(self) -> float:
+        """The middle of the box, in pixels from the top."""
         return self.y + self.height / 2
 
 
@@ -107,10 +108,11 @@ def _text(box: Placed) -> Iterator[str]:
 
 
 def _arcs(architecture: Architecture, placed: dict[str, Placed]) -> Iterator[str]:
-    """Thin arcs first, so that the wide ones lie on top."""
+    """Thin arcs first, so that the wide ones lie on top; within a width in the order of the packages."""
     depth = {package.name: i for i, layer in enumerate(architecture.layers) for package in layer}
     longest = max(abs(placed[b].middle - placed[a].middle) for a, b in architecture.arrows)
-    for (importer, imported), number in sorted(architecture.arrows.items(), key=lambda arrow: arrow[1]):
+    thin_first = sorted(architecture.arrows.items(), key=lambda arrow: -width_class(arrow[1]))
+    for (importer, imported), number in thin_first:
         rank = width_class(number)
         right = depth[imported] > depth[importer]
         start, end = _ports(architecture, placed, importer, imported)

@@ -17,12 +17,13 @@ from commands.console import console, step
 from commands.cost.command import registered
 from commands.stacks import settings_of
 from infra import geography
-from infra.catalog import ANY, FABRICS, Asked, NoMachineError, choose, everywhere, machines
+from infra.catalog.choose import ANY, Asked, NoMachineError, choose
+from infra.catalog.machines import everywhere, machines
 from infra.pricing.estimate import estimate
 from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
-from infra.settings import Settings
-from infra.settings.pools import GpuPool
+from infra.settings.pools import FABRICS, GpuPool
+from infra.settings.stack import Settings
 
 STACK = "prod"
 RESOURCES = 2000
@@ -30,14 +31,14 @@ RESOURCES = 2000
 
 def measure(with_skypilot: bool) -> dict[str, Any]:
     """Milliseconds of the chooser and of the bill, and USD an hour of the stack's pools chosen in each way."""
-    said = settings_of(STACK)
+    settings = settings_of(STACK)
     resources = [Resource.of_state(found) for found in registered(STACK)]
-    pools = _ways(said, with_skypilot)
+    pools = _ways(settings, with_skypilot)
     with step("catalogue"):
         many = list(_grown(resources, RESOURCES))
         return {
             "chooser, ms an answer over all of India": _answer_ms(),
-            f"bill of {len(many)} resources, ms": _ms(lambda: estimate(many, said.usage)),
+            f"bill of {len(many)} resources, ms": _ms(lambda: estimate(many, settings.usage)),
             "pools": pools,
         }
 
@@ -65,10 +66,10 @@ def show(numbers: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _ways(said: Settings, with_skypilot: bool) -> dict[str, dict[str, float | None]]:
+def _ways(settings: Settings, with_skypilot: bool) -> dict[str, dict[str, float | None]]:
     """USD an hour of all nodes of each pool: as chosen, as somebody in a hurry would, and as SkyPilot would."""
     ways: dict[str, dict[str, float | None]] = {}
-    for cloud in (said.aws, said.gcp):
+    for cloud in (settings.aws, settings.gcp):
         if cloud:
             ways |= _ways_in(cloud.region, cloud.cluster.pools, with_skypilot)
     return ways

@@ -68,7 +68,7 @@ def bench(
 
 
 def run(previews: int, with_skypilot: bool) -> None:
-    """Measure, print, and keep the numbers in `.localcloud/bench.json`. The stack that stands is left alone."""
+    """Measure, print, and keep the numbers in `.localcloud/bench.json`. A stack that is up is left alone."""
     kept = run_dir() / "bench.json"
     os.environ["INDIA_AI_INFRA_RUN"] = str(run_dir().resolve() / "bench")
     install.ensure(lambda done, total, what: None)  # links into the folder of the bench
@@ -110,7 +110,7 @@ def _measure(title: str, stack: Stack, previews: int) -> dict[str, float]:
             report(number, previews, "no-change preview")
             times.append(_timed(stack.preview))
         seconds["no-change preview"] = statistics.median(times)
-        stack.unguard()
+        stack.unprotect()
         seconds["destroy"] = _timed(stack.destroy)
     return seconds
 

@@ -19,7 +19,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from commands.console import console
-from policies.runner.offline import Shown, analyse
+from policies.runner.offline import AnalyzedResource, analyse
 
 MIB = 1 << 20
 _LINE = "NAME_{0}=value-{0} ENDPOINT_{0}=https://service-{0}.ap-south-1.amazonaws.com # where traces go\n"
@@ -29,23 +29,23 @@ _CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 
 def measure(repeats: int = 3) -> Mapping[str, float]:
     """Seconds of the processor for each shape, the best of some repeats, each with nothing kept of the ones before."""
-    analyse([_shown("aws:sqs/queue:Queue", {})])  # tables are read once
-    return {name: min(_seconds(shown) for _ in range(repeats)) for name, shown in shapes()}
+    analyse([_resource("aws:sqs/queue:Queue", {})])  # tables are read once
+    return {name: min(_seconds(resource) for _ in range(repeats)) for name, resource in shapes()}
 
 
-def shapes() -> Iterator[tuple[str, Shown]]:
+def shapes() -> Iterator[tuple[str, AnalyzedResource]]:
     """The shapes, each as one resource."""
     for name, text in texts().items():
-        yield f"1 MiB of {name} in a ConfigMap", _shown(_CONFIG_MAP, {"data": {"file": text}})
+        yield f"1 MiB of {name} in a ConfigMap", _resource(_CONFIG_MAP, {"data": {"file": text}})
     leaves = {f"property{number}": f"value-{number}" for number in range(20_000)}
-    yield "20,000 leaves", _shown("aws:never/seen:Before", leaves)
-    yield "depth 500", _shown("aws:sfn/stateMachine:StateMachine", {"definition": json.dumps(_deep(500))})
+    yield "20,000 leaves", _resource("aws:never/seen:Before", leaves)
+    yield "depth 500", _resource("aws:sfn/stateMachine:StateMachine", {"definition": json.dumps(_deep(500))})
     statements = [
         {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": f"arn:aws:s3:::bucket-{number}/*"}
         for number in range(5_000)
     ]
     policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
-    yield "5,000 statements", _shown("aws:iam/policy:Policy", {"policy": policy})
+    yield "5,000 statements", _resource("aws:iam/policy:Policy", {"policy": policy})
 
 
 def texts() -> Mapping[str, str]:
@@ -69,10 +69,10 @@ def show(found: Mapping[str, float]) -> None:
     console.print(table)
 
 
-def _seconds(shown: Shown) -> float:
+def _seconds(resource: AnalyzedResource) -> float:
     _forget()
     start = time.process_time()
-    analyse([shown])
+    analyse([resource])
     return time.process_time() - start
 
 
@@ -85,8 +85,8 @@ def _forget() -> None:
                     kept.cache_clear()
 
 
-def _shown(type_: str, props: Mapping[str, Any]) -> Shown:
-    return Shown(type_, f"urn:pulumi:bench::bench::{type_}::odd", props)
+def _resource(type_: str, props: Mapping[str, Any]) -> AnalyzedResource:
+    return AnalyzedResource(type_, f"urn:pulumi:bench::bench::{type_}::odd", props)
 
 
 def _filled(line: str) -> str:

@@ -64,6 +64,7 @@ def measure(env: dict[str, str], sizes: Sequence[int] = SIZES, repeats: int = 1)
 
 
 def show(found: Mapping[int, Seconds]) -> None:
+    """Print the seconds of a preview by number of resources: without a pack, with an empty one and with this one."""
     table = Table(
         title="Preview from nothing, and the pack's part in it", title_justify="left", box=SIMPLE_HEAD
     )

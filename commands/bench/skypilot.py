@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from commands.console import step
-from infra.catalog import Asked, Machine, machines
+from infra.catalog.choose import Asked
+from infra.catalog.machines import Machine, machines
 from localcloud.directories import cache_dir
 
 VERSION = "0.14.1"

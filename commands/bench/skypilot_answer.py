@@ -17,6 +17,7 @@ from typing import Any
 
 
 def main() -> None:
+    """Read prices and questions from standard input, and print what SkyPilot's optimizer answers."""
     given = json.load(sys.stdin)
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {"HOME": home, "SKY_RUNTIME_DIR": home, "SKYPILOT_DISABLE_USAGE_COLLECTION": "1"}

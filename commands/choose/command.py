@@ -14,14 +14,21 @@ from commands.advise.command import rate_assumed, stack_rate
 from commands.choose.show_choice import show_choice, show_rejected
 from commands.choose.show_other_clouds import show_other_clouds
 from commands.console import console
-from infra import catalog, geography
+from infra import geography
+from infra.catalog.choose import ANY, Asked, NoMachineError
+from infra.catalog.choose import choose as cheapest
+from infra.catalog.machines import stale
+from infra.catalog.tables import CatalogError
+from infra.settings.pools import FABRICS
+from infra.settings.purchase import CAPACITY_BLOCK, MARKETS
+from infra.spelling import nearest
 
 ERRORS = (geography.UnknownRegionError,)
 
 
 def warn_if_stale() -> None:
     """Say once how old prices, bands, scores and the rate of the dollar are."""
-    if old := catalog.stale(date.today()):
+    if old := stale(date.today()):
         console.print(f"[yellow]{escape(old)}[/]", soft_wrap=True)
 
 
@@ -30,7 +37,7 @@ def choose(
     memory: Annotated[float, typer.Option(help="GiB that a GPU must have, of whatever kind")] = 0,
     count: Annotated[int, typer.Option(help="GPUs in a node")] = 1,
     fabric: Annotated[str, typer.Option(help="none, efa, rdma or tcpx")] = "none",
-    purchase: Annotated[str, typer.Option(help="spot, on-demand, capacity-block or any")] = catalog.ANY,
+    purchase: Annotated[str, typer.Option(help="spot, on-demand, capacity-block or any")] = ANY,
     region: Annotated[str, typer.Option(help="one or more, with commas; all of India unless given")] = "",
     nodes: Annotated[int, typer.Option(help="nodes that work together: one reclaim stops them all")] = 1,
     lost: Annotated[float, typer.Option(help="hours of work that a reclaim costs")] = 1,
@@ -40,14 +47,14 @@ def choose(
     """Which machines serve, at what price, and why the others don't."""
     regions = [name for name in region.split(",") if name] or list(geography.REGIONS)
     one_zone = fabric != "none"
-    asked = catalog.Asked(gpu or None, memory or None, count, fabric, purchase, nodes, lost, saving, one_zone)
+    asked = Asked(gpu or None, memory or None, count, fabric, purchase, nodes, lost, saving, one_zone)
     _known(asked)
     _each_once(regions)
     warn_if_stale()
     rate = _rate(usd_inr)
     try:
-        choice = catalog.choose(regions, asked)
-    except catalog.NoMachineError as none:
+        choice = cheapest(regions, asked)
+    except NoMachineError as none:
         show_rejected(none.rejected, console)
         show_other_clouds(asked.gpu, memory, (), rate, console)
         raise
@@ -62,22 +69,22 @@ def _rate(usd_inr: str) -> float:
     except ValueError:
         rate = 0
     if rate <= 0:
-        raise catalog.CatalogError(
+        raise CatalogError(
             f"usd-inr {usd_inr}: rupees for a dollar, a number above 0, such as {stack_rate()}"
         )
     return rate
 
 
-def _known(asked: catalog.Asked) -> None:
+def _known(asked: Asked) -> None:
     if (asked.gpu is None) == (asked.min_gpu_memory_gib is None):
-        raise catalog.CatalogError("say GPU=… or MEMORY=… (GiB a GPU), one of the two")
+        raise CatalogError("say GPU=… or MEMORY=… (GiB a GPU), one of the two")
     for name, given, allowed in (
-        ("fabric", asked.fabric, catalog.FABRICS),
-        ("purchase", asked.purchase, (*catalog.PURCHASES, "capacity-block", catalog.ANY)),
+        ("fabric", asked.fabric, FABRICS),
+        ("purchase", asked.purchase, (*MARKETS, CAPACITY_BLOCK, ANY)),
     ):
         if given not in allowed:
-            near = catalog.nearest(given, allowed)
-            raise catalog.CatalogError(
+            near = nearest(given, allowed)
+            raise CatalogError(
                 f"{name} {given}: one of {', '.join(allowed)}{f'; the nearest is {near}' if near else ''}"
             )
 
@@ -94,11 +101,9 @@ def _known(asked: catalog.Asked) -> None:
         ),
     ):
         if not fits:
-            raise catalog.CatalogError(f"{name} {given:g}: {allowed}")
+            raise CatalogError(f"{name} {given:g}: {allowed}")
 
 
 def _each_once(regions: Sequence[str]) -> None:
     if twice := [name for name, count in Counter(regions).items() if count > 1]:
-        raise catalog.CatalogError(
-            f"region {', '.join(regions)}: each region once; {twice[0]} is there again"
-        )
+        raise CatalogError(f"region {', '.join(regions)}: each region once; {twice[0]} is there again")

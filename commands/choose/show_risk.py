@@ -32,7 +32,7 @@ def show_risk(pools: Iterable[tuple[str, GpuPool]], console: Console) -> None:
         if SPOT not in pool.purchase:
             continue
         table.add_row(pool.name, escape(in_words(pool.purchase)), *_figures(region, pool))
-        if pool.stands and pool.zone is None:
+        if pool.static and pool.zone is None:
             moved_by_prices.append(pool.name)
     if table.rows:
         console.print(table)
@@ -49,7 +49,7 @@ def _figures(region: str, pool: GpuPool) -> tuple[str, ...]:
     asked = Asked.by(pool, SPOT)
     offer = choose([region], asked).offers[0]
     on_demand = offer.machine.on_demand_usd
-    hours = risk.hours_lost_a_month(offer.machine, offer.zones, asked.together, asked.lost_hours)
+    hours = risk.hours_lost_a_month(offer.machine, offer.zones, asked.reclaimed_together, asked.lost_hours)
     return (
         offer.machine.machine_type,
         "unknown" if on_demand is None else f"{1 - offer.usd / on_demand:.0%}",

@@ -22,14 +22,14 @@ from commands.cost.show_break_even import EXPLAINED, break_even_data, show_break
 from commands.cost.show_estimate import GST, LEFT_OUT, MARKS, show_estimate
 from commands.setup import setup
 from commands.stacks import StackName, settings_of
-from infra import catalog
 from infra.catalog.exchange_rate import doubt
+from infra.catalog.machines import stale
 from infra.pricing.break_even import AllMonth, break_even
 from infra.pricing.credits import WHY_BEFORE, Spent, credits_data, credits_of, show_credits
 from infra.pricing.estimate import Estimate, Item, estimate
 from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
-from infra.settings import Settings
+from infra.settings.stack import Settings
 from localcloud import cloud
 from localcloud.directories import PROJECT, run_dir
 from localcloud.engine import EngineError, Stack
@@ -52,6 +52,7 @@ class Change:
 
     @property
     def difference(self) -> float:
+        """Rupees a month more than before; less than zero where it costs less."""
         return self.after - self.before
 
 
@@ -88,8 +89,8 @@ def cost(
     if against:
         _show_changes(changes, against)
     told = as_json(stack, month, settings, changes, against or None)
-    told |= beside(all_month, spent, settings)
-    if old := catalog.stale(date.today()):
+    told |= beyond_month(all_month, spent, settings)
+    if old := stale(date.today()):
         console.print(f"[yellow]{old}[/]", soft_wrap=True)
         told["stale"] = old
     for file, text in (
@@ -162,6 +163,7 @@ def _show_changes(changes: list[Change], against: str) -> None:
 
 
 def signed(inr: float) -> str:
+    """Rupees with their sign, as a change is written."""
     return f"{'+' if inr > 0 else ''}{format_inr(inr)}"
 
 
@@ -190,7 +192,7 @@ def as_json(
     }
 
 
-def beside(all_month: Sequence[AllMonth], spent: Sequence[Spent], settings: Settings) -> dict[str, Any]:
+def beyond_month(all_month: Sequence[AllMonth], spent: Sequence[Spent], settings: Settings) -> dict[str, Any]:
     """What is no part of the sums, as plain data: commitments, and credits."""
     return {
         "commitments": break_even_data(all_month, settings.currency),

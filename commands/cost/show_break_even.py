@@ -13,7 +13,7 @@ from infra.catalog.commitments import YEARS
 from infra.catalog.machines import MONTH_HOURS
 from infra.pricing.break_even import AllMonth, Term
 from infra.pricing.rupees import format_inr
-from infra.settings.stack import Currency
+from infra.settings.money import Currency
 
 TITLE = "Committed for one or three years: what is there all month"
 EXPLAINED = (

@@ -15,7 +15,7 @@ from infra.pricing import services
 from infra.pricing.estimate import Estimate, Item
 from infra.pricing.lines import DERIVED, NOTHING, OBSERVED, UNVERIFIED, CostRange
 from infra.pricing.rupees import format_inr, format_price
-from infra.settings.stack import Budget, Currency
+from infra.settings.money import Budget, Currency
 
 LEFT_OUT = (
     "traffic between zones, a load balancer's capacity units, snapshots of disks, support plans, savings plans and "

@@ -42,7 +42,7 @@ class Finding:
     kind: str
     what: str
     needed: str
-    there: str
+    actual: str
     verdict: Verdict
     fix: str = ""
 
@@ -183,7 +183,7 @@ def _used(counts: str, tags: Mapping[str, str], ec2: Any) -> int:
 
 
 def _unsaid(need: Need, what: str, wanted: str, error: Exception) -> Finding:
-    """The account would not say: what a new account has is told beside it, and is no verdict."""
+    """A finding for what the account did not answer, with a new account's value beside it and no verdict."""
     default = f"; a new account has {need.quota.default:g}" if isinstance(need.quota.default, float) else ""
     fix = _page(need.quota.service, need.quota.codes[0], need.region)
     return Finding("quota", what, wanted, f"not said: {code_of(error)}{default}", "unknown", f"look at {fix}")

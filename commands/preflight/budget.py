@@ -10,7 +10,7 @@ from commands.preflight.google import UNSAID as UNSAID_BY_GOOGLE
 from commands.preflight.google import Google, HttpRequest, JsonModel, why
 from infra.aws.budget import TAG
 from infra.gcp.budget import CURRENCY
-from infra.settings import Settings
+from infra.settings.stack import Settings
 
 # Cost Explorer answers there alone.
 REGION = "us-east-1"

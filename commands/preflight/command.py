@@ -18,8 +18,9 @@ from commands.console import console, step
 from commands.cost import command as cost
 from commands.preflight import account, budget, google, named, named_google, needs, releases
 from commands.preflight.account import Aws, Finding
+from commands.preflight.needs import Placed
 from commands.stacks import settings_of
-from infra import geography
+from infra.catalog.resolved import resolver
 from infra.pricing.resources import Resource, ResourceGraph
 from localcloud.engine import EngineError
 from localcloud.toolchain import install
@@ -44,11 +45,12 @@ def preflight(
     ] = "prod",
 ) -> None:
     """Check a real account, with your own login, for what a stack needs: quotas, zones, rights, leftovers."""
-    settings = settings_of(stack)
+    resolve = resolver()
+    settings = settings_of(stack, resolve)
     aws, caller, google_apis = of_session(), "", None
     unasked = False
     try:
-        caller = who(aws) if settings.aws else ""
+        caller = caller_of(aws) if settings.aws else ""
     except NoLoginError as error:
         unasked = _unasked(error)
     try:
@@ -61,10 +63,11 @@ def preflight(
         install.ensure(report)
     registered = ResourceGraph(map(Resource.of_state, cost.registered(stack)), settings.usage)
     findings: list[Finding] = []
-    if caller:
+    if caller and settings.aws:
+        pools = [resolve(settings.aws.region, pool) for pool in settings.aws.cluster.pools]
         with step("Asking the AWS account"):
-            findings += check(registered, caller, aws) + named.check(settings, aws)
-            findings += releases.check(settings.aws, aws) if settings.aws else []
+            findings += check(registered, needs.placed(settings.aws, pools), caller, aws)
+            findings += named.check(settings, aws) + releases.check(settings.aws, aws)
             findings += budget.check(settings, aws)
         show(stack, f"the account of {caller}", findings)
     if google_apis and settings.gcp:
@@ -101,7 +104,7 @@ def of_session() -> Aws:
     return client
 
 
-def who(aws: Aws) -> str:
+def caller_of(aws: Aws) -> str:
     """The ARN of the login.
 
     Raises:
@@ -116,7 +119,7 @@ def who(aws: Aws) -> str:
         ) from None
 
 
-def check(stack: ResourceGraph, caller: str, aws: Aws) -> list[Finding]:
+def check(stack: ResourceGraph, pools: Sequence[Placed], caller: str, aws: Aws) -> list[Finding]:
     """Every check of the AWS part of a stack, in the order in which a first `up` would fail."""
     places = needs.regions(stack)
     if not places:
@@ -130,11 +133,7 @@ def check(stack: ResourceGraph, caller: str, aws: Aws) -> list[Finding]:
             Finding("rights", ", ".join(unlisted), "known actions", note, "unknown", f"add a row: {note}")
         )
     findings += [account.quota(need, needs.tags(stack), aws) for need in needs.needs(stack)]
-    findings += [
-        account.offered(pool, aws)
-        for pool in needs.placed(stack)
-        if geography.region(pool.region).cloud == "aws"
-    ]
+    findings += [account.offered(pool, aws) for pool in pools]
     findings += [account.service_role(role, aws) for role in needs.service_roles(stack)]
     found = (account.detector(stack, place, aws) for place in places)
     return findings + [finding for finding in found if finding]
@@ -145,7 +144,7 @@ def show(stack: str, where: str, findings: Sequence[Finding]) -> None:
     table = Table("check", "what", "needed", "there", "", box=SIMPLE_HEAD)
     table.title, table.title_justify = f"{stack} on {where}", "left"
     for finding in findings:
-        cells = (finding.kind, finding.what, finding.needed, finding.there)
+        cells = (finding.kind, finding.what, finding.needed, finding.actual)
         table.add_row(*map(escape, cells), MARKS[finding.verdict])
     console.print(table)
     order = ["missing", "tight", "unknown"]

@@ -320,8 +320,10 @@ def _has(project: str, zone: str, machine: str, asked: Google) -> bool:
 
 
 def status(error: Exception) -> int | None:
+    """The HTTP status of an answer of Google's; None of an error before there was one."""
     return int(error.resp.status) if isinstance(error, HttpError) else None
 
 
 def why(error: Exception) -> str:
+    """Why Google did not answer, as the table shows it."""
     return f"not said: {status(error) or type(error).__name__}"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from commands.preflight.account import UNSAID, Aws, Finding, code_of
-from infra.settings import Settings
 from infra.settings.placeholders import placeholders
-from infra.settings.workloads import OWN_REGISTRY
+from infra.settings.stack import Settings
+from infra.settings.workloads.workload import OWN_REGISTRY
 
 ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<image>.+)")
 # A block that was paid for has not begun yet; nodes come when it does.
@@ -27,6 +27,7 @@ class Image:
 
     @property
     def by_digest(self) -> bool:
+        """Whether the version is a digest and no tag."""
         return self.version.startswith("sha256:")
 
 
@@ -140,7 +141,7 @@ def reservation(wanted: Reservation, aws: Aws) -> Finding:
 
 
 def unread(settings: Settings) -> Iterator[Finding]:
-    """Addresses that stand for the user's own: nobody would hear of an alert."""
+    """A finding for each address that is still a placeholder: nobody would hear of an alert."""
     for path, address in placeholders(settings).items():
         fix = "put in the address of those on call: mail to this domain reaches nobody (RFC 2606)"
         yield Finding("setting", path, "an address that is read", address, "missing", fix)

@@ -11,9 +11,9 @@ from urllib.parse import quote
 from commands.preflight.account import Finding
 from commands.preflight.google import UNSAID, Google, HttpRequest, JsonModel, status, why
 from infra.gcp.network import ANYWHERE, API_DOMAINS
-from infra.settings import Settings
 from infra.settings.gcp import ExistingGoogleNetwork
-from infra.settings.workloads import OWN_REGISTRY
+from infra.settings.stack import Settings
+from infra.settings.workloads.workload import OWN_REGISTRY
 
 REGISTRY = re.compile(
     r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[a-z0-9:.-]+)/(?P<repository>[^/]+)/(?P<image>.+)"
@@ -35,6 +35,7 @@ class Image:
 
     @property
     def repository_path(self) -> str:
+        """The resource name of the repository, as Artifact Registry's API takes it."""
         return f"projects/{self.project}/locations/{self.location}/repositories/{self.repository}"
 
     @property

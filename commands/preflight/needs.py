@@ -15,11 +15,15 @@ from typing import Literal
 import yaml
 from pydantic import Field
 
-from infra.catalog import machines
+from infra import geography
+from infra.catalog.machines import machines
+from infra.catalog.resolved import ResolvedPool
 from infra.catalog.tables import DATA, Basis, Row, Words, read
-from infra.contracts.labels import CAPACITY_TYPE_LABEL
-from infra.pricing.nodes import GKE_POOL, NODE_GROUP, NODE_POOL, Nodes, nodes_of
+from infra.pricing.nodes import GKE_POOL, NODE_GROUP, Nodes, nodes_of
 from infra.pricing.resources import Resource, ResourceGraph
+from infra.settings.aws import Aws
+from infra.settings.pools import SYSTEM_POOL, AwsPool
+from infra.settings.purchase import Market
 
 HERE = Path(__file__).parent
 SUBNET, NAT, ENDPOINT = (
@@ -51,7 +55,7 @@ class GcpQuotaRow(Row):
     have one."""
 
     accelerator: str
-    purchase: Literal["on-demand", "spot"]
+    purchase: Market
     metric: str
     family: str
     basis: Basis
@@ -78,7 +82,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Placed:
-    """Machine types that a pool is made of, and the zone IDs that it may stand in. `exact` where it has one zone."""
+    """Machine types that a pool is made of, and the zone IDs that it may be in. `exact` where it must be in all."""
 
     pool: str
     region: str
@@ -88,12 +92,13 @@ class Placed:
 
 
 def quotas() -> list[QuotaRow]:
+    """The quotas of AWS that a stack may need, with the values of a new account."""
     return read(DATA / "aws_quotas.csv", QuotaRow)
 
 
 def service_roles(stack: ResourceGraph) -> list[ServiceRoleRow]:
     """The service-linked roles that the stack's resources need."""
-    spot = any(purchase == "spot" for _, purchase, _, _ in _pools(stack))
+    spot = any(purchase == "spot" for _, purchase, _ in _pools(stack))
     return [
         role
         for role in read(HERE / "service_roles.csv", ServiceRoleRow)
@@ -132,8 +137,8 @@ def counted(stack: ResourceGraph, region: str, *, largest: bool = False) -> dict
             have[f"endpoints {one.inputs.get('vpcEndpointType') or 'Gateway'}"] += 1
     have["nat"] = max(_by_zone(stack, (one for one in here if one.type == NAT)).values(), default=0)
     gib = 0.0
-    for nodes, purchase, most, at in _pools(stack):
-        if at != region:
+    for nodes, purchase, most in _pools(stack):
+        if nodes.region != region:
             continue
         have[f"vcpus {family(nodes.types, purchase)} {purchase}"] += most * _vcpus(nodes, region, largest)
         if purchase == _quota(nodes.purchase):  # a pool that may also buy on demand has its disks once
@@ -147,7 +152,7 @@ def counted(stack: ResourceGraph, region: str, *, largest: bool = False) -> dict
 
 
 def family(types: Sequence[str], purchase: str) -> str:
-    """What EC2 counts machine types under: standard, g, p, p5 (on spot), inf, trn …"""
+    """What EC2 counts machine types under: standard, g, p, p5 (on spot), inf, trn and others."""
     letters = re.match(r"[a-z]+", types[0]) if types else None
     name = letters[0] if letters else ""
     if name in STANDARD:
@@ -165,24 +170,20 @@ def tags(stack: ResourceGraph) -> dict[str, str]:
     return {"project": project, "stack": head.rpartition(":")[2]}
 
 
-def placed(stack: ResourceGraph) -> list[Placed]:
-    """Where each pool's machines must be offered: the zones of its subnets, or all of the catalogue's."""
-    found = []
-    for resource, nodes in _resources_and_nodes(stack):
-        region = _region_of(resource, nodes, stack)
-        known = [one for one in machines(region) if one.machine_type in nodes.types]
-        catalogue = tuple(sorted({zone for one in known for zone in one.zones}))
-        subnets = (stack.by_urn.get(urn) for urn in resource.sources.get("subnetIds") or ())
-        zones = tuple(
-            sorted(str(one.inputs.get("availabilityZoneId")) for one in subnets if one and one.type == SUBNET)
-        )
-        name = str(
-            (resource.inputs.get("metadata") or {}).get("name")
-            or resource.inputs.get("nodeGroupName")
-            or resource.name
-        )
-        found.append(Placed(name, region, nodes.types, zones or catalogue, len(zones) == 1))
-    return found
+def placed(cloud: Aws, pools: Sequence[ResolvedPool[AwsPool]]) -> list[Placed]:
+    """Where the machines of each pool, and of the system nodes, must be offered."""
+    found = [_placed(pool, own_network=cloud.network.existing is None) for pool in pools]
+    zones = geography.region(cloud.region).zones
+    return [Placed(SYSTEM_POOL, cloud.region, (cloud.cluster.system.machine_type,), zones, False), *found]
+
+
+def _placed(pool: ResolvedPool[AwsPool], *, own_network: bool) -> Placed:
+    # A network that exists already may lack the cheapest zone: any that the machine is in would then do.
+    known = own_network or pool.settings.zone is not None
+    zones = pool.zones if known else pool.allowed_zones
+    return Placed(
+        pool.name, pool.region, pool.machine_types, tuple(sorted(zones)), known and pool.zone is not None
+    )
 
 
 def actions(types: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -229,34 +230,17 @@ def _guessed(accelerator: str, purchase: str) -> GcpQuotaRow:
     )
 
 
-def _pools(stack: ResourceGraph) -> Iterator[tuple[Nodes, str, float, str]]:
-    """Each pool with a way that it may buy, the most nodes it grows to, and its region."""
-    for resource, nodes in _resources_and_nodes(stack):
+def _pools(stack: ResourceGraph) -> Iterator[tuple[Nodes, str, float]]:
+    """Each pool with a way that it may buy, and the most nodes it grows to."""
+    for nodes in nodes_of(stack):
         most = nodes.count.high if nodes.count else 0
-        for purchase in dict.fromkeys(map(_quota, _purchases(resource) or (nodes.purchase,))):
-            yield nodes, purchase, most, _region_of(resource, nodes, stack)
+        for purchase in dict.fromkeys(map(_quota, nodes.purchases)):
+            yield nodes, purchase, most
 
 
 def _quota(purchase: str) -> str:
     """Whose quota a way of buying takes: EC2 counts what is reserved as on-demand."""
     return "spot" if purchase == "spot" else "on-demand"
-
-
-def _resources_and_nodes(stack: ResourceGraph) -> Iterator[tuple[Resource, Nodes]]:
-    return zip([*stack.of(NODE_GROUP), *stack.of(NODE_POOL)], nodes_of(stack), strict=True)
-
-
-def _purchases(resource: Resource) -> tuple[str, ...]:
-    """The capacity types of a NodePool; none for a node group, which has one."""
-    spec = ((resource.inputs.get("spec") or {}).get("template") or {}).get("spec") or {}
-    for need in spec.get("requirements") or ():
-        if need.get("key") == CAPACITY_TYPE_LABEL:
-            return tuple(need.get("values") or ())
-    return ()
-
-
-def _region_of(resource: Resource, nodes: Nodes, stack: ResourceGraph) -> str:
-    return nodes.machine.region if nodes.machine else stack.region(resource)
 
 
 def _vcpus(nodes: Nodes, region: str, largest: bool) -> int:

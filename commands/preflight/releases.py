@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from commands.preflight.account import UNSAID, Aws, Finding, code_of
-from infra.catalog import kubernetes_versions
+from infra.catalog.kubernetes_versions import kubernetes_versions
 from infra.settings.aws import ADDONS
 from infra.settings.aws import Aws as Settings
-from infra.settings.errors import nearest
+from infra.spelling import nearest
 
 # The variants of the image that node groups and Karpenter start ("Retrieve recommended Amazon Linux AMI IDs", EKS User
 # Guide). A release's path is the one that Karpenter reads for an alias (pkg/providers/amifamily/al2023.go, 1.14.1).

@@ -14,22 +14,23 @@ from rich.table import Table
 from commands.console import console
 from commands.reclaim.interruption import (
     NOTICE_SECONDS,
-    Course,
     Interruption,
     NoticeLostError,
     Pod,
     SpotNode,
+    Timeline,
     give_notice,
+    not_notified,
     pods_of,
     spot_nodes,
-    untold,
 )
 from commands.stacks import settings_of
 from infra import geography
-from infra.catalog import CatalogError, machine
+from infra.catalog.machines import machine
+from infra.catalog.tables import CatalogError
 from infra.pricing.rupees import format_price
-from infra.settings import Settings
-from infra.settings.errors import nearest
+from infra.settings.stack import Settings
+from infra.spelling import nearest
 from localcloud import cloud
 from localcloud.engine import EngineError
 from localcloud.kubernetes import clusters
@@ -61,14 +62,14 @@ def reclaim(
             _list(there, access, settings)
             return
         chosen = choose(node, there)
-        course = interrupt(access, chosen, settings, notice_seconds)
+        timeline = interrupt(access, chosen, settings, notice_seconds)
     except (CannotReclaimError, NoticeLostError, ApiError, UnreachableError, clusters.ClusterError) as error:
         console.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
-    for line in lost(course, settings, access.region, chosen, notice_seconds):
+    for line in lost(timeline, settings, access.region, chosen, notice_seconds):
         console.print(line, soft_wrap=True, markup=False)
-    if course.missing:
-        for line in course.missing:
+    if timeline.missing:
+        for line in timeline.missing:
             console.print(f"[red]✗[/] {escape(line)}", soft_wrap=True)
         raise typer.Exit(1)
 
@@ -117,7 +118,7 @@ def choose(wanted: str, there: Sequence[SpotNode]) -> SpotNode:
 
 def interrupt(
     access: clusters.ClusterAccess, node: SpotNode, settings: Settings, notice_seconds: float
-) -> Course:
+) -> Timeline:
     """Give notice, and watch the node's end and its pods' return; prints each event as it comes."""
     region = access.region
     message = give_notice(node, region, access.name, _client(region))
@@ -136,23 +137,25 @@ def interrupt(
     return Interruption(access.api(), access.name, region, node, on_event, price, notice_seconds).run()
 
 
-def lost(course: Course, settings: Settings, region: str, node: SpotNode, notice_seconds: float) -> list[str]:
+def lost(
+    timeline: Timeline, settings: Settings, region: str, node: SpotNode, notice_seconds: float
+) -> list[str]:
     """A line for each owner of the node's pods: what a reclaim takes from it."""
     owners: dict[str, list[Pod]] = {}
-    for pod in course.before:
+    for pod in timeline.before:
         owners.setdefault(pod.owner or f"pod {pod.namespace}/{pod.name}", []).append(pod)
-    never = {pod.uid for pod in untold(course, notice_seconds)}
+    never = {pod.uid for pod in not_notified(timeline, notice_seconds)}
     lines = []
     for owner, pods in owners.items():
         if not pods[0].owner:
             what = "lost, for nobody makes a bare pod again"
         elif not owner.startswith("Job/"):
-            back = f"back after {course.back_after:.0f} s" if course.back_after else "not back"
+            back = f"back after {timeline.back_after:.0f} s" if timeline.back_after else "not back"
             what = f"{len(pods)} pods moved, {back}; its other replicas served on"
         elif any(pod.uid in never for pod in pods):
             what = _unsaved(pods, settings, region, node)
         else:
-            what = _saved(pods, max(course.told[pod.uid] for pod in pods), notice_seconds)
+            what = _saved(pods, max(timeline.notified[pod.uid] for pod in pods), notice_seconds)
         lines.append(f"{owner}: {what}")
     return lines
 
@@ -166,7 +169,7 @@ def _saved(pods: Sequence[Pod], told: float, notice_seconds: float) -> str:
 
 
 def _unsaved(pods: Sequence[Pod], settings: Settings, region: str, node: SpotNode) -> str:
-    """What a job loses whose pods were never told: all since its last checkpoint."""
+    """What a job loses whose pods got no notice: all work since its last checkpoint."""
     asked = settings.aws.cluster.pools if settings.aws else ()
     hours = next((pool.hours_lost_per_reclaim for pool in asked if pool.name == node.pool), 1.0)
     inr = _inr_hour(region, node.machine_type, "spot", settings)

@@ -15,6 +15,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infra.contracts.labels import (
@@ -24,6 +25,7 @@ from infra.contracts.labels import (
     EKS_NODE_GROUP,
     GPU_RESOURCE,
     INSTANCE_TYPE_LABEL,
+    INTERRUPTION,
     POOL_LABEL,
     ZONE_LABEL,
 )
@@ -74,13 +76,13 @@ class Pod:
 
 
 @dataclass
-class Course:
-    """What happened when, in seconds after the notice. `told` is when each pod of the node was asked to stop, by uid;
-    a pod that is not there was never asked."""
+class Timeline:
+    """What happened when, in seconds after the notice. `notified` is when each pod of the node was asked to stop, by
+    uid; a pod that is not there was never asked."""
 
     before: Sequence[Pod]
     events: list[tuple[float, str]] = field(default_factory=list)
-    told: dict[str, float] = field(default_factory=dict)
+    notified: dict[str, float] = field(default_factory=dict)
     back_after: float | None = None
     missing: Sequence[str] = ()
 
@@ -186,13 +188,13 @@ class Interruption:
     notice_seconds: float = NOTICE_SECONDS
     began: float = field(default_factory=time.monotonic)
 
-    def run(self) -> Course:
+    def run(self) -> Timeline:
         """From the notice to every pod back, or to BACK_SECONDS after the machine's end."""
         pods = pods_of(self.api)
-        course = Course([pod for pod in pods if pod.node == self.node.name])
+        timeline = Timeline([pod for pod in pods if pod.node == self.node.name])
         wanted = Counter(pod.owner for pod in pods if pod.running and pod.owner)
         known = {item["metadata"]["name"] for item in self.api.list("v1", "Node")}
-        self._begin(course)
+        self._begin(timeline)
         gone = taken = tainted = False
         while self._now() < self.notice_seconds + BACK_SECONDS:
             # Pods before nodes, causes before effects: what one look finds together is told in the order it happened.
@@ -200,74 +202,81 @@ class Interruption:
             nodes = {item["metadata"]["name"]: item for item in self.api.list("v1", "Node")}
             if not tainted and (kept := nodes.get(self.node.name)) and _closed(kept):
                 tainted = True
-                self._note(course, f"closed to new pods: {_closed(kept)}")
+                self._note(timeline, f"closed to new pods: {_closed(kept)}")
             for name in sorted(nodes.keys() - known):
                 known.add(name)
-                self._note_new(course, nodes[name])
-            self._note_told(course, pods)
+                self._note_new(timeline, nodes[name])
+            self._note_notified(timeline, pods)
             if not gone and self.node.name not in nodes:
                 gone = True
-                self._note(course, "the node is gone")
-                self._replace_in_group(course)
+                self._note(timeline, "the node is gone")
+                self._replace_in_group(timeline)
             if not taken and not gone and self._now() >= self.notice_seconds:
                 taken = True
-                self._take(course, pods)
+                self._take(timeline, pods)
             if self.node.group and not gone:
                 self._drain_group(pods)
-            course.missing = tuple(_missing(wanted, pods))
-            if gone and not course.missing:
-                course.back_after = self._now()
-                self._note(course, "every pod is back")
-                return course
+            timeline.missing = tuple(_missing(wanted, pods))
+            if gone and not timeline.missing:
+                timeline.back_after = self._now()
+                self._note(timeline, "every pod is back")
+                return timeline
             time.sleep(LOOK_EVERY)
-        return course
+        return timeline
 
     def _now(self) -> float:
         return time.monotonic() - self.began
 
-    def _note(self, course: Course, what: str) -> None:
-        course.events.append((self._now(), what))
-        self.on_event(*course.events[-1])
+    def _note(self, timeline: Timeline, what: str) -> None:
+        timeline.events.append((self._now(), what))
+        self.on_event(*timeline.events[-1])
 
-    def _begin(self, course: Course) -> None:
-        """What Karpenter, or EKS, does when it reads the notice."""
+    def _begin(self, timeline: Timeline) -> None:
+        """What EC2 tells the machine, and what Karpenter, or EKS, does when it reads the notice."""
+        noticed = datetime.now(UTC)
+        taken = noticed + timedelta(seconds=self.notice_seconds)
+        times = "/".join(each.strftime("%Y-%m-%dT%H:%M:%SZ") for each in (noticed, taken))
+        notice = {"metadata": {"annotations": {INTERRUPTION: times}}}
+        self.api.request("PATCH", f"/api/v1/nodes/{self.node.name}", notice, content=MERGE)
         if self.node.claim:
             _delete(self.api, f"/apis/karpenter.sh/v1/nodeclaims/{self.node.claim}")
-            self._note(course, f"its NodeClaim {self.node.claim} deleted, as Karpenter does (played)")
+            self._note(timeline, f"its NodeClaim {self.node.claim} deleted, as Karpenter does (played)")
             return
         path = f"/api/v1/nodes/{self.node.name}"
         self.api.request("PATCH", path, {"spec": {"unschedulable": True}}, content=MERGE)
-        self._note(course, f"its node group {self.node.group} drains it, as EKS does (played)")
+        self._note(timeline, f"its node group {self.node.group} drains it, as EKS does (played)")
 
-    def _note_told(self, course: Course, pods: Sequence[Pod]) -> None:
+    def _note_notified(self, timeline: Timeline, pods: Sequence[Pod]) -> None:
         """Whose deletion was asked for, or done, since the last look."""
         staying = {pod.uid for pod in pods if not pod.leaving}
-        for pod in course.before:
-            if pod.uid in staying or pod.uid in course.told:
+        for pod in timeline.before:
+            if pod.uid in staying or pod.uid in timeline.notified:
                 continue
-            if not course.told:
-                self._note(course, f"first pod evicted: {pod.namespace}/{pod.name}")
-            course.told[pod.uid] = self._now()
+            if not timeline.notified:
+                self._note(timeline, f"first pod evicted: {pod.namespace}/{pod.name}")
+            timeline.notified[pod.uid] = self._now()
 
-    def _note_new(self, course: Course, item: Object) -> None:
+    def _note_new(self, timeline: Timeline, item: Object) -> None:
         labels = item["metadata"]["labels"]
         type_, bought = labels[INSTANCE_TYPE_LABEL], labels.get(CAPACITY_TYPE_LABEL, "on-demand")
         zone = labels.get(ZONE_LABEL, "")
         self._note(
-            course, f"a new node joins: {type_} {bought} in {zone}, {self.price(type_, bought.lower())}"
+            timeline, f"a new node joins: {type_} {bought} in {zone}, {self.price(type_, bought.lower())}"
         )
 
-    def _take(self, course: Course, pods: Sequence[Pod]) -> None:
-        """EC2 takes the machine, and whatever still runs on it ends untold, as the pod collector marks it."""
+    def _take(self, timeline: Timeline, pods: Sequence[Pod]) -> None:
+        """EC2 takes the machine, and whatever still runs on it ends without notice, as the pod collector marks it."""
         left = [pod for pod in pods if pod.node == self.node.name]
-        untold = [pod for pod in left if not pod.leaving]
-        self._note(course, f"EC2 takes the machine (played); pods on it that were never told: {len(untold)}")
+        not_notified = [pod for pod in left if not pod.leaving]
+        self._note(
+            timeline, f"EC2 takes the machine (played); pods on it that were never told: {len(not_notified)}"
+        )
         for pod in left:
             path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
             condition = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}
             _unless_gone(lambda path=path, condition=condition: _mark(self.api, path, condition))
             _delete(self.api, path, gracePeriodSeconds="0")
-            course.told.setdefault(pod.uid, self.notice_seconds)
+            timeline.notified.setdefault(pod.uid, self.notice_seconds)
         if self.node.group:
             _delete(self.api, f"/api/v1/nodes/{self.node.name}")
 
@@ -279,7 +288,7 @@ class Interruption:
         if not left:
             _delete(self.api, f"/api/v1/nodes/{self.node.name}")
 
-    def _replace_in_group(self, course: Course) -> None:
+    def _replace_in_group(self, timeline: Timeline) -> None:
         if not self.node.group:
             return
         shape = (self.node.machine_type, self.node.zone, 1, "spot")
@@ -287,9 +296,11 @@ class Interruption:
         add_nodes(self.cluster, self.node.group, self.region, *shape, labels, self.node.taints)
 
 
-def untold(course: Course, notice_seconds: float) -> list[Pod]:
+def not_notified(timeline: Timeline, notice_seconds: float) -> list[Pod]:
     """Pods of the node that ran until their machine ended, without being asked to stop."""
-    return [pod for pod in course.before if course.told.get(pod.uid, notice_seconds) >= notice_seconds]
+    return [
+        pod for pod in timeline.before if timeline.notified.get(pod.uid, notice_seconds) >= notice_seconds
+    ]
 
 
 def _spot_node(item: Object, claim: str) -> SpotNode:

@@ -25,7 +25,7 @@ from commands.review.comment import resources_section, rupees_section
 from commands.stacks import settings_of
 from infra.pricing.estimate import Estimate, estimate
 from infra.pricing.resources import Resource
-from infra.settings import Settings
+from infra.settings.stack import Settings
 from localcloud import cloud
 from localcloud.directories import PROJECT
 from localcloud.engine import POLICIES, EngineError, PolicyPack, Stack
@@ -58,25 +58,26 @@ class Side:
 
 @dataclass(frozen=True)
 class Review:
-    """A change against what it goes into; `stands` says whether the stack is there. `at` are the change's lines."""
+    """A change against what it goes into; `exists` says whether what it goes into has the stack; `positions`
+    are the change's lines."""
 
     stack: str
     against: str
-    stands: bool
+    exists: bool
     now: Side
     moved: Sequence[Moved]
     money: Sequence[Change]
-    found: Compared
-    at: Positions
+    findings: Compared
+    positions: Positions
 
-    def told(self, settings: Settings, room: int) -> str:
+    def comment(self, settings: Settings, room: int) -> str:
         """All of it in Markdown, at most `room` characters."""
         text = f"## Stack `{self.stack}`, against `{self.against}`\n\n"
-        if not self.stands:
+        if not self.exists:
             text += "There is no such stack there: all of it is new.\n\n"
-        text += resources_section(self.moved, len(self.now.resources), self.at)
+        text += resources_section(self.moved, len(self.now.resources), self.positions)
         text += rupees_section(self.money, self.now.bill, settings)
-        return text + markdown.policies(self.found, self.now.record, self.at, room - len(text))
+        return text + markdown.policies(self.findings, self.now.record, self.positions, room - len(text))
 
 
 def review(
@@ -88,31 +89,31 @@ def review(
     out: Annotated[Path, typer.Option(help="the folder for the reports, one in it for each stack")] = FOLDER,
 ) -> None:
     """Show what a change does to resources, rupees and policies; write every report. Ends in 1 on violations."""
-    said = settings_of(stack)
+    settings = settings_of(stack)
     file_of(profile)
     with step("Tools of the local cloud") as report:
         install.ensure(report)
     with checked_out(against) as before:
-        stands = (before / f"Pulumi.{stack}.yaml").exists()
-        was = look(stack, profile, said, before, against) if stands else None
+        exists = (before / f"Pulumi.{stack}.yaml").exists()
+        was = look(stack, profile, settings, before, against) if exists else None
         grown = baseline.grown(before / baseline.FILE, PROJECT / baseline.FILE)
-    made = _compared(stack, against, was, look(stack, profile, said), said)
-    files = reports(made.now.record, made.at)
+    made = _compared(stack, against, was, look(stack, profile, settings), settings)
+    files = reports(made.now.record, made.positions)
     files |= {
-        "comment.md": made.told(said, markdown.COMMENT_ROOM // 2),  # two stacks share a comment
-        "summary.md": made.told(said, markdown.SUMMARY_ROOM),
+        "comment.md": made.comment(settings, markdown.COMMENT_ROOM // 2),  # two stacks share a comment
+        "summary.md": made.comment(settings, markdown.SUMMARY_ROOM),
     }
     shutil.rmtree(out / stack, ignore_errors=True)
     write(files, out / stack)
     _show(made)
-    _tell_github(files["summary.md"], made.now.record, made.at)
+    _tell_github(files["summary.md"], made.now.record, made.positions)
     console.print(f"wrote {out / stack}: {', '.join(files)}", soft_wrap=True)
     for known in grown:
         said_of = (
             f"{baseline.FILE} grows by {known.control} {known.urn} {known.where}: a baseline only shrinks"
         )
         console.print(f"[red]✗[/] {escape(said_of)}", soft_wrap=True)
-    raise typer.Exit(made.found.stops or bool(grown))
+    raise typer.Exit(made.findings.stops or bool(grown))
 
 
 def look(
@@ -144,21 +145,21 @@ def _compared(stack: str, against: str, was: Side | None, now: Side, settings: S
     return Review(
         stack=stack,
         against=against,
-        stands=was is not None,
+        exists=was is not None,
         now=now,
         moved=list(changes(was.resources if was else [], now.resources)),
         money=compare(was.bill if was else Estimate((), {}, {}), now.bill, settings),
-        found=markdown.compare(was.record if was else None, now.record),
-        at=positions(now.resources, now.folder, PROJECT),
+        findings=markdown.compare(was.record if was else None, now.record),
+        positions=positions(now.resources, now.folder, PROJECT),
     )
 
 
 def _show(made: Review) -> None:
     """The same, in a terminal and in short."""
-    kinds, found = Counter(one.kind for one in made.moved), made.found
+    kinds, found = Counter(one.kind for one in made.moved), made.findings
     difference = signed(sum(one.difference for one in made.money)) if made.money else "no difference"
     here = [*found.new, *found.stayed]
-    stops = sum(told.stops for told in here)
+    stops = sum(finding.stops for finding in here)
     console.print(f"[bold]{made.stack}[/] against {made.against}:")
     console.print(
         f"resources: {', '.join(f'{kinds[kind]} {kind}' for kind in KINDS)}, of {len(made.now.resources)}"
@@ -168,10 +169,10 @@ def _show(made: Review) -> None:
         f"policies: {stops} violations, {len(here) - stops} advisories; "
         f"{len(found.new)} new, {len(found.mended)} mended"
     )
-    for told in here:
-        colour, age = "red" if told.stops else "yellow", "new" if told in found.new else "old"
+    for finding in here:
+        colour, age = "red" if finding.stops else "yellow", "new" if finding in found.new else "old"
         console.print(
-            f"  [{colour}]{age} {escape(name_of(told.urn))}[/] {escape(told.message)}", soft_wrap=True
+            f"  [{colour}]{age} {escape(name_of(finding.urn))}[/] {escape(finding.message)}", soft_wrap=True
         )
 
 

@@ -9,7 +9,7 @@ from commands.cost.show_estimate import rests_on
 from commands.review.changes import KINDS, Moved
 from infra.pricing.estimate import Estimate
 from infra.pricing.rupees import format_inr
-from infra.settings import Settings
+from infra.settings.stack import Settings
 from policies.framework.record import name_of
 from policies.reports import markdown
 from policies.reports.markdown import escaped, table

@@ -25,10 +25,12 @@ class NodeLife:
 
     @property
     def hours(self) -> float:
+        """Hours from its start to its end."""
         return self.ended - self.began
 
     @property
     def billed_hours(self) -> float:
+        """Hours that are paid for, at least `LEAST_HOURS`."""
         return max(self.hours, LEAST_HOURS)
 
 
@@ -49,6 +51,7 @@ class Work:
 
     @property
     def lost(self) -> float:
+        """Hours of work that a reclaim undid."""
         return self.ended - self.began - self.kept
 
 

@@ -22,9 +22,11 @@ class Steps:
 
     @property
     def most(self) -> float:
+        """The highest value."""
         return max((value for _, value in self.points), default=0)
 
     def at(self, hour: float) -> float:
+        """The value at an hour; 0 before the first point."""
         return next((value for since, value in reversed(self.points) if since <= hour), 0)
 
 
@@ -51,7 +53,7 @@ class Drawing:
 
 
 def stood(history: History, pool: str, spot: bool) -> Steps:
-    """GPUs of a pool that stood, bought as spot or not."""
+    """GPUs of a pool's nodes over time, bought as spot or not."""
     nodes = [node for node in history.nodes if node.pool == pool and node.spot == spot]
     return steps(pool, ((node.began, node.ended, node.gpus) for node in nodes))
 
@@ -135,6 +137,7 @@ class _Scale:
 
 
 def steps(name: str, spans: Iterable[tuple[float, float, float]]) -> Steps:
+    """The sum of spans (began, ended, GPUs), hour by hour: a point wherever it changes."""
     changes: dict[float, float] = {}
     for began, ended, gpus in spans:
         changes[began] = changes.get(began, 0) + gpus

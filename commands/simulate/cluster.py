@@ -17,21 +17,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from commands.console import Report
 from commands.simulate.design import Design
 from infra import geography
-from infra.aws import karpenter_pools, pools
-from infra.catalog import Choice, choose_for, machines
+from infra.aws import karpenter_pools
+from infra.catalog.machines import Machine, machines
+from infra.catalog.resolved import ResolvedPool
 from infra.contracts.labels import (
     CAPACITY_TYPE_LABEL,
     DISRUPTED_TAINT,
     GPU_RESOURCE,
     GPU_TAINT,
+    GPU_TOLERATION,
     INSTANCE_TYPE_LABEL,
     POOL_LABEL,
     ZONE_LABEL,
 )
-from infra.gcp.pools import one_zone
 from infra.settings.pools import SYSTEM_POOL, GooglePool, GpuPool
 from infra.settings.purchase import ON_DEMAND, RESERVED, SPOT
 from localcloud.directories import bin_dir, crds_dir, run_dir
@@ -40,6 +40,7 @@ from localcloud.kubernetes.api import MERGE, Api, ApiError, Object
 from localcloud.kubernetes.compute_classes import HEAVIEST
 from localcloud.kubernetes.crds import install
 from localcloud.kubernetes.nodes import add_nodes
+from localcloud.toolchain.waiting import Report
 from workloads.registry import WORKLOADS
 
 NAME = "simulate"
@@ -132,8 +133,8 @@ class ScratchCluster:
 
     def end(self, node: Node) -> None:
         """End a node and evict its pods: as Karpenter does at an interruption, or as its group replaces it."""
-        pool = self.design.pools[node.pool]
-        if pool.stands:
+        pool = self.design.resolved[node.pool]
+        if pool.settings.static:
             # The node first: a replica that is made again must not come back to it.
             self._delete(f"/api/v1/nodes/{node.name}")
             self.remove(
@@ -170,14 +171,14 @@ class ScratchCluster:
         )
 
     def prepare(self) -> None:
-        """Pools, priorities and the nodes that always stand."""
+        """Create the pools, the priorities and the static nodes."""
         for priority, name in PRIORITIES:
             preempts = "PreemptLowerPriority" if priority.preempts else "Never"
             kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
             self.api.apply({**kind, "value": priority.value, "preemptionPolicy": preempts})
-        for pool in self.design.pools.values():
-            if pool.stands:
-                self._stand(pool, pool.standing_nodes)
+        for pool in self.design.resolved.values():
+            if pool.settings.static:
+                self._stand(pool, pool.settings.static_nodes)
             else:
                 self._elastic(pool)
         labels = {POOL_LABEL: SYSTEM_POOL}
@@ -186,9 +187,8 @@ class ScratchCluster:
             where = (place.region, place.system.machine_type, zone, place.system.min_nodes, "on-demand")
             add_nodes(NAME, SYSTEM_POOL, *where, labels)
 
-    def _elastic(self, pool: GpuPool) -> None:
-        place = self.design.place_of(pool.name)
-        for name, asked in node_pools(pool, choose_for(place.region, pool), place.cloud, self.zones).items():
+    def _elastic(self, pool: ResolvedPool[GpuPool]) -> None:
+        for name, asked in node_pools(pool, self.zones).items():
             kind = {
                 "apiVersion": karpenter_pools.NODE_POOL_API,
                 "kind": "NodePool",
@@ -196,11 +196,10 @@ class ScratchCluster:
             }
             self.api.apply({**kind, "spec": asked})
 
-    def _stand(self, pool: GpuPool, count: int) -> None:
-        place = self.design.place_of(pool.name)
-        alike, zone = pools.one_zone(choose_for(place.region, pool), self.zones, pool.zone)
-        labels = {POOL_LABEL: pool.name, INSTANCE_TYPE_LABEL: karpenter.name_of(alike[0])}
-        where = (place.region, alike[0].machine_type, self.zones[zone], count, pool.purchase[0])
+    def _stand(self, pool: ResolvedPool[GpuPool], count: int) -> None:
+        machine, zone = pool.machine, self.zones[pool.zones[0]]
+        labels = {POOL_LABEL: pool.name, INSTANCE_TYPE_LABEL: karpenter.name_of(machine)}
+        where = (pool.region, machine.machine_type, zone, count, pool.settings.purchase[0])
         add_nodes(NAME, pool.name, *where, labels, [GPU_TAINT])
 
     def _node(self, item: Object) -> Node:
@@ -222,7 +221,7 @@ class ScratchCluster:
             "metadata": {"name": pod.name, "labels": {WORKLOAD: pod.workload}},
             "spec": {
                 "nodeSelector": {POOL_LABEL: pod.pool},
-                "tolerations": [{"key": GPU_TAINT["key"], "operator": "Exists"}],
+                "tolerations": [GPU_TOLERATION],
                 "containers": [container],
                 "priorityClassName": PRIORITIES[-1 if serves else 0][1],
                 "terminationGracePeriodSeconds": 0,
@@ -271,7 +270,7 @@ class ScratchCluster:
         """Whether the scheduler or Karpenter should find it a place; otherwise it waits for others to end."""
         pool = self.design.pools[pod.pool]
         here = [node for node in seen.nodes.values() if node.pool == pod.pool]
-        if not pool.stands and len(here) < pool.most_nodes:
+        if not pool.static and len(here) < pool.most_nodes:
             return True
         used = dict.fromkeys((node.name for node in here), 0)
         serves = pod.workload in self._replicas
@@ -322,31 +321,26 @@ def scratch(design: Design, report: Report) -> Iterator[ScratchCluster]:
             clusters.stop(NAME)
 
 
-def node_pools(
-    pool: GpuPool, choice: Choice, cloud: geography.Cloud, zones: Mapping[str, str]
-) -> Mapping[str, Object]:
+def node_pools(pool: ResolvedPool[GpuPool], zones: Mapping[str, str]) -> Mapping[str, Object]:
     """The NodePools that play an elastic pool, by name: on AWS its own; on Google one for each way of buying, of one
-    machine type, in the order in which its ComputeClass tries them."""
-    if cloud == "gcp":
-        assert isinstance(pool, GooglePool), "a pool of GKE is a GooglePool"
-        return _of_google(pool, choice, zones)
-    offered = {zone for machine in choice.machines for zone in machine.zones}
-    names = [name for zone, name in zones.items() if zone in offered]
-    spec = karpenter.played(karpenter_pools.node_pool(pool, [m.machine_type for m in choice.machines], names))
+    machine type, in the order in which its ComputeClass tries them. `zones` are their names by id."""
+    asked = pool.settings
+    names = [zones[zone] for zone in pool.zones]
+    if isinstance(asked, GooglePool):
+        return _of_google(asked, pool.machine, names)
+    spec = karpenter.simulated(karpenter_pools.node_pool(asked, pool.machine_types, names))
     return {pool.name: {**spec, "disruption": {**spec["disruption"], **NEVER}}}
 
 
-def _of_google(pool: GooglePool, choice: Choice, zones: Mapping[str, str]) -> dict[str, Object]:
-    machine = choice.machines[0]
-    where = [one_zone(choice, pool.zone)] if pool.together else machine.zones
+def _of_google(pool: GooglePool, machine: Machine, zone_names: Sequence[str]) -> dict[str, Object]:
     # Nothing is reserved here: a chain goes on to its next way, as on AWS.
-    ways = [way for way in pool.purchase if way != RESERVED] or [ON_DEMAND]
+    purchases = [purchase for purchase in pool.purchase if purchase != RESERVED] or [ON_DEMAND]
     made = {}
-    for rank, way in enumerate(ways):
+    for rank, purchase in enumerate(purchases):
         asked = {
             INSTANCE_TYPE_LABEL: [karpenter.name_of(machine)],
-            ZONE_LABEL: [zones[zone] for zone in where],
-            CAPACITY_TYPE_LABEL: [SPOT if way == SPOT else ON_DEMAND],
+            ZONE_LABEL: list(zone_names),
+            CAPACITY_TYPE_LABEL: [SPOT if purchase == SPOT else ON_DEMAND],
         }
         needs = [{"key": key, "operator": "In", "values": values} for key, values in asked.items()]
         inside = {
@@ -355,7 +349,7 @@ def _of_google(pool: GooglePool, choice: Choice, zones: Mapping[str, str]) -> di
             "taints": [GPU_TAINT],
             "expireAfter": "Never",
         }
-        made[pool.node_pool(way)] = {
+        made[pool.node_pool(purchase)] = {
             "template": {"metadata": {"labels": {POOL_LABEL: pool.name}}, "spec": inside},
             "limits": karpenter.limits(machine, pool.most_nodes),
             "weight": HEAVIEST - rank,

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from commands.console import Report, console, step
+from commands.console import console, step
 from commands.simulate import show
 from commands.simulate.account import History
 from commands.simulate.cluster import Node, SimulationError, scratch
@@ -34,6 +34,7 @@ from localcloud.kubernetes.clusters import ClusterError
 from localcloud.kubernetes.crds import CrdsUnavailableError
 from localcloud.toolchain import install
 from localcloud.toolchain.errors import ToolchainError
+from localcloud.toolchain.waiting import Report
 
 ERRORS = (ToolchainError,)
 TRACE = Path(__file__).parent / "traces" / "team.csv"
@@ -123,7 +124,7 @@ def rules(design: Design, run: show.Run) -> Rules:
         hazard = reclaims_per_hour(found, (node.zone,) if node.zone else ())
         return reclaimed_after(run.seed, node.pool, nth, hazard * run.reclaims)
 
-    elastic = [pool for pool in design.pools.values() if not pool.stands]
+    elastic = [pool for pool in design.pools.values() if not pool.static]
     return Rules(
         hours=run.hours,
         rooms={name: gpus_of(pool) for name, pool in design.pools.items()},

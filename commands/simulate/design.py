@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from infra.catalog import Machine, check_offered, machine
+from infra.catalog.machines import Machine, machine
+from infra.catalog.offered import check_offered
+from infra.catalog.resolved import ResolvedPool, resolver
 from infra.geography import Cloud, region
-from infra.settings import Settings, parse
 from infra.settings.errors import SettingsError
+from infra.settings.money import Currency
 from infra.settings.pools import GpuPool, SystemPool
-from infra.settings.stack import Currency
+from infra.settings.reading import parse
+from infra.settings.stack import Settings
 from infra.stacks import StackFileError, file_of, read_yaml, settings_in
 from localcloud.directories import PROJECT
 
@@ -29,10 +33,11 @@ class Place:
 
     region: str
     system: SystemPool
-    pools: Mapping[str, GpuPool]
+    pools: Mapping[str, ResolvedPool[GpuPool]]
 
     @property
     def cloud(self) -> Cloud:
+        """The cloud that has the region."""
         return region(self.region).cloud
 
 
@@ -46,9 +51,14 @@ class Design:
     left_out: tuple[str, ...] = ()
 
     @property
-    def pools(self) -> Mapping[str, GpuPool]:
+    def resolved(self) -> Mapping[str, ResolvedPool[GpuPool]]:
         """The GPU pools of all clusters: no two have one name."""
         return {name: pool for place in self.places for name, pool in place.pools.items()}
+
+    @property
+    def pools(self) -> Mapping[str, GpuPool]:
+        """Their settings."""
+        return {name: pool.settings for name, pool in self.resolved.items()}
 
     def place_of(self, pool: str, zone: str = "") -> Place:
         """The cluster of a pool, or of a zone: both have system nodes."""
@@ -81,7 +91,7 @@ def read(what: str, stack: str) -> Design:
 
 def gpus_of(pool: GpuPool) -> int:
     """The most GPUs that the pool has at any time."""
-    return pool.standing_nodes * pool.gpus_per_node if pool.stands else pool.most_gpus
+    return pool.static_nodes * pool.gpus_per_node if pool.static else pool.most_gpus
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -89,13 +99,18 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _design(name: str, values: Mapping[str, Any], file: str = "") -> Design:
+    resolve = resolver()
     try:
-        settings: Settings = parse(values, check_offered)
+        settings: Settings = parse(values, partial(check_offered, resolve=resolve))
     except SettingsError as error:
         raise NoDesignError(f"{file or f'Pulumi.{name}.yaml'}: {error}") from None
     clouds = [cloud for cloud in (settings.aws, settings.gcp) if cloud]
     places = tuple(
-        Place(cloud.region, cloud.cluster.system, {pool.name: pool for pool in cloud.cluster.pools})
+        Place(
+            cloud.region,
+            cloud.cluster.system,
+            {pool.name: resolve(cloud.region, pool) for pool in cloud.cluster.pools},
+        )
         for cloud in clouds
     )
     if not any(place.pools for place in places):

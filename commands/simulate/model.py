@@ -12,23 +12,23 @@ from dataclasses import dataclass, field, replace
 from commands.simulate.account import History
 from commands.simulate.cluster import Node, Pod, Seen
 from commands.simulate.design import Design
-from infra.catalog import choose_for
+from infra.catalog.resolved import ResolvedPool
 from infra.settings.pools import SYSTEM_POOL, GpuPool
 from infra.settings.purchase import RESERVED, SPOT
 
 
 def kinds(design: Design, history: History) -> dict[str, Node]:
     """What a node of each pool is: as in a history, or for a pool that had none as the catalogue chooses."""
-    found = {name: _chosen(design, pool) for name, pool in design.pools.items()}
+    found = {name: _chosen(pool) for name, pool in design.resolved.items()}
     for life in history.nodes:
         found[life.pool] = Node("", life.pool, life.machine_type, life.spot, life.gpus, life.zone)
     return found
 
 
-def _chosen(design: Design, pool: GpuPool) -> Node:
-    machine = choose_for(design.place_of(pool.name).region, pool).machines[0]
-    ways = [way for way in pool.purchase if way != RESERVED]
-    return Node("", pool.name, machine.machine_type, ways[:1] == [SPOT], machine.gpu_count)
+def _chosen(pool: ResolvedPool[GpuPool]) -> Node:
+    machine = pool.machine
+    purchases = [purchase for purchase in pool.settings.purchase if purchase != RESERVED]
+    return Node("", pool.name, machine.machine_type, purchases[:1] == [SPOT], machine.gpu_count)
 
 
 @dataclass
@@ -44,10 +44,10 @@ class ModelCluster:
 
     @classmethod
     def of(cls, design: Design, history: History) -> ModelCluster:
-        """As the design's cluster begins, with the nodes that stand."""
+        """The model of a design's cluster at the start, with its static nodes."""
         cluster = cls(design.pools, kinds(design, history))
         for pool in design.pools.values():
-            for _ in range(pool.standing_nodes):
+            for _ in range(pool.static_nodes):
                 cluster._node(pool.name)
         if SYSTEM_POOL in cluster.kinds:
             for life in history.nodes:
@@ -58,22 +58,28 @@ class ModelCluster:
         return cluster
 
     def place(self, wanted: Sequence[Pod]) -> None:
+        """Create pods."""
         self._pods |= {pod.name: pod for pod in wanted}
 
     def remove(self, names: Sequence[str]) -> None:
+        """Delete pods by name."""
         for name in names:
             self._pods.pop(name, None)
 
     def scale(self, service: Pod, replicas: int) -> None:
+        """Set the number of replicas of a service."""
         self._services[service.workload] = (service, replicas)
 
     def end(self, node: Node) -> None:
+        """Take a node away with its pods; a static pool gets a new one."""
         del self._nodes[node.name]
         self._pods = {name: pod for name, pod in self._pods.items() if pod.node != node.name}
-        if self.pools[node.pool].stands:
+        if self.pools[node.pool].static:
             self._node(node.pool)
 
     def settle(self) -> Seen:
+        """Place each pod that waits on a node with room, a new one, or one cleared of jobs; return the nodes and pods
+        then."""
         self._replicate()
         # Serving first: it has the higher priority.
         waiting = [pod for pod in self._pods.values() if pod.node is None]
@@ -105,7 +111,7 @@ class ModelCluster:
     def _grown(self, pod: Pod) -> str | None:
         pool = self.pools[pod.pool]
         here = sum(node.pool == pod.pool for node in self._nodes.values())
-        return self._node(pod.pool) if not pool.stands and here < pool.most_nodes else None
+        return self._node(pod.pool) if not pool.static and here < pool.most_nodes else None
 
     def _cleared(self, pod: Pod) -> str | None:
         """A node from which serving evicts training, the least of it; None for pods that evict nobody."""

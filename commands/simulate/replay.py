@@ -21,11 +21,21 @@ from commands.simulate.trace import Row
 class Cluster(Protocol):
     """What a replay needs of a cluster; `cluster.ScratchCluster` is the real one."""
 
-    def place(self, wanted: Sequence[Pod]) -> None: ...
-    def remove(self, names: Sequence[str]) -> None: ...
-    def scale(self, service: Pod, replicas: int) -> None: ...
-    def end(self, node: Node) -> None: ...
-    def settle(self) -> Seen: ...
+    def place(self, wanted: Sequence[Pod]) -> None:
+        """Create pods."""
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Delete pods by name."""
+
+    def scale(self, service: Pod, replicas: int) -> None:
+        """Set the number of replicas of a service."""
+
+    def end(self, node: Node) -> None:
+        """Take a node away, as a reclaim does."""
+
+    def settle(self) -> Seen:
+        """Let the scheduler and the autoscaler work until nothing changes, and return the nodes and pods then."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Job:
 
     @property
     def gpus(self) -> int:
+        """GPUs of all its pods."""
         return self.row.pods * self.row.gpus
 
     def kept(self, ran: float) -> float:
@@ -111,7 +122,7 @@ class Replay:
             self._at(row.at_hours, lambda row=row: self._ask(row))
 
     def run(self, report: Callable[[float, str], None] = lambda hours, what: None) -> History:
-        """Replay to the end; `report` hears the hour and what stands."""
+        """Replay to the end; `report` gets the hour and the nodes that are up."""
         self._settle()
         while self._events and self._events[0][0] < self._rules.hours:
             self._now = self._events[0][0]
@@ -298,7 +309,7 @@ class Replay:
         self._waits.append(Wait(name, kind, asked, began))
 
     def _closed(self) -> History:
-        """The history so far, with what still stands or runs cut off here."""
+        """The history so far, with nodes and pods that still run ended now."""
         for job in [*self._jobs.values(), *self._queue]:
             if job.running_since is not None and job.running_since < self._now:
                 self._record(job, self._now - job.running_since, "end")

@@ -60,6 +60,7 @@ class Result:
         return cls(design, history, priced(design, history), **more)
 
     def inr(self, usd: float | None) -> str:
+        """Dollars as rupees, in words."""
         return "not known" if usd is None else format_inr(rupees(usd, self.design.currency))
 
     @property

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from commands.simulate.design import Design
 from commands.simulate.trace import Row, pool_of
 from infra.advice.speed import mfu
-from infra.catalog import choose_for
 from infra.catalog.gpus import gpu
 
 
@@ -30,7 +29,7 @@ class Faster:
 
 def gpu_of(design: Design, pool: str) -> str:
     """The kind of GPU that a pool's nodes have."""
-    return choose_for(design.place_of(pool).region, design.pools[pool]).machines[0].gpu
+    return design.resolved[pool].machine.gpu
 
 
 def training_speed(name: str) -> float:

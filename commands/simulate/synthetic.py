@@ -1,6 +1,6 @@
-"""The trace that is shipped, made up: a week of an AI team in Bengaluru. Run it to write one:
+"""The trace that is shipped, made up: a week of an AI team in Bengaluru. Run it to write another.
 
-python -m commands.simulate.synthetic 7 > my-team.csv        another week, with seed 7
+python -m commands.simulate.synthetic 7 > my-team.csv        with seed 7
 """
 
 from __future__ import annotations

@@ -26,9 +26,10 @@ from pydantic import (
 from pydantic import field_validator as validator
 
 from commands.simulate.design import Design, gpus_of
-from infra.settings.errors import Problem, nearest, problems_of, refuse
+from infra.settings.errors import Problem, problems_of, refuse
 from infra.settings.fields import DnsLabel
 from infra.settings.pools import GpuPool
+from infra.spelling import nearest
 
 COLUMNS = ("at_hours", "kind", "name", "pool", "pods", "gpus", "hours", "checkpoint_minutes")
 

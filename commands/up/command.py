@@ -14,7 +14,9 @@ from commands.doctor import leftovers, show
 from commands.setup import setup
 from commands.stacks import StackName, settings_of
 from commands.up import summary
+from infra import stacks
 from localcloud import cloud, faults
+from localcloud.directories import PROJECT
 from localcloud.engine import OUR_PACK, POLICIES, EngineError, Outcome, PolicyPack, Stack
 from localcloud.kubernetes import clusters, waiting
 from localcloud.toolchain import install
@@ -32,8 +34,8 @@ ProfileName = Annotated[
 
 
 def up(stack: StackName = "local", profile: ProfileName = "default") -> None:
-    """Bring the whole platform up on the local cloud and say what is there."""
-    said = settings_of(stack)  # refused before anything starts
+    """Bring the whole platform up on the local cloud, and list what is there."""
+    settings = settings_of(stack)  # refused before anything starts
     pack = PolicyPack(POLICIES, file_of(profile))
     setup()
     opened = _open(stack, pack)
@@ -44,7 +46,7 @@ def up(stack: StackName = "local", profile: ProfileName = "default") -> None:
         _run(opened.up, "Update", sum(preview.changes.values()))
         with step("Nodes for what the update did not wait for"):
             waiting.settle(clusters.recorded(), SETTLE_SECONDS)
-    summary.show(opened, said, preview)
+    summary.show(opened, settings, preview)
 
 
 def preview(stack: StackName = "local", profile: ProfileName = "default") -> None:
@@ -61,19 +63,26 @@ def preview(stack: StackName = "local", profile: ProfileName = "default") -> Non
 
 
 def down(stack: StackName = "local") -> None:
-    """Destroy the stack, then stop every process that the local cloud started."""
+    """Destroy the stack, then stop every process that the local cloud started, unless another stack is on it."""
+    if stack not in cloud.stacks():  # whose file went first can go too
+        stacks.file_of(stack, PROJECT)
     endpoint = cloud.aws_endpoint()
-    if endpoint is None or cloud.what_died():
+    if endpoint is None or cloud.dead_processes():
         ended = cloud.stop()
         console.print(f"the local cloud was not running; cleared {', '.join(ended) or 'nothing'}")
         return
     opened = _open(stack)
-    if guarded := opened.unguard():
+    if guarded := opened.unprotect():
         console.print(f"{guarded} resources were protected: the data of a local cloud is nobody's")
     _run(opened.destroy, "Destroy", len(opened.resources()))
     left = leftovers(stack)
     show(left)
-    console.print(f"stopped {', '.join(cloud.stop())}")
+    # Only now: after a run that was killed the cloud began anew, and no other stack is on it.
+    if others := [other for other in cloud.stacks() if other != stack]:
+        up = " and ".join(others)
+        console.print(f"the local cloud runs on for stack {up}: `make down STACK={others[0]}`")
+    else:
+        console.print(f"stopped {', '.join(cloud.stop())}")
     if left:
         raise typer.Exit(1)
 
@@ -99,19 +108,16 @@ def _open(stack: str, pack: PolicyPack = OUR_PACK) -> Stack:
     with step("Local cloud"):
         started = cloud.start()
         opened = Stack(stack, cloud.environment(started.aws_endpoint), pack=pack)
-        freed = opened.release_lock()
-        pending = opened.pending()
-        if pending:
-            # Nobody can know what a killed engine was told by the cloud: a local one is cheap to begin anew.
+        killed = opened.release_lock() or opened.pending()
+        if killed:
+            # What a killed engine had made is in no state file: a local cloud is cheap to begin anew.
             cloud.stop()
             started = cloud.start()
             opened = Stack(stack, cloud.environment(started.aws_endpoint), pack=pack)
     if started.afresh:
         console.print(f"[yellow]The local cloud begins anew: {started.afresh}.[/]")
-    if freed:
-        console.print(f"[yellow]Recovered: {freed}.[/]")
-    if pending:
-        console.print(f"[yellow]Begun anew: a killed run left {len(pending)} operations unfinished.[/]")
+    if killed:
+        console.print("[yellow]The local cloud begins anew: a run was killed in the middle of its work.[/]")
     return opened
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -14,24 +14,26 @@ from rich.table import Table
 from commands.choose.show_risk import show_risk
 from commands.console import console
 from commands.cost.show_estimate import show_estimate
-from infra import catalog
+from infra.catalog.machines import stale
 from infra.contracts.labels import (
     CAPACITY_TYPE_LABEL,
     EFA_RESOURCE,
+    GKE_NETWORK_RESOURCES,
     GPU_RESOURCE,
     INSTANCE_TYPE_LABEL,
     POOL_LABEL,
+    SIMULATED,
     SIMULATED_RUNTIME,
     ZONE_LABEL,
 )
-from infra.platform.values import FABRIC_RESOURCES
 from infra.pricing.estimate import estimate
 from infra.pricing.resources import Resource
-from infra.settings import Settings
 from infra.settings.pools import GpuPool
+from infra.settings.stack import Settings
 from localcloud.engine import Outcome, Stack
 from localcloud.kubernetes import clusters
 from localcloud.kubernetes import waiting as waits
+from localcloud.kubernetes.agent import claims
 from localcloud.kubernetes.waiting import Waiting
 from localcloud.providers.aws.table import kept_types
 
@@ -54,11 +56,13 @@ class Node:
 @dataclass(frozen=True)
 class Pods:
     """Counts of pods by phase, of all of them and of those that ask for GPUs; `simulated` of them ran to their end in
-    name only, as the local cloud's do."""
+    name only. `run` are those that really run here, and `not_run` those that could, by the reason why they don't."""
 
     phases: Counter[str]
     gpu_phases: Counter[str]
     simulated: int = 0
+    run: int = 0
+    not_run: Counter[str] = field(default_factory=Counter)
 
 
 def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
@@ -78,7 +82,7 @@ def show(stack: Stack, settings: Settings, preview: Outcome) -> None:
     show_risk(_pools(settings), console)
     month = estimate((Resource.of_state(resource) for resource in resources), settings.usage)
     show_estimate(month, settings.currency, settings.budget, console)
-    if old := catalog.stale(date.today()):
+    if old := stale(date.today()):
         console.print(f"[yellow]{old}[/]", soft_wrap=True)
     show_policies(preview)
     _show_kept({resource["type"] for resource in resources if resource.get("custom")})
@@ -111,13 +115,17 @@ def look(cluster: str) -> tuple[list[Node], Pods]:
     api = found.api()
     nodes = [_node(item) for item in api.list("v1", "Node")]
     phases, gpu_phases, simulated = Counter[str](), Counter[str](), 0
+    run, not_run = 0, Counter[str]()
     for pod in api.list("v1", "Pod"):
+        run += claims.in_table(pod) and bool(pod["spec"].get("nodeName"))
+        if why := pod["metadata"].get("annotations", {}).get(SIMULATED):
+            not_run[why] += 1
         simulated += SIMULATED_RUNTIME in pod["metadata"].get("annotations", {})
         phases[pod["status"]["phase"]] += 1
         limits = [c.get("resources", {}).get("limits", {}) for c in pod["spec"]["containers"]]
         if any(GPU_RESOURCE in limit for limit in limits):
             gpu_phases[pod["status"]["phase"]] += 1
-    return nodes, Pods(phases, gpu_phases, simulated)
+    return nodes, Pods(phases, gpu_phases, simulated, run, not_run)
 
 
 def _node(item: dict[str, Any]) -> Node:
@@ -137,11 +145,12 @@ def _node(item: dict[str, Any]) -> Node:
 
 
 def _cards(capacity: dict[str, str]) -> int:
-    google = sum(name.startswith(FABRIC_RESOURCES["gcp"]) and not name.endswith(".IP") for name in capacity)
+    google = sum(name.startswith(GKE_NETWORK_RESOURCES) and not name.endswith(".IP") for name in capacity)
     return int(capacity.get(EFA_RESOURCE, 0)) or google
 
 
 def show_changes(outcome: Outcome) -> None:
+    """Print how many resources changed, by the kind of change."""
     said = ", ".join(f"{count} to {kind}" for kind, count in outcome.changes.items() if kind != "same")
     console.print(f"{said or 'no change'}, {outcome.changes['same']} unchanged")
 
@@ -189,7 +198,11 @@ def _show_nodes(cluster: str, nodes: list[Node]) -> None:
 def _show_pods(pods: Pods) -> None:
     gpu = ", ".join(f"{count} {phase.lower()}" for phase, count in pods.gpu_phases.items()) or "none"
     every = ", ".join(f"{count} {phase.lower()}" for phase, count in pods.phases.items()) or "none"
-    console.print(f"pods: {every}; with GPUs: {gpu}")
+    console.print(
+        f"pods: {every}; with GPUs: {gpu}; as programs of this machine: {pods.run}, the others simulated"
+    )
+    for why, count in sorted(pods.not_run.items()):
+        console.print(f"[yellow]{count} pods that could run are simulated:[/] {escape(why)}", soft_wrap=True)
     if pods.simulated:
         console.print(
             f"[yellow]{pods.simulated} pods of jobs ended in simulation:[/] no fabric, GPU or lake was measured"

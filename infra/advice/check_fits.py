@@ -1,4 +1,4 @@
-"""Whether the model that a stack serves fits the GPUs of its pool: a check for `settings.load`.
+"""Whether the model that a stack serves fits the GPUs of its pool: a check for `reading.load`.
 
 vLLM starts only if, in its share of each GPU's memory, there is room beside the weights and the work on one batch for
 the KV cache of one sequence of the longest length; without `maxModelLen` that is the model's own. Read in the wheel of
@@ -12,18 +12,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from infra.advice import memory
-from infra.advice.fit import Ask, Plan, Purchase, best_plans
+from infra.advice.fit import AdviceRequest, Plan, best_plans
 from infra.advice.layout import GIB, USABLE, Layout
 from infra.advice.model import Dtype, Shape
 from infra.advice.quantization import checkpoint, quantizations
-from infra.catalog.choose import NoMachineError, choose_for
+from infra.catalog.choose import NoMachineError
 from infra.catalog.gpus import Gpu, gpus
+from infra.catalog.resolved import Resolve, resolve
 from infra.geography import regions_of
-from infra.settings.errors import NOTHING, Problem, nearest
-from infra.settings.on_premises import SitePool
+from infra.settings.errors import NOTHING, Problem
+from infra.settings.on_premises import OnPremisesPool
 from infra.settings.pools import GpuPool
+from infra.settings.purchase import MARKETS
 from infra.settings.valid_parts import Parts
-from infra.settings.workloads import Serving, flag, path_of
+from infra.settings.workloads import path_of
+from infra.settings.workloads.serving import Serving, flag
+from infra.spelling import nearest
 
 # Assumed, on each GPU: the CUDA context, NCCL's buffers and the CUDA graphs, which vLLM takes from the same share.
 RUNTIME_GIB = 1.0
@@ -49,7 +53,6 @@ UNCOUNTED = frozenset(
     }
 )
 SETTINGS = path_of(Serving)
-PURCHASES: tuple[Purchase, ...] = ("spot", "on-demand")
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class Server:
 
     @property
     def fits(self) -> bool:
+        """Whether the GPUs divide the model's heads, hold weights and context, and the context is not above the model's
+        own."""
         return self.splits and self.need <= self.usable and self.tokens <= (self.shape.context or self.tokens)
 
     @property
@@ -93,7 +98,7 @@ class Server:
         return tokens if tokens == most or tokens < STEP else tokens // STEP * STEP
 
 
-def check_fits(parts: Parts) -> list[Problem]:
+def check_fits(parts: Parts, resolve: Resolve = resolve) -> list[Problem]:
     """A problem where vLLM would not start with the model on the GPUs that the stack gives it.
 
     A model whose shape is not known, and flags that change what memory holds, are not refused: see `unchecked`.
@@ -107,7 +112,7 @@ def check_fits(parts: Parts) -> list[Problem]:
     pool = next((pool for pool in parts.pools.values() if pool.name == serve.pool), None)
     if pool is None or serve.gpus > pool.gpus_per_node or unchecked(serve):
         return []  # the settings say so, or nobody can
-    known, gpu = checkpoint(serve.model), _gpu_of(pool, parts)
+    known, gpu = checkpoint(serve.model), _gpu_of(pool, parts, resolve)
     if known is None or gpu is None:
         return []
     shape, kept = known
@@ -115,7 +120,7 @@ def check_fits(parts: Parts) -> list[Problem]:
     if weights is None:
         return [_no_such_checkpoint(serve, kept, shape, gpu)]
     server = Server(shape, weights, serve.max_model_len or shape.context, serve.gpus, gpu)
-    return [] if server.fits else [_problem(server, serve, pool, parts)]
+    return [] if server.fits else [_problem(server, serve, pool, parts, resolve)]
 
 
 def unchecked(serve: Serving) -> str | None:
@@ -156,7 +161,9 @@ def _no_such_checkpoint(serve: Serving, kept: Dtype, shape: Shape, gpu: Gpu) -> 
     return Problem(f"{SETTINGS}.quantization", asked.method, allowed, next(like, None))
 
 
-def _problem(server: Server, serve: Serving, pool: GpuPool | SitePool, parts: Parts) -> Problem:
+def _problem(
+    server: Server, serve: Serving, pool: GpuPool | OnPremisesPool, parts: Parts, resolve: Resolve
+) -> Problem:
     """The setting to change, and the first change that fits: a shorter context, more GPUs, or another pool."""
     shape = server.shape
     if not server.splits:
@@ -175,7 +182,7 @@ def _problem(server: Server, serve: Serving, pool: GpuPool | SitePool, parts: Pa
         return Problem(f"{SETTINGS}.maxModelLen", given, _room(server), str(server.longest))
     if gpus_ := next(_more_gpus(server, pool, least=serve.gpus + 1), None):
         return Problem(f"{SETTINGS}.gpus", str(serve.gpus), _room(server), str(gpus_))
-    other = next((name for name in _other_pools(server, serve, parts)), None)
+    other = next(_other_pools(server, serve, parts, resolve), None)
     allowed = _room(server) if other else f"{_room(server)}; {_what_would(server)}"
     return Problem(f"{SETTINGS}.pool", serve.pool, allowed, other)
 
@@ -192,15 +199,15 @@ def _room(server: Server) -> str:
     )
 
 
-def _more_gpus(server: Server, pool: GpuPool | SitePool, least: int) -> Iterator[int]:
+def _more_gpus(server: Server, pool: GpuPool | OnPremisesPool, least: int) -> Iterator[int]:
     counts = range(least, pool.gpus_per_node + 1)
     return (gpus for gpus in counts if replace(server, gpus=gpus).fits)
 
 
-def _other_pools(server: Server, serve: Serving, parts: Parts) -> Iterator[str]:
+def _other_pools(server: Server, serve: Serving, parts: Parts, resolve: Resolve) -> Iterator[str]:
     """Pools that hold as many replicas of as many GPUs, and on which it fits."""
     for pool in parts.pools.values():
-        gpu = _gpu_of(pool, parts)
+        gpu = _gpu_of(pool, parts, resolve)
         if gpu is None or serve.gpus > pool.gpus_per_node:
             continue
         room = pool.most_nodes * (pool.gpus_per_node // serve.gpus) >= serve.replicas
@@ -220,22 +227,22 @@ def _what_would(server: Server) -> str:
 
 def _single_machines(server: Server) -> Iterator[Plan]:
     """The cheapest machine of each GPU that holds it alone: on spot where that serves, else on demand."""
-    for purchase in PURCHASES:
-        ask = Ask("serve", server.shape, server.weights, "full", server.tokens, 1, purchase)
+    for purchase in MARKETS:
+        ask = AdviceRequest("serve", server.shape, server.weights, "full", server.tokens, 1, purchase)
         for plan in best_plans(ask):
             if plan.serves and plan.host.machine and plan.layout.machines == 1:
                 yield plan
 
 
-def _gpu_of(pool: GpuPool | SitePool, parts: Parts) -> Gpu | None:
+def _gpu_of(pool: GpuPool | OnPremisesPool, parts: Parts, resolve: Resolve) -> Gpu | None:
     """The kind of GPU that a pool gets; None where no machine serves it, which another check says."""
     if pool.gpu is not None:
         return gpus().get(pool.gpu)
     region = next((cloud.region for cloud in parts.clouds if pool in cloud.pools.values()), None)
-    if isinstance(pool, SitePool) or region is None or region not in _indian():
+    if isinstance(pool, OnPremisesPool) or region is None or region not in _indian():
         return None
     try:
-        return gpus().get(choose_for(region, pool).machines[0].gpu)
+        return gpus().get(resolve(region, pool).machine.gpu)
     except NoMachineError:
         return None
 

@@ -83,6 +83,7 @@ class Config(BaseModel):
 
     @property
     def kv_heads(self) -> int:
+        """Heads of keys and values: those of queries, unless the configuration has fewer."""
         return self.num_key_value_heads or self.num_attention_heads
 
     @property
@@ -109,6 +110,7 @@ class Config(BaseModel):
 
     @property
     def expert_width(self) -> int:
+        """The inner width of one expert's feed-forward network."""
         return self.moe_intermediate_size or self.intermediate_size
 
     @property

@@ -16,7 +16,7 @@ BY_FLAG: dict[str, Dtype] = {"load_in_8bit": "int8", "_load_in_8bit": "int8", "l
 
 
 def weights_of(quantization: dict[str, Any] | None) -> tuple[Dtype, str | None]:
-    """How large the weights are, and a sentence where the configuration does not say it in a way known here."""
+    """The number format of the weights, and a sentence where the configuration names none that is known here."""
     if not quantization:
         return "bf16", None
     method = str(quantization.get("quant_method", "")).lower()
@@ -40,7 +40,7 @@ def _by_key(quantization: dict[str, Any]) -> Dtype | None:
 
 
 def _pairs(given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every key with its value, those inside others too, except what is said of activations and the cache."""
+    """Every key with its value, those inside others too, except those of activations and the cache."""
     for key, value in given.items():
         if isinstance(value, dict):
             if key not in ("input_activations", "output_activations", "kv_cache_scheme"):

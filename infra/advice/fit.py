@@ -12,9 +12,9 @@ from infra.advice import memory, speed
 from infra.advice.layout import Host, Layout, hosts
 from infra.advice.model import Shape
 from infra.catalog.choose import Offer, Rejected
+from infra.settings.purchase import Market
 
 Task = Literal["finetune", "pretrain", "serve"]
-Purchase = Literal["spot", "on-demand"]
 
 # How many machines are tried, where a fabric joins them.
 TRAINING_MACHINES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
@@ -26,7 +26,7 @@ MICRO_BATCH = 8192  # tokens that a GPU trains on at a time, where they fit and 
 
 
 @dataclass(frozen=True)
-class Ask:
+class AdviceRequest:
     """What is to be done. In serving every one of `users` holds a whole context in the cache; training ignores them."""
 
     task: Task
@@ -35,7 +35,7 @@ class Ask:
     method: memory.Method
     context: int
     users: int
-    purchase: Purchase
+    purchase: Market
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """It does in memory, and on a desk stands one computer."""
+        """Whether the GPUs have the memory that is needed; of desktop computers only one is used."""
         return self.need <= self.host.usable and (self.host.machine is not None or self.layout.machines == 1)
 
     @property
@@ -84,7 +84,7 @@ class Plan:
         return None if hour is None or not self.tokens_s else hour / (self.tokens_s * 3600) * 1e6
 
 
-def best_plans(ask: Ask) -> list[Plan]:
+def best_plans(ask: AdviceRequest) -> list[Plan]:
     """One plan for each GPU, the cheapest by the hour, in order of price: by the hour in serving, else by the token.
 
     Desks come first. A plan that does not fit stands for a GPU on which nothing does: the one that needs the least. One
@@ -109,7 +109,7 @@ def _rank(plan: Plan, cost: float | None) -> tuple[float, ...]:
     return (1, cost, -plan.tokens_s)
 
 
-def _training_plan(ask: Ask, host: Host) -> Plan:
+def _training_plan(ask: AdviceRequest, host: Host) -> Plan:
     """The first layout that fits: the fewest machines, then the least tensor parallel, then no recomputation."""
     shape, method, dtype, context = ask.shape, ask.method, ask.dtype, ask.context
     needs = {
@@ -122,12 +122,14 @@ def _training_plan(ask: Ask, host: Host) -> Plan:
     return _plan(ask, host, layout, needs[layout], tokens_s)
 
 
-def _plan(ask: Ask, host: Host, layout: Layout, need: float, tokens_s: float, each_s: float = inf) -> Plan:
-    bought = host.bought(ask.purchase, layout.machines, together=layout.together)
+def _plan(
+    ask: AdviceRequest, host: Host, layout: Layout, need: float, tokens_s: float, each_s: float = inf
+) -> Plan:
+    bought = host.bought(ask.purchase, layout.machines, colocated=layout.colocated)
     return Plan(host, layout, need, tokens_s, bought, each_s)
 
 
-def _training_layouts(ask: Ask, host: Host) -> Iterator[Layout]:
+def _training_layouts(ask: AdviceRequest, host: Host) -> Iterator[Layout]:
     most = max(1, MICRO_BATCH // ask.context)
     for machines in TRAINING_MACHINES if host.fabric_gbs else (1,):
         for tensor in _tensors(ask.shape, host):
@@ -137,7 +139,7 @@ def _training_layouts(ask: Ask, host: Host) -> Iterator[Layout]:
                     yield Layout(machines, tensor, fsdp=fsdp, sequences=sequences, recompute=recompute)
 
 
-def _serving_plan(ask: Ask, host: Host) -> Plan:
+def _serving_plan(ask: AdviceRequest, host: Host) -> Plan:
     """The fewest machines that are fast enough, then the most tokens; a pipeline only where none holds it alone."""
     tried: list[Plan] = []
     for pipeline in PIPELINES if host.fabric_gbs else (1,):
@@ -148,7 +150,7 @@ def _serving_plan(ask: Ask, host: Host) -> Plan:
     return min(tried, key=lambda plan: plan.need)
 
 
-def _replicas(ask: Ask, host: Host, one: Layout) -> Plan:
+def _replicas(ask: AdviceRequest, host: Host, one: Layout) -> Plan:
     """As many replicas as hold every user's context at a speed to read by, and the last machine has room for."""
     shape, dtype = ask.shape, ask.dtype
     room = host.usable - memory.serving_fixed(shape, dtype, ask.context, one)
@@ -166,7 +168,7 @@ def _replicas(ask: Ask, host: Host, one: Layout) -> Plan:
     return _plan(ask, host, layout, need, replicas * tokens_s, tokens_s / users)
 
 
-def _fast_enough(ask: Ask, host: Host, one: Layout, held: int) -> int:
+def _fast_enough(ask: AdviceRequest, host: Host, one: Layout, held: int) -> int:
     """The most users of a replica, of those that it holds, who get their tokens fast enough; 0 if not even one does.
 
     More users on a replica are never faster for each of them.

@@ -37,7 +37,7 @@ class Host:
         """Bytes of each GPU that a program may take."""
         return self.gpu.memory_gib * GIB * USABLE
 
-    def bought(self, purchase: str, machines: int, *, together: bool) -> Offer | Rejected | None:
+    def bought(self, purchase: str, machines: int, *, colocated: bool) -> Offer | Rejected | None:
         """What the chooser says of it, for a pool of so many machines; None on a desk.
 
         Machines that work together need their fabric and one zone, the cheapest; others may be in any zone.
@@ -47,10 +47,10 @@ class Host:
         asked = Asked(
             gpu=self.gpu.name,
             gpus_per_node=self.gpus,
-            fabric=self.machine.fabrics[0] if together and self.machine.fabrics else "none",
+            fabric=self.machine.fabrics[0] if colocated and self.machine.fabrics else "none",
             purchase=purchase,
             nodes=machines,
-            one_zone=together,
+            one_zone=colocated,
         )
         return offer(self.machine, purchase, asked)
 
@@ -72,8 +72,8 @@ class Layout:
     recompute: bool = False
 
     @property
-    def together(self) -> bool:
-        """Whether several machines work on one copy of the model, and must stand beside each other."""
+    def colocated(self) -> bool:
+        """Whether several machines work on one copy of the model, and must be close to each other."""
         return self.machines > 1 and (self.pipeline > 1 or self.fsdp > 1)
 
 

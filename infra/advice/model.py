@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from infra.catalog.tables import Row, read
-from infra.settings.errors import Problem, SettingsError, nearest
+from infra.settings.errors import Problem, SettingsError
+from infra.spelling import nearest
 
 # What weights are kept in: 16, 8 (integers or floats) or 4 bits.
 Dtype = Literal["bf16", "int8", "int4"]
@@ -66,10 +67,12 @@ class Shape:
 
     @property
     def q_dim(self) -> int:
+        """The width of all query heads together."""
         return self.heads * self.head_dim
 
     @property
     def kv_dim(self) -> int:
+        """The width of all key heads together, which is that of the values too."""
         return self.kv_heads * self.head_dim
 
     @property
@@ -97,6 +100,7 @@ class Shape:
 
     @property
     def embedding(self) -> int:
+        """Parameters of one embedding matrix."""
         return self.vocab * self.hidden
 
     @property
@@ -118,6 +122,7 @@ class Shape:
 
     @property
     def parameters(self) -> int:
+        """Parameters of the whole model, those of every expert included."""
         return self._layers(self.shared_ffn + self.ffn * (self.experts or 1)) + self.embeddings + self.hidden
 
     @property

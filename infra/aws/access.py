@@ -12,7 +12,7 @@ from infra import contracts
 from infra.aws import grants, iam
 from infra.aws.iam import Account
 from infra.contracts.governance import DATA
-from infra.contracts.grants import HUMANS, KUBERNETES_GROUPS, Grant, ServiceAccount
+from infra.contracts.grants import AUDITOR, HUMANS, KUBERNETES_GROUPS, Grant, ServiceAccount
 from infra.contracts.needs import WorkloadNeeds
 
 # The configuration of the account but none of its data; an auditor reads logs through grants.
@@ -67,7 +67,7 @@ class Access(pulumi.ComponentResource):
         trusted = _people(self._args.account, self._args.people.get(person, ()))
         find_cluster = iam.statement("FindCluster", ["eks:DescribeCluster"], self._cluster_arn)
         role = self._role(person, f"People: {person}", trusted, given, [find_cluster])
-        if person == "auditor":
+        if person == AUDITOR:
             aws.iam.RolePolicyAttachment(
                 f"{self._name}-{person}",
                 role=role.name,

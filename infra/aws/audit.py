@@ -1,4 +1,4 @@
-"""Audit: what was done (CloudTrail), what looks wrong (GuardDuty), and who is told."""
+"""Audit: what was done (CloudTrail), what looks wrong (GuardDuty), and whom it alerts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEDIUM_SEVERITY = 4  # GuardDuty: low below 4, medium below 7, high below 9, cri
 
 @dataclass(frozen=True)
 class Alert:
-    """An event that people are told about: its pattern, where the mail's facts are in it, and the mail's words."""
+    """An event that alerts people: its pattern, where the mail's facts are in it, and the mail's words."""
 
     pattern: Mapping[str, Any]
     facts: Mapping[str, str]
@@ -65,14 +65,14 @@ ALERTS: Mapping[str, Alert] = MappingProxyType(
 
 @dataclass(frozen=True)
 class AuditArgs:
-    """`trail_name` is the one that the lake and the keys were told; `key_arn` encrypts the trail and the topic.
+    """`trail_name` is the one in the policies of the lake and the keys; `key_arn` encrypts the trail and the topic.
 
     `copy` is the lake in the other region, if there is one: a trail of all regions sees its objects too.
     An account has at most one GuardDuty detector a region: `guardduty` is False where another stack has it.
     """
 
     account: Account
-    handling: DataGovernance
+    governance: DataGovernance
     lake: contracts.Lake
     key_arn: pulumi.Input[str]
     trail_name: str
@@ -127,7 +127,7 @@ def _trail(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> aws.clou
                 ],
             },
         ],
-        tags=args.handling.tags(args.trail_name, args.handling.log_days),
+        tags=args.governance.tags(args.trail_name, args.governance.log_days),
         opts=opts,
     )
 
@@ -159,7 +159,7 @@ def _alerts(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> pulumi.
     topic = aws.sns.Topic(
         f"{name}-alerts",
         kms_master_key_id=args.key_arn,
-        tags=args.handling.tags(f"{args.trail_name}-alerts", args.handling.log_days),
+        tags=args.governance.tags(f"{args.trail_name}-alerts", args.governance.log_days),
         opts=opts,
     )
     rules = {

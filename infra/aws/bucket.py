@@ -41,7 +41,7 @@ class BucketArgs:
     """
 
     account: Account
-    handling: DataGovernance
+    governance: DataGovernance
     lifecycle: Lifecycle
     key_arn: pulumi.Output[str] | None
     protect: bool
@@ -63,7 +63,7 @@ class Bucket(pulumi.ComponentResource):
             name,
             force_destroy=not args.protect,
             object_lock_enabled=args.lock is not None,
-            tags=args.handling.tags(name, args.lifecycle.days),
+            tags=args.governance.tags(name, args.lifecycle.days),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         closed = aws.s3.BucketPublicAccessBlock(

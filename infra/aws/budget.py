@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.settings.stack import Currency
+from infra.settings.money import Currency
 
 ACTUAL_PERCENT = (50, 80, 100)
 FORECAST_PERCENT = (100,)

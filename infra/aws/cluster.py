@@ -16,8 +16,8 @@ from infra.aws.addons import Installer
 from infra.aws.deployer import Deployer
 from infra.aws.existing_network import AnyNetwork
 from infra.aws.iam import Account
-from infra.aws.on_premises_vpn import SiteLink
-from infra.catalog import kubernetes_versions
+from infra.aws.on_premises_vpn import OnPremisesVpn
+from infra.catalog.kubernetes_versions import kubernetes_versions
 from infra.contracts.governance import DataGovernance
 from infra.contracts.labels import POOL_LABEL
 from infra.settings.fields import log_retention
@@ -55,7 +55,7 @@ class ClusterArgs:
     """
 
     account: Account
-    handling: DataGovernance
+    governance: DataGovernance
     name: str
     version: str
     network: AnyNetwork
@@ -65,7 +65,7 @@ class ClusterArgs:
     system: SystemPool
     log_days: int = 365
     deletion_protection: bool = False
-    site: SiteLink | None = None
+    site: OnPremisesVpn | None = None
     guardduty: bool = True
     reach: Reach = Reach()
     addon_versions: Mapping[str, str] = field(default_factory=dict)
@@ -140,7 +140,7 @@ class Cluster(pulumi.ComponentResource):
             name=f"/aws/eks/{args.name}/cluster",  # where EKS writes; it would make one without a key or an end
             retention_in_days=log_retention(args.log_days),
             kms_key_id=args.logs_key_arn,
-            tags=args.handling.tags(f"{args.name}-control-plane", args.log_days),
+            tags=args.governance.tags(f"{args.name}-control-plane", args.log_days),
             opts=self._child,
         )
         role, permissions = self._control_plane_role(name)
@@ -168,7 +168,7 @@ class Cluster(pulumi.ComponentResource):
             upgrade_policy={"support_type": "STANDARD"},
             zonal_shift_config={"enabled": True},
             deletion_protection=args.deletion_protection,
-            tags=args.handling.tags(args.name),
+            tags=args.governance.tags(args.name),
             # At a destroy EKS still writes, and would make the group again if it went first.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[logs, *permissions]),
         )
@@ -256,7 +256,7 @@ class Cluster(pulumi.ComponentResource):
             nodes.TemplateArgs(
                 disk_gib=nodes.SYSTEM_DISK_GIB,
                 disk_key_arn=args.cluster_key_arn,
-                tags=args.handling.tags(f"{args.name}-{SYSTEM_POOL}"),
+                tags=args.governance.tags(f"{args.name}-{SYSTEM_POOL}"),
             ),
             self._child,
         )
@@ -285,7 +285,7 @@ class Cluster(pulumi.ComponentResource):
         )
 
 
-def _remote(site: SiteLink) -> aws.eks.ClusterRemoteNetworkConfigArgs:
+def _remote(site: OnPremisesVpn) -> aws.eks.ClusterRemoteNetworkConfigArgs:
     return aws.eks.ClusterRemoteNetworkConfigArgs(
         remote_node_networks=aws.eks.ClusterRemoteNetworkConfigRemoteNodeNetworksArgs(
             cidrs=list(site.args.node_cidrs)

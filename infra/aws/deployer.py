@@ -31,7 +31,7 @@ class Deployer:
     arn: str
 
 
-def caller(provider: pulumi.ProviderResource) -> Caller:
+def caller(provider: pulumi.ProviderResource | None) -> Caller:
     """Ask AWS who runs the program, and wait for the answer: it decides whether anything is made.
 
     A role's ARN has its path, as single sign-on gives it one.

@@ -70,7 +70,7 @@ def zones_of(
     region: str,
     opts: pulumi.InvokeOptions,
 ) -> dict[str, list[str]]:
-    """The zone IDs that each service's endpoint stands in: all of `zone_names` that offer it, or the first that does.
+    """The zone IDs of each service's endpoint: all of `zone_names` that offer it, or the first that does.
 
     EC2 refuses an endpoint in a zone without its service (terraform-aws-modules/terraform-aws-vpc#785). It is asked
     once a service, and waited for: how many subnets there are is part of what a preview says, and of its price.

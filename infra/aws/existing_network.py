@@ -12,7 +12,8 @@ from infra.aws.iam import Account
 from infra.aws.network import Network
 from infra.contracts.labels import DISCOVERY_TAG
 from infra.settings.aws import ExistingNetwork as Asked
-from infra.settings.errors import Problem, SettingsError, nearest
+from infra.settings.errors import Problem, SettingsError
+from infra.spelling import nearest
 
 SETTING = "aws.network.existing"
 ANYWHERE = "0.0.0.0/0"
@@ -141,7 +142,7 @@ def _listed(ids: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Found:
+class NetworkFacts:
     """A VPC that will do: the subnets of the nodes and of the control plane."""
 
     vpc: Vpc
@@ -149,7 +150,7 @@ class Found:
     control_plane: Sequence[Subnet]
 
 
-def look(asked: Asked, needs: Needs, provider: pulumi.ProviderResource) -> Found:
+def look(asked: Asked, needs: Needs, provider: pulumi.ProviderResource | None) -> NetworkFacts:
     """Read the VPC and its subnets, and wait for AWS' answers: whether anything is made depends on them.
 
     Raises:
@@ -168,7 +169,7 @@ def look(asked: Asked, needs: Needs, provider: pulumi.ProviderResource) -> Found
     by_id = {subnet.id: subnet for subnet in subnets}
     private = [by_id[subnet_id] for subnet_id in asked.private_subnet_ids]
     control = [by_id[subnet_id] for subnet_id in asked.control_plane_subnet_ids]
-    return Found(vpc, private, control or private)
+    return NetworkFacts(vpc, private, control or private)
 
 
 class ExistingNetwork(pulumi.ComponentResource):
@@ -179,7 +180,7 @@ class ExistingNetwork(pulumi.ComponentResource):
     """
 
     def __init__(
-        self, name: str, account: Account, found: Found, opts: pulumi.ResourceOptions | None = None
+        self, name: str, account: Account, found: NetworkFacts, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("india-ai-infra:aws:ExistingNetwork", name, None, opts)
         of = pulumi.Output.from_input

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from textwrap import dedent
 from typing import Literal
 
-from infra.catalog import Machine
+from infra.catalog.machines import Machine
 
 # What EFA must lock in memory: more than any machine has. Not "unlimited" (2^64 - 1): nodeadm merges the document as
 # JSON numbers of 53 bits and writes 18446744073709552000, which containerd can't read.
@@ -49,7 +49,7 @@ def interfaces(machine: Machine) -> tuple[Interface, ...]:
 
 
 def user_data(*, efa: bool, nvme: bool) -> str:
-    """What a node is told at its first start: NodeConfigs as MIME parts, which EKS and Karpenter merge with their own.
+    """The user data of a node: NodeConfigs as MIME parts, which EKS and Karpenter merge with their own.
 
     With `efa` its containers may lock memory. They run without root, so that no capability could let them, and the
     image (AL2023) raises the limit for nobody: 8 MiB is systemd's default. With `nvme` its local disks are striped.

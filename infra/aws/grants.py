@@ -49,13 +49,13 @@ def statements(
     Raises:
         LookupError: a grant names a bucket that is in none.
     """
-    said: list[Statement] = []
+    made: list[Statement] = []
     for number, grant in enumerate(grants):
         buckets = [lake[grant.bucket] for lake in lakes if grant.bucket in lake]
         if not buckets:
             raise LookupError(f"a grant names the bucket {grant.bucket}; there are {', '.join(lakes[0])}")
-        said += _statements(f"{_camel(grant.bucket)}{number}", regions, buckets, grant)
-    return said
+        made += _statements(f"{_camel(grant.bucket)}{number}", regions, buckets, grant)
+    return made
 
 
 def _statements(
@@ -64,14 +64,14 @@ def _statements(
     arns, verb = [bucket.arn_or_id for bucket in buckets], grant.right.capitalize()
     objects = [pulumi.Output.concat(arn, f"/{grant.prefix}*") for arn in arns]
     below: dict[str, Any] | None = {"StringLike": {"s3:prefix": f"{grant.prefix}*"}} if grant.prefix else None
-    said = [iam.statement(f"{verb}{sid}", _ACTIONS[grant.right], _one_or_all(objects))]
+    made = [iam.statement(f"{verb}{sid}", _ACTIONS[grant.right], _one_or_all(objects))]
     if grant.right != "add":
-        said.append(iam.statement(f"List{sid}", ["s3:ListBucket"], _one_or_all(arns), conditions=below))
+        made.append(iam.statement(f"List{sid}", ["s3:ListBucket"], _one_or_all(arns), conditions=below))
     if grant.right in ("write", "prune"):
-        said.append(iam.statement(f"Place{sid}", ["s3:GetBucketLocation"], _one_or_all(arns)))
+        made.append(iam.statement(f"Place{sid}", ["s3:GetBucketLocation"], _one_or_all(arns)))
     keys = [bucket.key for bucket in buckets if bucket.key is not None]
     if not keys:
-        return said
+        return made
     only_for_these_buckets = {
         "StringEquals": {"kms:ViaService": _one_or_all([f"s3.{region}.amazonaws.com" for region in regions])},
         # With bucket keys the context is the bucket, and the object where one was put without.
@@ -80,7 +80,7 @@ def _statements(
         },
     }
     return [
-        *said,
+        *made,
         iam.statement(
             f"Key{sid}", _KEY_USES[grant.right], _one_or_all(keys), conditions=only_for_these_buckets
         ),

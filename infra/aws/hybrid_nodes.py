@@ -18,10 +18,17 @@ from infra import contracts
 from infra.aws import iam, nodes
 from infra.aws.cluster import Cluster
 from infra.aws.iam import Account
-from infra.aws.on_premises_vpn import SiteLink
+from infra.aws.on_premises_vpn import OnPremisesVpn
 from infra.contracts.governance import DataGovernance
-from infra.contracts.labels import EKS_COMPUTE_TYPE, GPU_RESOURCE, GPU_TAINT, POOL_LABEL, ZONE_LABEL
-from infra.settings.on_premises import SitePool
+from infra.contracts.labels import (
+    EKS_COMPUTE_TYPE,
+    GPU_RESOURCE,
+    GPU_TAINT,
+    GPU_TOLERATION,
+    POOL_LABEL,
+    ZONE_LABEL,
+)
+from infra.settings.on_premises import OnPremisesPool
 
 DNS = 53
 COMPUTE_TYPE = {EKS_COMPUTE_TYPE: "hybrid"}  # EKS itself puts it on every hybrid node
@@ -35,11 +42,11 @@ class HybridNodesArgs:
     """`certificate_authority` is PEM; `pools` say how many nodes of which kind the site has."""
 
     account: Account
-    handling: DataGovernance
+    governance: DataGovernance
     cluster: Cluster
-    link: SiteLink
+    link: OnPremisesVpn
     certificate_authority: str
-    pools: Sequence[SitePool]
+    pools: Sequence[OnPremisesPool]
 
 
 class HybridNodes(pulumi.ComponentResource):
@@ -145,7 +152,7 @@ class HybridNodes(pulumi.ComponentResource):
                     opts=self._child,
                 )
 
-    def _published(self, name: str, pool: SitePool, opts: pulumi.ResourceOptions) -> aws.ssm.Parameter:
+    def _published(self, name: str, pool: OnPremisesPool, opts: pulumi.ResourceOptions) -> aws.ssm.Parameter:
         return aws.ssm.Parameter(
             f"{name}-{pool.name}",
             name=f"/{self._cluster}/on-premises/{pool.name}",
@@ -162,7 +169,7 @@ class HybridNodes(pulumi.ComponentResource):
         )
 
 
-def node_config(region: str, pool: SitePool, known: Mapping[str, str]) -> str:
+def node_config(region: str, pool: OnPremisesPool, known: Mapping[str, str]) -> str:
     """The file of `nodeadm init` for a pool's nodes, as YAML; `known` are the cluster's name and three ARNs."""
     labels = {POOL_LABEL: pool.name, ZONE_LABEL: ZONE}
     taint = GPU_TAINT
@@ -190,9 +197,8 @@ def node_config(region: str, pool: SitePool, known: Mapping[str, str]) -> str:
     return yaml.safe_dump(config, sort_keys=False, width=1000)
 
 
-def describe(pools: Sequence[SitePool]) -> dict[str, contracts.Pool]:
+def describe(pools: Sequence[OnPremisesPool]) -> dict[str, contracts.Pool]:
     """The site's pools as pods see them, by name."""
-    taint = GPU_TAINT
     return {
         pool.name: contracts.Pool(
             name=pool.name,
@@ -203,7 +209,7 @@ def describe(pools: Sequence[SitePool]) -> dict[str, contracts.Pool]:
             machine_types=(ZONE,),
             max_nodes=pool.nodes,
             node_selector={POOL_LABEL: pool.name},
-            tolerations=[{"key": taint["key"], "operator": "Exists", "effect": taint["effect"]}],
+            tolerations=[GPU_TOLERATION],
             limits={GPU_RESOURCE: str(pool.gpus_per_node)},
         )
         for pool in pools

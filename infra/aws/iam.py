@@ -1,4 +1,4 @@
-"""Policy documents as data, and the account that they speak of."""
+"""Policy documents as data, and the account that they are for."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Account:
 
     @property
     def root(self) -> pulumi.Output[str]:
-        """The principal that stands for whoever the account's own IAM policies allow."""
+        """The account's root principal: whoever the account's own IAM policies allow."""
         return pulumi.Output.concat("arn:aws:iam::", self.id, ":root")
 
     def arn(self, service_name: str, resource: str) -> pulumi.Output[str]:

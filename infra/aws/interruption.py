@@ -36,7 +36,7 @@ class InterruptionArgs:
     """The queue has the name of the cluster, `cluster_name`."""
 
     account: Account
-    handling: DataGovernance
+    governance: DataGovernance
     cluster_name: str
 
 
@@ -55,7 +55,7 @@ class Interruption(pulumi.ComponentResource):
             message_retention_seconds=MESSAGE_SECONDS,
             # The messages name instances, no persons. SQS's own key spares EventBridge a right to a customer key.
             sqs_managed_sse_enabled=True,
-            tags=args.handling.tags(f"{args.cluster_name}-interruption"),
+            tags=args.governance.tags(f"{args.cluster_name}-interruption"),
             opts=child,
         )
         self.queue_name, self.queue_arn = queue.name, queue.arn

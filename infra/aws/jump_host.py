@@ -25,9 +25,9 @@ PROXY_URL = f"socks5://127.0.0.1:{TUNNEL_PORT}"
 
 @dataclass(frozen=True)
 class JumpHostArgs:
-    """`name` is the cluster's. The host stands in the first private subnet of the network."""
+    """`name` is the cluster's. The host is in the first private subnet of the network."""
 
-    handling: DataGovernance
+    governance: DataGovernance
     name: str
     region: str
     network: AnyNetwork
@@ -109,7 +109,7 @@ class JumpHost(pulumi.ComponentResource):
                 "kms_key_id": args.disk_key_arn,
                 "delete_on_termination": True,
             },
-            tags=args.handling.tags(f"{args.name}-jump-host"),
+            tags=args.governance.tags(f"{args.name}-jump-host"),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # A newer image must not cut somebody's tunnel: it comes with `pulumi up --replace`.

@@ -18,7 +18,7 @@ class KarpenterArgs:
     """`cluster` is the EKS cluster called `cluster_name`; the controller runs as `service_account` of `namespace`."""
 
     account: Account
-    handling: DataGovernance
+    governance: DataGovernance
     cluster: aws.eks.Cluster
     cluster_name: str
     namespace: str = "kube-system"
@@ -41,7 +41,9 @@ class Karpenter(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         interruption = Interruption(
             f"{name}-interruption",
-            InterruptionArgs(account=args.account, handling=args.handling, cluster_name=args.cluster_name),
+            InterruptionArgs(
+                account=args.account, governance=args.governance, cluster_name=args.cluster_name
+            ),
             opts=self._child,
         )
         self.queue_name = interruption.queue_name

@@ -13,7 +13,7 @@ from typing import Any
 import pulumi
 
 from infra.aws import fabric, nodes
-from infra.catalog import Machine
+from infra.catalog.machines import Machine
 from infra.contracts.labels import (
     CAPACITY_TYPE_LABEL,
     DISCOVERY_TAG,
@@ -41,7 +41,7 @@ LIFETIME = "720h"  # a node is replaced within a month, for the patches of its i
 
 
 @dataclass(frozen=True)
-class Together:
+class Colocation:
     """What an elastic pool's nodes share when a fabric joins them: interfaces, a placement group (None: a reservation's
     nodes are where they are), a security group."""
 
@@ -58,7 +58,7 @@ def node_class(
     disk_key_arn: pulumi.Input[str],
     tags: Mapping[str, str],
     disk_gib: int = nodes.GPU_DISK_GIB,
-    together: Together | None = None,
+    colocation: Colocation | None = None,
     reservation: str | None = None,
 ) -> dict[str, Any]:
     """The spec of an EC2NodeClass: a pinned image, private subnets, the cluster's security group, encrypted disks.
@@ -95,22 +95,22 @@ def node_class(
     }
     if reservation:
         spec["capacityReservationSelectorTerms"] = [{"id": reservation}]
-    return spec if together is None else spec | _joined(together, spec["securityGroupSelectorTerms"])
+    return spec if colocation is None else spec | _joined(colocation, spec["securityGroupSelectorTerms"])
 
 
-def _joined(together: Together, groups: Sequence[Any]) -> dict[str, Any]:
+def _joined(colocation: Colocation, groups: Sequence[Any]) -> dict[str, Any]:
     return {
         "networkInterfaces": [
             {"networkCardIndex": one.card, "deviceIndex": one.device, "interfaceType": one.kind}
-            for one in fabric.interfaces(together.machine)
+            for one in fabric.interfaces(colocation.machine)
         ],
         **(
-            {"placementGroupSelector": {"name": together.placement_group}}
-            if together.placement_group is not None
+            {"placementGroupSelector": {"name": colocation.placement_group}}
+            if colocation.placement_group is not None
             else {}
         ),
         "userData": fabric.user_data(efa=True, nvme=False),  # the disks are `instanceStorePolicy`'s
-        "securityGroupSelectorTerms": [*groups, {"id": together.security_group}],
+        "securityGroupSelectorTerms": [*groups, {"id": colocation.security_group}],
     }
 
 

@@ -45,7 +45,7 @@ class KeysArgs:
     """
 
     account: Account
-    handling: DataGovernance
+    governance: DataGovernance
     alias: str
     trail_name: str
     protect: bool = True
@@ -87,7 +87,7 @@ class Keys(pulumi.ComponentResource):
             deletion_window_in_days=DELETION_WINDOW_DAYS,
             multi_region=False,
             policy=iam.document(_administration(args.account), *users),
-            tags=args.handling.tags(f"{args.alias}-{use}"),
+            tags=args.governance.tags(f"{args.alias}-{use}"),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         aws.kms.Alias(

@@ -28,13 +28,13 @@ def audit_bucket(name: str) -> str:
 
 @dataclass(frozen=True)
 class LakeArgs:
-    """`handling` is of the data; `trail_name` the trail that writes to the audit bucket, under `logs_key_arn`.
+    """`governance` is of the data; `trail_name` the trail that writes to the audit bucket, under `logs_key_arn`.
 
     `protect` keeps the buckets when the stack is destroyed; without it they go with all that is in them.
     """
 
     account: Account
-    handling: DataGovernance
+    governance: DataGovernance
     lake_key_arn: pulumi.Output[str]
     logs_key_arn: pulumi.Output[str]
     trail_name: str
@@ -77,8 +77,8 @@ class Lake(pulumi.ComponentResource):
 def _data(role: str, args: LakeArgs) -> BucketArgs:
     return BucketArgs(
         account=args.account,
-        handling=args.handling,
-        lifecycle=lifecycle(role, args.handling),
+        governance=args.governance,
+        lifecycle=lifecycle(role, args.governance),
         key_arn=args.lake_key_arn,
         protect=args.protect,
     )
@@ -110,8 +110,8 @@ def _audit(args: LakeArgs) -> BucketArgs:
 
     return BucketArgs(
         account=args.account,
-        handling=args.handling,
-        lifecycle=lifecycle(AUDIT, args.handling),
+        governance=args.governance,
+        lifecycle=lifecycle(AUDIT, args.governance),
         key_arn=args.logs_key_arn,
         protect=args.protect,
         lock=Lock(args.lock_mode, LOCK_DAYS),
@@ -136,8 +136,8 @@ def _access_logs(args: LakeArgs, sources: Mapping[str, contracts.Bucket]) -> Buc
 
     return BucketArgs(
         account=args.account,
-        handling=args.handling,
-        lifecycle=lifecycle(ACCESS_LOGS, args.handling),
+        governance=args.governance,
+        lifecycle=lifecycle(ACCESS_LOGS, args.governance),
         key_arn=None,
         protect=args.protect,
         allow=delivery,

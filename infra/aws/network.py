@@ -26,7 +26,7 @@ class NetworkArgs:
     """
 
     account: Account
-    handling: DataGovernance
+    governance: DataGovernance
     cluster_name: str
     cidr: str
     zones: Sequence[str]
@@ -39,7 +39,7 @@ class NetworkArgs:
 
 @dataclass(frozen=True)
 class Zone:
-    """What stands in one zone."""
+    """The subnets of one zone."""
 
     private: aws.ec2.Subnet
     public: aws.ec2.Subnet
@@ -229,7 +229,7 @@ def _flow_logs(name: str, args: NetworkArgs, vpc: aws.ec2.Vpc, child: pulumi.Res
         name=f"/aws/vpc/{args.cluster_name}/flow-logs",
         retention_in_days=args.flow_log_days,
         kms_key_id=args.logs_key_arn,
-        tags=args.handling.tags(f"{args.cluster_name}-flow-logs", args.flow_log_days),
+        tags=args.governance.tags(f"{args.cluster_name}-flow-logs", args.flow_log_days),
         opts=child,
     )
     role = aws.iam.Role(
@@ -262,6 +262,6 @@ def _flow_logs(name: str, args: NetworkArgs, vpc: aws.ec2.Vpc, child: pulumi.Res
         log_destination=log_group.arn,
         iam_role_arn=role.arn,
         max_aggregation_interval=60,
-        tags=args.handling.tags(f"{args.cluster_name}-flow-logs", args.flow_log_days),
+        tags=args.governance.tags(f"{args.cluster_name}-flow-logs", args.flow_log_days),
         opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[policy])),
     )

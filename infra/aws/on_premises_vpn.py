@@ -41,13 +41,13 @@ STRONG: Mapping[str, Any] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class SiteLinkArgs:
+class OnPremisesVpnArgs:
     """`peer` is the public address of the site's VPN device; without `asn` its routes are static.
 
     `logs_key_arn` encrypts the tunnels' logs, kept at least `log_days`.
     """
 
-    handling: DataGovernance
+    governance: DataGovernance
     network: AnyNetwork
     name: str
     peer: str
@@ -57,13 +57,15 @@ class SiteLinkArgs:
     logs_key_arn: pulumi.Input[str]
 
 
-class SiteLink(pulumi.ComponentResource):
+class OnPremisesVpn(pulumi.ComponentResource):
     """Two tunnels to one site, under keys that Secrets Manager keeps and no state holds.
 
     `security_group_id` is for the control plane's interfaces. Nodes on premises depend on the whole of it.
     """
 
-    def __init__(self, name: str, args: SiteLinkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: OnPremisesVpnArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("india-ai-infra:aws:SiteLink", name, None, opts)
         self.args = args
         self._child = pulumi.ResourceOptions(parent=self)
@@ -87,14 +89,14 @@ class SiteLink(pulumi.ComponentResource):
             tags=tags,
             opts=self._child,
         )
-        days = args.handling.log_days
+        days = args.governance.log_days
         logs = aws.cloudwatch.LogGroup(
             name,
             # With this prefix AWS needs no growing resource policy to deliver there.
             name=f"/aws/vendedlogs/vpn/{args.name}",
             retention_in_days=log_retention(days),
             kms_key_id=args.logs_key_arn,
-            tags=args.handling.tags(f"{args.name}-vpn", days),
+            tags=args.governance.tags(f"{args.name}-vpn", days),
             opts=self._child,
         )
         log_options = {
@@ -118,7 +120,7 @@ class SiteLink(pulumi.ComponentResource):
         )
 
     def _routes(self, name: str, gateway: aws.ec2.VpnGateway) -> None:
-        """From the nodes' subnets and the control plane's; without BGP the VPN must be told of them too."""
+        """From the nodes' subnets and the control plane's; without BGP the VPN needs them too, as static routes."""
         for cidr in self.cidrs:
             if self.args.asn is None:
                 aws.ec2.VpnConnectionRoute(

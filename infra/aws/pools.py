@@ -20,9 +20,19 @@ from infra.aws import fabric, karpenter_pools, nodes
 from infra.aws.cluster import Cluster
 from infra.aws.existing_network import AnyNetwork
 from infra.aws.iam import Account
-from infra.catalog import Choice, Machine, choose_for, kubernetes_versions, machine
+from infra.catalog.kubernetes_versions import kubernetes_versions
+from infra.catalog.machines import Machine, machine
+from infra.catalog.resolved import ResolvedPool
 from infra.contracts.governance import DataGovernance
-from infra.contracts.labels import EFA_RESOURCE, EXPECTED_NODES, GPU_RESOURCE, GPU_TAINT, POOL_LABEL
+from infra.contracts.labels import (
+    EFA_RESOURCE,
+    EXPECTED_NODES,
+    GPU_RESOURCE,
+    GPU_TAINT,
+    GPU_TOLERATION,
+    POOL_LABEL,
+    taint_of_cloud,
+)
 from infra.settings.pools import SYSTEM_POOL, GpuPool, SystemPool
 from infra.settings.purchase import CAPACITY_BLOCK, ON_DEMAND, RESERVED, SPOT
 
@@ -35,13 +45,14 @@ CAPACITY_TYPES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class PoolsArgs:
-    """`karpenter` is what NodePools need and outlive: the chart's release. `instance_profile` is for its nodes."""
+    """`pools` are resolved within the zones of `network`. `karpenter` is what NodePools need and outlive: the chart's
+    release. `instance_profile` is for its nodes."""
 
     account: Account
-    handling: DataGovernance
+    governance: DataGovernance
     cluster: Cluster
     network: AnyNetwork
-    pools: Sequence[GpuPool]
+    pools: Sequence[ResolvedPool[GpuPool]]
     disk_key_arn: pulumi.Input[str]
     instance_profile: str
     karpenter: Sequence[pulumi.Resource]
@@ -66,38 +77,37 @@ class Pools(pulumi.ComponentResource):
         self._more_system_nodes(name, args.cluster.args.system)
         self.register_outputs({"pools": [pool.name for pool in args.pools]})
 
-    def _pool(self, name: str, pool: GpuPool) -> pulumi.Resource:
-        if pool.stands:
-            return self._node_group(name, pool)
-        if pool.together:
-            return self._joined_node_pool(name, pool)
+    def _pool(self, name: str, resolved: ResolvedPool[GpuPool]) -> pulumi.Resource:
+        pool = resolved.settings
+        if pool.static:
+            return self._node_group(name, resolved)
+        if pool.colocated:
+            return self._joined_node_pool(name, resolved)
         if pool.capacity_reservation:
             own = self._node_class(name, pool.name, reservation=pool.capacity_reservation)
-            return self._node_pool(name, pool, own, pool.name)
+            return self._node_pool(name, resolved, resolved.machine_types, own, pool.name)
         if self._shared_class is None:
             self._shared_class = self._node_class(name, karpenter_pools.NODE_CLASS)
-        return self._node_pool(name, pool, self._shared_class, karpenter_pools.NODE_CLASS)
+        shared = self._shared_class
+        return self._node_pool(name, resolved, resolved.machine_types, shared, karpenter_pools.NODE_CLASS)
 
-    def _node_group(self, name: str, pool: GpuPool) -> aws.eks.NodeGroup:
+    def _node_group(self, name: str, resolved: ResolvedPool[GpuPool]) -> aws.eks.NodeGroup:
         """Nodes that stand together in one zone, bought in one way."""
-        args = self._args
-        machines, zone = one_zone(
-            choose_for(args.account.region, pool), args.network.private_subnets, pool.zone
-        )
+        args, pool, cheapest = self._args, resolved.settings, resolved.machine
         label = f"{self._name}-{pool.name}"
-        (way,) = pool.purchase
-        block = way == CAPACITY_BLOCK
+        (purchase,) = pool.purchase
+        block = purchase == CAPACITY_BLOCK
         template = nodes.launch_template(
             f"{name}-{pool.name}",
             nodes.TemplateArgs(
                 disk_gib=nodes.GPU_DISK_GIB,
                 disk_key_arn=args.disk_key_arn,
-                tags=args.handling.tags(label),
-                user_data=fabric.user_data(efa=pool.fabric == "efa", nvme=machines[0].nvme_gb > 0),
-                network_interfaces=self._interfaces(name, pool, machines[0]),
+                tags=args.governance.tags(label),
+                user_data=fabric.user_data(efa=pool.fabric == "efa", nvme=cheapest.nvme_gb > 0),
+                network_interfaces=self._interfaces(name, pool, cheapest),
                 placement_group=self._placement_group(name, pool),
                 reservation=pool.capacity_reservation,
-                block_machine=machines[0].machine_type if block else None,
+                block_machine=cheapest.machine_type if block else None,
             ),
             self._child,
         )
@@ -106,22 +116,22 @@ class Pools(pulumi.ComponentResource):
             cluster_name=args.cluster.name,
             node_group_name=pool.name,
             node_role_arn=args.cluster.node_role.role.arn,
-            subnet_ids=[args.network.private_subnets[zone]],
+            subnet_ids=[args.network.private_subnets[zone] for zone in resolved.zones],
             version=self._image.version,
             release_version=self._image.ami_release,
             ami_type="AL2023_x86_64_NVIDIA",
-            capacity_type=CAPACITY_TYPES[way],
-            instance_types=None if block else [machine.machine_type for machine in machines],
+            capacity_type=CAPACITY_TYPES[purchase],
+            instance_types=None if block else list(resolved.machine_types),
             scaling_config={
-                "desired_size": pool.standing_nodes,
-                "min_size": pool.standing_nodes,
+                "desired_size": pool.static_nodes,
+                "min_size": pool.static_nodes,
                 "max_size": pool.most_nodes,
             },
             launch_template={"id": template.id, "version": template.latest_version.apply(str)},
             update_config={"max_unavailable": 1},
             node_repair_config={"enabled": True},
             labels={POOL_LABEL: pool.name},
-            taints=[{"key": GPU_TAINT["key"], "value": GPU_TAINT["value"], "effect": "NO_SCHEDULE"}],
+            taints=[aws.eks.NodeGroupTaintArgs(**taint_of_cloud(GPU_TAINT))],
             opts=pulumi.ResourceOptions(parent=self, depends_on=args.cluster.ready),
         )
 
@@ -158,7 +168,7 @@ class Pools(pulumi.ComponentResource):
             f"{name}-{pool.name}",
             name=label,
             strategy="cluster",
-            tags=self._args.handling.tags(label),
+            tags=self._args.governance.tags(label),
             opts=self._child,
         )
         return made.name
@@ -207,7 +217,7 @@ class Pools(pulumi.ComponentResource):
                     description="Images and the AWS APIs",
                 ),
             ],
-            tags=self._args.handling.tags(label),
+            tags=self._args.governance.tags(label),
             opts=self._child,
         )
 
@@ -215,7 +225,7 @@ class Pools(pulumi.ComponentResource):
         self,
         name: str,
         called: str,
-        together: karpenter_pools.Together | None = None,
+        colocation: karpenter_pools.Colocation | None = None,
         reservation: str | None = None,
         disk_gib: int = nodes.GPU_DISK_GIB,
     ) -> kubernetes.apiextensions.CustomResource:
@@ -230,50 +240,40 @@ class Pools(pulumi.ComponentResource):
                 ami_alias=self._image.ami_alias,
                 instance_profile=args.instance_profile,
                 disk_key_arn=args.disk_key_arn,
-                tags=nodes.started_tags(args.handling.tags(f"{self._name}-{called}")),
+                tags=nodes.started_tags(args.governance.tags(f"{self._name}-{called}")),
                 disk_gib=disk_gib,
-                together=together,
+                colocation=colocation,
                 reservation=reservation,
             ),
             opts=self._of_karpenter(args.karpenter),
         )
 
-    def _joined_node_pool(self, name: str, pool: GpuPool) -> kubernetes.apiextensions.CustomResource:
+    def _joined_node_pool(
+        self, name: str, resolved: ResolvedPool[GpuPool]
+    ) -> kubernetes.apiextensions.CustomResource:
         """A pool from zero whose nodes a fabric joins: one machine type, in one zone, under a class of its own."""
-        choice = choose_for(self._args.account.region, pool)
-        machines, zone = one_zone(choice, self._args.network.private_subnets, pool.zone)
+        pool, only = resolved.settings, resolved.machine
         group = self._fabric_group(name, pool)
-        together = karpenter_pools.Together(machines[0], self._placement_group(name, pool), group.id)
-        node_class = self._node_class(name, pool.name, together, pool.capacity_reservation)
-        types = [machines[0].machine_type]
-        return self._made(name, pool, types, [zone], node_class, pool.name)
+        colocation = karpenter_pools.Colocation(only, self._placement_group(name, pool), group.id)
+        node_class = self._node_class(name, pool.name, colocation, pool.capacity_reservation)
+        return self._node_pool(name, resolved, [only.machine_type], node_class, pool.name)
 
     def _node_pool(
-        self, name: str, pool: GpuPool, node_class: pulumi.Resource, class_name: str
-    ) -> kubernetes.apiextensions.CustomResource:
-        choice = choose_for(self._args.account.region, pool)
-        offered = {zone for machine in choice.machines for zone in machine.zones}
-        zones = [zone for zone in self._args.network.zone_names if zone in offered]
-        types = [machine.machine_type for machine in choice.machines]
-        return self._made(name, pool, types, zones, node_class, class_name)
-
-    def _made(
         self,
         name: str,
-        pool: GpuPool,
+        resolved: ResolvedPool[GpuPool],
         types: Sequence[str],
-        zones: Sequence[str],
         node_class: pulumi.Resource,
         class_name: str,
     ) -> kubernetes.apiextensions.CustomResource:
+        pool, zones = resolved.settings, resolved.zones
+        names = [self._args.network.zone_names[zone] for zone in zones]
         return kubernetes.apiextensions.CustomResource(
             f"{name}-{pool.name}",
             api_version=karpenter_pools.NODE_POOL_API,
             kind="NodePool",
             metadata={"name": pool.name, "annotations": karpenter_pools.priced_as(pool, zones)},
-            spec=karpenter_pools.node_pool(
-                pool, types, [self._args.network.zone_names[zone] for zone in zones], class_name
-            ),
+            spec=karpenter_pools.node_pool(pool, types, names, class_name),
             opts=self._of_karpenter([*self._args.karpenter, node_class]),
         )
 
@@ -289,51 +289,29 @@ class Pools(pulumi.ComponentResource):
         )
 
 
-def describe(region: str, pools: Sequence[GpuPool]) -> dict[str, contracts.Pool]:
+def describe(pools: Sequence[ResolvedPool[GpuPool]]) -> dict[str, contracts.Pool]:
     """The pools as pods see them, by name."""
-    return {pool.name: _described(pool, choose_for(region, pool)) for pool in pools}
+    return {resolved.name: _described(resolved) for resolved in pools}
 
 
-def one_zone(
-    choice: Choice, zones: Mapping[str, object], wanted: str | None = None
-) -> tuple[list[Machine], str]:
-    """Machines that can stand in one group, and its zone among `zones`: the `wanted` one, else where the cheapest
-    machine costs least.
-
-    Only machines with as many EFA interfaces as the cheapest: the launch template lays them out for all.
-
-    Raises:
-        LookupError: none of the zones offers the machine.
-    """
-    cheapest = choice.machines[0]
-    zone = next((zone for zone in choice.zones if zone in zones and wanted in (None, zone)), None)
-    if zone is None:
-        raise LookupError(
-            f"{cheapest.machine_type} is in {', '.join(cheapest.zones)}; the network has {', '.join(zones)}"
-        )
-    alike = [
-        machine
-        for machine in choice.machines
-        if zone in machine.zones and machine.efa_interfaces == cheapest.efa_interfaces
-    ]
-    return alike, zone
-
-
-def _described(pool: GpuPool, choice: Choice) -> contracts.Pool:
+def _described(resolved: ResolvedPool[GpuPool]) -> contracts.Pool:
+    pool, machine = resolved.settings, resolved.machine
     limits = {GPU_RESOURCE: str(pool.gpus_per_node)}
     if pool.fabric == "efa":
-        limits[EFA_RESOURCE] = str(choice.machines[0].efa_interfaces)
+        limits[EFA_RESOURCE] = str(machine.efa_interfaces)
     return contracts.Pool(
         name=pool.name,
-        gpu=choice.machines[0].gpu,
+        gpu=machine.gpu,
         gpus_per_node=pool.gpus_per_node,
         purchase=pool.purchase,
         fabric=pool.fabric,
-        machine_types=tuple(machine.machine_type for machine in choice.machines),
+        machine_types=resolved.machine_types,
         max_nodes=pool.most_nodes,
-        standing=pool.standing_nodes if pool.stands else None,
+        static_nodes=pool.static_nodes if pool.static else None,
         node_selector={POOL_LABEL: pool.name},
-        tolerations=[{"key": GPU_TAINT["key"], "operator": "Exists", "effect": GPU_TAINT["effect"]}],
+        tolerations=[GPU_TOLERATION],
         limits=limits,
         grace_seconds=karpenter_pools.GRACE_SECONDS,
+        reclaims_per_hour=resolved.reclaims_per_hour,
+        usd_per_hour=resolved.usd_per_hour,
     )

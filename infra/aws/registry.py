@@ -135,7 +135,7 @@ class Registry(pulumi.ComponentResource):
         return [template, *rules]
 
     def _secret(self, setting: str) -> str:
-        """The secret of a setting, if it is the account's: ECR reads no other, which it would say at the first pull.
+        """The secret that a setting names. It must be of this account: ECR reads no other, and says so only at a pull.
 
         The account is asked for at once, so that a refusal reads as one of any other setting.
         """
@@ -147,7 +147,7 @@ class Registry(pulumi.ComponentResource):
         raise SettingsError([Problem(where, arn, f"a secret of account {account}: ECR reads its own only")])
 
     def _template(self, name: str) -> aws.ecr.RepositoryCreationTemplate:
-        """Repositories that first pulls, and copies by hand, make: encrypted, and no tag ever moves."""
+        """The template of repositories that a first pull or a copy by hand makes: encrypted, with immutable tags."""
         args = self._args
         return aws.ecr.RepositoryCreationTemplate(
             name,

@@ -32,8 +32,8 @@ class ReplicaArgs:
     """
 
     home: Account
-    there: Account
-    handling: DataGovernance
+    destination: Account
+    governance: DataGovernance
     lake: Lake
     lake_key_arn: pulumi.Output[str]
     name: str
@@ -58,14 +58,20 @@ class Replica(pulumi.ComponentResource):
         there = pulumi.ResourceOptions(parent=self, provider=args.provider)
         keys = Keys(
             f"{name}-keys",
-            KeysArgs(args.there, args.handling, f"{args.name}-replica", "", args.protect, uses=["lake"]),
+            KeysArgs(
+                args.destination, args.governance, f"{args.name}-replica", "", args.protect, uses=["lake"]
+            ),
             there,
         )
         copies = {
             role: Bucket(
                 f"{name}-{role}",
                 BucketArgs(
-                    args.there, args.handling, lifecycle(role, args.handling), keys.lake, args.protect
+                    args.destination,
+                    args.governance,
+                    lifecycle(role, args.governance),
+                    keys.lake,
+                    args.protect,
                 ),
                 there,
             )
@@ -155,7 +161,7 @@ def _role(
             iam.statement("Read", FROM_SOURCE, objects),
             iam.statement("Write", TO_REPLICA, objects),
             _key_use("Home", args.home, args.lake_key_arn),
-            _key_use("Replica", args.there, copy_key),
+            _key_use("Replica", args.destination, copy_key),
         ),
         opts=opts,
     )

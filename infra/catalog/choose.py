@@ -10,13 +10,11 @@ from infra.catalog import risk
 from infra.catalog.gpus import gpus
 from infra.catalog.machines import Machine, Quote, machines, offered_in
 from infra.catalog.tables import CatalogError
-from infra.settings.errors import nearest
 from infra.settings.pools import GpuPool
-from infra.settings.purchase import SPOT
+from infra.settings.purchase import MARKETS, SPOT
+from infra.spelling import nearest
 
 ANY = "any"
-PURCHASES = ("spot", "on-demand")
-FABRICS = ("none", "efa", "rdma", "tcpx")
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Asked:
     """What a pool asks of the catalogue: one kind of GPU, or any with enough memory; and how many of them in a node.
 
     `min_gpu_memory_gib` is in the driver's GiB, or a card's nominal size (24, 48, 80), which asks for its class.
-    `fabric` is none, efa, rdma or tcpx. `purchase` is one way of buying, or any. `nodes` of a pool with a
+    `fabric` is one of `settings.pools.FABRICS`. `purchase` is one way of buying, or any. `nodes` of a pool with a
     fabric are lost together when one is taken back, and `lost_hours` of work with them. Spot is refused where it saves
     less than `min_spot_saving` of the on-demand price. Nodes that must be in `one_zone` are in `zone`, or else in the
     cheapest; all others may come up in any zone, and are priced at the median.
@@ -53,16 +51,17 @@ class Asked:
             nodes=pool.most_nodes,
             lost_hours=pool.hours_lost_per_reclaim,
             min_spot_saving=pool.min_spot_saving,
-            one_zone=pool.together,
+            one_zone=pool.colocated,
             zone=pool.zone,
         )
 
     @property
     def purchases(self) -> tuple[str, ...]:
-        return PURCHASES if self.purchase == ANY else (self.purchase,)
+        """The ways of buying that may be chosen from."""
+        return MARKETS if self.purchase == ANY else (self.purchase,)
 
     @property
-    def together(self) -> int:
+    def reclaimed_together(self) -> int:
         """Nodes that one reclaim stops."""
         return self.nodes if self.fabric != "none" else 1
 
@@ -118,7 +117,7 @@ class Choice:
 
 class NoMachineError(CatalogError):
     """No machine serves. `asked` names the request that left none (gpu, min_gpu_memory_gib, gpus_per_node, fabric,
-    zones or purchase), `rejected` has every machine with its reason."""
+    zones, zone or purchase), `rejected` has every machine with its reason."""
 
     rejected: Sequence[Rejected] = ()
 
@@ -143,20 +142,6 @@ def choose(regions: Sequence[str], asked: Asked) -> Choice:
         raise refusal
     offers.sort(key=lambda offer: (offer.useful_usd, offer.machine.machine_type, offer.machine.region))
     return Choice(tuple(offers), tuple(rejected))
-
-
-def choose_for(region: str, pool: GpuPool) -> Choice:
-    """The machines of a pool: those that serve when they are bought in the first of its ways that is offered.
-
-    Raises:
-        NoMachineError: none is; it is about the last.
-    """
-    for way in pool.purchase[:-1]:
-        try:
-            return choose([region], Asked.by(pool, way))
-        except NoMachineError:
-            continue
-    return choose([region], Asked.by(pool, pool.purchase[-1]))
 
 
 def _judge(machine: Machine, asked: Asked) -> Iterator[Offer | Rejected]:
@@ -184,7 +169,7 @@ def _bought(machine: Machine, purchase: str, asked: Asked) -> Offer | Rejected:
     if why or quote is None or usd is None:
         return Rejected(machine, purchase, "purchase", why)
     zones = quote.zones[:1] if asked.one_zone else quote.zones
-    useful = usd * risk.factor(machine, purchase, zones, asked.together, asked.lost_hours)
+    useful = usd * risk.factor(machine, purchase, zones, asked.reclaimed_together, asked.lost_hours)
     return Offer(machine, purchase, quote, usd, useful, zones)
 
 
@@ -234,7 +219,7 @@ def _not_bought(machine: Machine, purchase: str, usd: float | None, asked: Asked
     if purchase == "capacity-block" and not machine.capacity_blocks:
         return "is not sold in capacity blocks"
     if not machine.sold_as(purchase):
-        return f"is sold as {' or '.join(machine.ways)} only"
+        return f"is sold as {' or '.join(machine.purchases)} only"
     if usd is None:
         return _no_price(purchase)
     on_demand = machine.on_demand_usd
@@ -279,8 +264,8 @@ def _refusal(regions: Sequence[str], asked: Asked, rejected: Sequence[Rejected])
     allowed = "; ".join(dict.fromkeys(f"{one.machine.machine_type}: {one.why}" for one in last))
     if all(one.why == _no_price(one.purchase) for one in last):
         names = ", ".join(dict.fromkeys(one.machine.machine_type for one in last))
-        ways = " or ".join(asked.purchases)
-        allowed = f"what has a price: no {ways} price is known of {names} in {here}"
+        purchases = " or ".join(asked.purchases)
+        allowed = f"what has a price: no {purchases} price is known of {names} in {here}"
     return NoMachineError(failed, asked.purchase, allowed, _bought_otherwise(asked, last))
 
 
@@ -310,7 +295,7 @@ def _bought_otherwise(asked: Asked, last: Sequence[Rejected]) -> str | None:
     return next(
         (
             purchase
-            for purchase in PURCHASES
+            for purchase in MARKETS
             if purchase not in asked.purchases
             and any(one.machine.price(purchase) is not None and one.machine.sold_as(purchase) for one in last)
         ),

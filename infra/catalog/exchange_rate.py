@@ -8,7 +8,7 @@ from functools import cache
 from pydantic import Field
 
 from infra.catalog.tables import DATA, STALE_DAYS, Row, read
-from infra.settings.stack import Currency
+from infra.settings.money import Currency
 
 FAR = 0.03  # the share that a setting may lie off the reference rate before it is worth a word
 

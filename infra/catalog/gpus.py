@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from infra.catalog.tables import DATA, CatalogError, Row, read
-from infra.settings.errors import nearest
+from infra.spelling import nearest
 
 
 class Gpu(Row):
@@ -61,7 +61,7 @@ def gpus() -> Mapping[str, Gpu]:
 
 @cache
 def nominal_sizes() -> frozenset[int]:
-    """The sizes in GB by which cards are sold: 16, 24, 40, 48, 80, …"""
+    """The sizes in GB by which cards are sold: 16, 24, 40, 48, 80 and so on."""
     return frozenset(found.nominal_gb for found in gpus().values())
 
 

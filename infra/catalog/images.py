@@ -29,6 +29,7 @@ class ImageRow(Row):
 
 @cache
 def images() -> tuple[ImageRow, ...]:
+    """The rows of images.csv."""
     return tuple(read(DATA / "images.csv", ImageRow))
 
 

@@ -22,11 +22,11 @@ from infra.catalog.tables import (
     OfferingRow,
     PlacementRow,
     PriceRow,
-    WaysRow,
+    SoldOnlyRow,
     read,
 )
-from infra.settings.errors import nearest
 from infra.settings.purchase import ON_DEMAND, RESERVED, SPOT
+from infra.spelling import nearest
 
 MONTH_HOURS = 730  # what clouds bill as a month: 365 days × 24 h ÷ 12
 AT_MOST = "at-most"
@@ -98,7 +98,7 @@ class Machine:
     fabrics: tuple[str, ...]
     extra_networks: int
     capacity_blocks: bool
-    ways: tuple[str, ...]
+    purchases: tuple[str, ...]
     zones: tuple[str, ...]
     prices: tuple[Price, ...]
     interruption: InterruptionRow | None
@@ -108,11 +108,12 @@ class Machine:
 
     @property
     def on_demand_usd(self) -> float | None:
+        """USD an hour on demand; None where it is not sold so."""
         return self.price(ON_DEMAND)
 
     def sold_as(self, purchase: str) -> bool:
         """Whether it can be bought in this way."""
-        return not self.ways or purchase in self.ways
+        return not self.purchases or purchase in self.purchases
 
     def price(self, purchase: str, zones: Collection[str] = ()) -> float | None:
         """USD an hour over `zones`, or all that offer it: the median where they differ."""
@@ -225,7 +226,7 @@ def _by_region() -> Mapping[str, tuple[Machine, ...]]:
     placement: dict[tuple[str, str], list[PlacementRow]] = {}
     for row in _in_zones(DATA / "placement.csv", PlacementRow, zones):
         placement.setdefault((row.region, row.machine_type), []).append(row)
-    ways = {row.machine_type: row.ways for row in read(DATA / "sold_only_as.csv", WaysRow)}
+    purchases = {row.machine_type: row.purchases for row in read(DATA / "sold_only_as.csv", SoldOnlyRow)}
     found: dict[str, list[Machine]] = {region: [] for region in geography.REGIONS}
     for offering in offerings:
         if offering.machine_type not in types:
@@ -234,7 +235,7 @@ def _by_region() -> Mapping[str, tuple[Machine, ...]]:
         made = _machine(
             types[offering.machine_type],
             offering,
-            ways.get(offering.machine_type, ()),
+            purchases.get(offering.machine_type, ()),
             tuple(prices.get(at, ())),
             bands.get(at),
             tuple(placement.get(at, ())),
@@ -260,7 +261,7 @@ def _in_zones(path: Path, kind: type[Z], zones: Mapping[tuple[str, str], tuple[s
 def _machine(
     kind: MachineRow,
     offering: OfferingRow,
-    ways: tuple[str, ...],
+    purchases: tuple[str, ...],
     prices: tuple[Price, ...],
     band: InterruptionRow | None,
     placement: tuple[PlacementRow, ...],
@@ -270,7 +271,7 @@ def _machine(
     return Machine(
         **facts,
         region=offering.region,
-        ways=ways,
+        purchases=purchases,
         zones=offering.zones,
         prices=prices,
         interruption=band,

@@ -1,4 +1,4 @@
-"""Whether what a stack asks for exists in its region: a check for `settings.load`."""
+"""Whether what a stack asks for exists in its region: a check for `reading.load`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from ipaddress import IPv4Network
 
 from pydantic.alias_generators import to_camel
 
-from infra.catalog.choose import Asked, Choice, NoMachineError, choose, choose_for
+from infra.catalog.choose import NoMachineError
 from infra.catalog.gpus import gpus
 from infra.catalog.kubernetes_versions import kubernetes_versions
 from infra.catalog.machines import machines
+from infra.catalog.resolved import Resolve, ResolvedPool, resolve
 from infra.geography import Cloud, regions_of
-from infra.settings.errors import NOTHING, Problem, nearest
+from infra.settings.errors import NOTHING, Problem
 from infra.settings.fields import LARGEST_PODS_PREFIX, LARGEST_PREFIX
 from infra.settings.pools import GpuPool
-from infra.settings.purchase import FLEX_START, SPOT, in_words
+from infra.settings.purchase import FLEX_START, in_words
 from infra.settings.valid_parts import CloudParts, Parts
+from infra.spelling import nearest
 
 # What an EKS node takes of its subnet: an address of its own, and two prefixes of 16 for pods, one of them kept warm
 # (VPC CNI with prefix delegation, as infra/aws/addons.py sets it up). Interfaces that are EFA alone take none.
@@ -38,9 +40,9 @@ ROOM: Mapping[str, tuple[Callable[[int], int], int]] = {
 }
 
 
-def check_offered(parts: Parts) -> list[Problem]:
+def check_offered(parts: Parts, resolve: Resolve = resolve) -> list[Problem]:
     """Problems with the Kubernetes version, the system machines, and pools that no machine of the region serves."""
-    problems = [problem for cloud in parts.clouds for problem in _offered(cloud)]
+    problems = [problem for cloud in parts.clouds for problem in _offered(cloud, resolve)]
     return problems + [
         Problem(f"{path}.gpu", pool.gpu, ", ".join(gpus()), nearest(pool.gpu, gpus()))
         for path, pool in parts.site.pools.items()
@@ -48,14 +50,14 @@ def check_offered(parts: Parts) -> list[Problem]:
     ]
 
 
-def _offered(parts: CloudParts) -> list[Problem]:
+def _offered(parts: CloudParts, resolve: Resolve) -> list[Problem]:
     problems = _version(parts, date.today()) + _addresses(parts)
     if parts.region not in regions_of(parts.cloud):
         return problems  # the settings say so; which machines there are can't be known
     if parts.system:
         problems += _system_machine(parts.cloud, parts.region, parts.system.machine_type)
     for path, pool in parts.pools.items():
-        problems += _pool(parts.region, path, pool)
+        problems += _pool(parts.region, path, pool, resolve)
     return problems
 
 
@@ -110,39 +112,38 @@ def _system_machine(cloud: Cloud, region: str, machine_type: str) -> list[Proble
     return [Problem(f"{cloud}.cluster.system.machineType", machine_type, ", ".join(cpu_machines), near)]
 
 
-def _pool(region: str, path: str, pool: GpuPool) -> list[Problem]:
+def _pool(region: str, path: str, pool: GpuPool, resolve: Resolve) -> list[Problem]:
     try:
-        if SPOT in pool.purchase:  # that a chain goes on behind it makes spot that saves little no better
-            choose([region], Asked.by(pool, SPOT))
-        choice = choose_for(region, pool)
+        resolved = resolve(region, pool)
     except NoMachineError as error:
         setting = to_camel("purchase" if error.asked == "zones" else error.asked)
         given = in_words(pool.purchase) if setting == "purchase" else error.given
         return [Problem(f"{path}.{setting}", given, error.allowed, error.near)]
-    return _ways(path, pool, choice) or _zone(path, pool, choice)
+    return _sold_ways(path, resolved) or _zone(path, resolved)
 
 
-def _ways(path: str, pool: GpuPool, choice: Choice) -> list[Problem]:
+def _sold_ways(path: str, resolved: ResolvedPool[GpuPool]) -> list[Problem]:
     """Each way of a chain must be one in which its machine is sold: a node pool of another would never have a node."""
-    machine = choice.machines[0]
-    sold = [way for way in pool.purchase if machine.sold_as(way)]
+    pool, machine = resolved.settings, resolved.machine
+    sold = [purchase for purchase in pool.purchase if machine.sold_as(purchase)]
     if len(sold) == len(pool.purchase):
         return []
-    more = [way for way in machine.ways if way == FLEX_START and way not in sold and not pool.stands]
-    allowed = f"of {', '.join(machine.ways)}: {machine.machine_type} is sold in no other way"
+    more = [
+        purchase
+        for purchase in machine.purchases
+        if purchase == FLEX_START and purchase not in sold and not pool.static
+    ]
+    allowed = f"of {', '.join(machine.purchases)}: {machine.machine_type} is sold in no other way"
     return [Problem(f"{path}.purchase", in_words(pool.purchase), allowed, in_words([*sold, *more]))]
 
 
-def _zone(path: str, pool: GpuPool, choice: Choice) -> list[Problem]:
-    if pool.zone is None and pool.stands and pool.capacity_reservation:
-        return [
-            Problem(f"{path}.zone", NOTHING, "the zone of the capacity block or reservation", choice.zones[0])
-        ]
-    if pool.zone and not pool.stands:
+def _zone(path: str, resolved: ResolvedPool[GpuPool]) -> list[Problem]:
+    pool = resolved.settings
+    if pool.zone is None and pool.static and pool.capacity_reservation:
+        needed = "the zone of the capacity block or reservation"
+        return [Problem(f"{path}.zone", NOTHING, needed, resolved.zones[0])]
+    if pool.zone and not pool.static:
         return [
             Problem(f"{path}.zone", pool.zone, "only with a fabric, a placementGroup or a capacity block")
         ]
-    if pool.zone and pool.zone not in choice.zones:
-        offered = f"where {choice.machines[0].machine_type} is: {', '.join(choice.zones)}"
-        return [Problem(f"{path}.zone", pool.zone, offered, nearest(pool.zone, choice.zones))]
     return []

@@ -50,18 +50,16 @@ def reclaims_per_hour(machine: Machine, zones: Collection[str] = ()) -> float:
     return -log(1 - BANDS[WORST if scarce(machine, zones) else band(machine) or WORST]) / RUN_HOURS
 
 
-def hours_lost_a_month(machine: Machine, zones: Collection[str], together: int, lost_hours: float) -> float:
+def hours_lost_a_month(machine: Machine, zones: Collection[str], nodes: int, lost_hours: float) -> float:
     """Hours of work that reclaims cost a spot node in a month that it runs."""
-    return reclaims_per_hour(machine, zones) * MONTH_HOURS * together * lost_hours
+    return reclaims_per_hour(machine, zones) * MONTH_HOURS * nodes * lost_hours
 
 
-def factor(
-    machine: Machine, purchase: str, zones: Collection[str], together: int, lost_hours: float
-) -> float:
+def factor(machine: Machine, purchase: str, zones: Collection[str], nodes: int, lost_hours: float) -> float:
     """How much dearer an hour of useful work is than an hour of the machine; 1 for what can't be taken back.
 
-    A job over `together` nodes meets λ × together reclaims an hour, and each costs all of them `lost_hours`: the work
+    A job over `nodes` nodes meets λ × nodes reclaims an hour, and each costs all of them `lost_hours`: the work
     since the last checkpoint, and the time until a new node has joined."""
     if purchase != SPOT:
         return 1.0
-    return 1 + reclaims_per_hour(machine, zones) * together * lost_hours
+    return 1 + reclaims_per_hour(machine, zones) * nodes * lost_hours

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from infra.settings.purchase import PricedPurchase
+
 DATA = Path(__file__).parent / "data"
 STALE_DAYS = 90  # after which a fact that moves is doubted
 
-Purchase = Literal["spot", "on-demand", "capacity-block", "flex-start"]
 Basis = Literal["observed", "lowest-zone", "derived", "derived-weak", "unverified", "not-observed"]
 Band = Literal["<5%", "5-10%", "10-15%", "15-20%", ">20%"]
 
@@ -74,17 +75,17 @@ class PriceRow(Row):
 
     region: str
     machine_type: str
-    purchase: Purchase
+    purchase: PricedPurchase
     zone: str = ""
     usd_hour: float = Field(gt=0, allow_inf_nan=False)
     basis: Basis
 
 
-class WaysRow(Row):
+class SoldOnlyRow(Row):
     """The only ways of buying in which a machine type is sold. One without a row is sold in every way of its cloud."""
 
     machine_type: str = Field(min_length=1)
-    ways: Words
+    purchases: Words
 
 
 class InterruptionRow(Row):

@@ -34,11 +34,12 @@ class Pool:
     """GPU nodes of one kind, as a pod sees them.
 
     `node_selector` picks exactly this pool; `tolerations` are those its taints ask for. `limits` are for one whole
-    node (`nvidia.com/gpu`, the fabric's devices), as Kubernetes quantities. `max_nodes` is the limit
-    the pool scales to. `purchase` is how its nodes are bought, first choice first; `fabric` none or the name of the
-    fast network, `fabric_pod` what that asks of pods beside `limits`. `grace_seconds` is what a pod gets to leave when
-    its node is taken back: asking for more is in vain. `standing` is how many nodes stand, None where they come when
-    pods ask. `environment` is what a container with GPUs needs to find the driver.
+    node (`nvidia.com/gpu`, the fabric's devices), as Kubernetes quantities. `max_nodes` is the limit the pool scales
+    to. `purchase` is how its nodes are bought, first choice first; `fabric` none or the name of the fast network,
+    `fabric_pod` what that asks of pods beside `limits`. `grace_seconds` is what a pod gets to leave when its node is
+    taken back: asking for more is in vain. `static_nodes` is how many are always there, None where they come when pods
+    ask. `environment` is what a container with GPUs needs to find the driver. `reclaims_per_hour` are those of one node
+    that the catalogue expects, and `usd_per_hour` is its price; 0 where none is known.
     """
 
     name: str
@@ -53,8 +54,10 @@ class Pool:
     limits: Mapping[str, str] = field(default_factory=dict)
     grace_seconds: int = 110
     fabric_pod: FabricPod = FabricPod()
-    standing: int | None = None
+    static_nodes: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    reclaims_per_hour: float = 0.0
+    usd_per_hour: float = 0.0
 
 
 @dataclass(frozen=True)

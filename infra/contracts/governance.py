@@ -28,6 +28,7 @@ class DataGovernance:
 
     @property
     def personal(self) -> bool:
+        """Whether the data class is one of personal data."""
         return self.data_class in PERSONAL_CLASSES
 
     @property
@@ -62,7 +63,7 @@ class Lifecycle:
     noncurrent_days: int
 
 
-def lifecycle(role: str, handling: DataGovernance) -> Lifecycle:
+def lifecycle(role: str, governance: DataGovernance) -> Lifecycle:
     """How long a bucket keeps things, from the class of the data.
 
     Everything expires `retention_days` after it was written. What was deleted, overwritten or has expired can be
@@ -73,8 +74,8 @@ def lifecycle(role: str, handling: DataGovernance) -> Lifecycle:
     the next has learnt from the same data. Logs are kept a year at least.
     """
     if role in (AUDIT, ACCESS_LOGS):
-        return Lifecycle(handling.log_days, UNDELETE_DAYS)
+        return Lifecycle(governance.log_days, UNDELETE_DAYS)
     if role == "checkpoints":
-        kept = handling.retention_days
-        return Lifecycle(kept if handling.personal else min(CHECKPOINT_DAYS, kept), OLD_CHECKPOINT_DAYS)
-    return Lifecycle(handling.retention_days, max(UNDELETE_DAYS, handling.floor_days))
+        kept = governance.retention_days
+        return Lifecycle(kept if governance.personal else min(CHECKPOINT_DAYS, kept), OLD_CHECKPOINT_DAYS)
+    return Lifecycle(governance.retention_days, max(UNDELETE_DAYS, governance.floor_days))

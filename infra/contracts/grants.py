@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Protocol
 
 Right = Literal["read", "add", "write", "prune"]
 
@@ -33,15 +33,17 @@ class ServiceAccount:
     name: str
 
 
+# The roles of people.
+DATA_ENGINEER, ML_ENGINEER, AUDITOR = "data-engineer", "ml-engineer", "auditor"
 HUMANS: Mapping[str, Sequence[Grant]] = MappingProxyType(
     {
-        "data-engineer": (
+        DATA_ENGINEER: (
             Grant("raw", "read"),
             Grant("raw", "write", "landing/"),
             Grant("curated", "prune"),
             Grant("features", "prune"),
         ),
-        "ml-engineer": (
+        ML_ENGINEER: (
             Grant("curated", "read"),
             Grant("features", "read"),
             Grant("models", "read"),
@@ -49,7 +51,7 @@ HUMANS: Mapping[str, Sequence[Grant]] = MappingProxyType(
             Grant("checkpoints", "read"),
             Grant("checkpoints", "prune", "experiments/"),
         ),
-        "auditor": (Grant("audit", "read"), Grant("access-logs", "read")),
+        AUDITOR: (Grant("audit", "read"), Grant("access-logs", "read")),
     }
 )
 # Kubernetes groups of the people's roles; platform's RBAC binds them.
@@ -57,5 +59,33 @@ DATA_ENGINEERS = "data-engineers"
 ML_ENGINEERS = "ml-engineers"
 AUDITORS = "auditors"
 KUBERNETES_GROUPS: Mapping[str, str] = MappingProxyType(
-    {"data-engineer": DATA_ENGINEERS, "ml-engineer": ML_ENGINEERS, "auditor": AUDITORS}
+    {DATA_ENGINEER: DATA_ENGINEERS, ML_ENGINEER: ML_ENGINEERS, AUDITOR: AUDITORS}
 )
+
+
+class People(Protocol):
+    """Who has which role, as the settings of a cloud list them."""
+
+    @property
+    def data_engineers(self) -> list[str]:
+        """The names of those who prepare data."""
+        ...
+
+    @property
+    def ml_engineers(self) -> list[str]:
+        """The names of those who train and serve models."""
+        ...
+
+    @property
+    def auditors(self) -> list[str]:
+        """The names of those who read the audit trail."""
+        ...
+
+
+def by_role(people: People) -> dict[str, list[str]]:
+    """The people of each role."""
+    return {
+        DATA_ENGINEER: people.data_engineers,
+        ML_ENGINEER: people.ml_engineers,
+        AUDITOR: people.auditors,
+    }

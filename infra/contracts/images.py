@@ -22,10 +22,12 @@ class Image:
 
     @property
     def name(self) -> str:
+        """The image's full name: the chart's value, and what the chart puts after it."""
         return self.value + self.rest
 
     @property
     def upstream(self) -> str:
+        """The registry that the chart names."""
         return self.value.partition("/")[0]
 
     def under(self, mirror: str) -> str:

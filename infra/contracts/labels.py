@@ -6,6 +6,7 @@ Well-known ones are those of Kubernetes (kubernetes.io/docs/reference/labels-ann
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 # This platform's own: the pool of a node.
@@ -21,10 +22,20 @@ ZONE_IDS = "india-ai-infra/zone-ids"
 INTERNET_EGRESS = MappingProxyType({"india-ai-infra/egress": "internet"})
 # On a pod: how long it "runs" on the local cloud, where no container does. A real cluster ignores it.
 SIMULATED_RUNTIME = "india-ai-infra/runs-for"
+# On a pod of the local cloud whose image could run there: why it is simulated all the same.
+SIMULATED = "india-ai-infra/simulated"
+# On a node of the local cloud: when its notice came and when its machine will be taken, with a slash between (an
+# interval of ISO 8601), for its metadata service.
+INTERRUPTION = "india-ai-infra/interruption"
 
-# Extended resources of a node.
+# Extended resources of a node, and what those of a fabric begin with: EFA cards, or Google's networks.
 GPU_RESOURCE = "nvidia.com/gpu"
 EFA_RESOURCE = "vpc.amazonaws.com/efa"
+EFA_RESOURCES = "vpc.amazonaws.com/"
+GKE_NETWORK_RESOURCES = "networking.gke.io.networks/"
+# Huge pages of any size, and of the size that EFA's installer holds back.
+HUGE_PAGES = "hugepages-"
+HUGE_PAGES_2MI = "hugepages-2Mi"
 
 # Kubernetes on every node.
 HOSTNAME_LABEL = "kubernetes.io/hostname"
@@ -50,5 +61,17 @@ GKE_COMPUTE_CLASS = "cloud.google.com/compute-class"
 # Kueue's: the queue of a job.
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
+NO_SCHEDULE = "NoSchedule"
+# The effects of taints by what EKS and GKE call them.
+EFFECTS = MappingProxyType(
+    {"NO_SCHEDULE": NO_SCHEDULE, "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
+)
 # Keeps pods that ask for no GPU off its nodes. GKE puts it on GPU pools itself.
-GPU_TAINT = {"key": GPU_RESOURCE, "value": "present", "effect": "NoSchedule"}
+GPU_TAINT = {"key": GPU_RESOURCE, "value": "present", "effect": NO_SCHEDULE}
+GPU_TOLERATION = {"key": GPU_RESOURCE, "operator": "Exists", "effect": NO_SCHEDULE}
+
+
+def taint_of_cloud(taint: Mapping[str, str]) -> dict[str, str]:
+    """A taint of Kubernetes as EKS and GKE spell it."""
+    effect = next(word for word, effect in EFFECTS.items() if effect == taint["effect"])
+    return {"key": taint["key"], "value": taint["value"], "effect": effect}

@@ -12,6 +12,7 @@ from infra.contracts.images import Image
 
 Place = Literal["aws", "gcp", "onPremises"]
 EVERYWHERE: frozenset[Place] = frozenset({"aws", "gcp", "onPremises"})
+Severity = Literal["critical", "warning"]
 PodSecurity = Literal["restricted", "baseline", "privileged"]
 
 # Verbs of Kubernetes' RBAC.
@@ -48,9 +49,11 @@ class Alert:
     """PromQL; the metrics that it names are kept on Google, no others."""
     lasting: str
     """For how long the expression holds before anybody is told (`10m`)."""
-    severity: Literal["critical", "warning"]
+    severity: Severity
     summary: str
     """What people read; may have Prometheus' templates (`{{ $labels.model_name }}`)."""
+    runbook: str = ""
+    """Where it is written what to do: a page of this repository (`docs/training.md#…`)."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,17 @@ class PodMonitor:
     """The pods' label `app.kubernetes.io/name`."""
     port: str
     """The name of the container's port."""
+    labels: tuple[str, ...] = ()
+    """Labels of the pods that their metrics get too (`app.kubernetes.io/instance`, as `app_kubernetes_io_instance`)."""
     alerts: tuple[Alert, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A dashboard of Grafana: `model` is its JSON, as Grafana exports it."""
+
+    name: str
+    model: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,7 @@ class WorkloadNeeds:
     internet: bool = False
     """Whether pods with the label `labels.INTERNET_EGRESS` may fetch over HTTPS from anywhere."""
     monitors: tuple[PodMonitor, ...] = ()
+    dashboards: tuple[Dashboard, ...] = ()
     roles: tuple[RoleBinding, ...] = ()
     charts: tuple[Chart, ...] = ()
     """Operators that it needs beside those of every cluster; in a namespace of the platform's or its own."""

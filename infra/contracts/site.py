@@ -11,7 +11,7 @@ from infra.contracts.cluster import GpuCluster
 from infra.contracts.images import from_mirror
 from infra.contracts.lake import Lake
 from infra.contracts.needs import WorkloadNeeds
-from infra.settings.workloads import OWN_REGISTRY
+from infra.settings.workloads.workload import OWN_REGISTRY
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,16 @@ class Sites:
     proofs: dict[str, pulumi.Resource] = field(default_factory=dict)
     """What has to pass before a job of days begins on a pool, by the pool's name. A workload that proves pools adds to
     it; the registry has it before those that wait."""
+    usd_inr: float = 0.0
+    """Rupees for a dollar."""
 
     def with_pool(self, pool: str) -> Site:
         """Where a pool is; the settings refuse a workload on a pool that is nowhere."""
-        return next(site for site in self.by_place.values() if pool in site.cluster.pools)
+        return self.by_place[self.place_of(pool)]
+
+    def place_of(self, pool: str) -> str:
+        """The place of the site that has the pool."""
+        return next(place for place, site in self.by_place.items() if pool in site.cluster.pools)
 
     def of(self, needs: WorkloadNeeds) -> Mapping[str, Site]:
         """Those that the workload may run on."""

@@ -10,7 +10,7 @@ import pulumi_gcp as gcp
 
 from infra import contracts
 from infra.contracts.governance import ACCESS_LOGS
-from infra.contracts.grants import HUMANS, Grant
+from infra.contracts.grants import AUDITOR, HUMANS, Grant
 from infra.contracts.needs import WorkloadNeeds
 from infra.gcp import grants
 from infra.gcp.iam import Project
@@ -61,7 +61,7 @@ class Access(pulumi.ComponentResource):
         # What AWS writes to this bucket is among the audit logs here.
         here = [grant for grant in given if grant.bucket != ACCESS_LOGS]
         self._lake(who, member, here, self._child)
-        for role in (FIND_CLUSTER, *(AUDIT_ROLES if person == "auditor" else ())):
+        for role in (FIND_CLUSTER, *(AUDIT_ROLES if person == AUDITOR else ())):
             gcp.projects.IAMMember(
                 f"{self._name}-{who}-{role.rpartition('.')[2]}",
                 project=self._args.project.id,

@@ -1,4 +1,4 @@
-"""Audit: who read and changed what (Cloud Audit Logs), kept in the region, what looks wrong, and who is told."""
+"""Audit: who read and changed what (Cloud Audit Logs), kept in the region, what looks wrong, and whom it alerts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ALERT_PERIOD = "300s"  # one mail in five minutes at most, of each kind
 
 @dataclass(frozen=True)
 class Alert:
-    """Log entries that people are told about: the filter that finds them, how bad it is, and the mail's words.
+    """Log entries that alert people: the filter that finds them, how bad it is, and the mail's words.
 
     `of_cluster` tells whether the entries name a cluster; the others are of the project, whichever stack it is in.
     """
@@ -97,7 +97,7 @@ class AuditArgs:
     """
 
     project: Project
-    handling: DataGovernance
+    governance: DataGovernance
     lake: contracts.Lake
     key: pulumi.Output[str]
     name: str
@@ -144,7 +144,7 @@ def _log_bucket(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> pul
         location=project.region,
         bucket_id=pulumi.Output.concat(f"{args.name}-audit-", end.hex),
         description="Every log of the project, in the region",
-        retention_days=min(GOOGLE_LOG_DAYS, max(args.log_days, args.handling.log_days)),
+        retention_days=min(GOOGLE_LOG_DAYS, max(args.log_days, args.governance.log_days)),
         locked=False,  # a lock can never be lifted
         cmek_settings={"kms_key_name": args.key},
         opts=opts,

@@ -31,7 +31,7 @@ class BucketArgs:
     """
 
     project: Project
-    handling: DataGovernance
+    governance: DataGovernance
     lifecycle: Lifecycle
     key: pulumi.Output[str]
     protect: bool
@@ -62,7 +62,7 @@ class Bucket(pulumi.ComponentResource):
             retention_policy=_retention(args),
             soft_delete_policy={"retention_duration_seconds": _soft_delete_days(args) * DAY_SECONDS},
             lifecycle_rules=_expiry(args),
-            labels=tags.labels(args.handling, name, args.lifecycle.days),
+            labels=tags.labels(args.governance, name, args.lifecycle.days),
             force_destroy=not args.protect,
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )

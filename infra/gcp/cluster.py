@@ -56,7 +56,7 @@ class ClusterArgs:
     """
 
     project: Project
-    handling: DataGovernance
+    governance: DataGovernance
     name: str
     version: str
     network: AnyNetwork
@@ -184,7 +184,7 @@ class Cluster(pulumi.ComponentResource):
             initial_node_count=1,
             node_config=self._first_nodes(),
             deletion_protection=args.deletion_protection,
-            resource_labels=tags.labels(args.handling, args.name),
+            resource_labels=tags.labels(args.governance, args.name),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 ignore_changes=["nodeConfig"],
@@ -227,7 +227,7 @@ class Cluster(pulumi.ComponentResource):
                     account=self.account.email,
                     disk_key=args.cluster_key,
                     disk_gib=nodes.SYSTEM_DISK_GIB,
-                    labels=tags.labels(args.handling, f"{args.name}-{SYSTEM_POOL}"),
+                    labels=tags.labels(args.governance, f"{args.name}-{SYSTEM_POOL}"),
                 )
             ),
             opts=pulumi.ResourceOptions(

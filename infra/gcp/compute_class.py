@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from infra.contracts.labels import GKE_COMPUTE_CLASS
+from infra.contracts.labels import GKE_COMPUTE_CLASS, NO_SCHEDULE
 
 API = "cloud.google.com/v1"
 
 
 def spec(node_pools: Sequence[str]) -> dict[str, Any]:
-    """A class of these node pools, the one to try first first, and of no other."""
+    """The spec of a ComputeClass of these node pools alone, in the order in which they are tried."""
     return {
         "priorities": [{"nodepools": [name]} for name in node_pools],
         "nodePoolAutoCreation": {"enabled": False},
@@ -26,10 +26,10 @@ def spec(node_pools: Sequence[str]) -> dict[str, Any]:
 
 
 def taint(name: str) -> dict[str, str]:
-    """What keeps pods of other classes off its nodes, in Kubernetes' spelling."""
-    return {"key": GKE_COMPUTE_CLASS, "value": name, "effect": "NoSchedule"}
+    """The taint on the nodes of a class, which keeps other pods off them."""
+    return {"key": GKE_COMPUTE_CLASS, "value": name, "effect": NO_SCHEDULE}
 
 
 def toleration(name: str) -> dict[str, str]:
-    """What its pods say to that. GKE adds it by itself; others that place our pods don't."""
-    return {"key": GKE_COMPUTE_CLASS, "operator": "Equal", "value": name, "effect": "NoSchedule"}
+    """The toleration of that taint, for pods of the class. GKE adds it by itself, other schedulers don't."""
+    return {"key": GKE_COMPUTE_CLASS, "operator": "Equal", "value": name, "effect": NO_SCHEDULE}

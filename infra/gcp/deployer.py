@@ -14,7 +14,7 @@ ACCOUNT, PERSON = "serviceAccount:", "user:"
 ROBOTS = ".gserviceaccount.com"
 
 
-def check(listed: Sequence[str], provider: pulumi.ProviderResource) -> None:
+def check(listed: Sequence[str], provider: pulumi.ProviderResource | None) -> None:
     """Ask Google who runs the program, and wait for the answer, where every member listed is one person or account.
 
     Nobody can ask here who is in a group or a principal set, so that a list with one of them is believed. Credentials
@@ -39,6 +39,7 @@ def member_of(email: str) -> str:
 
 
 def refused(listed: Sequence[str], runs: str) -> SettingsError:
+    """The error for deployers among whom the one that runs Pulumi is not."""
     allowed = f"whoever runs pulumi among them: this is {runs}, whom the cluster would not let in"
     return SettingsError([Problem(SETTING, ", ".join(listed), allowed, f"[{', '.join([*listed, runs])}]")])
 
@@ -52,6 +53,6 @@ def _unknown(listed: Sequence[str], error: Exception) -> SettingsError:
     return SettingsError([Problem(SETTING, ", ".join(listed), allowed)])
 
 
-def _email(provider: pulumi.ProviderResource) -> str:
+def _email(provider: pulumi.ProviderResource | None) -> str:
     """The address of the credentials that the provider has."""
     return gcp.organizations.get_client_open_id_user_info(opts=pulumi.InvokeOptions(provider=provider)).email

@@ -10,8 +10,9 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.gcp.network import PRIVATE_APIS, RESTRICTED_APIS, Network
-from infra.settings.errors import Problem, SettingsError, nearest
+from infra.settings.errors import Problem, SettingsError
 from infra.settings.gcp import ExistingGoogleNetwork as Asked
+from infra.spelling import nearest
 
 SETTING = "gcp.network.existing"
 # Google keeps four addresses of a subnet ("Subnets", VPC documentation); the control plane's endpoint and the jump host
@@ -102,7 +103,7 @@ def _apart(path: str, cidr: str, needs: Needs) -> list[Problem]:
 
 
 @dataclass(frozen=True)
-class Found:
+class NetworkFacts:
     """A VPC, by its id, and a subnet that will do."""
 
     network: str
@@ -110,7 +111,7 @@ class Found:
     asked: Asked
 
 
-def look(asked: Asked, project: str, needs: Needs, provider: pulumi.ProviderResource) -> Found:
+def look(asked: Asked, project: str, needs: Needs, provider: pulumi.ProviderResource | None) -> NetworkFacts:
     """Read the VPC and its subnet, and wait for Google's answers: whether anything is made depends on them.
 
     Raises:
@@ -138,7 +139,7 @@ def look(asked: Asked, project: str, needs: Needs, provider: pulumi.ProviderReso
     )
     if problems := faults(asked, network.id, subnet, needs):
         raise SettingsError(problems)
-    return Found(network.id, subnet, asked)
+    return NetworkFacts(network.id, subnet, asked)
 
 
 def _not_there(setting: str, given: str, allowed: str, names: Sequence[str]) -> SettingsError:
@@ -164,7 +165,7 @@ class ExistingNetwork(pulumi.ComponentResource):
     both of the private addresses that Google's APIs may be reached by, as the keeper's DNS decides which.
     """
 
-    def __init__(self, name: str, found: Found, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, found: NetworkFacts, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:gcp:ExistingNetwork", name, None, opts)
         of = pulumi.Output.from_input
         self.network, self.subnetwork = of(found.network), of(found.subnet.id)

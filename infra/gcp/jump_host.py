@@ -34,7 +34,7 @@ class JumpHostArgs:
     """`name` is the cluster's; `deployers` are the members that may open the tunnel."""
 
     project: Project
-    handling: DataGovernance
+    governance: DataGovernance
     name: str
     network: AnyNetwork
     disk_key: pulumi.Output[str]
@@ -129,7 +129,7 @@ class JumpHost(pulumi.ComponentResource):
                 "scopes": ["https://www.googleapis.com/auth/cloud-platform"],
             },
             metadata={"enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE"},
-            labels=tags.labels(args.handling, f"{args.name}-jump-host"),
+            labels=tags.labels(args.governance, f"{args.name}-jump-host"),
             # A newer image must not cut somebody's tunnel: it comes with `pulumi up --replace`.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["bootDisk"], depends_on=[args.network]),
         )

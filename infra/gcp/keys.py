@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pulumi
 import pulumi_gcp as gcp
@@ -20,17 +21,27 @@ USE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 # Google makes these agents when their service is first used. Compute Engine's exists once its API is on; the invokes in
 # `_member` make those of storage and logging.
 MADE_ON_DEMAND = ("artifactregistry", "container")
+# The agents that use each key.
+USERS: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        "lake": ("storage",),
+        "cluster": ("artifactregistry", "container", "compute"),
+        "logs": ("storage", "logging"),
+    }
+)
 
 
 @dataclass(frozen=True)
 class KeysArgs:
-    """`lake_location` is where the lake's key is if the lake is in two regions; else it is in the stack's own."""
+    """`lake_location` is where the lake's key is if the lake is in two regions; else it is in the stack's own. `uses`
+    are the keys that are made."""
 
     project: Project
-    handling: DataGovernance
+    governance: DataGovernance
     alias: str
     protect: bool = True
     lake_location: str | None = None
+    uses: Sequence[str] = tuple(USERS)
 
 
 class Keys(pulumi.ComponentResource):
@@ -52,15 +63,15 @@ class Keys(pulumi.ComponentResource):
         self._agents = {
             service: service_identity(f"{name}-{service}", args.project, service, self._child)
             for service in MADE_ON_DEMAND
+            if any(service in USERS[use] for use in args.uses)
         }
-        region = args.project.region
+        region, abroad = args.project.region, args.lake_location
         home = self._ring(name, region)
-        abroad = args.lake_location
-        lake_ring = self._ring(f"{name}-lake", abroad) if abroad else home
-        self.lake = self._key(name, "lake", lake_ring, abroad or region, ("storage",))
-        self.cluster = self._key(name, "cluster", home, region, ("artifactregistry", "container", "compute"))
-        self.logs = self._key(name, "logs", home, region, ("storage", "logging"))
-        self.register_outputs({"lake": self.lake, "cluster": self.cluster, "logs": self.logs})
+        places = {"lake": (self._ring(f"{name}-lake", abroad), abroad)} if abroad else {}
+        made = {use: self._key(name, use, *places.get(use, (home, region)), USERS[use]) for use in args.uses}
+        for use, path in made.items():
+            setattr(self, use, path)
+        self.register_outputs(made)
 
     def _ring(self, name: str, location: str) -> gcp.kms.KeyRing:
         return gcp.kms.KeyRing(name, project=self._args.project.id, location=location, opts=self._child)
@@ -75,7 +86,7 @@ class Keys(pulumi.ComponentResource):
             purpose="ENCRYPT_DECRYPT",
             rotation_period=f"{ROTATION_DAYS * DAY_SECONDS}s",
             destroy_scheduled_duration=f"{DESTROY_AFTER_DAYS * DAY_SECONDS}s",
-            labels=tags.labels(self._args.handling, label),
+            labels=tags.labels(self._args.governance, label),
             opts=pulumi.ResourceOptions(parent=self, protect=self._args.protect, depends_on=[ring]),
         )
         path = pulumi.Output.concat(

@@ -20,14 +20,14 @@ KEPT_DAYS = (
 
 @dataclass(frozen=True)
 class LakeArgs:
-    """`handling` is of the data; `lake_key` and `logs_key` are paths of keys. `dual_region` is of the data alone: logs
-    stay in the region.
+    """`governance` is of the data; `lake_key` and `logs_key` are paths of keys. `dual_region` is of the data alone:
+    logs stay in the region.
 
     `protect` keeps the buckets when the stack is destroyed; without it they go with all that is in them.
     """
 
     project: Project
-    handling: DataGovernance
+    governance: DataGovernance
     lake_key: pulumi.Output[str]
     logs_key: pulumi.Output[str]
     dual_region: bool = False
@@ -56,8 +56,8 @@ class Lake(pulumi.ComponentResource):
 def _data(role: str, args: LakeArgs) -> BucketArgs:
     return BucketArgs(
         project=args.project,
-        handling=args.handling,
-        lifecycle=lifecycle(role, args.handling),
+        governance=args.governance,
+        lifecycle=lifecycle(role, args.governance),
         key=args.lake_key,
         protect=args.protect,
         dual_region=args.dual_region,
@@ -67,8 +67,8 @@ def _data(role: str, args: LakeArgs) -> BucketArgs:
 def _logs(args: LakeArgs) -> BucketArgs:
     return BucketArgs(
         project=args.project,
-        handling=args.handling,
-        lifecycle=lifecycle(AUDIT, args.handling),
+        governance=args.governance,
+        lifecycle=lifecycle(AUDIT, args.governance),
         key=args.logs_key,
         protect=args.protect,
         kept_days=KEPT_DAYS,

@@ -1,4 +1,4 @@
-"""Metric alerts: Prometheus' alerting rules as alert policies of Cloud Monitoring, and who is told.
+"""Metric alerts: Prometheus' alerting rules as alert policies of Cloud Monitoring, and whom they alert.
 
 Their metrics come from Managed Service for Prometheus, which holds those of all clusters of the project: the rules must
 be narrowed to the stack's own (infra/platform/managed_prometheus.py), or a stack hears of another beside it.
@@ -28,7 +28,7 @@ VALUE = "{{ $value }}"
 @dataclass(frozen=True)
 class MetricAlertsArgs:
     """`groups` are Prometheus' rule groups, as in the spec of a PrometheusRule, each rule with a severity of
-    SEVERITIES. `channels` are the ids of the notification channels that are told; `name` is the cluster's."""
+    SEVERITIES. `channels` are the ids of the notification channels that they use; `name` is the cluster's."""
 
     project: Project
     name: str

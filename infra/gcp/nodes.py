@@ -1,4 +1,4 @@
-"""Nodes: what every node of the cluster is, whichever pool it stands in."""
+"""Nodes: what every node of the cluster has, whichever pool it is in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_gcp as gcp
 
-from infra.contracts.labels import GKE_COMPUTE_CLASS, GPU_TAINT, POOL_LABEL
+from infra.contracts.labels import GKE_COMPUTE_CLASS, GPU_TAINT, POOL_LABEL, taint_of_cloud
 from infra.gcp import compute_class
 from infra.gcp.iam import Project
 from infra.settings.names import shortened
@@ -86,10 +86,7 @@ def config(args: NodeArgs) -> gcp.container.NodePoolNodeConfigArgsDict:
         ephemeral_storage_local_ssd_config={"local_ssd_count": ssds} if ssds else None,
         guest_accelerators=_accelerators(gpus) if gpus else None,
         labels={POOL_LABEL: args.pool, **_class_label(args), **args.node_labels},
-        taints=[
-            {"key": taint["key"], "value": taint["value"], "effect": "NO_SCHEDULE"} for taint in _taints(args)
-        ]
-        or None,
+        taints=_taints(args) or None,
         resource_labels=args.labels,
     )
 
@@ -129,9 +126,13 @@ def _class_label(args: NodeArgs) -> Mapping[str, str]:
 DRIVER = "LATEST"
 
 
-def _taints(args: NodeArgs) -> Sequence[Mapping[str, str]]:
+def _taints(args: NodeArgs) -> list[gcp.container.NodePoolNodeConfigTaintArgsDict]:
     gpu = [GPU_TAINT] if args.accelerator else []
-    return [*gpu, compute_class.taint(args.compute_class)] if args.compute_class else gpu
+    taints = [*gpu, compute_class.taint(args.compute_class)] if args.compute_class else gpu
+    return [
+        {"key": taint["key"], "value": taint["value"], "effect": taint["effect"]}
+        for taint in map(taint_of_cloud, taints)
+    ]
 
 
 def _accelerators(gpus: Accelerator) -> Sequence[gcp.container.NodePoolNodeConfigGuestAcceleratorArgsDict]:

@@ -17,16 +17,23 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
 from infra import contracts
-from infra.catalog import Choice, Machine, choose_for
+from infra.catalog.machines import Machine
+from infra.catalog.resolved import ResolvedPool
 from infra.contracts.governance import DataGovernance
-from infra.contracts.labels import EXPECTED_NODES_GKE, GKE_COMPUTE_CLASS, GPU_RESOURCE, GPU_TAINT, POOL_LABEL
+from infra.contracts.labels import (
+    EXPECTED_NODES_GKE,
+    GKE_COMPUTE_CLASS,
+    GPU_RESOURCE,
+    GPU_TOLERATION,
+    POOL_LABEL,
+)
 from infra.gcp import compute_class, nodes, tags
 from infra.gcp.cluster import Cluster
 from infra.gcp.fabric import Fabric, FabricArgs
 from infra.gcp.fabric_pods import DRIVER_ENVIRONMENT, fabric_pod
 from infra.gcp.iam import Project
 from infra.settings.pools import FLEX_START_HOURS, GooglePool
-from infra.settings.purchase import FLEX_START, SPOT, Way
+from infra.settings.purchase import FLEX_START, SPOT, Purchase
 
 LOCAL_SSD_GB = 375
 
@@ -49,9 +56,9 @@ class PoolsArgs:
     """`disk_key` is the path of the key of the boot disks."""
 
     project: Project
-    handling: DataGovernance
+    governance: DataGovernance
     cluster: Cluster
-    pools: Sequence[GooglePool]
+    pools: Sequence[ResolvedPool[GooglePool]]
     disk_key: pulumi.Output[str]
 
 
@@ -64,14 +71,12 @@ class Pools(pulumi.ComponentResource):
         self.ready = {pool.name: self._pool(name, pool) for pool in args.pools}
         self.register_outputs({"pools": [pool.name for pool in args.pools]})
 
-    def _pool(self, name: str, pool: GooglePool) -> list[pulumi.Resource]:
-        choice = choose_for(self._args.project.region, pool)
-        machine = choice.machines[0]
-        zones = [one_zone(choice, pool.zone)] if pool.together else list(machine.zones)
-        fabric = self._fabric(name, pool, zones[0]) if pool.fabric != "none" else None
-        made = [self._node_pool(name, pool, way, machine, zones, fabric) for way in pool.purchase]
-        choice = [self._compute_class(name, pool, made)] if pool.chained else []
-        return [*made, *choice, *(fabric.ready if fabric else ())]
+    def _pool(self, name: str, resolved: ResolvedPool[GooglePool]) -> list[pulumi.Resource]:
+        pool = resolved.settings
+        fabric = self._fabric(name, pool, resolved.zones[0]) if pool.fabric != "none" else None
+        made = [self._node_pool(name, resolved, purchase, fabric) for purchase in pool.purchase]
+        order = [self._compute_class(name, pool, made)] if pool.has_fallback else []
+        return [*made, *order, *(fabric.ready if fabric else ())]
 
     def _compute_class(
         self, name: str, pool: GooglePool, node_pools: Sequence[pulumi.Resource]
@@ -82,7 +87,7 @@ class Pools(pulumi.ComponentResource):
             api_version=compute_class.API,
             kind="ComputeClass",
             metadata={"name": pool.name},
-            spec=compute_class.spec([pool.node_pool(way) for way in pool.purchase]),
+            spec=compute_class.spec([pool.node_pool(purchase) for purchase in pool.purchase]),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=cluster.provider,
@@ -100,45 +105,39 @@ class Pools(pulumi.ComponentResource):
         )
 
     def _node_pool(
-        self,
-        name: str,
-        pool: GooglePool,
-        way: Way,
-        machine: Machine,
-        zones: Sequence[str],
-        fabric: Fabric | None,
+        self, name: str, resolved: ResolvedPool[GooglePool], purchase: Purchase, fabric: Fabric | None
     ) -> gcp.container.NodePool:
-        args = self._args
-        resource_name, flexible = f"{name}-{pool.node_pool(way)}", way == FLEX_START
+        args, pool = self._args, resolved.settings
+        resource_name, flexible = f"{name}-{pool.node_pool(purchase)}", purchase == FLEX_START
         return gcp.container.NodePool(
             resource_name,
-            name=pool.node_pool(way),
+            name=pool.node_pool(purchase),
             project=args.project.id,
             location=args.project.region,
             cluster=args.cluster.name,
-            node_locations=list(zones),
-            node_count=pool.standing_nodes if pool.stands else None,
-            initial_node_count=None if pool.stands else 0,
-            autoscaling=None if pool.stands else _growth(pool),
+            node_locations=list(resolved.zones),
+            node_count=pool.static_nodes if pool.static else None,
+            initial_node_count=None if pool.static else 0,
+            autoscaling=None if pool.static else _growth(pool),
             management={"auto_repair": not flexible, "auto_upgrade": True},
             # There is seldom a GPU machine to spare for a surge. Flex-start nodes end within a week: GKE's own choice.
             upgrade_settings=None
             if flexible
             else {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1},
             # Flex-start nodes with a fabric come without one, as in cluster-toolkit's dws-flex-start/gke-a3-ultragpu.
-            placement_policy=self._placement(resource_name) if pool.together and not flexible else None,
+            placement_policy=self._placement(resource_name) if pool.colocated and not flexible else None,
             network_config=_networks(fabric),
-            node_config=nodes.config(self._node(pool, way, machine)),
+            node_config=nodes.config(self._node(pool, purchase, resolved.machine)),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # A node finds the Kubernetes networks of its cards when it comes.
                 depends_on=[*args.cluster.ready, *(fabric.networks if fabric else ())],
                 delete_before_replace=True,  # the new one has the same name
-                ignore_changes=[] if pool.stands else ["initialNodeCount"],
+                ignore_changes=[] if pool.static else ["initialNodeCount"],
             ),
         )
 
-    def _node(self, pool: GooglePool, way: Way, machine: Machine) -> nodes.NodeArgs:
+    def _node(self, pool: GooglePool, purchase: Purchase, machine: Machine) -> nodes.NodeArgs:
         args = self._args
         return nodes.NodeArgs(
             machine_type=machine.machine_type.partition("+")[0],  # n1-standard-4+1xT4
@@ -148,14 +147,14 @@ class Pools(pulumi.ComponentResource):
             disk_gib=nodes.GPU_DISK_GIB,
             disk_type="hyperdisk-balanced" if machine.machine_type.startswith(HYPERDISK) else "pd-balanced",
             labels={
-                **tags.labels(args.handling, f"{args.cluster.args.name}-{pool.node_pool(way)}"),
-                **_expected(pool, way),
+                **tags.labels(args.governance, f"{args.cluster.args.name}-{pool.node_pool(purchase)}"),
+                **_expected(pool, purchase),
             },
-            purchase=way,
+            purchase=purchase,
             reservation=pool.capacity_reservation,
-            max_run_hours=(pool.max_run_hours or FLEX_START_HOURS) if way == FLEX_START else None,
+            max_run_hours=(pool.max_run_hours or FLEX_START_HOURS) if purchase == FLEX_START else None,
             notice_seconds=nodes.notice_seconds(args.cluster.args.version),
-            compute_class=pool.name if pool.chained else None,
+            compute_class=pool.name if pool.has_fallback else None,
             accelerator=nodes.Accelerator(ACCELERATORS[machine.gpu], machine.gpu_count),
             local_ssds=machine.nvme_gb // LOCAL_SSD_GB,
         )
@@ -171,26 +170,10 @@ class Pools(pulumi.ComponentResource):
         return gcp.container.NodePoolPlacementPolicyArgsDict(type="COMPACT", policy_name=policy.name)
 
 
-def describe(region: str, version: str, pools: Sequence[GooglePool]) -> dict[str, contracts.Pool]:
+def describe(version: str, pools: Sequence[ResolvedPool[GooglePool]]) -> dict[str, contracts.Pool]:
     """The pools of a cluster of this Kubernetes version as pods see them, by name."""
-    return {
-        pool.name: _described(pool, choose_for(region, pool).machines[0], nodes.notice_seconds(version))
-        for pool in pools
-    }
-
-
-def one_zone(choice: Choice, wanted: str | None = None) -> str:
-    """The zone of nodes that stand together: the `wanted` one, else where the machine costs least.
-
-    Raises:
-        LookupError: the wanted zone does not offer it.
-    """
-    if wanted is None:
-        return choice.zones[0]
-    if wanted not in choice.zones:
-        machine = choice.machines[0]
-        raise LookupError(f"{machine.machine_type} is in {', '.join(machine.zones)}, not in {wanted}")
-    return wanted
+    notice = nodes.notice_seconds(version)
+    return {resolved.name: _described(resolved, notice) for resolved in pools}
 
 
 def _growth(pool: GooglePool) -> gcp.container.NodePoolAutoscalingArgsDict:
@@ -201,9 +184,9 @@ def _growth(pool: GooglePool) -> gcp.container.NodePoolAutoscalingArgsDict:
     )
 
 
-def _expected(pool: GooglePool, way: Way) -> dict[str, str]:
+def _expected(pool: GooglePool, purchase: Purchase) -> dict[str, str]:
     """The label that tells the bill how many nodes to count on: of a chain, all on its first way."""
-    if way != pool.purchase[0]:
+    if purchase != pool.purchase[0]:
         return {EXPECTED_NODES_GKE: "0"}
     if pool.expected_nodes is None:
         return {}
@@ -224,25 +207,28 @@ def _networks(fabric: Fabric | None) -> gcp.container.NodePoolNetworkConfigArgsD
     )
 
 
-def _described(pool: GooglePool, machine: Machine, notice: int) -> contracts.Pool:
+def _described(resolved: ResolvedPool[GooglePool], notice: int) -> contracts.Pool:
+    pool = resolved.settings
     selects = {POOL_LABEL: pool.name}
-    tolerates = [{"key": GPU_TAINT["key"], "operator": "Exists", "effect": GPU_TAINT["effect"]}]
-    if pool.chained:
+    tolerates = [GPU_TOLERATION]
+    if pool.has_fallback:
         selects[GKE_COMPUTE_CLASS] = pool.name
         tolerates.append(compute_class.toleration(pool.name))
     seen = contracts.Pool(
         name=pool.name,
-        gpu=machine.gpu,
+        gpu=resolved.machine.gpu,
         gpus_per_node=pool.gpus_per_node,
         purchase=pool.purchase,
         fabric=pool.fabric,
-        machine_types=(machine.machine_type,),
+        machine_types=resolved.machine_types,
         max_nodes=pool.most_nodes,
-        standing=pool.standing_nodes if pool.stands else None,
+        static_nodes=pool.static_nodes if pool.static else None,
         node_selector=selects,
         tolerations=tolerates,
         limits={GPU_RESOURCE: str(pool.gpus_per_node)},
         fabric_pod=fabric_pod(pool.name, pool.fabric) if pool.fabric != "none" else contracts.FabricPod(),
         environment=DRIVER_ENVIRONMENT,
+        reclaims_per_hour=resolved.reclaims_per_hour,
+        usd_per_hour=resolved.usd_per_hour,
     )
     return replace(seen, grace_seconds=notice - nodes.SYSTEM_SECONDS) if SPOT in pool.purchase else seen

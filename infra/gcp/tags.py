@@ -9,9 +9,9 @@ from infra.contracts.governance import DataGovernance
 LONGEST = 63
 
 
-def labels(handling: DataGovernance, name: str, retention_days: int | None = None) -> dict[str, str]:
+def labels(governance: DataGovernance, name: str, retention_days: int | None = None) -> dict[str, str]:
     """Labels of a resource that holds this data. `retention_days` is given where it differs from the data's own."""
-    tags = handling.tags(name, retention_days)
+    tags = governance.tags(name, retention_days)
     return {key.lower().replace(":", "-"): _value(text) for key, text in tags.items()}
 
 

@@ -51,7 +51,7 @@ class LakeArgs:
     `key` is the name of a key in the store's own key service. `protect` keeps the buckets when the stack is destroyed.
     """
 
-    handling: DataGovernance
+    governance: DataGovernance
     prefix: str
     key: str | None
     lacks: Sequence[Feature] = ()
@@ -77,14 +77,14 @@ class Lake(pulumi.ComponentResource):
 
     def _bucket(self, name: str, role: str) -> contracts.Bucket:
         args, label = self._args, f"{name}-{role}"
-        kept = lifecycle(role, args.handling)
+        kept = lifecycle(role, args.governance)
         locked = role == AUDIT and "object-lock" not in args.lacks
         made = aws.s3.Bucket(
             label,
             bucket=f"{args.prefix}-{role}",
             force_destroy=not args.protect,
             object_lock_enabled=locked,
-            tags=args.handling.tags(label, kept.days),
+            tags=args.governance.tags(label, kept.days),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         versioned = aws.s3.BucketVersioning(

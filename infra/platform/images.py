@@ -28,11 +28,11 @@ def from_mirrors(found: Sequence[Image], values: Values, registries: Registries)
     for image in found:
         if image.upstream in registries:
             path = image.value.removeprefix(image.upstream)
-            said = pulumi.Output.concat(registries[image.upstream], path)
-            values = _with(values, image.at.split("."), said)
+            reference = pulumi.Output.concat(registries[image.upstream], path)
+            values = _with(values, image.at.split("."), reference)
     return values
 
 
-def _with(values: Values, path: Sequence[str], said: pulumi.Output[str]) -> Values:
+def _with(values: Values, path: Sequence[str], reference: pulumi.Output[str]) -> Values:
     first, *rest = path
-    return {**values, first: _with(values.get(first, {}), rest, said) if rest else said}
+    return {**values, first: _with(values.get(first, {}), rest, reference) if rest else reference}

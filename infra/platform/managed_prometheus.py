@@ -38,12 +38,14 @@ TOKEN = "metrics-reader"
 
 @dataclass(frozen=True)
 class Target:
-    """Pods by their label app.kubernetes.io/name, and their port; `secured` is HTTPS that asks for a token."""
+    """Pods by their label app.kubernetes.io/name, and their port; `secured` is HTTPS that asks for a token;
+    `labels` are those of the pods that their metrics get too."""
 
     namespace: str
     app: str
     port: str
     secured: bool = False
+    labels: tuple[str, ...] = ()
 
 
 # Where the metrics of the platform's own groups of rules come from.
@@ -58,7 +60,8 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
 def targets(needs: Sequence[WorkloadNeeds]) -> Mapping[str, Target]:
     """Where the metrics of each group of rules come from, the workloads' with them."""
     of_workloads = {
-        monitor.name: Target(namespace, monitor.app, monitor.port) for namespace, monitor in monitors(needs)
+        monitor.name: Target(namespace, monitor.app, monitor.port, labels=monitor.labels)
+        for namespace, monitor in monitors(needs)
     }
     return {**TARGETS, **of_workloads}
 
@@ -75,10 +78,14 @@ def create_collection(needs: Sequence[WorkloadNeeds], opts: pulumi.ResourceOptio
         target = known[group["name"]]
         if target.secured:
             created += _token(target.namespace, opts)
-        spec = {
+        spec: dict[str, Any] = {
             "selector": {"matchLabels": {"app.kubernetes.io/name": target.app}},
             "endpoints": [_endpoint(target, metric_names(*(rule["expr"] for rule in group["rules"])))],
         }
+        if target.labels:
+            spec["targetLabels"] = {
+                "fromPod": [{"from": name, "to": metric_label(name)} for name in target.labels]
+            }
         created.append(
             CustomResource(
                 f"podmonitoring-{group['name']}",
@@ -90,6 +97,11 @@ def create_collection(needs: Sequence[WorkloadNeeds], opts: pulumi.ResourceOptio
             )
         )
     return created
+
+
+def metric_label(label: str) -> str:
+    """A label of a pod as Prometheus writes it of a metric."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", label)
 
 
 def rules_of_cluster(needs: Sequence[WorkloadNeeds], cluster: str, location: str) -> list[dict[str, Any]]:

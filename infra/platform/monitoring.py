@@ -7,18 +7,23 @@ Metric names: gpu_counters.csv (dcgm-exporter 4.8.2), Kueue v0.19.2. Critical XI
 validation page (46 and 48) and 79, a GPU that has fallen off the bus.
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.core.v1 import ConfigMap
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.contracts.needs import PodMonitor, WorkloadNeeds
+from infra.contracts.platform_profile import PlatformProfile
 
 API_VERSION = "monitoring.coreos.com/v1"
 NAMESPACE = "monitoring"
+# Grafana's sidecar loads every ConfigMap of its namespace with this label (charts/grafana, sidecar.dashboards.label).
+DASHBOARD_LABEL = {"grafana_dashboard": "1"}
 
 CRITICAL_XIDS = (46, 48, 79)
 
@@ -31,17 +36,42 @@ _OPERATORS = frozenset({"or", "and", "unless", "bool", "offset"})
 
 
 def create_monitoring(
-    needs: Sequence[WorkloadNeeds], opts: pulumi.ResourceOptions, cloud: str = "aws"
+    needs: Sequence[WorkloadNeeds], profile: PlatformProfile, opts: pulumi.ResourceOptions
 ) -> list[CustomResource]:
-    """PodMonitors of the workloads and Karpenter, and the rules; `opts` must depend on kube-prometheus-stack."""
-    karpenter = _pod_monitor("kube-system", "karpenter", "http-metrics")
+    """PodMonitors of the workloads and the node controller, and the rules; `opts` must depend on
+    kube-prometheus-stack."""
+    controllers = [profile.node_controller] if profile.node_controller else []
     return [
         *(
-            _resource("PodMonitor", monitor.name, _pod_monitor(namespace, monitor.app, monitor.port), opts)
+            _resource(
+                "PodMonitor",
+                monitor.name,
+                _pod_monitor(namespace, monitor.app, monitor.port, monitor.labels),
+                opts,
+            )
             for namespace, monitor in monitors(needs)
         ),
-        *([_resource("PodMonitor", "karpenter", karpenter, opts)] if cloud == "aws" else []),
+        *(
+            _resource("PodMonitor", name, _pod_monitor("kube-system", name, "http-metrics"), opts)
+            for name in controllers
+        ),
         _resource("PrometheusRule", "gpu-platform", {"groups": rule_groups(needs)}, opts),
+    ]
+
+
+def create_dashboards(needs: Iterable[WorkloadNeeds], opts: pulumi.ResourceOptions) -> list[ConfigMap]:
+    """The workloads' dashboards, where Grafana of the platform finds them."""
+    return [
+        ConfigMap(
+            f"dashboard-{dashboard.name}",
+            metadata=ObjectMetaArgs(
+                name=f"dashboard-{dashboard.name}", namespace=NAMESPACE, labels=DASHBOARD_LABEL
+            ),
+            data={f"{dashboard.name}.json": json.dumps(dashboard.model, indent=1, sort_keys=True)},
+            opts=opts,
+        )
+        for each in needs
+        for dashboard in each.dashboards
     ]
 
 
@@ -62,8 +92,9 @@ def metric_names(*expressions: str) -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in _OPERATORS]
 
 
-def _pod_monitor(namespace: str, app: str, port: str) -> dict[str, Any]:
+def _pod_monitor(namespace: str, app: str, port: str, labels: Sequence[str] = ()) -> dict[str, Any]:
     return {
+        **({"podTargetLabels": list(labels)} if labels else {}),
         "namespaceSelector": {"matchNames": [namespace]},
         "selector": {"matchLabels": {"app.kubernetes.io/name": app}},
         "podMetricsEndpoints": [{"port": port, "path": "/metrics", "interval": "15s"}],
@@ -109,7 +140,7 @@ def _gpus() -> dict[str, Any]:
 
 def _of_workload(monitor: PodMonitor) -> dict[str, Any]:
     rules = [
-        _alert(alert.name, alert.expression, alert.lasting, alert.severity, alert.summary)
+        _alert(alert.name, alert.expression, alert.lasting, alert.severity, alert.summary, alert.runbook)
         for alert in monitor.alerts
     ]
     return {"name": monitor.name, "rules": rules}
@@ -133,13 +164,15 @@ def _queues() -> dict[str, Any]:
     }
 
 
-def _alert(name: str, expression: str, lasting: str, severity: str, summary: str) -> dict[str, Any]:
+def _alert(
+    name: str, expression: str, lasting: str, severity: str, summary: str, runbook: str = ""
+) -> dict[str, Any]:
     return {
         "alert": name,
         "expr": expression,
         "for": lasting,
         "labels": {"severity": severity},
-        "annotations": {"summary": summary},
+        "annotations": {"summary": summary} | ({"runbook": runbook} if runbook else {}),
     }
 
 

@@ -16,7 +16,9 @@ from pulumi_kubernetes.core.v1 import (
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.contracts.cluster import Pool
+from infra.contracts.labels import GPU_RESOURCE
 from infra.contracts.needs import PodSecurity, WorkloadNeeds
+from infra.contracts.platform_profile import PlatformProfile
 
 # Kueue looks after Jobs in the namespaces that carry this label.
 QUEUED = {"india-ai-infra/queued": "true"}
@@ -26,22 +28,16 @@ DATA_CLASS = "dpdp-data-class"
 
 @dataclass(frozen=True)
 class NamespaceSpec:
-    """A namespace and the Pod Security Standard enforced in it; `workload` ones hold teams' pods.
-
-    `cloud` is the only one that needs it, None for every cloud.
-    """
+    """A namespace and the Pod Security Standard enforced in it; `workload` ones hold teams' pods."""
 
     name: str
     pod_security: PodSecurity
     workload: bool = False
-    cloud: str | None = None
 
 
-# The platform's own.
+# The platform's own on every cloud.
 NAMESPACES = (
     NamespaceSpec("monitoring", "privileged"),  # the node exporter reads the host
-    # Device plugin and DCGM mount the host's devices; GKE brings both.
-    NamespaceSpec("gpu-operator", "privileged", cloud="aws"),
     NamespaceSpec("keda", "restricted"),
     NamespaceSpec("kueue-system", "restricted"),
     NamespaceSpec("opencost", "restricted"),
@@ -62,12 +58,21 @@ def of_workloads(needs: Iterable[WorkloadNeeds]) -> list[NamespaceSpec]:
     ]
 
 
+def of_operators(needs: Iterable[WorkloadNeeds]) -> list[NamespaceSpec]:
+    """The namespaces of the charts that workloads need, where neither the platform nor a workload has them already."""
+    needs = list(needs)
+    there = {spec.name for spec in (*NAMESPACES, *of_workloads(needs))}
+    named = dict.fromkeys(chart.namespace for each in needs for chart in each.charts)
+    return [NamespaceSpec(name, "restricted") for name in named if name not in there]
+
+
 def create_namespaces(
-    cloud: str,
+    profile: PlatformProfile,
     workloads: Sequence[NamespaceSpec],
     data_class: str,
     opts: pulumi.ResourceOptions,
     guarded: bool = False,
+    operators: Sequence[NamespaceSpec] = (),
 ) -> dict[str, Namespace]:
     """Every namespace on that cloud by name, the platform's own and the workloads'; `kube-system` is the cluster's.
 
@@ -77,8 +82,10 @@ def create_namespaces(
     """
     if guarded:
         workloads = [replace(spec, pod_security="privileged") for spec in workloads]
-    specs = [spec for spec in (*NAMESPACES, *workloads) if spec.cloud in (None, cloud)]
-    return {spec.name: _namespace(spec, data_class, opts) for spec in specs}
+    own = [NamespaceSpec(name, "privileged") for name in profile.privileged_namespaces]
+    return {
+        spec.name: _namespace(spec, data_class, opts) for spec in (*NAMESPACES, *own, *operators, *workloads)
+    }
 
 
 def create_limits(
@@ -119,7 +126,7 @@ def _namespace(spec: NamespaceSpec, data_class: str, opts: pulumi.ResourceOption
 def _quota(namespace: str, gpus: int, opts: pulumi.ResourceOptions) -> ResourceQuota:
     # Nothing in a workload namespace may open a way in from outside: no load balancers, no node ports.
     hard = {
-        "requests.nvidia.com/gpu": str(gpus),
+        f"requests.{GPU_RESOURCE}": str(gpus),
         "services.loadbalancers": "0",
         "services.nodeports": "0",
         "count/jobs.batch": "200",

@@ -16,20 +16,17 @@ from pulumi_kubernetes.networking.v1 import (
 
 from infra.contracts.labels import INTERNET_EGRESS
 from infra.contracts.needs import WorkloadNeeds
+from infra.contracts.platform_profile import PlatformProfile
 from infra.platform.managed_prometheus import COLLECTOR_NAMESPACE
 
-# Addresses of the node itself, the same in every VPC.
-POD_IDENTITY_AGENT = "169.254.170.23/32"
-# GKE's metadata server with and without Dataplane V2 ("Network policy and Workload Identity Federation").
-METADATA_SERVER = {"169.254.169.254/32": 80, "169.254.169.252/32": 988}
 LINK_LOCAL = "169.254.0.0/16"
 
 
 def create_network_policies(
     needs: WorkloadNeeds,
+    profile: PlatformProfile,
     https_cidrs: pulumi.Input[Sequence[str]],
     opts: pulumi.ResourceOptions,
-    cloud: str = "aws",
     store: tuple[Sequence[str], int] | None = None,
 ) -> list[NetworkPolicy]:
     """The policies of one workload's namespace; none where it has no namespace.
@@ -41,13 +38,13 @@ def create_network_policies(
     if needs.namespace is None:
         return []
     namespace = needs.namespace.name
-    egress = [_in_namespace_egress(), _dns(cloud), _cidrs(https_cidrs), *_identity(cloud)]
+    egress = [_in_namespace_egress(), _dns(profile), _cidrs(https_cidrs), *_identity(profile)]
     if store:
         egress.append(_cidrs(*store))
     spec = {
         "default-deny": _spec(["Ingress", "Egress"]),
         "allow-egress": _spec(["Egress"], egress=egress),
-        "allow-ingress": _spec(["Ingress"], ingress=[_from_namespace_and_monitoring(cloud)]),
+        "allow-ingress": _spec(["Ingress"], ingress=[_from_namespace_and_monitoring(profile)]),
     }
     if needs.clients:
         labelled = LabelSelectorArgs(match_labels=dict(needs.clients))
@@ -84,10 +81,10 @@ def _in_namespace_egress() -> NetworkPolicyEgressRuleArgs:
     return NetworkPolicyEgressRuleArgs(to=[NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs())])
 
 
-def _from_namespace_and_monitoring(cloud: str) -> NetworkPolicyIngressRuleArgs:
+def _from_namespace_and_monitoring(profile: PlatformProfile) -> NetworkPolicyIngressRuleArgs:
     scrapers = [
         LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": namespace})
-        for namespace in ("monitoring", *((COLLECTOR_NAMESPACE,) if cloud == "gcp" else ()))
+        for namespace in ("monitoring", *([COLLECTOR_NAMESPACE] if profile.managed_prometheus else []))
     ]
     return NetworkPolicyIngressRuleArgs(
         from_=[
@@ -97,15 +94,13 @@ def _from_namespace_and_monitoring(cloud: str) -> NetworkPolicyIngressRuleArgs:
     )
 
 
-def _dns(cloud: str) -> NetworkPolicyEgressRuleArgs:
-    # GKE's Dataplane V2 sends a query to the cache on the node, and holds the policy against that.
-    servers = ("kube-dns", "node-local-dns") if cloud == "gcp" else ("kube-dns",)
+def _dns(profile: PlatformProfile) -> NetworkPolicyEgressRuleArgs:
     peers = [
         NetworkPolicyPeerArgs(
             namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"}),
             pod_selector=LabelSelectorArgs(match_labels={"k8s-app": server}),
         )
-        for server in servers
+        for server in profile.dns_servers
     ]
     return NetworkPolicyEgressRuleArgs(to=peers, ports=[_port(53, "UDP"), _port(53)])
 
@@ -117,13 +112,12 @@ def _cidrs(cidrs: pulumi.Input[Sequence[str]], port: int = 443) -> NetworkPolicy
     return NetworkPolicyEgressRuleArgs(to=peers, ports=[_port(port)])
 
 
-def _identity(cloud: str) -> list[NetworkPolicyEgressRuleArgs]:
-    agents = METADATA_SERVER if cloud == "gcp" else {POD_IDENTITY_AGENT: 80}
+def _identity(profile: PlatformProfile) -> list[NetworkPolicyEgressRuleArgs]:
     return [
         NetworkPolicyEgressRuleArgs(
             to=[NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=address))], ports=[_port(port)]
         )
-        for address, port in agents.items()
+        for address, port in profile.identity_endpoints.items()
     ]
 
 

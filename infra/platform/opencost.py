@@ -13,24 +13,23 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from infra import geography
-from infra.catalog import Choice, Machine, choose_for, machine
-from infra.contracts.labels import GKE_NODE_POOL, INSTANCE_TYPE_LABEL
+from infra.catalog.machines import Machine, machine
+from infra.catalog.resolved import ResolvedPool
+from infra.contracts.labels import INSTANCE_TYPE_LABEL
+from infra.contracts.platform_profile import PlatformProfile
 from infra.platform.charts import charts
+from infra.settings.money import Currency
 from infra.settings.pools import SYSTEM_POOL, GooglePool, GpuPool
 from infra.settings.purchase import ON_DEMAND
-from infra.settings.stack import Currency
 
-NODE_LABELS: Mapping[str, str] = MappingProxyType({"aws": INSTANCE_TYPE_LABEL, "gcp": GKE_NODE_POOL})
 COLUMNS = (
     "EndTimestamp",
     "InstanceID",
@@ -48,7 +47,7 @@ PROMETHEUS = {"serviceName": "kube-prometheus-stack-prometheus", "namespaceName"
 
 @dataclass(frozen=True)
 class Price:
-    """A node's price in rupees an hour without tax; `node` is the value of its label in NODE_LABELS."""
+    """A node's price in rupees an hour without tax; `node` is the value of its cloud's `price_label`."""
 
     node: str
     machine_type: str
@@ -56,37 +55,45 @@ class Price:
     inr: float
 
 
-def price_sheet(region: str, pools: Sequence[GpuPool], system_type: str, currency: Currency) -> list[Price]:
+def price_sheet(
+    profile: PlatformProfile,
+    region: str,
+    pools: Sequence[ResolvedPool[GpuPool]],
+    system_type: str,
+    currency: Currency,
+) -> list[Price]:
     """A price for each kind of node of a cluster, by `Price.node`; of two, as where two pools buy the same machine in
     different ways, the dearer. A machine without a price in the catalogue has none here."""
     system = machine(region, system_type)
-    of_aws = geography.region(region).cloud == "aws"
-    found = [*_price(system_type if of_aws else SYSTEM_POOL, system, ON_DEMAND, (), currency)]
+    by_type = profile.price_label == INSTANCE_TYPE_LABEL
+    found = [*_price(system_type if by_type else SYSTEM_POOL, system, ON_DEMAND, (), currency)]
     for pool in pools:
-        found += _prices_of(region, pool, currency)
+        found += _prices_of(pool, currency)
     by_node: dict[str, Price] = {}
     for price in sorted(found, key=lambda price: price.inr):
         by_node[price.node] = price
     return sorted(by_node.values(), key=lambda price: price.node)
 
 
-def to_csv(cloud: str, prices: Sequence[Price]) -> str:
+def to_csv(profile: PlatformProfile, prices: Sequence[Price]) -> str:
     """The sheet as OpenCost's CSV provider reads it: all of a node in one row, its GPUs with it."""
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\n")
     rows.writerow(COLUMNS)
-    label = f"metadata.labels.{NODE_LABELS[cloud]}"
+    label = f"metadata.labels.{profile.price_label}"
     for price in prices:
         rows.writerow(("", price.node, "", "node", label, price.machine_type, f"{price.inr:.4f}", ""))
     return written.getvalue()
 
 
-def create_prices(cloud: str, prices: Sequence[Price], opts: pulumi.ResourceOptions) -> ConfigMap:
+def create_prices(
+    profile: PlatformProfile, prices: Sequence[Price], opts: pulumi.ResourceOptions
+) -> ConfigMap:
     """The sheet where OpenCost's pod mounts it; it is read again every hour."""
     return ConfigMap(
         "opencost-prices",
         metadata=ObjectMetaArgs(name=CONFIG_MAP, namespace=charts()["opencost"].namespace),
-        data={FILE: to_csv(cloud, prices)},
+        data={FILE: to_csv(profile, prices)},
         opts=opts,
     )
 
@@ -116,24 +123,19 @@ def values(cluster_name: str) -> dict[str, Any]:
     }
 
 
-def _prices_of(region: str, pool: GpuPool, currency: Currency) -> Iterator[Price]:
-    choice = choose_for(region, pool)
+def _prices_of(resolved: ResolvedPool[GpuPool], currency: Currency) -> Iterator[Price]:
+    pool = resolved.settings
     if isinstance(pool, GooglePool):
-        for way in pool.purchase:
-            yield from _price(pool.node_pool(way), choice.machines[0], way, _zones(pool, choice), currency)
+        for purchase in pool.purchase:
+            yield from _price(pool.node_pool(purchase), resolved.machine, purchase, resolved.zones, currency)
         return
-    for sold in choice.machines:
-        yield from _price(sold.machine_type, sold, pool.purchase[0], _zones(pool, choice), currency)
+    for sold in resolved.machines:
+        yield from _price(sold.machine_type, sold, pool.purchase[0], resolved.zones, currency)
 
 
-def _zones(pool: GpuPool, choice: Choice) -> tuple[str, ...]:
-    """The one zone of nodes that stand or belong together; none in particular where they come up in any."""
-    if pool.zone:
-        return (pool.zone,)
-    return choice.zones[:1] if pool.stands or pool.together else ()
-
-
-def _price(node: str, sold: Machine, way: str, zones: tuple[str, ...], currency: Currency) -> Iterator[Price]:
-    usd = sold.price(way, zones)
+def _price(
+    node: str, sold: Machine, purchase: str, zones: tuple[str, ...], currency: Currency
+) -> Iterator[Price]:
+    usd = sold.price(purchase, zones)
     if usd is not None:
-        yield Price(node, sold.machine_type, way, usd * currency.usd_inr)
+        yield Price(node, sold.machine_type, purchase, usd * currency.usd_inr)

@@ -9,13 +9,14 @@ from pulumi_kubernetes.helm.v3 import Release
 
 from infra.contracts.cluster import GpuCluster
 from infra.contracts.needs import WorkloadNeeds
+from infra.contracts.platform_profile import PlatformProfile
 from infra.contracts.resource_options import after
 from infra.platform import opencost, values
 from infra.platform.charts import charts, install
 from infra.platform.images import from_mirrors, images
 from infra.platform.managed_prometheus import create_collection
-from infra.platform.monitoring import create_monitoring
-from infra.platform.namespaces import create_limits, create_namespaces, of_workloads
+from infra.platform.monitoring import create_dashboards, create_monitoring
+from infra.platform.namespaces import create_limits, create_namespaces, of_operators, of_workloads
 from infra.platform.network_policies import create_network_policies
 from infra.platform.pod_guard import guard_workloads, needs_host
 from infra.platform.priorities import create_priorities
@@ -23,17 +24,16 @@ from infra.platform.queues import create_queues
 from infra.platform.rbac import create_rbac
 from infra.platform.storage import STORAGE_CLASS, Disk, create_storage_class
 
-CLOUDS = ("aws", "gcp")
-
 
 @dataclass
 class PlatformArgs:
     """What the platform is built from.
 
+    profile: what differs from cloud to cloud.
     cluster: where it runs; its `platform` list is not read. cluster_name: as the cloud knows the cluster.
     workloads: what those need that may run here.
     https_cidrs: what workloads may reach on port 443, the VPC and the object store's ranges.
-    site_pod_cidrs: pod networks of nodes on premises; store: the networks and the port of an object store there.
+    on_premises_pod_cidrs: pod networks of nodes on premises; store: the networks and the port of an object store there.
     alert_receivers: where Alertmanager sends, by its own name of their kind (`sns_configs`); without any there is none.
     prices: what its nodes cost, for OpenCost.
     disk: of the volumes that metrics are kept on; None keeps them on their node.
@@ -45,11 +45,12 @@ class PlatformArgs:
     controllers_depend_on: what the controllers need in the cloud, such as system nodes and Pod Identity associations.
     """
 
+    profile: PlatformProfile
     cluster: GpuCluster
     cluster_name: pulumi.Input[str]
     https_cidrs: pulumi.Input[Sequence[str]]
     workloads: Sequence[WorkloadNeeds] = ()
-    site_pod_cidrs: Sequence[str] = ()
+    on_premises_pod_cidrs: Sequence[str] = ()
     store: tuple[Sequence[str], int] | None = None
     alert_receivers: values.Receivers = field(default_factory=dict)
     prices: Sequence[opencost.Price] = ()
@@ -65,8 +66,8 @@ class PlatformArgs:
 class Platform(pulumi.ComponentResource):
     """Namespaces, limits, network policies, RBAC, priorities, charts, queues and alerts of one cluster.
 
-    node_controllers: Karpenter's release on AWS; NodePools depend on it, so that they go before the controller that
-    empties them. GKE scales its node pools itself, and brings the GPU driver and device plugin.
+    node_controllers: the release of what makes nodes, where the cloud does not; NodePools depend on it, so that they go
+    before the controller that empties them.
     ready: what a workload must wait for. namespaces: by name.
     """
 
@@ -75,9 +76,7 @@ class Platform(pulumi.ComponentResource):
     namespaces: dict[str, Namespace]
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        cloud = args.cluster.cloud
-        if cloud not in CLOUDS:
-            raise ValueError(f"Platform runs on a cloud of {', '.join(CLOUDS)}, not {cloud!r}")
+        profile = args.profile
         super().__init__("india-ai-infra:platform:Platform", name, None, opts)
         # What lives in a cluster dies with it: no need to ask a cluster that is being deleted.
         child = pulumi.ResourceOptions(
@@ -89,48 +88,53 @@ class Platform(pulumi.ComponentResource):
         guard = guard_workloads(pools, child)
         # No moment without one of the two.
         self.namespaces = create_namespaces(
-            cloud, of_needs, args.data_class, after(child, *guard), guarded=needs_host(pools)
+            profile,
+            of_needs,
+            args.data_class,
+            after(child, *guard),
+            guarded=needs_host(pools),
+            operators=of_operators(needs),
         )
         in_namespaces = after(child, *self.namespaces.values())
         limits = create_limits(of_needs, self.namespaces, args.cluster.pools, child)
         policies = [
             policy
             for each in needs
-            for policy in create_network_policies(each, args.https_cidrs, in_namespaces, cloud, args.store)
+            for policy in create_network_policies(each, profile, args.https_cidrs, in_namespaces, args.store)
         ]
         access = create_rbac(needs, self.namespaces, args.people, child)
         priorities = create_priorities(needs, child)
 
         disks = create_storage_class(args.disk, child)
         releases = _install_charts(args, after(in_namespaces, *args.controllers_depend_on, *disks))
-        self.node_controllers = [releases["karpenter"]] if "karpenter" in releases else []
+        self.node_controllers = [releases[profile.node_controller]] if profile.node_controller else []
         queues = create_queues(
             args.cluster.pools,
             [spec.name for spec in of_needs],
             after(in_namespaces, releases["kueue"]),
         )
         alerts: list[pulumi.Resource] = [
-            *create_monitoring(needs, after(in_namespaces, releases["kube-prometheus-stack"]), cloud),
-            *(create_collection(needs, in_namespaces) if cloud == "gcp" else []),
+            *create_monitoring(needs, profile, after(in_namespaces, releases["kube-prometheus-stack"])),
+            *create_dashboards(needs, in_namespaces),
+            *(create_collection(needs, in_namespaces) if profile.managed_prometheus else []),
         ]
 
         self.ready = [*guard, *limits, *policies, *access, *priorities]
         self.ready += [*disks, *releases.values(), *queues, *alerts]
-        controllers = {name: found.id for name, found in releases.items() if name == "karpenter"}
+        controllers = {name: found.id for name, found in releases.items() if name == profile.node_controller}
         self.register_outputs({**controllers, "namespaces": sorted(self.namespaces)})
 
 
 def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[str, Release]:
-    """Karpenter by itself, since nodes must come even when monitoring is down; the rest brings ServiceMonitors,
-    and so follows the chart that defines them. GKE's own exporter of GPUs knows neither XIDs nor memory errors."""
-    table = charts()
+    """The node controller by itself, since nodes must come even when monitoring is down; the rest brings
+    ServiceMonitors, and so follows the chart that defines them."""
+    table, profile = charts(), args.profile
 
     def release(name: str, chart_values: values.Values, *after: pulumi.Resource) -> Release:
         return install(table[name], from_mirrors(images()[name], chart_values, args.registries), opts, after)
 
-    cloud = args.cluster.cloud
     monitoring = values.kube_prometheus_stack(
-        cloud, args.alert_receivers, STORAGE_CLASS if args.disk else None
+        profile, args.alert_receivers, STORAGE_CLASS if args.disk else None
     )
     # Not `deleted_with` the cluster: its claims have to go while there is a driver that deletes their disks.
     kept = pulumi.ResourceOptions(parent=opts.parent, provider=opts.provider, depends_on=opts.depends_on)
@@ -140,18 +144,20 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
         kept if args.disk else opts,
     )
     releases = {"kube-prometheus-stack": prometheus}
-    if cloud == "aws":
+    if name := profile.node_controller:
         karpenter = values.karpenter(args.cluster_name, args.interruption_queue, args.controller_replicas)
-        releases["karpenter"] = release("karpenter", karpenter)
-        releases["gpu-operator"] = release("gpu-operator", values.gpu_operator(), prometheus)
-    else:
-        releases["dcgm-exporter"] = release("dcgm-exporter", values.dcgm_exporter(), prometheus)
-    sheet = opencost.create_prices(cloud, args.prices, opts)
+        releases[name] = release(name, karpenter)
+    releases[profile.gpu_chart] = release(
+        profile.gpu_chart, values.OF_GPU_CHART[profile.gpu_chart](), prometheus
+    )
+    sheet = opencost.create_prices(profile, args.prices, opts)
     releases["opencost"] = release("opencost", opencost.values(args.cluster.name), prometheus, sheet)
     releases["keda"] = release("keda", values.keda(), prometheus)
-    releases["kueue"] = release("kueue", values.kueue(cloud), prometheus)
-    if args.site_pod_cidrs:
-        releases["cilium"] = install(table["cilium"], values.cilium(args.site_pod_cidrs), opts, wait=False)
+    releases["kueue"] = release("kueue", values.kueue(profile), prometheus)
+    if args.on_premises_pod_cidrs:
+        releases["cilium"] = install(
+            table["cilium"], values.cilium(args.on_premises_pod_cidrs), opts, wait=False
+        )
     fabric_pools = [pool.name for pool in args.cluster.pools.values() if pool.fabric == "efa"]
     if fabric_pools:
         plugin = values.efa_device_plugin(fabric_pools)
@@ -169,5 +175,5 @@ def _install_workload_charts(
             chart, from_mirrors(chart.images, dict(chart.values), args.registries), opts, [prometheus]
         )
         for chart in needed.values()
-        if chart.cloud in (None, args.cluster.cloud)
+        if chart.cloud in (None, args.profile.cloud)
     }

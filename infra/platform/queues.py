@@ -64,7 +64,7 @@ def _gpus(pool: Pool) -> int:
 
     Kueue would admit a Job for more, wait for its pods in vain, evict it and begin again.
     """
-    nodes = pool.max_nodes if pool.standing is None else pool.standing
+    nodes = pool.max_nodes if pool.static_nodes is None else pool.static_nodes
     return nodes * pool.gpus_per_node
 
 

@@ -4,7 +4,7 @@ Sources: each chart's values.yaml at the version in charts.yaml; the AWS guide "
 2026-11-24). Where images come from is in images.yaml.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,15 +12,13 @@ from typing import Any
 import pulumi
 import yaml
 
-from infra.contracts.labels import EKS_COMPUTE_TYPE, GKE_ACCELERATOR, GPU_RESOURCE, POOL_LABEL
+from infra.contracts.labels import EKS_COMPUTE_TYPE, GKE_ACCELERATOR, GPU_TOLERATION, HUGE_PAGES, POOL_LABEL
+from infra.contracts.platform_profile import PlatformProfile
 from infra.platform.namespaces import QUEUED
-from infra.settings.fields import SITE_NODE_MASK
+from infra.settings.fields import ON_PREMISES_NODE_MASK
 
 Values = dict[str, Any]
 Receivers = Mapping[str, Sequence[Mapping[str, Any]]]
-
-GPU_TOLERATION = {"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}
-
 
 # The account of Alertmanager's pods: on AWS its Pod Identity association names it.
 ALERTMANAGER = "alertmanager"
@@ -37,7 +35,7 @@ ALERT_GROUPS = (
 
 
 def kube_prometheus_stack(
-    cloud: str = "aws",
+    profile: PlatformProfile,
     receivers: Receivers = MappingProxyType({}),
     storage_class: str | None = None,
 ) -> Values:
@@ -48,10 +46,9 @@ def kube_prometheus_stack(
     on disks of `storage_class`.
     """
     off = {"enabled": False}  # the cloud runs these out of reach
-    own_dns = {"coreDns": off, "kubeDns": {"enabled": True}} if cloud == "gcp" else {}
     unheard = {"defaultRules": {"rules": dict.fromkeys(ALERT_GROUPS, False)}}
     return {
-        **own_dns,
+        **profile.prometheus_values,
         **({} if receivers else unheard),
         "kubeControllerManager": off,
         "kubeScheduler": off,
@@ -173,7 +170,7 @@ def cilium(pod_cidrs: Sequence[str]) -> Values:
         "ipam": {
             "mode": "cluster-pool",
             "operator": {
-                "clusterPoolIPv4MaskSize": SITE_NODE_MASK,
+                "clusterPoolIPv4MaskSize": ON_PREMISES_NODE_MASK,
                 "clusterPoolIPv4PodCIDRList": list(pod_cidrs),
             },
         },
@@ -219,6 +216,12 @@ _ON_GPU_NODES = {
 }
 
 
+# By the name of the chart that a cloud's profile gives.
+OF_GPU_CHART: Mapping[str, Callable[[], Values]] = MappingProxyType(
+    {"gpu-operator": gpu_operator, "dcgm-exporter": dcgm_exporter}
+)
+
+
 def efa_device_plugin(pools: Sequence[str]) -> Values:
     """Runs on the nodes of `pools` only: a machine type that can do EFA may also stand in a pool without it."""
     return {
@@ -232,22 +235,18 @@ def keda() -> Values:
     return {"prometheus": {"operator": {"enabled": True, "serviceMonitor": {"enabled": True}}}}
 
 
-def kueue(cloud: str = "aws") -> Values:
+def kueue(profile: PlatformProfile) -> Values:
     """Quotas count GPUs only; a queued Job is all or nothing, and waits for spot capacity for ever."""
     return {
         "enablePrometheus": True,
         "metrics": {"prometheusNamespace": "monitoring"},
         "managerConfig": {
-            "controllerManagerConfigYaml": yaml.safe_dump(_kueue_configuration(cloud), sort_keys=False)
+            "controllerManagerConfigYaml": yaml.safe_dump(_kueue_configuration(profile), sort_keys=False)
         },
     }
 
 
-# What pods of a fabric ask for beside GPUs: EFA cards, or Google's networks.
-FABRIC_RESOURCES: Mapping[str, str] = {"aws": "vpc.amazonaws.com/", "gcp": "networking.gke.io.networks/"}
-
-
-def _kueue_configuration(cloud: str) -> Values:
+def _kueue_configuration(profile: PlatformProfile) -> Values:
     return {
         "apiVersion": "config.kueue.x-k8s.io/v1beta2",
         "kind": "Configuration",
@@ -276,9 +275,9 @@ def _kueue_configuration(cloud: str) -> Values:
                 "cpu",
                 "memory",
                 "ephemeral-storage",
-                "hugepages-",
-                FABRIC_RESOURCES[cloud],
+                HUGE_PAGES,
+                profile.fabric_resources,
             ]
         },
-        "integrations": {"frameworks": ["batch/job"]},
+        "integrations": {"frameworks": ["batch/job", "trainer.kubeflow.org/trainjob", "ray.io/rayjob"]},
     }

@@ -30,7 +30,7 @@ def _nat(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
 
 
 def _endpoint(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
-    """Gateway endpoints are free; an interface endpoint is paid in each zone that it stands in."""
+    """Gateway endpoints are free; an interface endpoint is paid in each zone that it is in."""
     if resource.inputs.get("vpcEndpointType") != "Interface":
         return
     subnets = resource.inputs.get("subnetIds")
@@ -54,7 +54,7 @@ def _disk(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
 
 
 def _instance(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
-    """A machine that stands alone, and its first disk."""
+    """An EC2 instance outside any node group, and its root volume."""
     yield from each(f"instance-{resource.inputs.get('instanceType')}", resource, graph)
     disk = plain(resource.inputs, "rootBlockDevice", "volumeSize")
     yield from metered_line(graph, resource, "gp3", size(disk))

@@ -28,10 +28,12 @@ class Term:
 
     @property
     def pays(self) -> bool:
+        """Whether a commitment costs less than on demand for a machine that runs all month."""
         return self.hours < MONTH_HOURS
 
     @property
     def at_most(self) -> bool:
+        """Whether the rate is a bound that the true one does not exceed."""
         return self.row.bound == AT_MOST
 
 
@@ -48,7 +50,7 @@ class AllMonth:
 
 
 def break_even(resources: Iterable[Resource], usage: Usage) -> tuple[AllMonth, ...]:
-    """What stands all month, the dearest first: standing pools, system nodes, and what is expected on demand."""
+    """Nodes that are there all month, the dearest first: static pools, system nodes, and those expected on demand."""
     graph = ResourceGraph(resources, usage)
     found: dict[tuple[str, str], AllMonth] = {}
     for made, nodes in all_pools(graph):

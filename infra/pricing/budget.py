@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from infra.settings import Settings
+from infra.settings.stack import Settings
 
 
 class Budget(pulumi.ComponentResource):
@@ -16,12 +16,12 @@ class Budget(pulumi.ComponentResource):
     `COST-01` of the policy pack compares the price of the other resources with it.
     """
 
-    def __init__(self, name: str, said: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         told: dict[str, Any] = {
             # Without credits nothing is told of them: a stack that is up sees no change.
-            **said.budget.model_dump(by_alias=True, mode="json", exclude_defaults=True),
-            "currency": said.currency.model_dump(by_alias=True, mode="json"),
-            "usage": said.usage.model_dump(by_alias=True),
+            **settings.budget.model_dump(by_alias=True, mode="json", exclude_defaults=True),
+            "currency": settings.currency.model_dump(by_alias=True, mode="json"),
+            "usage": settings.usage.model_dump(by_alias=True),
         }
         super().__init__("india-ai-infra:index:Budget", name, told, opts)
         self.register_outputs(told)

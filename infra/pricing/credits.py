@@ -18,8 +18,8 @@ from infra.pricing.estimate import estimate
 from infra.pricing.meter import DAYS_A_MONTH
 from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
-from infra.settings import Settings
-from infra.settings.stack import Credit, Usage
+from infra.settings.money import Credit
+from infra.settings.stack import Settings, Usage
 
 WHY_BEFORE = (
     "COST-01 and the budget hold against the price without credits: a credit ends on a day, and the stack "

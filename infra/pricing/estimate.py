@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from infra.pricing import services
-from infra.pricing.lines import NOTHING, STRENGTH, UNVERIFIED, CostRange, Fact, Line, Metered
+from infra.pricing.lines import NOTHING, STRENGTH, UNVERIFIED, AveragePrice, CostRange, Fact, Line, Metered
 from infra.pricing.meters import METERED
 from infra.pricing.resources import Resource, ResourceGraph
 from infra.pricing.services import Meter
@@ -54,10 +54,12 @@ class Estimate:
 
     @property
     def total(self) -> CostRange:
+        """USD a month of all items that have a price."""
         return sum((item.usd for item in self.items if item.usd), NOTHING)
 
     @property
     def on_demand(self) -> CostRange:
+        """USD a month if everything were bought on demand."""
         return sum((item.on_demand_usd for item in self.items if item.on_demand_usd), NOTHING)
 
     @property
@@ -114,10 +116,11 @@ def _priced(found: Sequence[tuple[str, Line | Metered]]) -> Iterator[tuple[str, 
     """Every line with its price, which for a meter with tiers depends on all that the stack takes of it."""
     taken: dict[Meter, CostRange] = {}
     for _, line in found:
-        if isinstance(line, Metered) and line.count:
-            taken[line.meter] = taken.get(line.meter, NOTHING) + line.count
+        if isinstance(line, Metered):
+            taken[line.meter] = taken.get(line.meter, NOTHING) + (line.count or NOTHING)
+    prices = {meter: AveragePrice.of(meter, units) for meter, units in taken.items()}
     for component, line in found:
-        yield component, line.priced(taken.get(line.meter, NOTHING)) if isinstance(line, Metered) else line
+        yield component, line.priced(prices[line.meter]) if isinstance(line, Metered) else line
 
 
 def _is_component(resource: Resource) -> bool:
@@ -151,9 +154,11 @@ def _always(usd: float | None) -> CostRange | None:
 
 
 def _sum(parts: Iterable[tuple[CostRange | None, CostRange | None]]) -> CostRange | None:
-    total = NOTHING
+    low = expected = high = 0.0
     for count, usd in parts:
         if count is None or usd is None:
             return None
-        total += count * usd
-    return total
+        low += count.low * usd.low
+        expected += count.expected * usd.expected
+        high += count.high * usd.high
+    return CostRange(low, expected, high)

@@ -26,6 +26,7 @@ class CostRange:
 
     @classmethod
     def always(cls, figure: float) -> CostRange:
+        """A range whose three figures are the same."""
         return cls(figure, figure, figure)
 
     def __add__(self, other: CostRange) -> CostRange:
@@ -35,6 +36,7 @@ class CostRange:
         return CostRange(self.low * other.low, self.expected * other.expected, self.high * other.high)
 
     def times(self, factor: float) -> CostRange:
+        """Every figure times a factor."""
         return CostRange(self.low * factor, self.expected * factor, self.high * factor)
 
 
@@ -51,6 +53,7 @@ class Fact:
 
     @classmethod
     def of(cls, price: Price | Meter) -> Fact:
+        """The basis, date and source of a price."""
         basis = price.basis if price.basis in (OBSERVED, UNVERIFIED) else DERIVED
         return cls(basis, price.as_of, price.source)
 
@@ -70,27 +73,36 @@ class Line:
 
 
 @dataclass(frozen=True)
+class AveragePrice:
+    """USD that a unit of a meter costs on average, when a stack takes so many of all tiers."""
+
+    usd: CostRange
+    fact: Fact
+
+    @classmethod
+    def of(cls, meter: Meter, units: CostRange) -> AveragePrice:
+        """The average price of one unit of a meter, for a number of units."""
+        figures = (units.low, units.expected, units.high)
+        each = (meter.cost(figure) / figure if figure else 0.0 for figure in figures)
+        return cls(CostRange(*each), Fact.of(meter))
+
+
+@dataclass(frozen=True)
 class Metered:
     """So many units of a meter, whose tiers are for all that the stack takes of it; None where that can't be known."""
 
     meter: Meter
     count: CostRange | None
 
-    def priced(self, of_stack: CostRange) -> Line:
-        """At the price that a unit has on average, when the stack takes so many."""
-        each = CostRange(
-            *(self._average(units) for units in (of_stack.low, of_stack.expected, of_stack.high))
-        )
-        return Line(self.meter.what, self.count, each, each.expected, (Fact.of(self.meter),))
-
-    def _average(self, units: float) -> float:
-        return self.meter.cost(units) / units if units else 0.0
+    def priced(self, price: AveragePrice) -> Line:
+        """The line of the bill at an average price of the unit."""
+        return Line(self.meter.what, self.count, price.usd, price.usd.expected, (price.fact,))
 
 
 def metered_line(
     graph: ResourceGraph, resource: Resource, meter: str, count: CostRange | None
 ) -> Iterator[Line | Metered]:
-    """A line of so many units of a meter at its price in the resource's region; none for none."""
+    """A line of `count` units of a meter at its price in the resource's region; nothing where the count is 0."""
     if count == NOTHING:
         return
     found = services.meter(meter, graph.region(resource))

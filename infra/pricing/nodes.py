@@ -1,17 +1,21 @@
-"""Nodes in the estimate: how many a pool has at least, as expected and at most, and what each costs."""
+"""Nodes in the estimate: how many a pool has at least, as expected and at most, and what each costs.
+
+The estimate sees what the engine holds and nothing else: a state file, or the stack of another commit, brings neither
+settings nor a ResolvedPool. So what a pool may buy is read here from the resources that make it, and only here.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
-from infra.catalog.machines import MONTH_HOURS, Machine, Quote, machines
+from infra.catalog.machines import MONTH_HOURS, Machine, machines
+from infra.catalog.resolved import Link, cheapest
 from infra.contracts import labels
 from infra.contracts.labels import CAPACITY_TYPE_LABEL, INSTANCE_TYPE_LABEL, ZONE_LABEL
-from infra.geography import REGIONS
+from infra.geography import REGIONS, region_of_zone
 from infra.pricing import node_counts
 from infra.pricing.lines import CostRange, Fact, Line, Metered, metered_line
 from infra.pricing.node_counts import number
@@ -34,44 +38,39 @@ TEMPLATE, SUBNET = "aws:ec2/launchTemplate:LaunchTemplate", "aws:ec2/subnet:Subn
 
 
 @dataclass(frozen=True)
-class Bought:
-    """A machine bought in one way, over the zones where its nodes may be."""
-
-    machine: Machine
-    purchase: str
-    quote: Quote | None
-
-
-@dataclass(frozen=True)
 class Nodes:
-    """Nodes of one pool.
+    """Nodes of one pool in a region.
 
-    `purchases` are the ways of buying them in order of preference, `ways` the same with the cheapest machine of the
+    `purchases` are the ways of buying them in order of preference, `links` the same with the cheapest machine of the
     pool's types; there are none where the catalogue has none of the types in that region. `on_demand` is what would be
     bought if all were bought on demand. `count` is None where it can't be known before it is made."""
 
     types: tuple[str, ...]
+    region: str
     purchases: tuple[str, ...]
-    ways: tuple[Bought, ...]
-    on_demand: Bought | None
+    links: tuple[Link, ...]
+    on_demand: Link | None
     count: CostRange | None
     disk_gib: float
 
-    @property
-    def first(self) -> Bought | None:
+    @cached_property
+    def first(self) -> Link | None:
         """What is bought while the first way that has a price has machines."""
-        return next((way for way in self.ways if way.quote), self.ways[0] if self.ways else None)
+        return next((link for link in self.links if link.quote), self.links[0] if self.links else None)
 
     @property
     def machine(self) -> Machine | None:
+        """The machine type of the first way of buying that has a price; None where none has."""
         return self.first.machine if self.first else None
 
     @property
     def purchase(self) -> str:
+        """The way of buying that is counted on."""
         return self.first.purchase if self.first else self.purchases[0]
 
     @property
     def vcpus(self) -> int:
+        """The vCPUs of one node; 0 where its machine type is not known."""
         return self.machine.vcpus if self.machine else 0
 
     @property
@@ -80,50 +79,48 @@ class Nodes:
         quote = self.first.quote if self.first else None
         if quote is None:
             return None
-        return CostRange(quote.low, quote.usd, max(way.quote.high for way in self.ways if way.quote))
+        return CostRange(quote.low, quote.usd, max(link.quote.high for link in self.links if link.quote))
 
 
 def nodes_of(graph: ResourceGraph) -> list[Nodes]:
     """Every pool on AWS that has, or can grow, nodes."""
-    groups = [_of_group(group, graph) for group in graph.of(NODE_GROUP)]
-    return [*groups, *(_of_pool(pool, graph) for pool in graph.of(NODE_POOL))]
+    return [graph.once(_pools)[made.urn] for made in (*graph.of(NODE_GROUP), *graph.of(NODE_POOL))]
 
 
 def all_pools(graph: ResourceGraph) -> Iterator[tuple[Resource, Nodes]]:
     """Every pool of both clouds, with the resource that makes it."""
-    yield from ((group, _of_group(group, graph)) for group in graph.of(NODE_GROUP))
-    yield from ((pool, _of_pool(pool, graph)) for pool in graph.of(NODE_POOL))
-    yield from ((pool, _counted(pool, graph)) for pool in graph.of(GKE_POOL))
+    return ((graph.by_urn[urn], nodes) for urn, nodes in graph.once(_pools).items())
 
 
 def google_nodes(graph: ResourceGraph) -> list[CostRange | None]:
     """How many nodes each pool on Google has."""
-    return [_counted(pool, graph).count for pool in graph.of(GKE_POOL)]
+    return [graph.once(_pools)[pool.urn].count for pool in graph.of(GKE_POOL)]
 
 
 def node_group(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
-    """A managed node group: what stands is what is expected."""
-    return _lines(_of_group(resource, graph), resource, graph, "gp3")
+    """A managed node group: its desired size is what is counted on."""
+    return _lines(graph.once(_pools)[resource.urn], resource, graph, "gp3")
 
 
 def node_pool(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
     """A Karpenter NodePool: nothing at least, its limit at most; expected is what the stack's own pods ask for."""
-    return _lines(_of_pool(resource, graph), resource, graph, "gp3")
+    return _lines(graph.once(_pools)[resource.urn], resource, graph, "gp3")
 
 
 def gke_pool(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
     """A GKE node pool: fixed, or between its limits; expected is then what the stack's own pods ask for. Of a chain the
     dearest node pool alone counts at its maximum: together they have the nodes of one pool."""
-    nodes = _counted(resource, graph)
+    nodes = graph.once(_pools)[resource.urn]
     kind = plain(resource.inputs, "nodeConfig", "diskType")
     return _lines(nodes, resource, graph, DISKS.get(kind, f"GiB of {kind}"))
 
 
-def _counted(pool: Resource, graph: ResourceGraph) -> Nodes:
-    nodes = _of_gke_pool(pool, graph)
-    if nodes.count and _cheaper_in_chain(pool, graph):
-        return replace(nodes, count=replace(nodes.count, high=nodes.count.expected))
-    return nodes
+def _pools(graph: ResourceGraph) -> Mapping[str, Nodes]:
+    """The nodes of every pool of both clouds, by the URN of the resource that makes it."""
+    groups = {group.urn: _of_group(group, graph) for group in graph.of(NODE_GROUP)}
+    pools = {pool.urn: _of_pool(pool, graph) for pool in graph.of(NODE_POOL)}
+    google = {pool.urn: _of_gke_pool(pool, graph) for pool in graph.of(GKE_POOL)}
+    return {**groups, **pools, **google, **_cheaper_in_chains(graph, google)}
 
 
 def _lines(nodes: Nodes, resource: Resource, graph: ResourceGraph, disk: str) -> Iterator[Line | Metered]:
@@ -133,7 +130,7 @@ def _lines(nodes: Nodes, resource: Resource, graph: ResourceGraph, disk: str) ->
         nodes.count,
         usd.times(MONTH_HOURS) if usd else None,
         on_demand.usd * MONTH_HOURS if on_demand else None,
-        tuple(Fact.of(price) for way in nodes.ways if way.quote for price in way.quote.prices),
+        tuple(Fact.of(price) for link in nodes.links if link.quote for price in link.quote.prices),
         _hour_of(nodes.first),
     )
     if nodes.disk_gib:
@@ -141,8 +138,8 @@ def _lines(nodes: Nodes, resource: Resource, graph: ResourceGraph, disk: str) ->
         yield from metered_line(graph, resource, disk, count)
 
 
-def _hour_of(way: Bought | None) -> CostRange | None:
-    quote = way.quote if way else None
+def _hour_of(link: Link | None) -> CostRange | None:
+    quote = link.quote if link else None
     return CostRange(quote.low, quote.usd, quote.high) if quote else None
 
 
@@ -164,8 +161,8 @@ def _of_group(group: Resource, graph: ResourceGraph) -> Nodes:
         subnet.inputs.get("availabilityZoneId") for subnet in graph.all_behind(group, "subnetIds", SUBNET)
     ]
     kind = str(group.inputs.get("capacityType"))
-    way = {"SPOT": SPOT, "CAPACITY_BLOCK": CAPACITY_BLOCK}.get(kind, ON_DEMAND)
-    return _nodes(types, graph.region(group), [way], _words(zones), count, disk)
+    purchase = {"SPOT": SPOT, "CAPACITY_BLOCK": CAPACITY_BLOCK}.get(kind, ON_DEMAND)
+    return _nodes(types, graph.region(group), [purchase], _words(zones), count, disk)
 
 
 def _of_pool(pool: Resource, graph: ResourceGraph) -> Nodes:
@@ -173,14 +170,12 @@ def _of_pool(pool: Resource, graph: ResourceGraph) -> Nodes:
     template = (spec.get("template") or {}).get("spec") or {}
     asked = {need.get("key"): _words(need.get("values")) for need in template.get("requirements") or ()}
     types = asked.get(INSTANCE_TYPE_LABEL, ())
-    ways = [way for way in KARPENTER_ORDER if way in asked.get(CAPACITY_TYPE_LABEL, ())]
-    names = asked.get(ZONE_LABEL, ())
-    of_zone = re.sub(r"[a-z]$", "", names[0]) if names else ""
-    region = of_zone if of_zone in REGIONS else graph.region(pool)
+    purchases = [each for each in KARPENTER_ORDER if each in asked.get(CAPACITY_TYPE_LABEL, ())]
     annotations = (pool.inputs.get("metadata") or {}).get("annotations") or {}
     zones = tuple(str(annotations.get(labels.ZONE_IDS) or "").split())
+    region = _region_of(zones, asked.get(ZONE_LABEL, ())) or graph.region(pool)
     of_class = (template.get("nodeClassRef") or {}).get("name")
-    nodes = _nodes(types, region, ways or [ON_DEMAND], zones, None, _class_disk(graph, of_class))
+    nodes = _nodes(types, region, purchases or [ON_DEMAND], zones, None, _class_disk(graph, of_class))
     per_node = nodes.machine.gpu_count if nodes.machine and nodes.machine.gpu_count else 1
     most = _most(spec.get("limits") or {}, per_node, nodes.machine)
     expected = node_counts.of_node_pool(pool, graph, per_node)
@@ -189,6 +184,17 @@ def _of_pool(pool: Resource, graph: ResourceGraph) -> Nodes:
     # A reservation is paid whether it is used or not; it is taken as large as the pool may grow.
     held = most if nodes.purchase == RESERVED else 0
     return replace(nodes, count=CostRange(held, max(held, min(expected, most)), most))
+
+
+def _region_of(zone_ids: Sequence[str], zone_names: Sequence[str]) -> str:
+    """Of a NodePool, which has no region of its own; empty where its zones are unknown or abroad.
+
+    The GPU pools of this platform say the IDs of their zones; that of system nodes, and others' pools, the names alone,
+    a region's name and a letter.
+    """
+    if zone_ids and (place := region_of_zone(zone_ids[0])):
+        return place.name
+    return next((region for region in REGIONS if zone_names and zone_names[0][:-1] == region), "")
 
 
 def _most(limits: Mapping[str, Any], per_node: int, machine: Machine | None) -> float | None:
@@ -206,8 +212,8 @@ def _of_gke_pool(pool: Resource, graph: ResourceGraph) -> Nodes:
     if type_.startswith("n1-") and gpus:
         # The one family whose GPUs are chosen apart: the catalogue's name has both.
         type_ = f"{type_}+{gpus[0].get('count')}x{str(gpus[0].get('type')).rpartition('-')[2].upper()}"
-    way, zones = _gke_purchase(config), _words(pool.inputs.get("nodeLocations"))
-    nodes = _nodes((type_,), graph.region(pool), [way], zones, None, _gib(config.get("diskSizeGb")))
+    purchase, zones = _gke_purchase(config), _words(pool.inputs.get("nodeLocations"))
+    nodes = _nodes((type_,), graph.region(pool), [purchase], zones, None, _gib(config.get("diskSizeGb")))
     scaling = pool.inputs.get("autoscaling")
     if scaling:
         return replace(nodes, count=_elastic(pool, graph, nodes, scaling, len(zones) or 1))
@@ -245,20 +251,25 @@ def _elastic(
     return CostRange(held, min(max(held, expected), most), most)
 
 
-def _cheaper_in_chain(pool: Resource, graph: ResourceGraph) -> bool:
-    """Whether a ComputeClass tries this node pool beside a dearer one; of two alike, the one that it tries later."""
-    name = pool.inputs.get("name")
+def _cheaper_in_chains(graph: ResourceGraph, nodes: Mapping[str, Nodes]) -> Mapping[str, Nodes]:
+    """The node pools of each ComputeClass but its dearest (of two alike: the one that it tries later), with no more
+    nodes at their maximum than expected: together they have the nodes of one pool."""
+    cheaper: dict[str, Nodes] = {}
+    seen: set[str] = set()
     for chain in graph.of(COMPUTE_CLASS):
         priorities = (chain.inputs.get("spec") or {}).get("priorities") or ()
         tried = [called for step in priorities for called in step.get("nodepools") or ()]
-        if name not in tried:
-            continue
-        others = [other for other in graph.of(GKE_POOL) if other.inputs.get("name") in tried]
+        order = {name: at for at, name in reversed(list(enumerate(tried)))}
+        pools = [pool.urn for pool in graph.of(GKE_POOL) if pool.inputs.get("name") in order]
         dearest = max(
-            others, key=lambda other: (_hour(_of_gke_pool(other, graph)), tried.index(other.inputs["name"]))
+            pools, key=lambda urn: (_hour(nodes[urn]), order[graph.by_urn[urn].inputs["name"]]), default=""
         )
-        return dearest is not pool
-    return False
+        for urn in pools:
+            count = nodes[urn].count
+            if urn not in seen and urn != dearest and count:
+                cheaper[urn] = replace(nodes[urn], count=replace(count, high=count.expected))
+        seen.update(pools)
+    return cheaper
 
 
 def _hour(nodes: Nodes) -> float:
@@ -268,22 +279,22 @@ def _hour(nodes: Nodes) -> float:
 def _nodes(
     types: tuple[str, ...],
     region: str,
-    ways: Sequence[str],
+    purchases: Sequence[str],
     zones: tuple[str, ...],
     count: CostRange | None,
     disk_gib: float,
 ) -> Nodes:
-    bought = tuple(found for way in ways if (found := _cheapest(types, region, way, zones)))
-    return Nodes(types, tuple(ways), bought, _cheapest(types, region, ON_DEMAND, zones), count, disk_gib)
+    bought = tuple(found for each in purchases if (found := _cheapest(types, region, each, zones)))
+    on_demand = _cheapest(types, region, ON_DEMAND, zones)
+    return Nodes(types, region, tuple(purchases), bought, on_demand, count, disk_gib)
 
 
 @lru_cache(maxsize=1000)
-def _cheapest(types: tuple[str, ...], region: str, way: str, zones: tuple[str, ...]) -> Bought | None:
-    """What is bought of a list of types, as Karpenter and EKS would: the cheapest with a price. None abroad."""
-    if region not in REGIONS:
-        return None
-    found = [Bought(one, way, one.quote(way, zones)) for one in machines(region) if one.machine_type in types]
-    return min(found, key=lambda one: one.quote.usd if one.quote else float("inf"), default=None)
+def _cheapest(types: tuple[str, ...], region: str, purchase: str, zones: tuple[str, ...]) -> Link | None:
+    """What is bought of a list of types. None abroad, and where the catalogue has none of them."""
+    here = machines(region) if region in REGIONS else ()
+    known = [machine for machine in here if machine.machine_type in types]
+    return cheapest(known, purchase, zones) if known else None
 
 
 def _class_disk(graph: ResourceGraph, name: object) -> float:

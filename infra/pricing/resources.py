@@ -28,6 +28,7 @@ class Resource:
 
     @property
     def name(self) -> str:
+        """The logical name in the program."""
         return self.urn.rsplit("::", 1)[-1]
 
     @classmethod
@@ -58,6 +59,7 @@ class ResourceGraph:
         return self._kept[read]
 
     def of(self, type_: str) -> list[Resource]:
+        """The resources of a type."""
         return self._by_type.get(type_, [])
 
     def region(self, resource: Resource) -> str:

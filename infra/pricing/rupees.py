@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.settings.stack import Currency
+from infra.settings.money import Currency
 
 
 def rupees(usd: float, currency: Currency, *, with_gst: bool = False) -> float:

@@ -54,6 +54,7 @@ def meter(name: str, region: str) -> Meter | None:
     return _meters().get((name, region)) or _meters().get((name, "*"))
 
 
+@cache
 def is_free(type_: str) -> bool:
     """Whether a resource type costs nothing of its own."""
     return type_.startswith(_free())

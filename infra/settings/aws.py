@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from infra.geography import regions_of
-from infra.settings.errors import nearest, refuse
+from infra.settings.errors import refuse
 from infra.settings.fields import (
     AddonVersion,
     AwsRegion,
@@ -26,6 +26,7 @@ from infra.settings.fields import (
 )
 from infra.settings.model import Model
 from infra.settings.pools import AwsPool, SystemPool
+from infra.spelling import nearest
 
 # AWS Budgets mails a notification to no more addresses (AWS Budgets quotas).
 MOST_BUDGET_ADDRESSES = 10

@@ -10,7 +10,7 @@ from infra.settings.errors import NOTHING, Problem
 from infra.settings.fields import PRIVATE_NETWORKS
 from infra.settings.pools import SYSTEM_POOL
 from infra.settings.valid_parts import Parts
-from infra.settings.workloads import OWN_REGISTRY
+from infra.settings.workloads.workload import OWN_REGISTRY
 from infra.settings.workloads_on_pools import workloads_fit_their_pools
 
 # Where the extra network cards of Google's fast machines have their addresses: cluster-toolkit's examples give them

@@ -23,7 +23,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from infra import geography
-from infra.settings.errors import nearest, refuse
+from infra.settings.errors import refuse
+from infra.spelling import nearest
 
 # CloudWatch Logs takes only these; those below a year are left out because Rule 6(1)(e) of the DPDP Rules asks for one.
 LOG_RETENTION_DAYS = (365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
@@ -35,9 +36,9 @@ LARGEST_PREFIX = 16
 SMALLEST_PREFIX = 20
 # EKS takes both for a site ("Prepare networking for hybrid nodes", EKS User Guide, read 2026-11), from /8 to /32.
 CARRIER_NETWORK = ipaddress.IPv4Network("100.64.0.0/10")
-SITE_NETWORKS = (*PRIVATE_NETWORKS, CARRIER_NETWORK)
+ON_PREMISES_NETWORKS = (*PRIVATE_NETWORKS, CARRIER_NETWORK)
 # Each node's share of a site's pod networks, so that none may be smaller.
-SITE_NODE_MASK = 25
+ON_PREMISES_NODE_MASK = 25
 # GKE gives each node a /24 of its own, so pods take far more addresses than nodes.
 LARGEST_PODS_PREFIX = 12
 # Names of Compute Engine (RFC 1035).
@@ -238,7 +239,7 @@ def _peer_address(text: str) -> str:
         address = ipaddress.IPv4Address(text)
     except ValueError:
         raise refuse(_PEER_ADDRESS) from None
-    inside = any(address in network for network in SITE_NETWORKS)
+    inside = any(address in network for network in ON_PREMISES_NETWORKS)
     unknown = not (address.is_global or address.is_private)
     if inside or unknown or address.is_loopback or address.is_link_local:
         raise refuse(f"{_PEER_ADDRESS}: AWS can't reach this one")
@@ -311,8 +312,10 @@ AwsRegion = Annotated[str, _region_of("aws")]
 GoogleRegion = Annotated[str, _region_of("gcp")]
 PrivateCidr = Annotated[str, _private_cidr(LARGEST_PREFIX, SMALLEST_PREFIX, "10.0.0.0/16")]
 PodsCidr = Annotated[str, _private_cidr(LARGEST_PODS_PREFIX, SMALLEST_PREFIX, "10.68.0.0/14")]
-SiteCidr = Annotated[str, _private_cidr(8, 32, "192.168.0.0/24", SITE_NETWORKS)]
-SitePodsCidr = Annotated[str, _private_cidr(8, SITE_NODE_MASK, "172.24.0.0/16", SITE_NETWORKS)]
+OnPremisesCidr = Annotated[str, _private_cidr(8, 32, "192.168.0.0/24", ON_PREMISES_NETWORKS)]
+OnPremisesPodsCidr = Annotated[
+    str, _private_cidr(8, ON_PREMISES_NODE_MASK, "172.24.0.0/16", ON_PREMISES_NETWORKS)
+]
 PeerAddress = Annotated[str, Rule(_peer_address, _PEER_ADDRESS)]
 Certificates = Annotated[str, Rule(_certificates, _CERTIFICATES)]
 StoreEndpoint = Annotated[str, Rule(_store_endpoint, _STORE_ENDPOINT)]

@@ -39,6 +39,7 @@ class Name:
     read: str
 
     def of(self, project: str, stack: str, pool: str = "x" * LONGEST_POOL) -> str:
+        """The name in a stack, by default with the longest pool's name in it."""
         return self.template.format(project=project, stack=stack, pool=pool)
 
     def room(self, project: str) -> int:
@@ -48,6 +49,7 @@ class Name:
 
 @functools.cache
 def names() -> tuple[Name, ...]:
+    """The rows of names.csv: how names of resources are made, and how long they may be."""
     with Path(__file__).with_name("names.csv").open(encoding="utf-8", newline="") as file:
         return tuple(Name(**{**row, "longest": int(row["longest"])}) for row in csv.DictReader(file))
 

@@ -9,13 +9,13 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from infra.settings.errors import refuse
 from infra.settings.fields import (
-    SITE_NODE_MASK,
+    ON_PREMISES_NODE_MASK,
     AwsRegion,
     Certificates,
     DnsLabel,
+    OnPremisesCidr,
+    OnPremisesPodsCidr,
     PeerAddress,
-    SiteCidr,
-    SitePodsCidr,
     StoreEndpoint,
 )
 from infra.settings.model import Model
@@ -46,7 +46,7 @@ class Vpn(Model):
         return asn
 
 
-class SitePool(Model):
+class OnPremisesPool(Model):
     """GPU nodes on premises. Kueue counts their GPUs."""
 
     name: DnsLabel = Field(
@@ -62,24 +62,27 @@ class SitePool(Model):
         default=None, ge=1, description="Memory of a node in GiB, for its price. 128 a GPU unless given."
     )
 
-    stands: ClassVar[bool] = True
+    static: ClassVar[bool] = True
     fabric: ClassVar[str] = "none"
 
     @property
     def taken_names(self) -> tuple[str, ...]:
+        """Names that no other pool may have."""
         return (self.name,)
 
     @property
-    def standing_nodes(self) -> int:
+    def static_nodes(self) -> int:
+        """Nodes that are always there: all."""
         return self.nodes
 
     @property
     def most_nodes(self) -> int:
+        """The pool's size in nodes."""
         return self.nodes
 
     @property
     def vcpus(self) -> int:
-        """vCPUs of a node."""
+        """The vCPUs of a node."""
         return self.vcpus_per_node or 16 * self.gpus_per_node
 
     @property
@@ -114,6 +117,7 @@ class Store(Model):
 
     @property
     def port(self) -> int:
+        """The port of the endpoint, the scheme's own unless it names one."""
         url = urlsplit(self.endpoint)
         return url.port or {"https": 443, "http": 80}[url.scheme]
 
@@ -131,16 +135,16 @@ class Store(Model):
 class OnPremises(Model):
     """A site of your own whose GPU nodes join the EKS cluster."""
 
-    node_cidrs: list[SiteCidr] = Field(
+    node_cidrs: list[OnPremisesCidr] = Field(
         min_length=1,
         max_length=MOST_NETWORKS,
         description="Networks of the site's nodes, such as 192.168.10.0/24. They overlap no other network "
         "of the stack, nor EKS's Services (10.100.0.0/16, 172.20.0.0/16).",
     )
-    pod_cidrs: list[SitePodsCidr] = Field(
+    pod_cidrs: list[OnPremisesPodsCidr] = Field(
         min_length=1,
         max_length=MOST_NETWORKS,
-        description=f"Networks of the site's pods, such as 172.24.0.0/16; each node gets a /{SITE_NODE_MASK}. "
+        description=f"Networks of the site's pods, such as 172.24.0.0/16; each node gets a /{ON_PREMISES_NODE_MASK}. "
         "They can't change later, and overlap no other network.",
     )
     vpn: Vpn = Field(description="The site's end of the VPN.")
@@ -148,7 +152,7 @@ class OnPremises(Model):
         description="The certificate, in PEM, of the authority that signs the nodes' certificates: "
         "`openssl x509 -text` shows CA:TRUE. Never a private key."
     )
-    pools: list[SitePool] = Field(default=[], description="The site's GPU nodes, by pools.")
+    pools: list[OnPremisesPool] = Field(default=[], description="The site's GPU nodes, by pools.")
     store: Store | None = Field(
         default=None,
         description="The S3 server on premises. Its keys are secrets of the stack: `pulumi config set "

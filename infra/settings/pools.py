@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
@@ -16,8 +16,8 @@ from infra.settings.purchase import (
     ON_DEMAND,
     RESERVED,
     SPOT,
+    Purchase,
     Purchases,
-    Way,
     in_words,
     on_aws,
     on_google,
@@ -30,6 +30,7 @@ SYSTEM_POOL = "system"
 # EC2's own limit on a placement group's name.
 PlacementGroup = Annotated[str, Field(pattern=r"^[ -~]{1,255}$")]
 Fabric = Literal["none", "efa", "tcpx", "rdma"]
+FABRICS: tuple[Fabric, ...] = get_args(Fabric)
 AWS_FABRICS, GOOGLE_FABRICS = ("none", "efa"), ("none", "tcpx", "rdma")
 
 
@@ -151,12 +152,12 @@ class GpuPool(Model):
     )
 
     @property
-    def together(self) -> bool:
+    def colocated(self) -> bool:
         """Whether its nodes are in one zone, close to each other."""
         return bool(self.placement_group) or self.fabric != "none" or CAPACITY_BLOCK in self.purchase
 
     @property
-    def chained(self) -> bool:
+    def has_fallback(self) -> bool:
         """Whether it has more than one way of buying."""
         return len(self.purchase) > 1
 
@@ -166,9 +167,9 @@ class GpuPool(Model):
         return (self.name,)
 
     @property
-    def stands(self) -> bool:
+    def static(self) -> bool:
         """Whether it is static: its nodes are there whether they are used or not."""
-        return self.together and not self.elastic
+        return self.colocated and not self.elastic
 
     @property
     def most_nodes(self) -> int:
@@ -181,16 +182,16 @@ class GpuPool(Model):
         return self.most_nodes * self.gpus_per_node
 
     @property
-    def standing_nodes(self) -> int:
+    def static_nodes(self) -> int:
         """Nodes that are always there."""
-        if not self.stands:
+        if not self.static:
             return 0
         return self.most_nodes if self.min_nodes is None else self.min_nodes
 
     @property
-    def stands_on_spot(self) -> bool:
+    def static_on_spot(self) -> bool:
         """Whether it is static and on spot. While spot has no machine, EKS and GKE fail the update."""
-        return self.standing_nodes > 0 and SPOT in self.purchase
+        return self.static_nodes > 0 and SPOT in self.purchase
 
     @field_validator("min_gpu_memory_gib")
     @classmethod
@@ -209,16 +210,16 @@ class GpuPool(Model):
     @field_validator("purchase")
     @classmethod
     def _only_an_elastic_pool_has_a_chain(
-        cls, ways: tuple[Way, ...], info: ValidationInfo
-    ) -> tuple[Way, ...]:
-        if len(ways) > 1 and _stands(info.data):
-            raise refuse("one way: only a pool that grows from zero has a chain", near=ways[0])
-        if CAPACITY_BLOCK in ways and info.data.get("elastic"):
+        cls, purchases: tuple[Purchase, ...], info: ValidationInfo
+    ) -> tuple[Purchase, ...]:
+        if len(purchases) > 1 and _is_static(info.data):
+            raise refuse("one way: only a pool that grows from zero has a chain", near=purchases[0])
+        if CAPACITY_BLOCK in purchases and info.data.get("elastic"):
             raise refuse(
                 "a capacity block is for a static pool; an elastic one takes from the block as reserved",
                 near=RESERVED,
             )
-        return ways
+        return purchases
 
     @field_validator("capacity_reservation")
     @classmethod
@@ -253,7 +254,7 @@ class GpuPool(Model):
     def _min_fits_max(cls, least: int | None, info: ValidationInfo) -> int | None:
         if least is None:
             return None
-        if least and not _stands(info.data):
+        if least and not _is_static(info.data):
             raise refuse("only with a fabric or placementGroup: other pools grow from zero", near="0")
         most, gpus, per_node = (info.data.get(key) for key in ("max_nodes", "max_gpus", "gpus_per_node"))
         return _at_most(least, most or (gpus // per_node if gpus and per_node else None))
@@ -261,13 +262,13 @@ class GpuPool(Model):
     @field_validator("expected_nodes")
     @classmethod
     def _standing_nodes_are_expected(cls, nodes: float | None, info: ValidationInfo) -> float | None:
-        if nodes is not None and _stands(info.data):
+        if nodes is not None and _is_static(info.data):
             raise refuse("only for a pool that grows from zero: the nodes of this one are always there")
         return nodes
 
 
-def _stands(given: Mapping[str, Any]) -> bool:
-    """`GpuPool.stands` of what has been read so far."""
+def _is_static(given: Mapping[str, Any]) -> bool:
+    """`GpuPool.static` of what has been read so far."""
     together = (
         given.get("placement_group")
         or given.get("fabric", "none") != "none"
@@ -292,25 +293,27 @@ class AwsPool(GpuPool):
 
     @field_validator("purchase")
     @classmethod
-    def _ways_of_aws(cls, ways: tuple[Way, ...], info: ValidationInfo) -> tuple[Way, ...]:
-        on_aws(ways)
+    def _purchases_of_aws(cls, purchases: tuple[Purchase, ...], info: ValidationInfo) -> tuple[Purchase, ...]:
+        on_aws(purchases)
         group = info.data.get("placement_group")
-        other = in_words([way for way in ways if way not in (RESERVED, CAPACITY_BLOCK)] or [ON_DEMAND])
-        if CAPACITY_BLOCK in ways and group:
+        other = in_words(
+            [purchase for purchase in purchases if purchase not in (RESERVED, CAPACITY_BLOCK)] or [ON_DEMAND]
+        )
+        if CAPACITY_BLOCK in purchases and group:
             raise refuse(
                 "without placementGroup: the machines of a capacity block are close already, in no group",
                 near=other,
             )
-        if RESERVED in ways and group is True:
+        if RESERVED in purchases and group is True:
             raise refuse(
                 "with placementGroup: the name of the group that the reservation was made in, or without it",
                 near=other,
             )
-        if RESERVED not in ways and isinstance(group, str):
+        if RESERVED not in purchases and isinstance(group, str):
             raise refuse(
                 "with placementGroup: true, which makes a group for the pool: only reserved takes the name of a group"
             )
-        return ways
+        return purchases
 
     @field_validator("fabric")
     @classmethod
@@ -349,11 +352,12 @@ class GooglePool(GpuPool):
 
     @property
     def taken_names(self) -> tuple[str, ...]:
+        """Names that no other pool may have: its own, and those of its GKE node pools."""
         return (self.name, *map(self.node_pool, self.purchase))
 
-    def node_pool(self, way: str) -> str:
+    def node_pool(self, purchase: str) -> str:
         """The name of its GKE node pool for one way of buying. Each way of a chain has one, whatever their order."""
-        return f"{self.name}-{way}" if self.chained else self.name
+        return f"{self.name}-{purchase}" if self.has_fallback else self.name
 
     @field_validator("placement_group")
     @classmethod
@@ -374,16 +378,18 @@ class GooglePool(GpuPool):
 
     @field_validator("purchase")
     @classmethod
-    def _ways_of_google(cls, ways: tuple[Way, ...], info: ValidationInfo) -> tuple[Way, ...]:
-        on_google(ways)
-        if FLEX_START in ways and (info.data.get("placement_group") or _stands(info.data)):
-            near = in_words([way for way in ways if way != FLEX_START] or [SPOT])
+    def _purchases_of_google(
+        cls, purchases: tuple[Purchase, ...], info: ValidationInfo
+    ) -> tuple[Purchase, ...]:
+        on_google(purchases)
+        if FLEX_START in purchases and (info.data.get("placement_group") or _is_static(info.data)):
+            near = in_words([purchase for purchase in purchases if purchase != FLEX_START] or [SPOT])
             raise refuse(
                 "without flex-start, whose nodes come when Google has some and in no placement group: a pool with a "
                 "fabric can have it if it is elastic",
                 near=near,
             )
-        return ways
+        return purchases
 
     @field_validator("max_run_hours")
     @classmethod

@@ -12,12 +12,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from infra.geography import Cloud
 from infra.settings.aws import Cluster, ClusterAccess, Network
 from infra.settings.errors import Problem
-from infra.settings.fields import SiteCidr, SitePodsCidr
+from infra.settings.fields import OnPremisesCidr, OnPremisesPodsCidr
 from infra.settings.gcp import GoogleCluster, GoogleClusterAccess, GoogleNetwork
-from infra.settings.on_premises import SitePool
+from infra.settings.money import Credit, Currency
+from infra.settings.on_premises import OnPremisesPool
 from infra.settings.pools import AwsPool, GooglePool, GoogleSystemPool, GpuPool, SystemPool
-from infra.settings.stack import Credit, Currency
-from infra.settings.workloads import WorkloadSettings, kinds
+from infra.settings.workloads import kinds
+from infra.settings.workloads.workload import WorkloadSettings
 
 M = TypeVar("M", bound=BaseModel)
 W = TypeVar("W", bound=WorkloadSettings)
@@ -50,10 +51,10 @@ class CloudParts:
 
 
 @dataclass(frozen=True)
-class SiteParts:
+class OnPremisesParts:
     """The valid parts of the site on premises, by their path."""
 
-    pools: Mapping[str, SitePool] = field(default_factory=dict)
+    pools: Mapping[str, OnPremisesPool] = field(default_factory=dict)
     ranges: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -69,13 +70,13 @@ class Parts:
     clouds: tuple[CloudParts, ...]
     pool_names: tuple[str, ...]
     workloads: Mapping[str, WorkloadSettings]
-    site: SiteParts = SiteParts()
+    site: OnPremisesParts = OnPremisesParts()
     environment: str | None = None
     credits: Mapping[str, Credit] = field(default_factory=dict)
     rate_of: date | None = None
 
     @property
-    def pools(self) -> dict[str, GpuPool | SitePool]:
+    def pools(self) -> dict[str, GpuPool | OnPremisesPool]:
         """The pools of all clouds and of the site, by their path."""
         clouds = {path: pool for cloud in self.clouds for path, pool in cloud.pools.items()}
         return {**clouds, **self.site.pools}
@@ -98,7 +99,7 @@ def parts_of(values: Mapping[str, Any]) -> Parts:
         clouds=clouds,
         pool_names=tuple(name for pool in written if isinstance(name := _mapping(pool).get("name"), str)),
         workloads=_workloads(_mapping(values.get("workloads"))),
-        site=_site_parts(site),
+        site=_on_premises_parts(site),
         environment=text if isinstance(text := values.get("environment"), str) else None,
         credits=_credits(_mapping(values.get("budget"))),
         rate_of=rate.as_of if (rate := _read(Currency, values.get("currency"))) else None,
@@ -145,15 +146,16 @@ def _own_ranges(network: Network | GoogleNetwork | None) -> Mapping[str, Any]:
     return network.model_dump(by_alias=True)
 
 
-def _site_parts(given: Mapping[str, Any]) -> SiteParts:
+def _on_premises_parts(given: Mapping[str, Any]) -> OnPremisesParts:
     read = {
-        f"onPremises.pools[{i}]": _read(SitePool, pool) for i, pool in enumerate(_list(given.get("pools")))
+        f"onPremises.pools[{i}]": _read(OnPremisesPool, pool)
+        for i, pool in enumerate(_list(given.get("pools")))
     }
-    return SiteParts(
+    return OnPremisesParts(
         pools={path: pool for path, pool in read.items() if pool},
         ranges={
             f"onPremises.{name}[{i}]": cidr
-            for name, kind in (("nodeCidrs", SiteCidr), ("podCidrs", SitePodsCidr))
+            for name, kind in (("nodeCidrs", OnPremisesCidr), ("podCidrs", OnPremisesPodsCidr))
             for i, cidr in enumerate(_list(given.get(name)))
             if _is(kind, cidr)
         },

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from infra.settings.errors import NOTHING, Problem, nearest
-from infra.settings.on_premises import SitePool
+from infra.settings.errors import NOTHING, Problem
+from infra.settings.on_premises import OnPremisesPool
 from infra.settings.pools import GpuPool
 from infra.settings.valid_parts import Parts
-from infra.settings.workloads import PoolUse, Proof, path_of
+from infra.settings.workloads import path_of
+from infra.settings.workloads.proof import Proof
+from infra.settings.workloads.workload import PoolUse
+from infra.spelling import nearest
 
 
 def workloads_fit_their_pools(parts: Parts) -> list[Problem]:
@@ -52,16 +55,16 @@ def _fits(path: str, use: PoolUse, parts: Parts) -> list[Problem]:
     return []
 
 
-def _nodes_fit(path: str, nodes: int, pool: GpuPool | SitePool, least: int = 1) -> list[Problem]:
+def _nodes_fit(path: str, nodes: int, pool: GpuPool | OnPremisesPool, least: int = 1) -> list[Problem]:
     """A problem if the job needs more nodes than the pool can have: it would wait for ever."""
     most = _most_nodes(pool)
     if nodes <= most:
         return []
-    static = "has on premises (nodes)" if isinstance(pool, SitePool) else "always has (minNodes)"
-    limit = static if pool.stands else "grows to"
+    static = "has on premises (nodes)" if isinstance(pool, OnPremisesPool) else "always has (minNodes)"
+    limit = static if pool.static else "grows to"
     allowed = f"no more nodes than pool {pool.name} {limit}"
     return [Problem(path, str(nodes), allowed, str(most) if most >= least else None)]
 
 
-def _most_nodes(pool: GpuPool | SitePool) -> int:
-    return pool.standing_nodes if pool.stands else pool.most_nodes
+def _most_nodes(pool: GpuPool | OnPremisesPool) -> int:
+    return pool.static_nodes if pool.static else pool.most_nodes

@@ -17,7 +17,7 @@ from infra.aws.budget import SpendBudget, SpendBudgetArgs
 from infra.aws.cluster import Cluster, ClusterArgs, Reach
 from infra.aws.deployer import Deployer, administrators, caller
 from infra.aws.endpoints import ENDPOINTS, GUARDDUTY
-from infra.aws.existing_network import AnyNetwork, ExistingNetwork, Found, Needs, look
+from infra.aws.existing_network import AnyNetwork, ExistingNetwork, Needs, NetworkFacts, look
 from infra.aws.hybrid_nodes import HybridNodes, HybridNodesArgs
 from infra.aws.iam import Account
 from infra.aws.jump_host import PROXY_URL, JumpHost, JumpHostArgs
@@ -25,24 +25,27 @@ from infra.aws.karpenter import Karpenter, KarpenterArgs
 from infra.aws.keys import Keys, KeysArgs
 from infra.aws.lake import Lake, LakeArgs, audit_bucket
 from infra.aws.network import Network, NetworkArgs
-from infra.aws.on_premises_vpn import SiteLink, SiteLinkArgs
+from infra.aws.on_premises_vpn import OnPremisesVpn, OnPremisesVpnArgs
+from infra.aws.platform_profile import PROFILE
 from infra.aws.pools import Pools, PoolsArgs
 from infra.aws.registry import Registry, RegistryArgs
 from infra.aws.replica import Replica, ReplicaArgs
-from infra.catalog import choose_for
+from infra.catalog.resolved import ResolvedPool
 from infra.contracts.governance import DataGovernance
+from infra.contracts.grants import by_role
 from infra.contracts.needs import WorkloadNeeds, on
 from infra.contracts.site import Site
 from infra.platform.opencost import Price, price_sheet
 from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
-from infra.settings import Settings
 from infra.settings.aws import Aws
 from infra.settings.aws import ClusterAccess as Reaching
+from infra.settings.pools import AwsPool
+from infra.settings.stack import Settings
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class LakeReplica:
     """The lake in the other region, the addresses of S3 there, and whether workloads use it now."""
 
     lake: contracts.Lake
@@ -53,24 +56,27 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class Foundation:
-    """What the whole site stands on. `name` is that of the cluster, and the start of other names in AWS; `needs` are of
-    the workloads that may run here; `watched` says whether GuardDuty's agent runs on the nodes; `opts` names the
-    provider of the region."""
+    """What the whole site stands on. `name` is that of the cluster, and the start of other names in AWS; `pools` are
+    resolved within the zones of the network; `needs` are of the workloads that may run here; `watched` says whether
+    GuardDuty's agent runs on the nodes; `opts` names the provider of the region."""
 
     name: str
     settings: Settings
     cloud: Aws
+    pools: Sequence[ResolvedPool[AwsPool]]
     needs: Sequence[WorkloadNeeds]
     account: Account
-    handling: DataGovernance
+    governance: DataGovernance
     keys: Keys
     lake: Lake
-    replica: Elsewhere | None
+    replica: LakeReplica | None
     watched: bool
     opts: pulumi.ResourceOptions
 
 
-def site(settings: Settings, cloud: Aws, needs: Sequence[WorkloadNeeds]) -> Site:
+def site(
+    settings: Settings, cloud: Aws, resolved: Sequence[ResolvedPool[AwsPool]], needs: Sequence[WorkloadNeeds]
+) -> Site:
     """The platform in one AWS region: data and its keys, network, cluster, operators, GPU pools, audit; and what nodes
     on premises join it with."""
     name = f"{pulumi.get_project()}-{pulumi.get_stack()}"
@@ -84,13 +90,14 @@ def site(settings: Settings, cloud: Aws, needs: Sequence[WorkloadNeeds]) -> Site
     own = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
     current_cluster.stay(name, cloud.region, cloud.network, own, provider)
     asked = cloud.network.existing
-    existing = look(asked, _existing_needs(name, cloud), provider) if asked else None
+    existing = look(asked, existing_needs(name, cloud, resolved), provider) if asked else None
 
     here = {"aws", "onPremises"} if settings.on_premises else {"aws"}  # a site's nodes are the same cluster's
-    base = _foundation(name, settings, cloud, on(here, needs), provider)
+    base = _foundation(name, settings, cloud, resolved, on(here, needs), provider)
     topic_arn = _audit(base).topic_arn
     _spend_budget(base)
     network = _network(base, existing)
+    base = replace(base, pools=[pool.within(network.zone_names) for pool in resolved])
     host = _jump_host(base, network)
     link = _link(base, network)
     cluster = _cluster(base, network, deployers, host, link)
@@ -100,41 +107,52 @@ def site(settings: Settings, cloud: Aws, needs: Sequence[WorkloadNeeds]) -> Site
         AlertmanagerArgs(base.account, cluster.resource, name, topic_arn, base.keys.logs),
         base.opts,
     )
-    gpus = _operate(base, network, cluster, joined, sender)
+    gpus = _cluster_services(base, network, cluster, joined, sender)
     data = base.replica.lake if base.replica and base.replica.failover else base.lake.lake
     registry = pulumi.Output.concat(base.account.id, f".dkr.ecr.{cloud.region}.amazonaws.com")
     return Site(gpus, data, registry, joined.node_configs if joined else {}, host.tunnel if host else None)
 
 
 def _foundation(
-    name: str, settings: Settings, cloud: Aws, needs: Sequence[WorkloadNeeds], provider: aws.Provider
+    name: str,
+    settings: Settings,
+    cloud: Aws,
+    resolved: Sequence[ResolvedPool[AwsPool]],
+    needs: Sequence[WorkloadNeeds],
+    provider: aws.Provider,
 ) -> Foundation:
     """The data, its keys, and who and what everything else is made for."""
     opts = pulumi.ResourceOptions(provider=provider)
     account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
-    handling = DataGovernance(settings.data_class, settings.owner, settings.purpose, settings.retention_days)
+    governance = DataGovernance(
+        settings.data_class, settings.owner, settings.purpose, settings.retention_days
+    )
     keys_args = KeysArgs(
         account,
-        handling,
+        governance,
         name,
         trail_name=name,
         protect=cloud.protect_data,
         audit_bucket=audit_bucket("lake"),
     )
     keys = Keys("keys", keys_args, opts)
-    lake_args = LakeArgs(account, handling, keys.lake, keys.logs, trail_name=name, protect=cloud.protect_data)
+    lake_args = LakeArgs(
+        account, governance, keys.lake, keys.logs, trail_name=name, protect=cloud.protect_data
+    )
     lake = Lake("lake", lake_args, opts)
     # The agent would report to no detector; and Runtime Monitoring doesn't support clusters with nodes on premises
     # (GuardDuty user guide, "Prerequisites for Amazon EKS cluster support").
     watched = cloud.audit.guardduty and settings.on_premises is None
-    base = Foundation(name, settings, cloud, needs, account, handling, keys, lake, None, watched, opts)
+    base = Foundation(
+        name, settings, cloud, resolved, needs, account, governance, keys, lake, None, watched, opts
+    )
     return replace(base, replica=_replica(base, provider))
 
 
 def _audit(base: Foundation) -> Audit:
     args = AuditArgs(
         base.account,
-        base.handling,
+        base.governance,
         base.lake.lake,
         base.keys.logs,
         base.name,
@@ -158,12 +176,12 @@ def _cluster(
     network: AnyNetwork,
     deployers: Sequence[Deployer],
     host: JumpHost | None,
-    link: SiteLink | None,
+    link: OnPremisesVpn | None,
 ) -> Cluster:
     asked = base.cloud.cluster
     args = ClusterArgs(
         base.account,
-        base.handling,
+        base.governance,
         name=base.name,
         version=asked.version,
         network=network,
@@ -171,11 +189,11 @@ def _cluster(
         cluster_key_arn=base.keys.cluster,
         logs_key_arn=base.keys.logs,
         system=asked.system,
-        log_days=base.handling.log_days,
+        log_days=base.governance.log_days,
         deletion_protection=asked.deletion_protection,
         site=link,
         guardduty=base.watched,
-        reach=_reach(asked.access, host),
+        reach=reach(asked.access, host),
         addon_versions=asked.addon_versions,
     )
     return Cluster("cluster", args, base.opts)
@@ -184,11 +202,11 @@ def _cluster(
 def _jump_host(base: Foundation, network: AnyNetwork) -> JumpHost | None:
     if not base.cloud.cluster.access.jump_host:
         return None
-    args = JumpHostArgs(base.handling, base.name, base.cloud.region, network, base.keys.cluster)
+    args = JumpHostArgs(base.governance, base.name, base.cloud.region, network, base.keys.cluster)
     return JumpHost("jump-host", args, base.opts)
 
 
-def _reach(asked: Reaching, host: JumpHost | None) -> Reach:
+def reach(asked: Reaching, host: JumpHost | None) -> Reach:
     """Who reaches the API server. The program itself goes through the tunnel only where no network has a direct way."""
     groups: dict[str, pulumi.Input[str]] = {group: group for group in asked.security_groups}
     if host:
@@ -196,12 +214,12 @@ def _reach(asked: Reaching, host: JumpHost | None) -> Reach:
     return Reach(asked.cidrs, groups, PROXY_URL if asked.tunnel else None)
 
 
-def _link(base: Foundation, network: AnyNetwork) -> SiteLink | None:
+def _link(base: Foundation, network: AnyNetwork) -> OnPremisesVpn | None:
     asked = base.settings.on_premises
     if asked is None:
         return None
-    args = SiteLinkArgs(
-        base.handling,
+    args = OnPremisesVpnArgs(
+        base.governance,
         network,
         base.name,
         asked.vpn.address,
@@ -210,20 +228,20 @@ def _link(base: Foundation, network: AnyNetwork) -> SiteLink | None:
         asked.pod_cidrs,
         base.keys.logs,
     )
-    return SiteLink("site", args, base.opts)
+    return OnPremisesVpn("site", args, base.opts)
 
 
-def _hybrid(base: Foundation, cluster: Cluster, link: SiteLink | None) -> HybridNodes | None:
+def _hybrid(base: Foundation, cluster: Cluster, link: OnPremisesVpn | None) -> HybridNodes | None:
     asked = base.settings.on_premises
     if asked is None or link is None:
         return None
     args = HybridNodesArgs(
-        base.account, base.handling, cluster, link, asked.certificate_authority, asked.pools
+        base.account, base.governance, cluster, link, asked.certificate_authority, asked.pools
     )
     return HybridNodes("hybrid", args, base.opts)
 
 
-def _replica(base: Foundation, home: aws.Provider) -> Elsewhere | None:
+def _replica(base: Foundation, home: aws.Provider) -> LakeReplica | None:
     """The lake a second time, if the stack asks for it."""
     asked = base.cloud.replica
     if asked is None:
@@ -237,7 +255,7 @@ def _replica(base: Foundation, home: aws.Provider) -> Elsewhere | None:
     args = ReplicaArgs(
         base.account,
         there,
-        base.handling,
+        base.governance,
         base.lake,
         base.keys.lake,
         base.name,
@@ -249,10 +267,10 @@ def _replica(base: Foundation, home: aws.Provider) -> Elsewhere | None:
         name=f"com.amazonaws.{asked.region}.s3", opts=pulumi.InvokeOutputOptions(provider=provider)
     )
     addresses = s3.cidr_blocks.apply(lambda cidrs: [str(cidr) for cidr in cidrs or ()])
-    return Elsewhere(made.lake, asked.region, addresses, asked.failover)
+    return LakeReplica(made.lake, asked.region, addresses, asked.failover)
 
 
-def _operate(
+def _cluster_services(
     base: Foundation,
     network: AnyNetwork,
     cluster: Cluster,
@@ -261,7 +279,7 @@ def _operate(
 ) -> contracts.GpuCluster:
     """People's and pods' access to the cluster, its operators and its GPU pools."""
     granted = _access(base, cluster)
-    karpenter_args = KarpenterArgs(base.account, base.handling, cluster.resource, base.name)
+    karpenter_args = KarpenterArgs(base.account, base.governance, cluster.resource, base.name)
     karpenter = Karpenter("karpenter", karpenter_args, base.opts)
     registry = _registry(base, cluster, karpenter, joined)
     replica = base.replica
@@ -271,17 +289,17 @@ def _operate(
         region=base.cloud.region,
         resource=cluster.resource,
         provider=cluster.provider,
-        pools=pools.describe(base.cloud.region, base.cloud.cluster.pools),
+        pools=pools.describe(base.pools),
         mirrors=registry.mirrors,
         lake_region=replica.region if replica and replica.failover else None,
     )
     platform = _platform(base, network, cluster, gpus, karpenter, registry, sender)
     pools_args = PoolsArgs(
         base.account,
-        base.handling,
+        base.governance,
         cluster,
         network,
-        base.cloud.cluster.pools,
+        base.pools,
         disk_key_arn=base.keys.cluster,
         instance_profile=karpenter.instance_profile,
         karpenter=platform.node_controllers,
@@ -293,11 +311,7 @@ def _operate(
 
 def _access(base: Foundation, cluster: Cluster) -> ClusterAccess:
     """The roles of people and pods, and what they may do in the cluster."""
-    people = {
-        "data-engineer": base.cloud.access.data_engineers,
-        "ml-engineer": base.cloud.access.ml_engineers,
-        "auditor": base.cloud.access.auditors,
-    }
+    people = by_role(base.cloud.access)
     given = AccessArgs(
         base.account, base.lake.lake, base.lake.access_logs, base.name, people, workloads=base.needs
     )
@@ -317,7 +331,7 @@ def _registry(
         roles["hybrid-nodes"] = joined.node_role.name
     args = RegistryArgs(
         base.account,
-        base.handling.owner,
+        base.governance.owner,
         pulumi.get_stack(),
         base.cloud.registries,
         base.keys.cluster,
@@ -341,17 +355,18 @@ def _platform(
     if on_premises:
         everywhere = replace(gpus, pools={**gpus.pools, **hybrid_nodes.describe(on_premises.pools)})
     args = PlatformArgs(
+        profile=PROFILE,
         cluster=everywhere,
         cluster_name=cluster.name,
         https_cidrs=_reachable(network, base.replica),
         workloads=base.needs,
-        data_class=base.handling.data_class,
-        site_pod_cidrs=on_premises.pod_cidrs if on_premises else (),
+        data_class=base.governance.data_class,
+        on_premises_pod_cidrs=on_premises.pod_cidrs if on_premises else (),
         store=on_premises.store_reach if on_premises else None,
         interruption_queue=karpenter.queue_name,
         alert_receivers=sender.receivers,
         prices=_prices(base),
-        disk=_disk(base),
+        disk=disk(base.cloud, base.keys.cluster),
         registries=registry.mirrors,
         controller_replicas=min(2, base.cloud.cluster.system.min_nodes),
         controllers_depend_on=[*cluster.ready, *karpenter.ready, *registry.ready, *sender.ready],
@@ -360,30 +375,30 @@ def _platform(
 
 
 def _prices(base: Foundation) -> list[Price]:
-    cluster = base.cloud.cluster
-    return price_sheet(base.cloud.region, cluster.pools, cluster.system.machine_type, base.settings.currency)
+    system = base.cloud.cluster.system.machine_type
+    return price_sheet(PROFILE, base.cloud.region, base.pools, system, base.settings.currency)
 
 
-def _disk(base: Foundation) -> Disk | None:
+def disk(cloud: Aws, key_arn: pulumi.Output[str]) -> Disk | None:
     """Of metrics, where a node that goes is sure to be followed by one in the same zone: a disk stays in its own.
 
     The managed group has a node in each zone, or Karpenter makes one where the disk is.
     """
-    system = base.cloud.cluster.system
+    system = cloud.cluster.system
     grows = system.max_nodes > system.min_nodes
-    if not grows and system.min_nodes < len(geography.region(base.cloud.region).zones):
+    if not grows and system.min_nodes < len(geography.region(cloud.region).zones):
         return None
-    return Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": base.keys.cluster})
+    return Disk("ebs.csi.aws.com", {"type": "gp3", "encrypted": "true", "kmsKeyId": key_arn})
 
 
-def _network(base: Foundation, existing: Found | None) -> AnyNetwork:
+def _network(base: Foundation, existing: NetworkFacts | None) -> AnyNetwork:
     """The VPC of the stack's own, or the one that exists already."""
     if existing:
         return ExistingNetwork("network", base.account, existing, base.opts)
     asked = base.cloud.network
     args = NetworkArgs(
         base.account,
-        base.handling,
+        base.governance,
         cluster_name=base.name,
         cidr=asked.cidr,
         zones=geography.region(base.cloud.region).zones,
@@ -396,18 +411,14 @@ def _network(base: Foundation, existing: Found | None) -> AnyNetwork:
     return Network("network", args, base.opts)
 
 
-def _existing_needs(name: str, cloud: Aws) -> Needs:
+def existing_needs(name: str, cloud: Aws, resolved: Sequence[ResolvedPool[AwsPool]]) -> Needs:
     """The zones of each pool's machines, and the nodes of all pools."""
-    chosen = {pool.name: choose_for(cloud.region, pool) for pool in cloud.cluster.pools}
-    zones = {
-        pool.name: frozenset([pool.zone] if pool.zone else chosen[pool.name].zones)
-        for pool in cloud.cluster.pools
-    }
+    zones = {pool.name: frozenset(pool.allowed_zones) for pool in resolved}
     nodes = sum(pool.most_nodes for pool in cloud.cluster.pools) + cloud.cluster.system.max_nodes
     return Needs(zones, nodes, name)
 
 
-def _reachable(network: AnyNetwork, replica: Elsewhere | None) -> pulumi.Output[list[str]]:
+def _reachable(network: AnyNetwork, replica: LakeReplica | None) -> pulumi.Output[list[str]]:
     """What workloads may reach over HTTPS: what the network has, and after a failover the other region's S3.
 
     Not before one: that S3 is reached through NAT, where no endpoint's policy keeps data from the buckets of other

@@ -14,15 +14,15 @@ from infra.contracts.governance import DataGovernance
 from infra.contracts.needs import WorkloadNeeds, on
 from infra.contracts.site import Site
 from infra.on_premises.lake import Lake, LakeArgs, StoreArgs, store
-from infra.settings import Settings
 from infra.settings.credentials import Credentials
 from infra.settings.on_premises import OnPremises
+from infra.settings.stack import Settings
 
 SECRET = "on-premises-store"
 
 
 def site(
-    said: Settings,
+    settings: Settings,
     asked: OnPremises,
     home: Site,
     credentials: Credentials | None,
@@ -40,11 +40,11 @@ def site(
     made = Lake(
         "on-premises-lake",
         LakeArgs(
-            DataGovernance(said.data_class, said.owner, said.purpose, said.retention_days),
+            DataGovernance(settings.data_class, settings.owner, settings.purpose, settings.retention_days),
             prefix=cluster.name,
             key=asked.store.key,
             lacks=asked.store.lacks,
-            protect=said.aws is None or said.aws.protect_data,
+            protect=settings.aws is None or settings.aws.protect_data,
         ),
         pulumi.ResourceOptions(provider=provider),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ Object = dict[str, Any]
 
 FIELD_MANAGER = "pulumi-kubernetes"
 REQUEST_SECONDS = 30
+WATCH_SECONDS = 300  # then it is asked for anew
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -52,6 +53,7 @@ class Kind:
     namespaced: bool
 
     def path(self, namespace: str | None = None, name: str | None = None) -> str:
+        """The path of its objects, of those in a namespace, or of the one with a name."""
         parts = [self.prefix]
         if self.namespaced and namespace:
             parts += ["namespaces", namespace]
@@ -89,7 +91,7 @@ class Api:
         content: str = JSON,
         query: Mapping[str, str] | None = None,
     ) -> Object:
-        """One request; returns the decoded answer, or raises `ApiError` or `Unreachable`."""
+        """One request; returns the decoded answer, or raises `ApiError` or `UnreachableError`."""
         from urllib3.exceptions import HTTPError
 
         url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
@@ -134,7 +136,7 @@ class Api:
         return kind.path(metadata.get("namespace") or "default", metadata["name"])
 
     def apply(self, wanted: Object, *, dry_run: bool = False, force: bool = False) -> Object:
-        """Server-side apply; returns the object as it stands (or would stand) then."""
+        """Server-side apply; returns the object after it (with `dry_run`, as it would be)."""
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": str(force).lower()}
         if dry_run:
             query["dryRun"] = "All"
@@ -142,13 +144,44 @@ class Api:
         return _trimmed(self.request("PATCH", path, wanted, content=APPLY, query=query))
 
     def get(self, wanted: Object) -> Object | None:
+        """The object as it is; None where there is none."""
         return self._unless_gone("GET", wanted)
 
     def delete(self, wanted: Object, propagation: str = "Foreground") -> Object | None:
+        """Delete the object; None where there is none. `propagation` is the API's `propagationPolicy`."""
         return self._unless_gone("DELETE", wanted, propagationPolicy=propagation)
 
     def list(self, api_version: str, kind: str, namespace: str | None = None, **query: str) -> list[Object]:
+        """The objects of a kind, of all namespaces unless one is named. `query` goes into the request, as
+        `labelSelector`."""
         return self.request("GET", self.kind(api_version, kind).path(namespace), query=query)["items"]
+
+    def watch(self, path: str, **query: str) -> Iterator[tuple[str, Object]]:
+        """What is at a list's path, and then every change to it: `ADDED`, `MODIFIED` or `DELETED`, and the object.
+        Ends when the API server ends the watch, or knows the changes since the list no more.
+
+        Raises:
+            UnreachableError: it does not answer, or no longer.
+        """
+        from urllib3.exceptions import HTTPError
+
+        listed = self.request("GET", path, query=query)
+        yield from (("ADDED", item) for item in listed["items"])
+        yield "LISTED", listed
+        since = {"watch": "1", "resourceVersion": listed["metadata"]["resourceVersion"]}
+        words = urlencode({**query, **since, "timeoutSeconds": str(WATCH_SECONDS)})
+        url = f"{self._client.configuration.host}{path}?{words}"
+        try:
+            answer = self._client.rest_client.pool_manager.request(
+                "GET", url, preload_content=False, timeout=WATCH_SECONDS + REQUEST_SECONDS
+            )
+            for line in _lines(answer.stream(amt=None, decode_content=True)):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    return
+                yield event["type"], event["object"]
+        except HTTPError as error:
+            raise UnreachableError(f"the watch of {path} broke off: {error}") from None
 
     def _unless_gone(self, method: str, wanted: Object, **query: str) -> Object | None:
         try:
@@ -159,6 +192,13 @@ class Api:
             if error.status == 404:
                 return None
             raise
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
 
 
 def _trimmed(answer: Object) -> Object:

@@ -1,8 +1,9 @@
 """Kubernetes clusters of the local cloud: real control planes whose nodes are played by kwok.
 
-A cluster is five processes (etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok) and one folder,
-`run_dir()/clusters/NAME`. Its programs are started through links in that folder, so the command line of a process
-says which cluster it belongs to: nothing else is ever signalled, and a start killed half-way leaves nothing unknown.
+A cluster is six processes (etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, and the agent that runs
+pods) and one folder, `run_dir()/clusters/NAME`. Its programs are started through links in that folder, so the command
+line of a process says which cluster it belongs to: nothing else is ever signalled, and a start killed half-way leaves
+nothing unknown.
 """
 
 from __future__ import annotations
@@ -10,18 +11,25 @@ from __future__ import annotations
 import base64
 import fcntl
 import os
+import re
+import secrets
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import yaml
 
-from localcloud.directories import bin_dir, run_dir
+from localcloud import processes
+from localcloud.directories import PROJECT, bin_dir, run_dir
+from localcloud.kubernetes.agent import claims
+from localcloud.kubernetes.agent.images import PREFIX
 from localcloud.kubernetes.api import Api, ApiError, UnreachableError
 from localcloud.processes import free_port
 from localcloud.store import Store
@@ -29,6 +37,7 @@ from localcloud.store import Store
 COMPONENTS = frozenset(
     {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller"}
 )
+AGENT = "node-agent"
 STAGES = Path(__file__).parent / "stages"
 READY_SECONDS = 90
 ATTEMPTS = 3  # another program may take a port between our look and the start
@@ -49,7 +58,24 @@ class ClusterAccess:
     kubeconfig_path: Path
 
     def api(self) -> Api:
+        """A client of its API server, with the admin's rights."""
         return Api(self.kubeconfig_path)
+
+
+@dataclass(frozen=True)
+class KubeletServer:
+    """Where the agent serves the kubelets' API, where kwok serves its own, and the secret name of kwok's rule that runs
+    commands."""
+
+    port: int
+    kwok_port: int
+    rule: str
+
+
+def kubelet(name: str) -> KubeletServer:
+    """The servers of a cluster's nodes."""
+    record = _store().get("cluster", name) or {}
+    return KubeletServer(**record["kubelet"])
 
 
 def start(name: str, region: str) -> ClusterAccess:
@@ -90,6 +116,7 @@ def alive(name: str) -> bool:
 
 
 def running() -> list[ClusterAccess]:
+    """The clusters whose processes live."""
     return [_required(name) for name in recorded() if alive(name)]
 
 
@@ -111,6 +138,7 @@ def access(endpoint: str) -> ClusterAccess | None:
 
 
 def folder(name: str) -> Path:
+    """The folder of a cluster's files: certificates, kubeconfig, logs."""
     return run_dir().resolve() / "clusters" / name
 
 
@@ -183,23 +211,37 @@ def _required(name: str) -> ClusterAccess:
 
 def _create(name: str, region: str) -> ClusterAccess:
     # Recorded before anything starts: what a kill leaves behind is found again.
-    _store().put("cluster", name, {"region": region})
-    said = _kwokctl(name)
+    server = KubeletServer(free_port(), free_port(), secrets.token_hex(16))
+    record: dict[str, Any] = {"region": region, "kubelet": asdict(server)}
+    _store().put("cluster", name, record)
+    said = _kwokctl(name, server)
     kubeconfig = folder(name) / "kubeconfig.yaml"
     if not kubeconfig.exists():
         raise ClusterError(f"kwokctl made no cluster {name}:\n{said}")
     _wait_until_ready(name, Api(kubeconfig))
-    record = {"region": region, **_describe(kubeconfig)}
+    record |= _describe(kubeconfig)
     _store().put("cluster", name, record)
+    _start_agent(name)
     return _required(name)
 
 
-def _kwokctl(name: str) -> str:
+def _start_agent(name: str) -> None:
+    """Start the agent that runs pods. Nobody waits for it: a pod of its table stays pending until it is there."""
+    link = folder(name) / "bin" / AGENT
+    link.symlink_to(sys.executable)
+    env = {"PYTHONPATH": os.pathsep.join([str(PROJECT), *filter(None, sys.path)]), PREFIX: sys.prefix}
+    command = [link, "-m", "localcloud.kubernetes.agent", name]
+    processes.start(command, folder(name) / "logs" / f"{AGENT}.log", env)
+    expect(name, AGENT, True)
+
+
+def _kwokctl(name: str, server: KubeletServer) -> str:
     """Let kwokctl lay out and start the cluster; returns what it said."""
     config = folder(name) / "stages.yaml"
     links = {binary: program(name, binary) for binary in ("kwokctl", "kubectl")}
-    config.write_text("\n---\n".join(part.read_text() for part in sorted(STAGES.glob("*.yaml"))))
-    ports = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "controller", "etcd")
+    folder(name).chmod(0o700)  # who can read it may run programs as this user
+    config.write_text(yaml.safe_dump_all(_configuration(name, server)))
+    ports = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
     binaries = ("etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager")
     command = [
         *(str(links["kwokctl"]), "create", "cluster", "--name", name, "--runtime", "binary"),
@@ -207,6 +249,7 @@ def _kwokctl(name: str) -> str:
         *(f"--{binary}-binary={bin_dir().resolve() / binary}" for binary in binaries),
         f"--kwok-controller-binary={bin_dir().resolve() / 'kwok'}",
         *(f"--{port}-port={free_port()}" for port in ports),
+        *(f"--controller-port={server.kwok_port}", "--enable-crds", "PortForward"),
     ]
     # kwokctl downloads a kubectl when PATH has none; the machine may have no network.
     path = os.pathsep.join([str(links["kubectl"].parent), os.environ.get("PATH", "")])
@@ -222,6 +265,18 @@ def _kwokctl(name: str) -> str:
         start_new_session=True,
     )
     return (done.stdout + done.stderr).strip()
+
+
+def _configuration(name: str, server: KubeletServer) -> Iterator[dict[str, Any]]:
+    """The files of `stages` for one cluster: its folder and its kubelets' port filled in, and no stage for pods that
+    run."""
+    marks = {"PKI": str(folder(name) / "pki"), "KUBELET_PORT": str(server.port), "RULE": server.rule}
+    for file in sorted(STAGES.glob("*.yaml")):
+        text = re.sub(r"\bLOCAL_(\w+)\b", lambda found: marks[found[1]], file.read_text())
+        for part in yaml.safe_load_all(text):
+            if part["kind"] == "Stage" and part["spec"]["resourceRef"]["kind"] == "Pod":
+                part["spec"]["selector"]["matchExpressions"].append(claims.kwok_selector())
+            yield part
 
 
 def _wait_until_ready(name: str, api: Api) -> None:

@@ -16,6 +16,7 @@ HEAVIEST = 100  # that Karpenter takes
 
 
 def is_class(thing: Object) -> bool:
+    """Whether an object is a ComputeClass."""
     return thing["apiVersion"] == API and thing["kind"] == KIND
 
 

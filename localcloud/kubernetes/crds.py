@@ -31,6 +31,7 @@ class CrdsUnavailableError(Exception):
 
 @functools.cache
 def charts() -> dict[str, dict[str, Any]]:
+    """The table of charts, by name: where their CustomResourceDefinitions are."""
     return yaml.safe_load(CHARTS.read_text())
 
 

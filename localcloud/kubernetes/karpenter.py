@@ -21,7 +21,7 @@ from localcloud.kubernetes.api import Api
 from localcloud.kubernetes.crds import install
 
 if TYPE_CHECKING:
-    from infra.catalog import Machine
+    from infra.catalog.machines import Machine
 
 NODE_CLASS = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
 READY_SECONDS = 60
@@ -58,7 +58,7 @@ def start(cluster: str, zone_names: Mapping[str, str] | None = None, regions: Se
     _run(access, offered)
 
 
-def played(spec: Mapping[str, Any]) -> dict[str, Any]:
+def simulated(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A NodePool's spec with nodes of the kwok class. Nothing is reserved on the local cloud: a chain goes on to its
     next way, and what could only be reserved is bought on demand."""
     template = spec["template"]
@@ -71,7 +71,10 @@ def played(spec: Mapping[str, Any]) -> dict[str, Any]:
 def _without_reserved(need: Mapping[str, Any]) -> Mapping[str, Any]:
     if need.get("key") != CAPACITY_TYPE_LABEL or "reserved" not in (need.get("values") or ()):
         return need
-    return {**need, "values": [way for way in need["values"] if way != "reserved"] or ["on-demand"]}
+    return {
+        **need,
+        "values": [purchase for purchase in need["values"] if purchase != "reserved"] or ["on-demand"],
+    }
 
 
 def stop(cluster: str) -> None:
@@ -138,7 +141,7 @@ def _wait_until_ready(process: processes.Process, port: int, log: Path) -> None:
 
 
 def _instance_types(region: str, zone_names: Mapping[str, str]) -> list[dict[str, Any]]:
-    from infra.catalog import machines
+    from infra.catalog.machines import machines
 
     types = [_instance_type(machine, zone_names) for machine in machines(region)]
     return [offered for offered in types if offered["offerings"]]  # some have no known price, or zone
@@ -154,9 +157,10 @@ def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str,
 
     Spot that is out is left out: kwok takes every offering for available.
     """
+    from infra.settings.purchase import MARKETS, ON_DEMAND
     from localcloud.providers.aws.habits import without_spot
 
-    ways = ("on-demand",) if machine.machine_type in without_spot() else ("spot", "on-demand")
+    purchases = (ON_DEMAND,) if machine.machine_type in without_spot() else MARKETS
     resources = nodes.allocatable(machine)
     cpu = _cpu_milli(machine)
     memory = int(resources["memory"].removesuffix("Mi")) + OVERHEAD_MEMORY_MIB
@@ -168,7 +172,7 @@ def _instance_type(machine: Machine, zone_names: Mapping[str, str]) -> dict[str,
         "offerings": [
             _offering(capacity_type, zone_names[zone], price)
             for zone in machine.zones
-            for capacity_type in ways
+            for capacity_type in purchases
             if zone in zone_names and (price := _price(machine, capacity_type, zone)) is not None
         ],
     }

@@ -10,11 +10,13 @@ from infra.contracts.labels import (
     ARCH_LABEL,
     CAPACITY_TYPE_LABEL,
     EFA_RESOURCE,
+    EFFECTS,
     EKS_COMPUTE_TYPE,
     EKS_NODE_GROUP,
     GKE_NODE_POOL,
     GPU_RESOURCE,
     HOSTNAME_LABEL,
+    HUGE_PAGES_2MI,
     INSTANCE_TYPE_LABEL,
     OS_LABEL,
     POOL_LABEL,
@@ -25,11 +27,10 @@ from localcloud.kubernetes import clusters
 from localcloud.kubernetes.api import MERGE, Api, ApiError, Object
 
 if TYPE_CHECKING:
-    from infra.catalog import Machine
+    from infra.catalog.machines import Machine
 
 MAX_PODS = 110
 HYBRID = {EKS_COMPUTE_TYPE: "hybrid"}  # EKS puts it on nodes that are not in AWS
-EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 ROOT_DISK_GIB = 100
 # What EFA's installer holds back on each node: two endpoints of 110 MiB a core, and a page (efa-config, efa-hugepages).
 EFA_HUGEPAGES_MIB_PER_VCPU, EFA_HUGEPAGE_MIB = 220, 2
@@ -53,7 +54,7 @@ def add_nodes(
     `capacity_type` is `spot` or `on-demand`, in any of the spellings of EKS. `taints` have key, value and effect, in
     Kubernetes' or EKS' spelling. `instance_ids` are those of EC2 where it knows the machines; made up otherwise.
     """
-    from infra.catalog import machine
+    from infra.catalog.machines import machine
 
     access = clusters.named(cluster)
     if access is None:
@@ -160,7 +161,7 @@ def capacity(machine: Machine) -> dict[str, str]:
         resources[GPU_RESOURCE] = str(machine.gpu_count)
     if machine.efa_interfaces:
         resources[EFA_RESOURCE] = str(machine.efa_interfaces)
-        resources["hugepages-2Mi"] = f"{_huge_mib(machine)}Mi"
+        resources[HUGE_PAGES_2MI] = f"{_huge_mib(machine)}Mi"
     return resources
 
 

@@ -28,6 +28,7 @@ class Bucket:
 
     @property
     def arn(self) -> str:
+        """Its ARN."""
         return f"arn:aws:s3:::{self.name}"
 
 

@@ -13,7 +13,7 @@ _OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "content-
 
 
 @dataclass(frozen=True)
-class Asked:
+class HttpRequest:
     """A request as it came, its body whole."""
 
     method: str
@@ -23,26 +23,29 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answered:
+class HttpResponse:
+    """A response, its body whole."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
 
 
-Answer = Callable[[Asked], Answered]
+Answer = Callable[[HttpRequest], HttpResponse]
 
 
 class Gate:
     """An HTTP server on loopback, which gives every request to `answer`. `with` starts and stops it."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, host: str = "127.0.0.1", port: int = 0) -> None:
         handler = type("Handler", (_Handler,), {"answer": staticmethod(answer)})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = ThreadingHTTPServer((host, port), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        """Where it listens."""
+        return f"http://{self._server.server_address[0]}:{self._server.server_port}"
 
     def __enter__(self) -> Gate:
         self._thread.start()
@@ -54,13 +57,13 @@ class Gate:
         self._thread.join()
 
 
-def forward(asked: Asked, address: str) -> Answered:
+def forward(asked: HttpRequest, address: str) -> HttpResponse:
     """What the server at `address` (host and port) answers to the same request."""
     connection = http.client.HTTPConnection(address, timeout=60)
     try:
         connection.request(asked.method, asked.target, asked.body or None, _passed_on(asked.headers))
         answer = connection.getresponse()
-        return Answered(answer.status, dict(answer.getheaders()), answer.read())
+        return HttpResponse(answer.status, dict(answer.getheaders()), answer.read())
     finally:
         connection.close()
 
@@ -77,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
     answer: Answer
 
     def _do(self) -> None:
-        answered = self.answer(Asked(self.command, self.path, dict(self.headers.items()), self._body()))
+        answered = self.answer(HttpRequest(self.command, self.path, dict(self.headers.items()), self._body()))
         self.send_response(answered.status)
         for name, value in answered.headers.items():
             if name.lower() not in _OF_THE_CONNECTION:

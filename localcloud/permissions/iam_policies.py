@@ -143,7 +143,7 @@ def _lacks(request: Request, where: str) -> Verdict:
 
 
 def _names_role(statement: Statement, request: Request) -> bool:
-    """Whether it speaks of the role itself, or of everybody, and not of the account that the role is in."""
+    """Whether a principal names the role itself or everybody, and not only the role's account."""
     account = _account_of(request.principal)
     names = [name for name in _principals(statement) if name not in (account, f"arn:aws:iam::{account}:root")]
     return any(name in ("*", request.principal) for name in names)

@@ -117,7 +117,7 @@ class Network:
                 yield policy
 
     def _is_peer(self, peer: Object | None, other: End, namespace: str) -> bool:
-        """Whether `other` is a peer of a rule that stands in `namespace`."""
+        """Whether `other` is a peer of a rule in a policy of `namespace`."""
         if peer is None:
             return True
         if "ipBlock" in peer:
@@ -190,7 +190,7 @@ _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
 
 def _check(spec: Object) -> None:
-    """Refuses a policy that has what is not known, wherever it stands in it."""
+    """Refuses a policy with a field that is not known here, at any depth."""
     _known(spec, "podSelector", "policyTypes", "egress", "ingress")
     _check_selector(spec.get("podSelector"))
     for many, peers in _RULES.values():

@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 
 from localcloud.permissions.aws_account import Account, Role
-from localcloud.permissions.gate import Answered, Asked, Gate
+from localcloud.permissions.gate import Gate, HttpRequest, HttpResponse
 
 PATH = "/v1/credentials"
 
@@ -34,7 +34,7 @@ class PodIdentity:
     def __init__(
         self, account: Account, cluster_arn: str, associations: Mapping[str, Role], sts: str, region: str
     ) -> None:
-        self._account, self._cluster_arn, self._associations = account, cluster_arn, associations
+        self.account, self._cluster_arn, self._associations = account, cluster_arn, associations
         self._sts = boto3.client(
             "sts",
             endpoint_url=sts,
@@ -59,7 +59,7 @@ class PodIdentity:
         if role is None:
             raise NoAssociationError(f"no Pod Identity association for {service_account}")
         namespace, _, name = service_account.partition("/")
-        for verdict in self._account.may_assume(role, self._cluster_arn, namespace, name):
+        for verdict in self.account.may_assume(role, self._cluster_arn, namespace, name):
             if not verdict.allowed:
                 raise NotTrustedError(verdict.why)
         session = f"eks-{namespace}-{name}"
@@ -69,23 +69,24 @@ class PodIdentity:
             "AccessKeyId": given["AccessKeyId"],
             "SecretAccessKey": given["SecretAccessKey"],
             "Token": given["SessionToken"],
-            "AccountId": self._account.id,
+            "AccountId": self.account.id,
             "Expiration": given["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
 
     def agent(self) -> Gate:
         """The agent, to be started with `with`."""
-        return Gate(self._answer)
+        return Gate(self.answer)
 
-    def _answer(self, asked: Asked) -> Answered:
+    def answer(self, asked: HttpRequest) -> HttpResponse:
+        """What the agent answers."""
         if asked.target != PATH:
-            return Answered(404, {})
+            return HttpResponse(404, {})
         token = {name.lower(): value for name, value in asked.headers.items()}.get("authorization", "")
         try:
             given = self.credentials(token)
         except (NoAssociationError, NotTrustedError) as error:
-            return Answered(400, {"Content-Type": "text/plain"}, str(error).encode())
-        return Answered(200, {"Content-Type": "application/json"}, json.dumps(given).encode())
+            return HttpResponse(400, {"Content-Type": "text/plain"}, str(error).encode())
+        return HttpResponse(200, {"Content-Type": "application/json"}, json.dumps(given).encode())
 
 
 def environment(agent: Gate, service_account: str, folder: Path) -> dict[str, str]:

@@ -72,14 +72,17 @@ class Resource:
 
     @property
     def type(self) -> str:
+        """Its Pulumi type."""
         return self.urn.split("::")[2].split("$")[-1]
 
     @property
     def name(self) -> str:
+        """Its logical name."""
         return self.urn.split("::")[3]
 
     @property
     def stack(self) -> str:
+        """The name of its stack."""
         return self.urn.split("::")[0].removeprefix("urn:pulumi:")
 
 
@@ -121,9 +124,11 @@ class Provider:
         return inputs
 
     def diff(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Diff:
+        """What an update would change, and what only a new resource can."""
         return Diff(changed=changed_keys(old_inputs, inputs))
 
     def create(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
+        """Make the resource; returns its id and outputs, with UNKNOWN for what a preview can't know."""
         raise NotImplementedError(f"{resource.type}: create")
 
     def read(self, resource: Resource, inputs: Values, outputs: Values) -> tuple[Values, Values] | None:
@@ -131,12 +136,14 @@ class Provider:
         return inputs, outputs
 
     def update(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Values:
+        """Change the resource in place; returns its outputs."""
         raise NotImplementedError(f"{resource.type}: update")
 
     def delete(self, resource: Resource, inputs: Values, outputs: Values) -> None:
         """Remove the resource; one that is gone already is no error. Nothing to do unless the cloud keeps it."""
 
     def invoke(self, token: str, args: Values) -> Values:
+        """Answer a function of the package, such as `aws:eks/getCluster:getCluster`."""
         raise ResourceError(f"{token} is not one of the functions that the local cloud answers")
 
     def close(self) -> None:
@@ -159,6 +166,7 @@ def _plain(value: Any) -> Any:
 
 
 def to_struct(values: Values) -> struct_pb2.Struct:
+    """Plain values as a protocol message, with UNKNOWN as the engine writes it."""
     struct = struct_pb2.Struct()
     struct.update(_wire(values))
     return struct

@@ -53,6 +53,7 @@ def collect_crds(report: Report) -> None:
 
 
 def crds_cache() -> Path:
+    """The folder of the charts' CustomResourceDefinitions in the user's cache: other charts are another folder."""
     digest = hashlib.sha256((MODULES / "crds" / "go.mod").read_bytes())
     digest.update(kubernetes_crds.CHARTS.read_bytes())
     digest.update(Path(kubernetes_crds.__file__).read_bytes())
@@ -107,8 +108,8 @@ def _wanted_go(folder: Path) -> tuple[int, ...]:
 
 
 def _go_version(go: str) -> tuple[int, ...]:
-    said = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
-    return numbers(said.strip().removeprefix("go"))
+    output = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
+    return numbers(output.strip().removeprefix("go"))
 
 
 def _build(tool: Tool, missing: list[Part], go: str, report: Report) -> None:
@@ -131,12 +132,12 @@ def _compile(go: str, part: Part, total: int, report: Report, target: Path) -> N
     with subprocess.Popen(
         command, cwd=tool.folder, env=_go_env(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as child:
-        said: list[str] = []
+        output: list[str] = []
         for line in child.stderr or ():
-            said.append(line)
-            report(min(len(said), total), total, what)
+            output.append(line)
+            report(min(len(output), total), total, what)
     if child.returncode:
-        raise _go_failed(tool.name, "".join(said[-20:]))
+        raise _go_failed(tool.name, "".join(output[-20:]))
 
 
 def _go(go: str, folder: Path, *args: str) -> str:
@@ -156,17 +157,17 @@ def _go_env() -> dict[str, str]:
     }
 
 
-def _go_failed(name: str, said: str) -> ToolchainError:
-    if "no space left" in said:
+def _go_failed(name: str, output: str) -> ToolchainError:
+    if "no space left" in output:
         return ToolchainError(
             f"the disk is full while building {name}: make room and run again; nothing is lost"
         )
-    if re.search(r"dial tcp|no such host|connection refused|i/o timeout|TLS handshake|proxyconnect", said):
+    if re.search(r"dial tcp|no such host|connection refused|i/o timeout|TLS handshake|proxyconnect", output):
         return ToolchainError(
             f"the Go module proxy could not be reached while building {name}: connect this machine (or set GOPROXY "
-            f"to a proxy that it reaches) and run again; what was built is kept ({_last_line(said)})"
+            f"to a proxy that it reaches) and run again; what was built is kept ({_last_line(output)})"
         )
-    return ToolchainError(f"building {name} failed:\n{said.strip()}")
+    return ToolchainError(f"building {name} failed:\n{output.strip()}")
 
 
 def _last_line(text: str) -> str:

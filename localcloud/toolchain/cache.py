@@ -30,6 +30,7 @@ def atomically(target: Path, make: Callable[[Path], object]) -> None:
 
 
 def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -29,6 +29,7 @@ class Program:
     version: str
 
     def does_for(self, part: Part) -> bool:
+        """Whether its version does in place of a part of ours."""
         return bool(part.accepts and does(part.accepts, part.tool.version, self.version))
 
 

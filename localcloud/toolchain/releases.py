@@ -40,11 +40,13 @@ class Release:
 
     @property
     def name(self) -> str:
+        """The file's name."""
         return self.url.rsplit("/", 1)[-1]
 
 
 @functools.cache
 def table() -> list[Release]:
+    """The rows of releases.csv."""
     with (MODULES / "releases.csv").open(newline="") as rows:
         return [Release(**row) for row in csv.DictReader(rows)]
 
@@ -58,6 +60,7 @@ def of(part: Part) -> Release | None:
 
 
 def this_platform() -> str:
+    """The platform of this machine as releases name it, such as `linux/amd64`."""
     machine = platform.machine().lower()
     return f"{platform.system().lower()}/{_ARCHITECTURES.get(machine, machine)}"
 
@@ -89,5 +92,6 @@ def secure(url: str) -> bool:
 
 
 def site(url: str) -> str:
+    """The scheme and host of a URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"

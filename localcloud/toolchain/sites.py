@@ -52,6 +52,12 @@ def answering(sites: set[str], say: Say) -> set[str]:
 
 
 def get(url: str, headers: dict[str, str]) -> requests.Response:
+    """Begin a download.
+
+    Raises:
+        NoAnswerError: the site, or one that it sends on to, does not answer.
+        UnavailableError: it answers with an error, or leads away from https.
+    """
     headers = {"Accept-Encoding": "identity", **headers}
     try:
         answer = requests.get(url, headers=headers, stream=True, timeout=(SITE_SECONDS, SILENT_SECONDS))
@@ -76,6 +82,7 @@ def get(url: str, headers: dict[str, str]) -> requests.Response:
 
 
 def reason(error: Exception) -> str:
+    """Why a request failed, in a few words."""
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate is not trusted here; REQUESTS_CA_BUNDLE can name a company's"
     if isinstance(error, requests.exceptions.ProxyError):

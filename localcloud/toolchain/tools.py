@@ -35,6 +35,7 @@ class Tool:
 
     @property
     def folder(self) -> Path:
+        """The folder of its Go module."""
         return MODULES / self.name
 
     @property
@@ -47,6 +48,7 @@ class Tool:
 
     @property
     def ldflags(self) -> str:
+        """The linker flags it is built with: stripped, and with its version where it prints one."""
         if not self.variables:
             return "-s -w"
         major, minor, _ = self.version.split(".", 2)
@@ -65,6 +67,7 @@ class Tool:
 
     @property
     def parts(self) -> list[Part]:
+        """Its programs and files, and where they are in the cache."""
         cached = self.cached
         return [Part(self, name, cached / name) for name in (*self.programs, *self.files)]
 
@@ -84,15 +87,18 @@ class Part:
 
     @property
     def prints_version(self) -> list[str]:
+        """The arguments with which it prints its version; none where it can't."""
         return self.tool.programs.get(self.name, {}).get("prints_version", [])
 
     @property
     def accepts(self) -> Accepts | None:
+        """Which versions of the user's own program do; None where none does."""
         return self.tool.programs.get(self.name, {}).get("accepts")
 
 
 @functools.cache
 def tools() -> dict[str, Tool]:
+    """The rows of tools.yaml, by name."""
     table = yaml.safe_load((MODULES / "tools.yaml").read_text())
     return {name: Tool(name, **entry) for name, entry in table.items()}
 
@@ -103,6 +109,7 @@ def everyday() -> list[Tool]:
 
 
 def numbers(version: str) -> Version:
+    """The first three numbers of a version."""
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 

@@ -12,6 +12,7 @@ from localcloud.toolchain.sites import UnavailableError
 
 
 def unpack(archive: Path, member: str, draft: Path) -> None:
+    """Put one member of an archive at `draft`, executable; without a `member` the archive is the program itself."""
     with room(f"unpacking {archive.name}"):
         if not member:
             archive.rename(draft)

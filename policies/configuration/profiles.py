@@ -1,24 +1,20 @@
 """Profiles: who is regulated by whom, as policy configs in `policies/profiles`: `python -m policies.cli generate`.
 
 A profile changes levels, settings and whom the law binds, never what is checked. The files are plain policy configs, so
-that any stack can be shown to the pack under one: `--policy-pack-config policies/profiles/sebi-re.json`. Written from
-the table below; a test holds them against it.
+that any stack can be shown to the pack under one: `--policy-pack-config policies/profiles/sebi-re.json`. `written`
+writes them from the table below; a test holds them against it.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from policies.framework.control import Control
-from policies.framework.run_state import Ledger
 from policies.law import Entity
-from policies.pack import CONTROLS, GOV_04
 
 FOLDER = Path(__file__).parents[1] / "profiles"
 
@@ -114,29 +110,3 @@ def file_of(name: str) -> Path:
         hint = f"; the nearest is {near[0]}" if near else ""
         raise UnknownProfileError(f"there is no profile {name}: there are {', '.join(PROFILES)}{hint}")
     return FOLDER / f"{name}.json"
-
-
-def config(profile: Profile) -> dict[str, Any]:
-    """The policy config of a profile: levels and settings by the names of policies."""
-    return dict(sorted(pair for control in (*CONTROLS, GOV_04) for pair in _of(profile, control)))
-
-
-def write(folder: Path = FOLDER) -> None:
-    """Write a file for each profile."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, profile in PROFILES.items():
-        (folder / f"{name}.json").write_text(json.dumps(config(profile), indent=1) + "\n")
-
-
-def _of(profile: Profile, control: Control) -> Iterator[tuple[str, Any]]:
-    begins = max((one for one in profile.levels if control.id.startswith(one)), key=len, default=None)
-    given: dict[str, Any] = dict(profile.settings.get(control.id, {}))
-    if begins is not None:
-        given["enforcementLevel"] = profile.levels[begins]
-    elif profile.only_law and control.law.basis != "statutory":
-        given["enforcementLevel"] = "advisory"
-    if bound := [one for one in profile.regulated_as if any(one in law.regulated for law in control.laws)]:
-        given["regulatedAs"] = bound
-    for policy in control.policies(Ledger()):
-        if given:
-            yield policy.name, given

@@ -15,6 +15,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
 from pulumi_policy import EnforcementLevel, Policy, ResourceValidationPolicy
 
 from policies.pack import CONTROLS, run
@@ -23,6 +25,15 @@ FILE = Path(__file__).parents[1] / "policy-config.schema.json"
 LEVELS = [level.value for level in EnforcementLevel if level is not EnforcementLevel.REMEDIATE]
 LEVEL, MENDING_LEVEL = {"$ref": "#/$defs/level"}, {"$ref": "#/$defs/mendingLevel"}
 MENDING = [*LEVELS, EnforcementLevel.REMEDIATE.value]
+# A JSON Schema's types, in words.
+_TYPES = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "an object",
+    "string": "text",
+}
 
 
 def schema() -> dict[str, Any]:
@@ -36,8 +47,12 @@ def schema() -> dict[str, Any]:
         "properties": {"all": _all(), **dict(sorted(named.items()))},
         "additionalProperties": False,
         "$defs": {
-            "level": {"description": "What a finding does", "enum": LEVELS},
-            "mendingLevel": {"description": "What a finding does, or that it is mended", "enum": MENDING},
+            "level": {"description": "What a finding does", "type": "string", "enum": LEVELS},
+            "mendingLevel": {
+                "description": "What a finding does, or that it is mended",
+                "type": "string",
+                "enum": MENDING,
+            },
         },
     }
 
@@ -50,39 +65,48 @@ def parse(file: Path) -> dict[str, Any]:
     """A policy config, with a level for every policy where it has one for `all`.
 
     Raises:
-        PolicyConfigError: it is none, names no policy of the pack, or a level or a setting that there is not.
+        PolicyConfigError: it is none, or says what its schema does not allow.
     """
     try:
-        said = json.loads(file.read_bytes())
+        values = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
         raise PolicyConfigError(f"{file} is no policy config: {error}") from None
-    if not isinstance(said, dict):
-        raise PolicyConfigError(
-            f"{file} is no policy config: an object is wanted, of levels and settings by policy"
-        )
-    policies = schema()["properties"]
-    for name, given in said.items():
-        _known(f"{file}: there is no policy", name, policies)
-        settings = given if isinstance(given, dict) else {"enforcementLevel": given}
-        for setting in settings:
-            _known(f"{file}: {name} has no setting", setting, policies[name]["anyOf"][1]["properties"])
-        levels = MENDING if policies[name]["anyOf"][0] == MENDING_LEVEL else LEVELS
-        if (level := settings.get("enforcementLevel", LEVELS[0])) not in levels:
-            why = "; it has nothing to fill in" if level in MENDING else ""
-            raise PolicyConfigError(
-                f"{file}: {name} is {level!r}: a level is one of {', '.join(levels)}{why}"
-            )
-    of_all = dict.fromkeys(policies, said["all"]) if "all" in said else {}
-    return {name: given for name, given in {**of_all, **said}.items() if name != "all"}
+    shape = schema()
+    validator = Draft202012Validator(shape, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    if error := best_match(validator.iter_errors(values)):
+        raise PolicyConfigError(f"{file}: {_problem(error)}")
+    of_all = dict.fromkeys(shape["properties"], values["all"]) if "all" in values else {}
+    return {name: given for name, given in {**of_all, **values}.items() if name != "all"}
 
 
-def _known(wrong: str, name: str, names: Iterable[str]) -> None:
-    if name not in names:
-        near = get_close_matches(name, names, n=1)
-        raise PolicyConfigError(f"{wrong} {name}{f'; the nearest is {near[0]}' if near else ''}")
+def _problem(error: ValidationError) -> str:
+    """What is wrong and where, with what would be right or the nearest to it."""
+    given: Any = error.instance
+    allowed: Any = error.validator_value
+    shape: Any = error.schema
+    keyword, where = error.validator, ".".join(map(str, error.absolute_path))
+    if keyword == "additionalProperties":
+        names = shape["properties"]
+        name = next(name for name in given if name not in names)
+        wrong = f"{where} has no setting {name}" if where else f"there is no policy {name}"
+        return f"{wrong}{_nearest(name, names)}"
+    if keyword == "enum":
+        why = "; it has nothing to fill in" if given in MENDING and allowed == LEVELS else ""
+        return f"{where} is {given!r}: one of {', '.join(allowed)} is wanted{why or _nearest(given, allowed)}"
+    if keyword == "type":
+        return f"{where or 'the whole'} is {given!r}: {_TYPES[allowed]} is wanted"
+    if keyword == "anyOf":
+        return f"{where} is {given!r}: a level or an object with settings is wanted"
+    return f"{where}: {error.message}"
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    near = get_close_matches(name, names, n=1)
+    return f"; the nearest is {near[0]}" if near else ""
 
 
 def write(file: Path = FILE) -> None:
+    """Write the JSON Schema of policy configs to a file."""
     file.write_text(json.dumps(schema(), indent=1, ensure_ascii=False) + "\n")
 
 

@@ -20,14 +20,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from policies.framework import project
 from policies.framework.control import Finding
-from policies.framework.record import Told
+from policies.framework.record import ReportedFinding
 
 FILE, ELSEWHERE = "dpdp-baseline.json", "INDIA_DPDP_BASELINE"
 
 
 @dataclass(frozen=True, order=True)
 class Known:
-    """One finding of old: a place in a resource, and the control that it is about."""
+    """A finding that was there when the baseline was written: a control, and a place in a resource."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -36,8 +36,9 @@ class Known:
     where: str
 
     @classmethod
-    def of(cls, told: Told) -> Known:
-        return cls(told.control, told.urn, told.where)
+    def of(cls, finding: ReportedFinding) -> Known:
+        """The entry that covers a finding."""
+        return cls(finding.control, finding.urn, finding.where)
 
     def speaks_of(self, stack: str) -> bool:
         """Whether it is about a resource of a stack."""
@@ -60,9 +61,9 @@ class Baseline:
     _met: Counter[Known] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)  # the servicer answers on several threads
 
-    def covers(self, told: Told) -> bool:
-        """Whether a finding is of old."""
-        known = Known.of(told)
+    def covers(self, finding: ReportedFinding) -> bool:
+        """Whether a finding is in the baseline; the entry is then noted as used."""
+        known = Known.of(finding)
         if known not in self.entries:
             return False
         with self._lock:
@@ -70,7 +71,7 @@ class Baseline:
         return True
 
     def met(self) -> Counter[str]:
-        """How many findings of old there still are, by control."""
+        """The number of findings of this run that the baseline covers, by control."""
         return Counter(known.control for known in self._met)
 
     def wrong(self, stack: str, allowed: bool, judge_use: bool) -> Iterator[Finding]:
@@ -87,7 +88,7 @@ class Baseline:
                 yield Finding("the baseline holds what is mended", FILE, where, expected)
 
 
-def beside(folder: Path | None = None) -> Baseline:
+def load(folder: Path | None = None) -> Baseline:
     """The baseline beside a program (in `folder`, else where it is); an empty one without a file."""
     file = (folder or project.folder()) / (os.environ.get(ELSEWHERE) or FILE)
     if file.exists():
@@ -118,5 +119,5 @@ def grown(before: Path, after: Path) -> list[Known]:
 def write(file: Path, entries: Iterable[Known]) -> None:
     """Write entries, in an order that a difference can be read in."""
     ordered = sorted(entries)
-    told: dict[str, Any] = {"version": 1, "findings": [asdict(known) for known in ordered]}
-    file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    contents: dict[str, Any] = {"version": 1, "findings": [asdict(known) for known in ordered]}
+    file.write_text(json.dumps(contents, indent=1) + "\n", encoding="utf-8")

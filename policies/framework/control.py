@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 from pulumi_policy import (
@@ -27,10 +28,10 @@ from pulumi_policy import (
 from pulumi_policy.deserialize import deserialize_properties, serialize_properties
 from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
-from policies.framework.record import Told, brief, type_of
-from policies.framework.remediation import Fill, filled
+from policies.framework.record import ReportedFinding, brief, type_of
+from policies.framework.remediation import PropertyPatch, patched
 from policies.framework.resources import Resource, Settings, Stack, StackResource, provider_props
-from policies.framework.run_state import Ledger
+from policies.framework.run_state import RunState
 from policies.framework.unknowns import Unknown, plain
 from policies.law import ENTITIES, Law, provisions
 
@@ -56,19 +57,20 @@ class Finding:
 
 Check = Callable[[Resource, Settings], Iterable[Finding | Unknown]]
 StackCheck = Callable[[Stack, Settings], Iterable[tuple[str, Finding | Unknown]]]
-Mend = Callable[[Resource, Settings], Iterable[Fill]]
-Settles = Callable[[Unknown, StackResource, Stack], bool]
+Remediate = Callable[[Resource, Settings], Iterable[PropertyPatch]]
+Resolves = Callable[[Unknown, StackResource, Stack], bool]
 
 
-def nothing_settles(_unknown: Unknown, _resource: StackResource, _stack: Stack) -> bool:
+def nothing_resolves(_unknown: Unknown, _resource: StackResource, _stack: Stack) -> bool:
+    """Says that no resource of the stack makes up for an unknown value."""
     return False
 
 
 @dataclass(frozen=True)
 class Control:
-    """`types` are prefixes of resource types; none for a control that only sees the whole stack. `settles` says
-    whether the stack makes up for an unknown value. `mend` says what may be filled in where somebody sets the level
-    `remediate`: only what has one safe value. `remedies` are by the prefix of a type, where the clouds differ.
+    """`types` are prefixes of resource types; none for a control that only sees the whole stack. `resolves` says
+    whether the stack makes up for an unknown value. `remediate` gives what may be filled in where somebody sets the
+    level `remediate`: only what has one safe value. `remedies` are by the prefix of a type, where the clouds differ.
     `comes_last`: its stack policy needs to know what the others found.
 
     `law` is the basis of a finding, unless the finding names one of `other_laws`, or `law_of_type` has another for the
@@ -83,43 +85,44 @@ class Control:
     remedy: str
     check: Check | None
     stack_check: StackCheck | None = None
-    settles: Settles = nothing_settles
+    resolves: Resolves = nothing_resolves
     settings: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-    mend: Mend | None = None
+    remediate: Remediate | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
     comes_last: bool = False
     other_laws: tuple[Law, ...] = ()
     law_of_type: Mapping[str, Law] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def laws(self) -> tuple[Law, ...]:
         """Every law that a finding of this control may rest on, its own first."""
         return tuple(dict.fromkeys((self.law, *self.other_laws, *self.law_of_type.values())))
 
-    @property
+    @cached_property
     def policy_name(self) -> str:
+        """The name of its resource policy, which people's configuration refers to."""
         return f"{self.id}-{self.title}".lower().replace(" ", "-")
 
-    def policies(self, ledger: Ledger) -> list[Policy]:
+    def policies(self, run_state: RunState) -> list[Policy]:
         """The policies that carry this control out."""
         made: list[Policy] = []
         if self.check:
-            validate = _resource_validation(self, self.check, ledger)
-            remediate = _remediation(self, self.mend) if self.mend else None
+            validate = _resource_validation(self, self.check, run_state)
+            remediate = _remediation(self, self.remediate) if self.remediate else None
             made.append(
                 ResourceValidationPolicy(
-                    name=self.policy_name, validate=validate, remediate=remediate, **self._described()
+                    name=self.policy_name, validate=validate, remediate=remediate, **self._described
                 )
             )
         if self.stack_check:
             name = f"{self.policy_name}-stack" if made else self.policy_name
-            validate_stack = _stack_validation(self, self.stack_check, ledger, name)
-            made.append(StackValidationPolicy(name=name, validate=validate_stack, **self._described()))
+            validate_stack = _stack_validation(self, self.stack_check, run_state, name)
+            made.append(StackValidationPolicy(name=name, validate=validate_stack, **self._described))
         return made
 
-    @property
+    @cached_property
     def settings_of_law(self) -> dict[str, dict[str, Any]]:
-        """What may be said of whom the law binds, and from when: only where a control's law depends on it."""
+        """The settings `regulatedAs` and `inForceFrom`, for controls whose law depends on them."""
         made: dict[str, dict[str, Any]] = {}
         if pending := [provisions()[one].in_force for law in self.laws for one in law.pending]:
             made["inForceFrom"] = {
@@ -137,10 +140,10 @@ class Control:
             }
         return made
 
-    def told(self, policy: str, urn: str, finding: Finding, settings: Settings) -> Told:
-        """A finding as the record keeps it, with the law as it stands in this run's settings."""
+    def reported(self, policy: str, urn: str, finding: Finding, settings: Settings) -> ReportedFinding:
+        """A finding as the record keeps it, with the law that applies under this run's settings."""
         law = (finding.law or self.law_of_type.get(type_of(urn), self.law)).stated(settings)
-        return Told(
+        return ReportedFinding(
             control=self.id,
             policy=policy,
             level=self.level.value,
@@ -160,6 +163,7 @@ class Control:
         of = max((prefix for prefix in self.remedies if type_.startswith(prefix)), key=len, default=None)
         return self.remedy if of is None else self.remedies[of]
 
+    @cached_property
     def _described(self) -> dict[str, Any]:
         properties = {**self.settings, **self.settings_of_law}
         return {
@@ -175,42 +179,42 @@ class Control:
 
 
 def _resource_validation(
-    control: Control, check: Check, ledger: Ledger
+    control: Control, check: Check, run_state: RunState
 ) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if not args.resource_type.startswith(control.types):
             args.not_applicable("other resource type")
         settings = args.get_config()
-        told: list[Told] = []
+        reported: list[ReportedFinding] = []
         unknowns: list[Unknown] = []
-        for found in _sure(lambda: check(ledger.resource(args), settings)):
+        for found in _sure(lambda: check(run_state.resource(args), settings)):
             if isinstance(found, Unknown):
                 unknowns.append(found)
             else:
-                told.append(control.told(control.policy_name, args.urn, found, settings))
-        ledger.met(control.id, args.urn, unknowns)
-        if told:
-            _count_spared(control, check, ledger, args, len(told))
-        for one in ledger.tell(control.policy_name, args.urn, told):
+                reported.append(control.reported(control.policy_name, args.urn, found, settings))
+        run_state.set_unknowns(control.id, args.urn, unknowns)
+        if reported:
+            _count_avoidable(control, check, run_state, args, len(reported))
+        for one in run_state.report(control.policy_name, args.urn, reported):
             report(one.message, None)
 
     return validate
 
 
-def _count_spared(
-    control: Control, check: Check, ledger: Ledger, args: ResourceValidationArgs, count: int
+def _count_avoidable(
+    control: Control, check: Check, run_state: RunState, args: ResourceValidationArgs, count: int
 ) -> None:
-    """How many findings would go if what the ledger supposes were so: the check itself says it."""
-    resource = ledger.resource(args)
-    if (instead := ledger.suppose(resource)) is None:
+    """How many findings would go if what the run state supposes were so: the check itself says it."""
+    resource = run_state.resource(args)
+    if (instead := run_state.suppose(resource)) is None:
         return
     mended = Resource(resource.type, resource.urn, {**resource.props, **instead}, resource.provider_props)
     left = [one for one in _sure(lambda: check(mended, args.get_config())) if isinstance(one, Finding)]
-    ledger.spare(control.policy_name, args.urn, count - len(left))
+    run_state.set_avoidable(control.policy_name, args.urn, count - len(left))
 
 
-def _remediation(control: Control, mend: Mend) -> Callable[[ResourceValidationArgs], Any]:
-    """Runs before the check, which judges what comes of it: what a mend that broke had filled by then, too."""
+def _remediation(control: Control, patches_of: Remediate) -> Callable[[ResourceValidationArgs], Any]:
+    """Runs before the check, which judges what comes of it: also what a remediation had filled before it broke."""
 
     def remediate(args: ResourceValidationArgs) -> dict[str, Any] | None:
         if not args.resource_type.startswith(control.types):
@@ -219,36 +223,38 @@ def _remediation(control: Control, mend: Mend) -> Callable[[ResourceValidationAr
         given = dict(serialize_properties(args.props))
         seen = plain(unknown_checking_proxy(deserialize_properties(given)))
         resource = Resource(args.resource_type, args.urn, seen, provider_props(args.provider))
-        fills = list(_sure(lambda: mend(resource, args.get_config())))
-        changed = filled(given, [one for one in fills if isinstance(one, Fill)])
+        patches = list(_sure(lambda: patches_of(resource, args.get_config())))
+        changed = patched(given, [one for one in patches if isinstance(one, PropertyPatch)])
         return changed if changed != given else None
 
     return remediate
 
 
 def _stack_validation(
-    control: Control, check: StackCheck, ledger: Ledger, policy: str
+    control: Control, check: StackCheck, run_state: RunState, policy: str
 ) -> Callable[[StackValidationArgs, ReportViolation], None]:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         settings = args.get_config()
-        stack = ledger.stack(args).view()
+        stack = run_state.stack(args).view()
         found = [
             one if isinstance(one, tuple) else ("", one) for one in _sure(lambda: check(stack, settings))
         ]
-        ledger.looked(control.id, stack.looked_at)
+        run_state.add_looked_at(control.id, stack.looked_at)
         for urn, of_urn in _by_urn(found, Unknown).items():
-            ledger.also_met(control.id, urn, of_urn)
-        told = [control.told(policy, urn, one, settings) for urn, one in found if isinstance(one, Finding)]
-        if not control.comes_last and (supposed := ledger.supposed(args)):
-            for urn, count in _spared(check, supposed, settings, found).items():
-                ledger.spare(policy, urn, count)
-        for one in ledger.tell(policy, "", told):
+            run_state.add_unknowns(control.id, urn, of_urn)
+        reported = [
+            control.reported(policy, urn, one, settings) for urn, one in found if isinstance(one, Finding)
+        ]
+        if not control.comes_last and (supposed := run_state.supposed(args)):
+            for urn, count in _avoidable(check, supposed, settings, found).items():
+                run_state.set_avoidable(policy, urn, count)
+        for one in run_state.report(policy, "", reported):
             report(one.message, one.urn or None)
 
     return validate
 
 
-def _spared(
+def _avoidable(
     check: StackCheck, supposed: Stack, settings: Settings, found: Sequence[tuple[str, Finding | Unknown]]
 ) -> Mapping[str, int]:
     """As `_count_spared`, by URN, for each resource that a stack policy has found something at."""

@@ -1,4 +1,4 @@
-"""What a property must say, as data: most controls ask the same few questions of many types."""
+"""Expectations: the value that a property must have, as data. Most controls ask the same few things of many types."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Misshapen:
 
 
 @dataclass(frozen=True)
-class Want:
+class Expectation:
     """`path` is dotted; a block on it may occur many times, and one marked `?` may be missing.
 
     `absent` says whether the cloud's own default will do.
@@ -39,22 +39,24 @@ class Want:
     fix: str = ""
 
 
-Wants = Mapping[str, tuple[Want, ...]]
+Expectations = Mapping[str, tuple[Expectation, ...]]
 
 
-def judge(props: Any, wants: Iterable[Want]) -> Iterator[Finding | Unknown]:
-    """Every place of every want whose value is not good, or can't be known."""
-    for want in wants:
-        for where, value in occurrences(props, want.path):
+def check_expectations(props: Any, expectations: Iterable[Expectation]) -> Iterator[Finding | Unknown]:
+    """A finding for each value that is not as expected, and each `Unknown` that was needed to tell."""
+    for expectation in expectations:
+        for where, value in values_at(props, expectation.path):
             if isinstance(value, Unknown):
                 yield value
-            elif value is None and want.absent:
+            elif value is None and expectation.absent:
                 continue
-            elif isinstance(value, Misshapen) or not want.good(value):
-                yield Finding(want.what, where, value, want.expected, want.fix, want.law)
+            elif isinstance(value, Misshapen) or not expectation.good(value):
+                yield Finding(
+                    expectation.what, where, value, expectation.expected, expectation.fix, expectation.law
+                )
 
 
-def occurrences(props: Any, path: str) -> list[tuple[str, Any]]:
+def values_at(props: Any, path: str) -> list[tuple[str, Any]]:
     """(where, value) for each place that `path` leads to; the value is None where something on the way is missing."""
     found: list[tuple[str, Any]] = [("", props)]
     for part in path.split("."):

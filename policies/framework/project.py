@@ -37,7 +37,7 @@ def _projects(start: Path, name: str) -> Iterator[Path]:
 
 def _name(file: Path) -> str | None:
     try:
-        said = yaml.safe_load(file.read_text())
+        values = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
-    return said.get("name") if isinstance(said, dict) else None
+    return values.get("name") if isinstance(values, dict) else None

@@ -19,12 +19,12 @@ _ANYTHING = (
 
 
 def is_own(type_: str, also: tuple[str, ...] = ()) -> bool:
-    """Whether a resource of this type hands out nothing but what it is itself: names, ids and ARNs."""
+    """Whether the outputs of a resource of this type describe only itself: its names, ids and ARNs."""
     return type_.startswith(_CLOUDS + also) and not type_.startswith(_ANYTHING)
 
 
 def sources(unknown: Unknown, resource: StackResource) -> list[str]:
-    """The types of what the top-level property is made from that an unknown value is in."""
+    """The types of the resources from which the top-level property around an unknown value is made."""
     names = [part for part in unknown.path if isinstance(part, str)]
     return [source.resource_type for source in resource.sources(names[0])] if names else []
 
@@ -35,8 +35,8 @@ def made_here(resource: StackResource, prop: str, also: tuple[str, ...] = ()) ->
     return bool(types) and all(is_own(type_, also) for type_ in types)
 
 
-def settled_by_own_parts(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
-    """True when all that a value still lacks is what the stack's own resources are called.
+def resolved_by_own_parts(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
+    """Whether an unknown value is made from the stack's own resources alone, so that only their names are missing.
 
     What else is in it (a document's actions and principals) is then written in the program, but hidden with the rest.
     """

@@ -30,10 +30,10 @@ class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
-class Told(_Entry):
+class ReportedFinding(_Entry):
     """One finding. `urn` is empty where the whole stack is meant, `where` a path of properties, `value` shortened text.
 
-    `answer` says who answers for an exempt one. `level` is the one that the policy had in this run.
+    `answer` names the entry that exempts it. `level` is the one that the policy had in this run.
     """
 
     control: str
@@ -72,11 +72,11 @@ class Told(_Entry):
     @property
     def fingerprint(self) -> str:
         """The same for a finding wherever it moves in the code, and in every stack of the project."""
-        said = "|".join((self.control, without_stack(self.urn), self.where))
-        return hashlib.sha256(said.encode()).hexdigest()[:32]
+        identity = "|".join((self.control, without_stack(self.urn), self.where))
+        return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
-class Asked(_Entry):
+class ControlRun(_Entry):
     """A control as it was in this run: its level, and how many resources it looked at; `stack` if at the whole too."""
 
     id: str
@@ -100,15 +100,16 @@ class Record(_Entry):
     project: str
     made: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     resources: int
-    controls: tuple[Asked, ...]
-    findings: tuple[Told, ...]
+    controls: tuple[ControlRun, ...]
+    findings: tuple[ReportedFinding, ...]
 
-    def of(self, *outcomes: Outcome) -> list[Told]:
-        return [told for told in self.findings if told.outcome in outcomes]
+    def of(self, *outcomes: Outcome) -> list[ReportedFinding]:
+        """The findings with one of these outcomes, in the order of the run."""
+        return [finding for finding in self.findings if finding.outcome in outcomes]
 
     @property
-    def open(self) -> list[Told]:
-        """What nobody answers for, the worst first."""
+    def open(self) -> list[ReportedFinding]:
+        """The findings that neither an exemption nor the baseline covers, the worst first."""
         return sorted(self.of("fail", "unresolved"), key=_worst_first)
 
 
@@ -143,7 +144,7 @@ def write(record: Record, file: Path) -> None:
     half.replace(file)
 
 
-def wanted_file(environment: Mapping[str, str] = os.environ) -> Path | None:
+def record_file(environment: Mapping[str, str] = os.environ) -> Path | None:
     """Where the record goes, if anybody wants it; a relative path begins where the program is."""
     return project.folder() / environment[FILE] if environment.get(FILE) else None
 
@@ -173,5 +174,5 @@ def name_of(urn: str) -> str:
 _WORST = ("critical", "high", "medium", "low")
 
 
-def _worst_first(told: Told) -> tuple[bool, int, str, str, str]:
-    return (not told.stops, _WORST.index(told.severity), told.control, told.urn, told.where)
+def _worst_first(finding: ReportedFinding) -> tuple[bool, int, str, str, str]:
+    return (not finding.stops, _WORST.index(finding.severity), finding.control, finding.urn, finding.where)

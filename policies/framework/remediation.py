@@ -1,5 +1,5 @@
-"""What a remediation fills in: values that are missing. By its make it can't change what somebody wrote, nor touch what
-can't be known yet."""
+"""Remediation: properties that are missing are filled in. A patch never changes a value that somebody wrote, and never
+touches one that is not known yet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from policies.framework.unknowns import Path
 
 
 @dataclass(frozen=True)
-class Fill:
+class PropertyPatch:
     """`value` for what is missing at `path`. Blocks that are missing on the way are made; the index after a list's last
     adds to it."""
 
@@ -21,10 +21,10 @@ class Fill:
     value: Any
 
 
-def filled(props: dict[str, Any], fills: Iterable[Fill]) -> dict[str, Any]:
-    """A copy of properties, as the engine sends them, with each fill whose place is free."""
-    for fill in fills:
-        props = _with(props, fill.path, fill.value)
+def patched(props: dict[str, Any], patches: Iterable[PropertyPatch]) -> dict[str, Any]:
+    """A copy of properties, as the engine sends them, with each patch whose path has no value."""
+    for patch in patches:
+        props = _with(props, patch.path, patch.value)
     return props
 
 

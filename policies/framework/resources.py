@@ -36,7 +36,8 @@ class Resource:
         return self._kept[read]
 
     @classmethod
-    def shown(cls, args: ResourceValidationArgs) -> Resource:
+    def analyzed(cls, args: ResourceValidationArgs) -> Resource:
+        """The resource of an `Analyze` call."""
         return cls(args.resource_type, args.urn, plain(args.props), provider_props(args.provider))
 
 
@@ -47,32 +48,35 @@ class StackResource:
     `instead` are properties that a control would see if the program were mended.
     """
 
-    shown: PolicyResource
+    analyzed: PolicyResource
     inputs: Mapping[str, Any] = field(default_factory=dict)
     instead: Mapping[str, Any] = field(default_factory=dict)
     seen: Resource | None = None
 
     @property
     def type(self) -> str:
-        return self.shown.resource_type
+        """Its Pulumi type, such as `aws:s3/bucket:Bucket`."""
+        return self.analyzed.resource_type
 
     @property
     def urn(self) -> str:
-        return self.shown.urn
+        """Its URN."""
+        return self.analyzed.urn
 
     @cached_property
     def props(self) -> dict[str, Any]:
-        return {**self.inputs, **plain(self.shown.props), **self.instead}
+        """Its outputs over its inputs, with what `instead` supposes."""
+        return {**self.inputs, **plain(self.analyzed.props), **self.instead}
 
     @property
     def provider(self) -> str:
         """The URN of its provider: which cluster a Kubernetes resource is in."""
-        return self.shown.provider.urn if self.shown.provider else ""
+        return self.analyzed.provider.urn if self.analyzed.provider else ""
 
     @cached_property
     def alone(self) -> Resource:
         """The same resource as a resource check sees it; with what readers have made of it, where it is unchanged."""
-        alone = Resource(self.type, self.urn, self.props, provider_props(self.shown.provider))
+        alone = Resource(self.type, self.urn, self.props, provider_props(self.analyzed.provider))
         return self.seen if self.seen is not None and self.seen == alone else alone
 
     @cached_property
@@ -82,7 +86,7 @@ class StackResource:
 
     def sources(self, prop: str) -> list[PolicyResource]:
         """The resources that the value of a top-level property is made from, by the engine's own records."""
-        return self.shown.property_dependencies.get(prop, [])
+        return self.analyzed.property_dependencies.get(prop, [])
 
 
 class Stack:
@@ -149,6 +153,7 @@ class Stack:
         return (resource for resource in self._by_urn.values() if resource.type in types)
 
     def all(self) -> Iterator[StackResource]:
+        """Every resource, in the order of the stack."""
         return iter(self._by_urn.values())
 
     def _seen(self, wanted: Callable[[str], bool]) -> Iterator[StackResource]:
@@ -158,6 +163,7 @@ class Stack:
                 yield resource
 
     def get(self, urn: str) -> StackResource | None:
+        """The resource with a URN; None where the stack has none."""
         return self._by_urn.get(urn)
 
     def attached(self, to: StackResource, prop: str, *types: str) -> list[StackResource]:
@@ -183,6 +189,7 @@ class Stack:
 
 
 def provider_props(provider: PolicyProviderResource | None) -> dict[str, Any]:
+    """The inputs of a resource's provider; empty where the engine names none."""
     return plain(provider.props) if provider else {}
 
 

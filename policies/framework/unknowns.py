@@ -3,7 +3,7 @@
 `pulumi_policy` raises `UnknownValueError` when a check touches such a value, then turns the whole check into an
 advisory note, so a mandatory control would be skipped by any property fed from another resource. Here every property
 is read once, each with its own guard, into a plain tree in which an `Unknown` stands for what can't be known. A check
-hands back the `Unknown`s that it needed; the ledger keeps them until the end of the run, when the stack's own
+hands back the `Unknown`s that it needed; the run state keeps them until the end of the run, when the stack's own
 resources may settle them (a key ARN that comes from a key in the stack). What stays is reported as unresolved.
 """
 

@@ -17,7 +17,7 @@ from policies.framework.provenance import IN_CLUSTERS, is_own, made_here
 from policies.framework.resources import Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, dig, dotted
 from policies.readers import locations
-from policies.readers.references import at, family, told
+from policies.readers.references import at, family, table_summary
 from policies.readers.s3_buckets import BUCKETS
 from policies.readers.values.places import Place
 from policies.readers.values.reading import Value, read
@@ -37,6 +37,7 @@ _NAMES = (
     "globalClusterIdentifier",
     "globalReplicationGroupId",
     "multiRegionClusterName",
+    "accountName",
 )
 
 
@@ -75,7 +76,7 @@ def destinations(
         if others:
             yield from _others(stack, others, listed, inventory)
 
-    check.__doc__ = told(about, table)
+    check.__doc__ = table_summary(about, table)
     return check
 
 
@@ -96,7 +97,7 @@ class OwnStores:
 
 
 def own_stores(stack: Stack) -> OwnStores:
-    """Every bucket, dataset and topic of a stack, of whichever provider."""
+    """Every bucket, dataset, topic and storage account of a stack, of whichever provider."""
     projects: dict[tuple[Kind, str], set[str]] = {}
     urns = set[str]()
     for resource in stack.all():
@@ -112,12 +113,17 @@ _BUCKET_TYPES = frozenset(
 )
 
 
+_NAMES_INSIDE = (*_NAMES, "resourceID", "azureName")
+
+
 def _kind_made(type_: str) -> Kind | None:
     last = type_.rpartition(":")[2]
     if last in _BUCKET_TYPES and not type_.startswith("gcp:firebase/"):
         return "bucket"
     if last in ("Dataset", "BigQueryDataset") and "bigquery" in type_.lower():
         return "dataset"
+    if last == "StorageAccount" or (last == "Account" and "storage" in type_ and "azure" in type_):
+        return "account"
     return "topic" if last in ("Topic", "PubSubTopic") and "pubsub" in type_.lower() else None
 
 
@@ -125,9 +131,7 @@ def _names_of(resource: StackResource) -> set[str]:
     holders = [resource.props]
     if resource.type.startswith("kubernetes:"):
         holders = [dig(resource.props, "metadata"), dig(resource.props, "spec")]
-    texts = [
-        holder.get(key) for holder in holders if isinstance(holder, dict) for key in (*_NAMES, "resourceID")
-    ]
+    texts = [holder.get(key) for holder in holders if isinstance(holder, dict) for key in _NAMES_INSIDE]
     return {name_in(text) for text in texts if isinstance(text, str) and text}
 
 
@@ -269,7 +273,7 @@ def _place_in_name(value: Any) -> Place | None:
 def _says_its_place(text: str) -> bool:
     if reference := locations.arn(text):
         return bool(reference.region)
-    # A bucket of logs at `global` is one that the walk of references finds.
+    # A bucket of logs at `global` is one that `foreign_references` finds.
     place = locations.gcp_path_place(text)
     return place is not None and (place != "global" or "/buckets/" in text)
 

@@ -1,4 +1,4 @@
-"""What programs are told, in a resource of any type: variables of containers, functions, jobs, scripts, files.
+"""The settings of programs, in a resource of any type: variables of containers, functions, jobs, scripts, files.
 
 Nothing here looks for a type. An `Environment` is one program's: the variables that one block has (`environment` and
 `secrets` of a container definition, `envs` of Cloud Run, `environment.variables` of Lambda), or that one script or
@@ -109,6 +109,7 @@ class Block:
 
     @property
     def where(self) -> str:
+        """Its path in the resource, and on into the text that it is in."""
         return join(dotted(self.path), dotted(self.inner))
 
 
@@ -123,6 +124,7 @@ class Text:
 
     @property
     def where(self) -> str:
+        """Its path in the resource, and on into the text that it is in."""
         return join(dotted(self.path), dotted(self.inner))
 
 
@@ -132,6 +134,7 @@ def join(where: str, inner: str) -> str:
 
 
 def holds_programs(type_: str) -> bool:
+    """Whether resources of a type may hold programs or their variables."""
     return not type_.startswith(_NO_PROGRAMS)
 
 

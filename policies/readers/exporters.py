@@ -21,6 +21,9 @@ _PLUGIN = re.compile(r"(?<![\w-])([a-z][a-z0-9_-]{1,60})[ \t\r\n]{0,20}\{")
 _SETTING = re.compile(
     r"(?<![\w-])([\w-]{1,60})[ \t]{0,20}=>[ \t]{0,20}\[?[ \t]{0,20}[\"']?([^\"'\s\]}]{1,500})"
 )
+# As ECS, Docker's daemon and Compose call them.
+_DRIVERS = ("logDriver", "LogDriver", "log-driver", "driver")
+_OPTIONS = ("options", "Options", "log-opts")
 _TOP = re.compile(r"(?<![\w-])(input|filter|output)[ \t\r\n]{0,20}\{")
 
 
@@ -97,12 +100,15 @@ def _fluent_bit(found: Block) -> Iterator[Exporter]:
 
 
 def _log_driver(found: Block) -> Iterator[Exporter]:
-    """FireLens hands a container's logs to Fluent Bit; its options are those of an output."""
-    driver = found.value.get("logDriver", found.value.get("LogDriver"))
-    options = found.value.get("options", found.value.get("Options"))
+    """The driver of a container's logs. FireLens hands them to Fluent Bit; its options are those of an output."""
+    driver = next((found.value[key] for key in _DRIVERS if isinstance(found.value.get(key), str)), None)
+    at = next((key for key in _OPTIONS if isinstance(found.value.get(key), Mapping)), None)
+    options = found.value[at] if at else {}
     name = _plugin(options)
-    if driver == "awsfirelens" and name:
-        yield _exporter("fluentbit", name, found, ("options",), options)
+    if driver == "awsfirelens" and at and name:
+        yield _exporter("fluentbit", name, found, (at,), options)
+    elif driver and driver != "awsfirelens":
+        yield _exporter("docker", driver, found, (at,) if at else (), options)
 
 
 def _plugin(settings: Any) -> str | None:

@@ -31,6 +31,7 @@ class Row:
 
     @property
     def is_anywhere(self) -> bool:
+        """Whether the property may be at any depth: its path begins with `**.`."""
         return self.path.startswith("**.")
 
     def given(self, props: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -45,6 +46,7 @@ class Row:
                 yield f"{where}{inner if inner.startswith('[') else f'.{inner}'}".rstrip("."), leaf.value
 
     def is_narrowed(self, props: dict[str, Any]) -> bool:
+        """Whether a property beside it leaves only some of everybody."""
         return any(dig(props, name) not in (None, "", {}, []) for name in self.narrowed_by)
 
 

@@ -26,6 +26,7 @@ class Statement:
 
     @property
     def allows(self) -> bool:
+        """Whether its `Effect` is `Allow`."""
         return self.body.get("Effect") == "Allow"
 
     @property

@@ -26,7 +26,7 @@ def is_key_property(name: str) -> bool:
     return _KEY_PROPERTY.search(name) is not None
 
 
-def settled_by_key(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
+def resolved_by_key(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
     """True when the unknown is a key reference made from a key of this stack; that key is judged on its own.
 
     Other clouds' resources may take part in the same top-level property (a role beside the key); stores of arbitrary

@@ -36,7 +36,7 @@ def over(stack: Stack, usage: Mapping[str, Any], figure: str, budget: float, rat
 
 
 def _registered(resource: StackResource) -> Resource:
-    shown = resource.shown
+    shown = resource.analyzed
     return Resource(
         resource.type,
         resource.urn,

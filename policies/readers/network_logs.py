@@ -24,6 +24,7 @@ _NO_NODES = (
 
 
 def unlogged_vpcs(stack: Stack, dns: bool) -> Iterator[tuple[str, Finding]]:
+    """(URN, finding) for each VPC without a flow log, and with `dns` for each without a log of DNS queries."""
     for vpc in stack.of(VPC):
         if not _made_for(stack, vpc, FLOW_LOG, "vpcId"):
             yield vpc.urn, _unlogged("traffic", "a FlowLog with trafficType ALL")
@@ -32,7 +33,10 @@ def unlogged_vpcs(stack: Stack, dns: bool) -> Iterator[tuple[str, Finding]]:
 
 
 def unlogged_subnets(stack: Stack, dns: bool) -> Iterator[tuple[str, Finding]]:
-    """A network without a way out, such as one between GPUs, carries nothing that could leave."""
+    """(URN, finding) for each subnetwork without flow logs, and with `dns` for each network without DNS logs.
+
+    Networks without a way out, such as those between GPUs, are left out: nothing can leave them.
+    """
     for network in stack.of(NETWORK):
         if network.props.get("deleteDefaultRoutesOnCreate") is True or network.props.get("networkProfile"):
             continue

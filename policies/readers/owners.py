@@ -101,7 +101,8 @@ def _arns(stack: Stack) -> Iterator[Any]:
 
 
 def _of_resource(resource: StackResource) -> Iterator[Any]:
-    """Its own ARN, which is an output: an `arn` that is given may be anybody's, but for the types that take none."""
+    """The resource's own ARN, an output. An `arn` among the inputs may be another's, so only types without that input
+    count."""
     if resource.type.startswith(_OF_OTHERS):
         return
     if "arn" not in resource.inputs or resource.type in _TAKE_NO_ARN:

@@ -18,7 +18,7 @@ def is_always_a_place(name: str) -> bool:
 
 
 def place_word(name: str) -> str:
-    """`availabilityZoneIds` -> "zone": the kind of place a property speaks of, or "" when of none."""
+    """`availabilityZoneIds` -> "zone": the kind of place that a property names, or "" for none."""
     lower = name.lower()
     if not any(word in lower for word in ("region", "zone", "location")):
         return ""

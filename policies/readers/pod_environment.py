@@ -1,4 +1,4 @@
-"""What pods are told, in any Kubernetes resource and at any depth: variables, arguments, images.
+"""The settings of pods, in any Kubernetes resource and at any depth: variables, arguments, images.
 
 Pods hide in templates of templates (CronJob, JobSet, RayJob, KServe) and in the values of charts, so nothing here looks
 for a kind: every block that has an `env` list or an `image` is read, and everything outside the metadata.
@@ -14,10 +14,11 @@ from itertools import pairwise
 from typing import Any
 
 from policies.framework.provenance import IN_CLUSTERS, made_here
-from policies.framework.resources import Stack, StackResource
-from policies.framework.unknowns import Leaf, Path, Unknown, dig, each, leaves
+from policies.framework.resources import Resource, Stack, StackResource
+from policies.framework.unknowns import Leaf, Path, Unknown, dig, each
 from policies.readers.pod_specs import ABOVE
 from policies.readers.tables import several, table
+from policies.readers.values.reading import every_leaf, secret_text
 
 KUBERNETES = ("kubernetes:",)
 CRD = "kubernetes:apiextensions.k8s.io/"  # its texts are the documentation of a schema
@@ -41,7 +42,7 @@ BLOCKS = _ENV | set(_ENV_FROM) | ABOVE | {
 class Variable:
     """`value` is what is written, at `path`; `source` is the `valueFrom` of one that is kept elsewhere.
 
-    `named` is where its name stands.
+    `named` is the path of its name.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Variable:
 
     @property
     def is_set(self) -> bool:
+        """Whether it has a value or a source of one."""
         return self.source is not None or self.value not in (None, "")
 
 
@@ -65,6 +67,7 @@ class Environment:
     elsewhere: tuple[Path, Any] | None = None
 
     def get(self, name: str) -> Variable | None:
+        """The variable with a name, if it is set."""
         return next((one for one in self.variables if one.name == name and one.is_set), None)
 
     def says(self, setting: str) -> bool:
@@ -74,9 +77,13 @@ class Environment:
         return found is not None and str(found.value).lower() == value.lower()
 
 
-def told(props: Any) -> Iterator[Leaf]:
+def settings_of_pods(resource: Resource) -> tuple[Leaf, ...]:
     """Every scalar and `Unknown` of a Kubernetes resource, but for its own metadata and status and its templates'."""
-    return (leaf for leaf in leaves(props) if leaf.path and not is_about_the_object(leaf.path))
+    return resource.once(_settings_of_pods)
+
+
+def _settings_of_pods(resource: Resource) -> tuple[Leaf, ...]:
+    return tuple(leaf for leaf in every_leaf(resource) if leaf.path and not is_about_the_object(leaf.path))
 
 
 def is_about_the_object(path: Path) -> bool:
@@ -92,16 +99,24 @@ def is_about_the_object(path: Path) -> bool:
     )
 
 
-def hidden(props: Any) -> Iterator[Unknown]:
+def hidden(resource: Resource) -> Iterator[Unknown]:
     """Unknown blocks that may hide pods, and unknown names of variables."""
-    for leaf in told(props):
+    for leaf in settings_of_pods(resource):
         named = leaf.path[-1] == "name" and any(part in _ENV for part in leaf.path[:-1])
         if isinstance(leaf.value, Unknown) and (leaf.name in BLOCKS or named):
             yield leaf.value
 
 
-def environments(props: Any) -> Iterator[Environment]:
-    """Each block with variables, each container, and the entries of a ConfigMap or Secret."""
+def environments(resource: Resource) -> tuple[Environment, ...]:
+    """Each block with variables, each container, and the entries of a ConfigMap or Secret, read once."""
+    return resource.once(_environments)
+
+
+def _environments(resource: Resource) -> tuple[Environment, ...]:
+    return (*_of_blocks(resource.props), *_of_entries(resource))
+
+
+def _of_blocks(props: Any) -> Iterator[Environment]:
     for path, block in _mappings(props):
         variables = tuple(
             variable for name in _ENV & block.keys() for variable in _variables((*path, name), block[name])
@@ -109,10 +124,19 @@ def environments(props: Any) -> Iterator[Environment]:
         others = next((name for name in _ENV_FROM if block.get(name)), None)
         if variables or others or "image" in block:
             yield Environment(path, block, variables, ((*path, others), block[others]) if others else None)
+
+
+def _of_entries(resource: Resource) -> Iterator[Environment]:
     for name in _ENTRIES:
-        entries = props.get(name) if isinstance(props, dict) else None
+        entries = resource.props.get(name)
         if isinstance(entries, dict):
+            if resource.type == SECRET and name == "data":
+                entries = {key: _plain(value) for key, value in entries.items()}
             yield Environment((name,), entries, tuple(_variables((name,), entries)))
+
+
+def _plain(value: Any) -> Any:
+    return secret_text(value) if isinstance(value, str) else value
 
 
 def line(block: Mapping[str, Any]) -> str:
@@ -149,7 +173,7 @@ def keys_of(reference: Any, stack: Stack) -> set[str]:
     return set()
 
 
-def settled_by_own_resources(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
+def resolved_by_own_resources(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
     """True for a single value that comes from resources of this stack only, which their own controls judge.
 
     A whole block is never settled: it may hide anything. The update judges both again, before the resource is made.
@@ -194,14 +218,14 @@ def _variables(path: Path, entries: Any) -> Iterator[Variable]:
             yield Variable(where, (*path, index, "name"), entry["name"], entry.get("value"), source)
 
 
-def settled_elsewhere(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
+def resolved_elsewhere(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
     """An address is settled by own resources, or by the stack's ConfigMap or Secret that has it: that one is judged."""
     reference = at(resource.props, unknown.path)
     if isinstance(reference, dict):
         wanted = [dig(reference, name, "key") for name in ("configMapKeyRef", "secretKeyRef")]
         there = keys_of(reference, stack)
         return any(isinstance(one, str) and one in there for one in wanted)
-    return settled_by_own_resources(unknown, resource, stack)
+    return resolved_by_own_resources(unknown, resource, stack)
 
 
 # A property or variable of such a name may hold an address; `values` are a chart's, whose blocks have any name.
@@ -211,14 +235,14 @@ _ADDRESS = re.compile(
 _HELD = frozenset({"env", "args", "command", "data", "stringData", "values"})
 
 
-def hidden_addresses(props: Any) -> Iterator[Unknown]:
+def hidden_addresses(resource: Resource) -> Iterator[Unknown]:
     """Values that may be addresses and can't be known, and addresses of known services that are kept elsewhere."""
-    for leaf in told(props):
+    for leaf in settings_of_pods(resource):
         if isinstance(leaf.value, Unknown) and (
             not _HELD.isdisjoint(map(str, leaf.path)) or leaf.name in BLOCKS or _ADDRESS.search(leaf.name)
         ):
             yield leaf.value
-    for environment in environments(props):
+    for environment in environments(resource):
         for variable in environment.variables:
             if variable.source is not None and variable.name in _addresses():
                 yield Unknown(variable.path)

@@ -1,8 +1,8 @@
 """References: a property whose text leads elsewhere, by ARN, by Google path or by host name.
 
 RES-01 reads what is named a region, zone or location. What this file reads has another name (`destinationVaultArn`,
-`pushEndpoint`), so a control lists the properties it can't do without (`Row`), and one walk over every other text
-finds whatever else leads abroad.
+`pushEndpoint`), so a control lists the properties that it can't do without (`ReferenceRule`), and `foreign_references`
+finds whatever else leads abroad in every other text.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ FAMILIES = {
 
 
 @dataclass(frozen=True)
-class Row:
-    """A property that a control must know. `judge` reads known text (none where the walk does); `absent` says what is
-    wrong when nothing is there, below a `block` that is there."""
+class ReferenceRule:
+    """A property that a control must know. `judge` reads known text (none where `foreign_references` does);
+    `absent` says what is wrong when nothing is there, below a `block` that is there."""
 
     type: str
     path: str
@@ -76,6 +76,7 @@ class Row:
     block: str = ""
 
     def check(self, resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
+        """A finding for each value at the path that is wrong, and each `Unknown` there."""
         for where, block in at(resource.props, self.block):
             if block is not None:
                 for inner, value in at(block, self.path):
@@ -93,15 +94,15 @@ class Row:
             yield Finding(wrong[0], where, value, wrong[1])
 
 
-def rows(table: Sequence[Row]) -> Check:
+def check_rules(table: Sequence[ReferenceRule]) -> Check:
     """A check of the properties in `table`."""
 
     def check(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
-        for row in table:
-            if row.type != resource.type:
+        for rule in table:
+            if rule.type != resource.type:
                 continue
-            if not lets_through(row.type, tuple(row.path.split(".")), "", resource.props):
-                yield from row.check(resource, settings)
+            if not lets_through(rule.type, tuple(rule.path.split(".")), "", resource.props):
+                yield from rule.check(resource, settings)
 
     return check
 
@@ -140,10 +141,10 @@ def abroad(text: str) -> Wrong | None:
     return "the reference leads out of India", f"a resource in {locations.EXPECTED_GCP}"
 
 
-def walk(control_id: str) -> Check:
+def foreign_references(control_id: str) -> Check:
     """A check of every reference and host, in the types of the control's family, that says a place abroad.
 
-    Words that are places by themselves are RES-01's. In Kubernetes, hosts are K8S-01's and what pods are told K8S-03's.
+    Words that are places by themselves are RES-01's. In Kubernetes, hosts are K8S-01's and settings of pods K8S-03's.
     """
 
     def check(resource: Resource, _settings: Settings) -> Iterator[Finding]:
@@ -151,7 +152,7 @@ def walk(control_id: str) -> Check:
             return
         in_cluster = resource.type.startswith("kubernetes:")
         for value in read(resource).of("reference", "host"):
-            if in_cluster and (value.kind == "host" or is_told_to_pods(value.path)):
+            if in_cluster and (value.kind == "host" or is_pod_setting(value.path)):
                 continue
             if lets_through(resource.type, value.path, value.word, resource.props):
                 continue
@@ -165,14 +166,14 @@ def walk(control_id: str) -> Check:
 
 
 LEADS_ABROAD = "the reference leads out of India"
-# What pods are told: variables, arguments, files and the values of charts.
+# Settings of pods: variables, arguments, files and the values of charts.
 _TOLD = frozenset(
     {"args", "command", "data", "env", "envFrom", "extraEnv", "stringData", "values", "valuesYamlFiles"}
 )
 
 
-def is_told_to_pods(path: Path) -> bool:
-    """Whether a property of a Kubernetes resource is what its pods are told."""
+def is_pod_setting(path: Path) -> bool:
+    """Whether a property of a Kubernetes resource is a setting of its pods."""
     return not _TOLD.isdisjoint(map(str, path))
 
 
@@ -205,7 +206,7 @@ _SERVED_ANYWHERE = (
 
 
 def family(type_: str) -> str:
-    """The control that speaks of references in resources of this type: the longest prefix decides."""
+    """The control that judges references in resources of this type: the longest prefix decides."""
     found = [
         (len(prefix), control)
         for control, prefixes in FAMILIES.items()
@@ -215,18 +216,18 @@ def family(type_: str) -> str:
     return max(found)[1] if found else "DPDP-RES-18"
 
 
-def told(about: str, table: Sequence[Any]) -> str:
-    """What a check of a table says of itself on its page: `about`, and every property that the table names."""
+def table_summary(about: str, table: Sequence[Any]) -> str:
+    """The text on a check's page about the table that it reads: `about`, and every property that the table names."""
     named = dict.fromkeys(f"`{row.type.rpartition(':')[2]}` `{path_of(row)}`" for row in table)
     return f"{about} It reads {', '.join(named)}."
 
 
-def path_of(row: Any) -> str:
-    """The whole dotted path of a row."""
-    return ".".join(filter(None, (getattr(row, "block", ""), row.path)))
+def path_of(rule: Any) -> str:
+    """The whole dotted path of a rule."""
+    return ".".join(filter(None, (getattr(rule, "block", ""), rule.path)))
 
 
-def both(about: str, *checks: Check) -> Check:
+def combine(about: str, *checks: Check) -> Check:
     """One check of several; of a place where an earlier one finds something, a later one says nothing.
 
     `about` is what its page says.
@@ -248,7 +249,7 @@ def _place_of(found: Finding | Unknown) -> str:
 
 
 def region(text: str, _settings: Settings) -> Wrong | None:
-    """A region of AWS by name, or an ARN (of an Outpost), which the walk judges."""
+    """A region of AWS by name, or an ARN (of an Outpost), which `foreign_references` judges."""
     if text in locations.AWS_REGIONS or locations.arn(text):
         return None
     return "the region is not in India", locations.EXPECTED_AWS
@@ -295,7 +296,7 @@ def _is_inside(name: str) -> bool:
         return name.endswith(_INSIDE) or name == "localhost"
 
 
-def settled_by_own(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
+def resolved_by_own(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
     """An unknown reference made only from resources of this stack leads to one of them, and each is judged itself."""
     types = sources(unknown, resource)
     return all(map(is_own, types)) and any(not type_.startswith(_BESIDE) for type_ in types)

@@ -53,7 +53,7 @@ class Loophole:
 
 
 def is_about_regions(statement: Statement) -> bool:
-    """Whether a statement denies what is asked of other regions, for services at large."""
+    """Whether a statement denies requests to other regions for services in general."""
     broad = statement.body.get("NotAction") is not None or "*" in statement.texts("Action")
     return (
         statement.body.get("Effect") == "Deny"

@@ -23,6 +23,7 @@ GCS_BUCKET = "gcp:storage/bucket:Bucket"
 
 
 def personal_buckets(stack: Stack) -> Iterator[StackResource]:
+    """The S3 buckets of the stack that hold personal data."""
     return (bucket for bucket in stack.of(*BUCKETS) if is_personal(bucket.alone))
 
 
@@ -32,6 +33,7 @@ def parts(stack: Stack, bucket: StackResource, *types: str, prop: str = "bucket"
 
 
 def names(stack: Stack, resource: StackResource, prop: str, bucket: StackResource) -> bool:
+    """Whether a property of a resource names a bucket, by a dependency or by the bucket's name."""
     name = bucket.props.get("bucket")
     return bucket.urn in stack.behind(resource, prop) or (
         isinstance(name, str) and resource.props.get(prop) == name

@@ -37,6 +37,7 @@ class OutsideService:
 
     @property
     def goes_to(self) -> str:
+        """Where data go unless a setting says otherwise."""
         return self.default_host or "a place abroad"
 
     @property

@@ -62,6 +62,7 @@ class SilentDefault:
 
     @property
     def property(self) -> str:
+        """The path of the property that decides; empty where the default always applies."""
         return self.when.path if self.when else ""
 
     def occurrences(self, props: Any) -> Iterator[tuple[str, Any] | Unknown]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.framework.record import Record, Told
+from policies.framework.record import Record, ReportedFinding
 from policies.reports.positions import Positions
 
 MOST = 10
@@ -16,16 +16,16 @@ MOST = 10
 
 def commands(record: Record, positions: Positions) -> Iterator[str]:
     """A line for each, as a step prints it."""
-    stopping = [told for told in record.open if told.stops]
-    others = [told for told in record.open if not told.stops]
+    stopping = [finding for finding in record.open if finding.stops]
+    others = [finding for finding in record.open if not finding.stops]
     for kind, found in (("error", stopping), ("warning", others)):
-        yield from (_command(kind, told, positions) for told in found[:MOST])
+        yield from (_command(kind, finding, positions) for finding in found[:MOST])
 
 
-def _command(kind: str, told: Told, positions: Positions) -> str:
-    line = positions.of(told)
-    title, said = f"{told.control} {told.what}", f"{told.urn or 'the stack'}: {told.message}"
-    return f"::{kind} file={_property(line.file)},line={line.line},title={_property(title)}::{_data(said)}"
+def _command(kind: str, finding: ReportedFinding, positions: Positions) -> str:
+    line = positions.of(finding)
+    title, message = f"{finding.control} {finding.what}", f"{finding.urn or 'the stack'}: {finding.message}"
+    return f"::{kind} file={_property(line.file)},line={line.line},title={_property(title)}::{_data(message)}"
 
 
 def _data(text: str) -> str:

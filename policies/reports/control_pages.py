@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 from pulumi_policy import EnforcementLevel
 
-from policies.framework.control import ANY_TYPE, Control, nothing_settles
-from policies.framework.run_state import Ledger
+from policies.framework.control import ANY_TYPE, Control, nothing_resolves
+from policies.framework.run_state import RunState
 from policies.law import Law, provisions
 from policies.pack import CONTROLS, GOV_04, UNRESOLVED
 from policies.readers.tables import DATA
@@ -132,7 +132,7 @@ def _page(control: Control) -> str:
 
 
 def _exempted(control: Control) -> str:
-    """How somebody answers for one finding of a control, until a day."""
+    """The section on exempting one finding of a control until a day."""
     if control.id in _NOT_EXEMPT:
         return _NOT_EXEMPT[control.id]
     entry = (
@@ -163,20 +163,20 @@ def _checked(control: Control) -> Iterator[str]:
         return
     yield "A value that a preview can't know is reported as unresolved, and never passes" + (
         "."
-        if control.settles is nothing_settles
+        if control.resolves is nothing_resolves
         else ", unless resources of this stack make it: then they are judged, and the update judges the known value."
     )
 
 
 def _told(check: Callable[..., Any]) -> str:
     """A check's docstring, without the id that it begins with."""
-    said = " ".join((inspect.getdoc(check) or "").split())
-    head, colon, rest = said.partition(": ")
-    return _sentence(rest if colon and "-" in head else said)
+    text = " ".join((inspect.getdoc(check) or "").split())
+    head, colon, rest = text.partition(": ")
+    return _sentence(rest if colon and "-" in head else text)
 
 
 def _configured(control: Control) -> str:
-    names = [policy.name for policy in control.policies(Ledger())] or [UNRESOLVED]
+    names = [policy.name for policy in control.policies(RunState())] or [UNRESOLVED]
     settings = {
         name: schema.get("default") for name, schema in control.settings.items() if "default" in schema
     }
@@ -194,11 +194,11 @@ def _configured(control: Control) -> str:
 
 
 def _mended(control: Control) -> Iterator[str]:
-    if control.mend:
+    if control.remediate:
         yield (
-            f"## What it can fill in\n\n{_told(control.mend)}\n\nOnly where its level is `remediate`, and only what "
-            "is missing: what is written stays as it is, and so does what a preview can't know. The check then judges "
-            "what came of it, as at the level mandatory:\n\n"
+            f"## What it can fill in\n\n{_told(control.remediate)}\n\nOnly where its level is `remediate`, and only "
+            "what is missing: what is written stays as it is, and so does what a preview can't know. The check then "
+            "judges what came of it, as at the level mandatory:\n\n"
             f"    {json.dumps({control.policy_name: 'remediate'})}"
         )
 

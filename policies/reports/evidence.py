@@ -15,7 +15,7 @@ from typing import Any
 
 import jinja2
 
-from policies.framework.record import Asked, Record, Told, name_of
+from policies.framework.record import ControlRun, Record, ReportedFinding, name_of
 from policies.reports.positions import Positions
 
 PAGE = Path(__file__).with_name("evidence.html.j2")
@@ -35,7 +35,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def status(control: Asked, found: list[Told]) -> str:
+def status(control: ControlRun, found: list[ReportedFinding]) -> str:
     """A key of STATUS: the worst of what was found; `nothing` where no resource of the stack is of its kind."""
     kinds = {one.outcome for one in found}
     if any(one.stops and one.outcome == "fail" for one in found):
@@ -65,32 +65,34 @@ def evidence(record: Record, positions: Positions) -> dict[str, Any]:
     }
 
 
-def as_json(told: dict[str, Any]) -> str:
-    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+def as_json(evidence: dict[str, Any]) -> str:
+    """The evidence as JSON."""
+    return json.dumps(evidence, indent=1, ensure_ascii=False) + "\n"
 
 
-def as_csv(told: dict[str, Any]) -> str:
+def as_csv(evidence: dict[str, Any]) -> str:
     """A row for each finding, and one for each control without any. Formulas of spreadsheets stay text."""
     out = io.StringIO()
     rows = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\n")
     rows.writeheader()
-    for control in told["controls"]:
+    for control in evidence["controls"]:
         for finding in control["findings"] or [{}]:
             row = {**control, "control": control["id"], **finding}
             rows.writerow({name: _cell(value) for name, value in row.items()})
     return out.getvalue()
 
 
-def as_page(told: dict[str, Any]) -> str:
+def as_page(evidence: dict[str, Any]) -> str:
+    """The evidence as a page of HTML that needs no other file."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["name_of"] = name_of
-    counts = Counter(control["status"] for control in told["controls"])
+    counts = Counter(control["status"] for control in evidence["controls"])
     return environment.from_string(PAGE.read_text(encoding="utf-8")).render(
-        told, statuses=STATUS, counts=counts, today=date.today().isoformat()
+        evidence, statuses=STATUS, counts=counts, today=date.today().isoformat()
     )
 
 
-def _control(record: Record, control: Asked, positions: Positions) -> dict[str, Any]:
+def _control(record: Record, control: ControlRun, positions: Positions) -> dict[str, Any]:
     found = [one for one in record.findings if one.control == control.id]
     return {
         **control.model_dump(),
@@ -99,12 +101,12 @@ def _control(record: Record, control: Asked, positions: Positions) -> dict[str, 
     }
 
 
-def _finding(told: Told, positions: Positions) -> dict[str, Any]:
-    line = positions.of(told)
+def _finding(finding: ReportedFinding, positions: Positions) -> dict[str, Any]:
+    line = positions.of(finding)
     kept = ("outcome", "level", "urn", "what", "where", "value", "expected", "fix", "answer", "basis", "law")
     return {
-        **{name: getattr(told, name) for name in kept},
-        "fingerprint": told.fingerprint,
+        **{name: getattr(finding, name) for name in kept},
+        "fingerprint": finding.fingerprint,
         "file": line.file,
         "line": line.line,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from policies.framework.record import Asked, Record, Told
+from policies.framework.record import ControlRun, Record, ReportedFinding
 from policies.reports.positions import Positions
 
 # What XML 1.0 can't hold, not even escaped.
@@ -34,7 +34,7 @@ def junit(record: Record, positions: Positions) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _case(control: Asked, found: list[Told], positions: Positions) -> ElementTree.Element:
+def _case(control: ControlRun, found: list[ReportedFinding], positions: Positions) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname=control.id, name=control.title)
     stops = [one for one in found if one.stops]
     if control.level == "disabled":
@@ -45,11 +45,11 @@ def _case(control: Asked, found: list[Told], positions: Positions) -> ElementTre
         )
         failure.text = _NOT_XML.sub("�", "\n".join(_line(one, positions) for one in stops))
     if advice := [one for one in found if not one.stops]:
-        said = ElementTree.SubElement(case, "system-out")
-        said.text = _NOT_XML.sub("�", "\n".join(_line(one, positions) for one in advice))
+        output = ElementTree.SubElement(case, "system-out")
+        output.text = _NOT_XML.sub("�", "\n".join(_line(one, positions) for one in advice))
     return case
 
 
-def _line(told: Told, positions: Positions) -> str:
-    line = positions.of(told)
-    return f"{line.file}:{line.line}: {told.urn or 'the stack'}: {told.message}"
+def _line(finding: ReportedFinding, positions: Positions) -> str:
+    line = positions.of(finding)
+    return f"{line.file}:{line.line}: {finding.urn or 'the stack'}: {finding.message}"

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from policies.framework.record import Record, Told, name_of
+from policies.framework.record import Record, ReportedFinding, name_of
 from policies.reports.positions import Positions
 
 COMMENT_ROOM = 60_000
@@ -21,22 +21,22 @@ SUMMARY_ROOM = 900_000  # a job's summary holds 1 MiB
 
 @dataclass(frozen=True)
 class Compared:
-    """What a change does to findings that nobody answers for."""
+    """The findings that a change adds, keeps and ends, of those that nothing exempts."""
 
-    new: Sequence[Told]
-    stayed: Sequence[Told]
-    mended: Sequence[Told]
+    new: Sequence[ReportedFinding]
+    stayed: Sequence[ReportedFinding]
+    mended: Sequence[ReportedFinding]
 
     @property
     def stops(self) -> bool:
-        """Whether anything that stands now stops a preview."""
-        return any(told.stops for told in (*self.new, *self.stayed))
+        """Whether a finding after the change stops a preview."""
+        return any(finding.stops for finding in (*self.new, *self.stayed))
 
 
 def compare(before: Record | None, after: Record) -> Compared:
     """Findings by their fingerprints. Without a record from before, all are new."""
-    old = Counter(told.fingerprint for told in before.open) if before else Counter[str]()
-    now = Counter(told.fingerprint for told in after.open)
+    old = Counter(finding.fingerprint for finding in before.open) if before else Counter[str]()
+    now = Counter(finding.fingerprint for finding in after.open)
     new, stayed = _split(after.open, old)
     mended, _ = _split(before.open, now) if before else ([], [])
     return Compared(new, stayed, mended)
@@ -45,7 +45,7 @@ def compare(before: Record | None, after: Record) -> Compared:
 def policies(found: Compared, record: Record, positions: Positions, room: int) -> str:
     """The section on policies, at most `room` characters long."""
     exempt, old = len(record.of("exempt")), len(record.of("baseline"))
-    stopping = sum(told.stops for told in (*found.new, *found.stayed))
+    stopping = sum(finding.stops for finding in (*found.new, *found.stayed))
     advice = len(found.new) + len(found.stayed) - stopping
     head = [
         f"### Policies: {_count(stopping, 'violation')}, {len(found.new)} new, {len(found.mended)} mended",
@@ -54,8 +54,8 @@ def policies(found: Compared, record: Record, positions: Positions, room: int) -
         f"{record.pack} {record.pack_version} over {record.resources} resources.",
     ]
     tables = [
-        ("New", [told for told in found.new if told.stops]),
-        ("New advice", [told for told in found.new if not told.stops]),
+        ("New", [finding for finding in found.new if finding.stops]),
+        ("New advice", [finding for finding in found.new if not finding.stops]),
         ("Mended", found.mended),
         ("There before", found.stayed),
     ]
@@ -87,10 +87,10 @@ def escaped(value: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()#+!|~@])", lambda found: f"&#{ord(found[1])};", flat)
 
 
-def _table(title: str, findings: Sequence[Told], positions: Positions, room: int) -> str:
+def _table(title: str, findings: Sequence[ReportedFinding], positions: Positions, room: int) -> str:
     body = table(
         ("control", "resource", "what, and the fix", "where"),
-        [_row(told, positions) for told in findings],
+        [_row(finding, positions) for finding in findings],
         room - 200,
     )
     many = len(findings) > 10 or title in ("Mended", "There before")
@@ -100,24 +100,26 @@ def _table(title: str, findings: Sequence[Told], positions: Positions, room: int
     return f"\n**{caption}**\n\n{body}"
 
 
-def _row(told: Told, positions: Positions) -> tuple[str, str, str, str]:
-    line = positions.of(told)
-    mark = "❌" if told.outcome == "fail" and told.stops else "❔" if told.stops else "⚠️"
-    said = f"{told.what}: {told.where} = {told.value}. {told.fix}"
+def _row(finding: ReportedFinding, positions: Positions) -> tuple[str, str, str, str]:
+    line = positions.of(finding)
+    mark = "❌" if finding.outcome == "fail" and finding.stops else "❔" if finding.stops else "⚠️"
+    text = f"{finding.what}: {finding.where} = {finding.value}. {finding.fix}"
     return (
-        f"{mark} {told.control} ({told.severity})",
-        escaped(name_of(told.urn)),
-        escaped(said),
+        f"{mark} {finding.control} ({finding.severity})",
+        escaped(name_of(finding.urn)),
+        escaped(text),
         escaped(f"{line.file}:{line.line}"),
     )
 
 
-def _split(findings: Sequence[Told], known: Counter[str]) -> tuple[list[Told], list[Told]]:
+def _split(
+    findings: Sequence[ReportedFinding], known: Counter[str]
+) -> tuple[list[ReportedFinding], list[ReportedFinding]]:
     """Those that are not known, and those that are; a second finding at one place is another one."""
     left, other, same = known.copy(), [], []
-    for told in findings:
-        left[told.fingerprint] -= 1
-        (same if left[told.fingerprint] >= 0 else other).append(told)
+    for finding in findings:
+        left[finding.fingerprint] -= 1
+        (same if left[finding.fingerprint] >= 0 else other).append(finding)
     return other, same
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from policies.framework.record import Told
+from policies.framework.record import ReportedFinding
 
 PROJECT_FILE = "Pulumi.yaml"
 # Folders of packages that a program uses: not where its author made a resource.
@@ -36,8 +36,9 @@ class Positions:
     by_urn: Mapping[str, Line]
     otherwise: Line = Line(PROJECT_FILE, 1)
 
-    def of(self, told: Told) -> Line:
-        return self.by_urn.get(told.urn, self.otherwise)
+    def of(self, finding: ReportedFinding) -> Line:
+        """The line of the program that made a finding's resource; `otherwise` where it is not known."""
+        return self.by_urn.get(finding.urn, self.otherwise)
 
 
 def positions(resources: Iterable[Mapping[str, Any]], project: Path, repository: Path) -> Positions:
@@ -56,10 +57,10 @@ def resources_of(file: Path) -> list[dict[str, Any]]:
         NoPositionsError: it is neither.
     """
     try:
-        said = json.loads(file.read_bytes())
-        if "steps" in said:
-            return [step["newState"] for step in said["steps"] if step.get("newState")]
-        return list(said["deployment"].get("resources") or [])
+        values = json.loads(file.read_bytes())
+        if "steps" in values:
+            return [step["newState"] for step in values["steps"] if step.get("newState")]
+        return list(values["deployment"].get("resources") or [])
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise NoPositionsError(
             f"{file} is neither what `pulumi preview --json` prints nor a state from `pulumi stack export` ({error!r})"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from policies.framework.record import Asked, Record, Told
+from policies.framework.record import ControlRun, Record, ReportedFinding
 from policies.reports.positions import Positions
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -22,7 +22,7 @@ SECURITY_SEVERITY = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "
 def sarif(record: Record, positions: Positions) -> dict[str, Any]:
     """The log of one run of the pack."""
     found = record.open[:MOST_RESULTS]
-    of = {told.control for told in found}
+    of = {finding.control for finding in found}
     asked = [control for control in record.controls if control.id in of]
     index = {control.id: number for number, control in enumerate(asked)}
     seen: Counter[str] = Counter()
@@ -36,13 +36,13 @@ def sarif(record: Record, positions: Positions) -> dict[str, Any]:
         "tool": {"driver": driver},
         "automationDetails": {"id": f"{record.pack}/{record.project}/{record.stack}/"},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(told, index[told.control], positions, seen) for told in found],
+        "results": [_result(finding, index[finding.control], positions, seen) for finding in found],
         "properties": {"left out": len(record.open) - len(found)},
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _rule(control: Asked) -> dict[str, Any]:
+def _rule(control: ControlRun) -> dict[str, Any]:
     law = f"{control.basis}: {control.law}"
     return {
         "id": control.id,
@@ -63,19 +63,21 @@ def _rule(control: Asked) -> dict[str, Any]:
     }
 
 
-def _result(told: Told, rule: int, positions: Positions, seen: Counter[str]) -> dict[str, Any]:
-    line = positions.of(told)
-    seen[told.fingerprint] += 1
+def _result(finding: ReportedFinding, rule: int, positions: Positions, seen: Counter[str]) -> dict[str, Any]:
+    line = positions.of(finding)
+    seen[finding.fingerprint] += 1
     place = {
         "physicalLocation": {"artifactLocation": {"uri": line.file}, "region": {"startLine": line.line}},
-        "logicalLocations": [{"fullyQualifiedName": told.urn or "the stack", "kind": "resource"}],
+        "logicalLocations": [{"fullyQualifiedName": finding.urn or "the stack", "kind": "resource"}],
     }
     return {
-        "ruleId": told.control,
+        "ruleId": finding.control,
         "ruleIndex": rule,
-        "level": "error" if told.stops else "warning",
-        "message": {"text": told.message},
+        "level": "error" if finding.stops else "warning",
+        "message": {"text": finding.message},
         "locations": [place],
         # A second finding at one place is another one.
-        "partialFingerprints": {f"{told.control}/v1": f"{told.fingerprint}:{seen[told.fingerprint]}"},
+        "partialFingerprints": {
+            f"{finding.control}/v1": f"{finding.fingerprint}:{seen[finding.fingerprint]}"
+        },
     }

@@ -15,14 +15,14 @@ from policies.reports.sarif import sarif
 
 def reports(record: Record, positions: Positions) -> dict[str, str]:
     """Every file that machines and auditors read, by its name."""
-    told = evidence(record, positions)
+    found = evidence(record, positions)
     return {
         "findings.json": record.model_dump_json(by_alias=True, indent=1) + "\n",
         "findings.sarif": json.dumps(sarif(record, positions), indent=1, ensure_ascii=False) + "\n",
         "junit.xml": junit(record, positions),
-        "evidence.json": as_json(told),
-        "evidence.csv": as_csv(told),
-        "evidence.html": as_page(told),
+        "evidence.json": as_json(found),
+        "evidence.csv": as_csv(found),
+        "evidence.html": as_page(found),
     }
 
 

@@ -1,4 +1,4 @@
-"""Resources shown to the pack as the engine would show them, without an engine: for audits of a state, and for tests.
+"""Analyses resources with the pack as the engine would, without an engine: for audits of a state, and for tests.
 
 It is the real servicer that answers. Inputs are what each resource is asked by, outputs what the stack is.
 """
@@ -30,7 +30,7 @@ class Provider:
 
 
 @dataclass(frozen=True)
-class Shown:
+class AnalyzedResource:
     """One resource. `sources` are the URNs that each property is made from. What is not known is `UNKNOWN`."""
 
     type: str
@@ -42,7 +42,7 @@ class Shown:
 
 
 def analyse(
-    resources: Sequence[Shown],
+    resources: Sequence[AnalyzedResource],
     config: Config | None = None,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> tuple[list[proto.AnalyzeDiagnostic], Record]:
@@ -63,7 +63,7 @@ def analyse(
     return diagnostics, record
 
 
-def remediate(resource: Shown, config: Config | None = None) -> proto.RemediateResponse:
+def remediate(resource: AnalyzedResource, config: Config | None = None) -> proto.RemediateResponse:
     """What the pack would make of a resource before it looks at it: each remediation with the properties after it."""
     return _served(config, lambda _record: None).Remediate(_request(resource), None)
 
@@ -71,7 +71,7 @@ def remediate(resource: Shown, config: Config | None = None) -> proto.RemediateR
 def _served(config: Config | None, on_end: Callable[[Record], None]) -> Servicer:
     fresh = pack.run()
     served = Servicer(fresh, on_end, pack.NAME, pack.version(), fresh.policies, EnforcementLevel.ADVISORY)
-    served.Configure(_configuration(config or {}), None)
+    served.Configure(_configuration(fresh, config or {}), None)
     return served
 
 
@@ -96,7 +96,7 @@ def _provider(provider: Provider | None) -> proto.AnalyzerProviderResource | Non
     )
 
 
-def _request(resource: Shown) -> proto.AnalyzeRequest:
+def _request(resource: AnalyzedResource) -> proto.AnalyzeRequest:
     return proto.AnalyzeRequest(
         type=resource.type,
         urn=resource.urn,
@@ -106,7 +106,7 @@ def _request(resource: Shown) -> proto.AnalyzeRequest:
     )
 
 
-def _stack(resources: Sequence[Shown]) -> proto.AnalyzeStackRequest:
+def _stack(resources: Sequence[AnalyzedResource]) -> proto.AnalyzeStackRequest:
     return proto.AnalyzeStackRequest(
         resources=[
             proto.AnalyzerResource(
@@ -124,9 +124,9 @@ def _stack(resources: Sequence[Shown]) -> proto.AnalyzeStackRequest:
     )
 
 
-def _configuration(config: Config) -> proto.ConfigureAnalyzerRequest:
+def _configuration(run: pack.Run, config: Config) -> proto.ConfigureAnalyzerRequest:
     request = proto.ConfigureAnalyzerRequest()
-    declared = {policy.name: policy.enforcement_level for policy in pack.run().policies}
+    declared = {policy.name: policy.enforcement_level for policy in run.policies}
     for policy, given in config.items():
         settings = {"enforcementLevel": given} if isinstance(given, str) else dict(given)
         own = declared[policy] or EnforcementLevel.ADVISORY
@@ -136,4 +136,4 @@ def _configuration(config: Config) -> proto.ConfigureAnalyzerRequest:
     return request
 
 
-__all__ = ["UNKNOWN", "Config", "Provider", "Shown", "analyse", "remediate"]
+__all__ = ["UNKNOWN", "AnalyzedResource", "Config", "Provider", "analyse", "remediate"]

@@ -43,16 +43,18 @@ class Servicer(_PolicyAnalyzerServicer):
         self._run, self._on_end = run, on_end
 
     def Configure(self, request: proto.ConfigureAnalyzerRequest, context: Any) -> empty_pb2.Empty:
+        """Take the levels and settings of the policies, for the record too."""
         answer = super().Configure(request, context)
-        self._run.ledger.levels = {
+        self._run.run_state.levels = {
             policy.name: self._get_enforcement_level(policy).value for policy in self._run.policies
         }
-        self._run.ledger.settings = {
+        self._run.run_state.settings = {
             policy.name: self._get_policy_config(policy.name) or {} for policy in self._run.policies
         }
         return answer
 
     def Analyze(self, request: proto.AnalyzeRequest, _context: Any) -> proto.AnalyzeResponse:
+        """Run the resource policies on one resource."""
         response = proto.AnalyzeResponse()
         props, opts, provider = self._seen(request)
         about = (request.type, props, request.urn, request.name, opts, provider)
@@ -62,6 +64,7 @@ class Servicer(_PolicyAnalyzerServicer):
         return response
 
     def AnalyzeStack(self, request: proto.AnalyzeStackRequest, _context: Any) -> proto.AnalyzeResponse:
+        """Run the stack policies on all resources, and hand on the record of the run."""
         response = proto.AnalyzeResponse()
         resources = self._stack(request)
         for policy, report in self._on(StackValidationPolicy, response):
@@ -75,8 +78,8 @@ class Servicer(_PolicyAnalyzerServicer):
 
     def _lower(self, diagnostics: Sequence[proto.AnalyzeDiagnostic]) -> None:
         """Give each unresolved value the level of the control that needed it, where that is only advice."""
-        for diagnostic, told in zip(diagnostics, self._run.ledger.open(UNRESOLVED, ""), strict=True):
-            if self._run.ledger.level(told) == EnforcementLevel.ADVISORY.value:
+        for diagnostic, finding in zip(diagnostics, self._run.run_state.open(UNRESOLVED, ""), strict=True):
+            if self._run.run_state.level(finding) == EnforcementLevel.ADVISORY.value:
                 diagnostic.enforcementLevel = self._map_enforcement_level(EnforcementLevel.ADVISORY)
 
     def _on(self, kind: type[P], response: proto.AnalyzeResponse) -> Iterator[tuple[P, ReportViolation]]:
@@ -88,12 +91,12 @@ class Servicer(_PolicyAnalyzerServicer):
                 about = (policy.name, policy.description, reported, policy.severity)
                 yield policy, self._create_report_violation(response, *about)
 
-    def _seen(self, shown: proto.AnalyzeRequest | proto.AnalyzerResource) -> tuple[Any, Any, Any]:
-        given = json_format.MessageToDict(shown.properties)
-        kept = _KEPT if shown.type == SECRET else ()
-        self._run.ledger.hide(shown.urn, [*_secrets(given), *kept])
+    def _seen(self, resource: proto.AnalyzeRequest | proto.AnalyzerResource) -> tuple[Any, Any, Any]:
+        given = json_format.MessageToDict(resource.properties)
+        kept = _KEPT if resource.type == SECRET else ()
+        self._run.run_state.hide(resource.urn, [*_secrets(given), *kept])
         props = unknown_checking_proxy(deserialize_properties(given))
-        return props, self._get_resource_options(shown), self._get_provider_resource(shown)
+        return props, self._get_resource_options(resource), self._get_provider_resource(resource)
 
     def _stack(self, request: proto.AnalyzeStackRequest) -> list[PolicyResource]:
         by_urn = {}

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from policies.runner.offline import UNKNOWN, Provider, Shown
+from policies.runner.offline import UNKNOWN, AnalyzedResource, Provider
 
 SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 
@@ -28,8 +28,8 @@ def resources_of(file: Path) -> list[dict[str, Any]]:
         StateFileError: it is neither.
     """
     try:
-        said = json.loads(file.read_bytes())
-        kept = said["deployment"] if "deployment" in said else said["checkpoint"]["latest"]
+        values = json.loads(file.read_bytes())
+        kept = values["deployment"] if "deployment" in values else values["checkpoint"]["latest"]
         resources = [one for one in kept.get("resources") or () if not one.get("delete")]
         if all(isinstance(one["urn"], str) and isinstance(one["type"], str) for one in resources):
             return resources
@@ -41,12 +41,12 @@ def resources_of(file: Path) -> list[dict[str, Any]]:
     )
 
 
-def shown(resources: Sequence[Mapping[str, Any]]) -> Iterator[Shown]:
+def analyzed_resources(resources: Sequence[Mapping[str, Any]]) -> Iterator[AnalyzedResource]:
     """The resources of a state as the engine shows them."""
     inputs = {one["urn"]: _plain(one.get("inputs") or {}) for one in resources}
     for one in resources:
         provider = str(one.get("provider") or "").rpartition("::")[0]  # its id follows the URN
-        yield Shown(
+        yield AnalyzedResource(
             type=one["type"],
             urn=one["urn"],
             inputs=inputs[one["urn"]],

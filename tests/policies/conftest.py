@@ -1,14 +1,10 @@
-"""The harness is imported by name, from this folder."""
+"""A browser for the pages of the reports."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from browser import Browser, NoBrowserError, find
+from tests.browser import Browser, NoBrowserError, find
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from policies.framework.record import Record, read
 from policies.pack import CONTROLS
 from policies.runner.offline import UNKNOWN
 from policies.runner.states import SECRET as SECRET_SIGNATURE
-from policies.runner.states import SIGNATURE, StateFileError, resources_of, shown
+from policies.runner.states import SIGNATURE, StateFileError, analyzed_resources, resources_of
 
 SECRET = {SIGNATURE: SECRET_SIGNATURE, "ciphertext": "v1:abc"}
 PROVIDER = "urn:pulumi:prod::shop::pulumi:providers:aws::here"
@@ -110,22 +111,46 @@ def test_profiles_and_configs_change_levels(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("{", "no policy config"),
-        ("[]", "an object is wanted"),
+        ("[]", "the whole is []: an object is wanted"),
         (
             '{"dpdp-res-01-resource-location-in-indio": "advisory"}',
             "the nearest is dpdp-res-01-resource-location-in-india",
         ),
-        ('{"dpdp-unresolved-values": "loud"}', "a level is one of advisory, mandatory"),
-        ('{"dpdp-res-01-resource-location-in-india": "remediate"}', "disabled; it has nothing to fill in"),
-        ('{"all": "remediate"}', "disabled; it has nothing to fill in"),
+        (
+            '{"dpdp-unresolved-values": "loud"}',
+            "dpdp-unresolved-values is 'loud': one of advisory, mandatory",
+        ),
+        ('{"dpdp-unresolved-values": "advisry"}', "the nearest is advisory"),
+        ('{"dpdp-unresolved-values": true}', "is True: a level or an object with settings is wanted"),
+        (
+            '{"dpdp-res-01-resource-location-in-india": "remediate"}',
+            "disabled is wanted; it has nothing to fill in",
+        ),
+        ('{"all": "remediate"}', "disabled is wanted; it has nothing to fill in"),
         ('{"dpdp-gov-03-exemptions-are-valid": {"maxDay": 3}}', "no setting maxDay; the nearest is maxDays"),
         ('{"all": {"maxDays": 3}}', "all has no setting maxDays"),
+        (
+            '{"dpdp-gov-03-exemptions-are-valid": {"maxDays": "3"}}',
+            "maxDays is '3': a whole number is wanted",
+        ),
+        (
+            '{"dpdp-log-03-logs-kept-for-a-year": {"minimumDays": 90}}',
+            "minimumDays: 90 is less than the minimum of 180",
+        ),
+        (
+            '{"dpdp-enc-01-storage-under-a-customer-key-stack": {"inForceFrom": "soon"}}',
+            "inForceFrom: 'soon' is not a 'date'",
+        ),
+        (
+            '{"dpdp-enc-01-storage-under-a-customer-key-stack": {"regulatedAs": ["sebi"]}}',
+            "regulatedAs.0 is 'sebi': one of sebi-re is wanted; the nearest is sebi-re",
+        ),
     ],
 )
 def test_a_wrong_config_is_named(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "config.json"
     file.write_text(text)
-    with pytest.raises(PolicyConfigError, match=said):
+    with pytest.raises(PolicyConfigError, match=re.escape(said)):
         parse(file)
     code, told, record = run(tmp_path, state({}), "--config", str(file))
     assert code == 1 and record is None and said in told
@@ -174,7 +199,7 @@ json_values = st.recursive(
     json_values,
 )
 def test_nothing_of_a_secret_is_shown(inputs: dict[str, Any], outputs: Any) -> None:
-    (one,) = shown([resource(QUEUE, inputs) | {"outputs": {"it": outputs}}])
+    (one,) = analyzed_resources([resource(QUEUE, inputs) | {"outputs": {"it": outputs}}])
     assert "ciphertext" not in json.dumps([one.inputs, one.outputs])
     assert json.dumps([inputs, outputs]).count("v1:abc") == json.dumps([one.inputs, one.outputs]).count(
         UNKNOWN

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases.odd_shapes import odd_cases
 from pulumi.runtime.proto.analyzer_pb2 import EnforcementLevel
 
-from policies.runner.offline import UNKNOWN, Provider, Shown, analyse
+from policies.runner.offline import UNKNOWN, AnalyzedResource, Provider, analyse
+from tests.policies.cases.odd_shapes import odd_cases
 
 FOLDER = Path(__file__).parent / "cases"
 ABOUT_RESIDENCY = re.compile(r"\[DPDP-(?:RES-\d+|K8S-\d+|GOV-0[45]|SDF-01|LOG-07)\]")
@@ -44,14 +44,16 @@ def hide(props: dict[str, Any], path: str) -> None:
     holder[last] = UNKNOWN
 
 
-def shown(type_: str, props: dict[str, Any], name: str, sources: Any, region: str = "ap-south-1") -> Shown:
+def shown(
+    type_: str, props: dict[str, Any], name: str, sources: Any, region: str = "ap-south-1"
+) -> AnalyzedResource:
     cloud = type_.partition(":")[0]
     inputs = {"aws": {"region": region}, "gcp": {"region": "asia-south1"}}.get(cloud, {})
     provider = Provider(urn(f"pulumi:providers:{cloud}", "default"), inputs)
-    return Shown(type_, urn(type_, name), props, provider=provider, sources=sources or {})
+    return AnalyzedResource(type_, urn(type_, name), props, provider=provider, sources=sources or {})
 
 
-def about_residency(*resources: Shown) -> dict[bool, list[str]]:
+def about_residency(*resources: AnalyzedResource) -> dict[bool, list[str]]:
     """What a preview says about residency: what would stop it, and what would not."""
     found, _ = analyse(resources)
     told = [one for one in found if ABOUT_RESIDENCY.search(one.message)]
@@ -75,6 +77,7 @@ def test_leaks_are_caught_and_clean_resources_pass(row: dict[str, Any]) -> None:
         assert found == {True: [], False: []}, row["why"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", list(odd_cases()), ids=lambda row: row["id"])
 def test_odd_shapes_break_nothing(row: dict[str, Any]) -> None:
     found = about_residency(shown(row["type"], row["props"], "case", None))[True]

@@ -12,12 +12,12 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-import provider_blocks
 import pytest
 
 from policies.readers import locations
 from policies.readers.tables import DATA
 from policies.readers.values import hosts
+from tests.policies import provider_blocks
 
 TABLES = {
     "services.csv": ("name",),
@@ -133,7 +133,9 @@ def test_hosts_and_variables_have_their_shapes():
         for setting in several(row["indian_values"]) + several(row["offline"]):
             assert SETTING.fullmatch(setting), (row["name"], setting)
         for exporter in several(row["exporters"]):
-            assert re.fullmatch(r"(otel|vector|fluentbit|fluentd|logstash):[\w-]+", exporter), row["name"]
+            assert re.fullmatch(r"(otel|vector|fluentbit|fluentd|logstash|docker):[\w-]+", exporter), row[
+                "name"
+            ]
 
 
 @pytest.mark.parametrize("column", ["hosts", "keys", "charts", "images", "exporters"])
@@ -279,6 +281,7 @@ def test_silent_defaults_use_words_of_closed_lists():
             assert CONDITION.fullmatch(condition), (row["type"], condition)
 
 
+@pytest.mark.slow
 def test_types_and_properties_of_silent_defaults_are_in_the_installed_sdks():
     checked = 0
     for row in table("silent_defaults.csv"):
@@ -291,6 +294,7 @@ def test_types_and_properties_of_silent_defaults_are_in_the_installed_sdks():
     assert checked >= 60
 
 
+@pytest.mark.slow
 def test_a_property_that_is_required_is_never_absent():
     """A row for a property that the SDK insists on could never apply."""
     for row in table("silent_defaults.csv"):

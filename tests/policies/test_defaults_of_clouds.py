@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from harness import UNKNOWN, Shown, failures, run, unresolved
+
+from tests.policies.harness import UNKNOWN, Shown, failures, run, unresolved
 
 INSTANCE, CLUSTER = "aws:rds/instance:Instance", "aws:rds/cluster:Cluster"
 GROUP = "aws:rds/parameterGroup:ParameterGroup"

@@ -18,12 +18,14 @@ from time import thread_time
 from typing import Any
 
 import pytest
-from harness import Shown
 
 import policies
 from policies.framework.resources import Resource
 from policies.readers.values import hosts
 from policies.readers.values.reading import read
+from tests.policies.harness import Shown
+
+pytestmark = pytest.mark.slow
 
 # At this length a quadratic expression takes seconds and a linear one nothing; `make bench` times a megabyte.
 LONGEST = 1 << 15

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from harness import UNKNOWN, Shown, of, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.framework import control as control_module
 from policies.framework.resources import Resource
 from policies.pack import CONTROLS
+from tests.examples import examples
+from tests.policies.harness import UNKNOWN, Shown, of, run
 
 TYPES = sorted({prefix for control in CONTROLS for prefix in control.types if prefix.count(":") == 2})
 NAMES = ["region", "policy", "rules", "tags", "encryptionConfig", "resources", "ebs", "blockDeviceMappings", "acl",
@@ -24,7 +25,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.sampled_from(TYPES), st.dictionaries(st.sampled_from(NAMES), values, max_size=5))
 def test_no_shape_breaks_the_pack(type_: str, props: dict[str, Any]) -> None:
     for diagnostic in run(Shown(type_, props)):
@@ -52,7 +53,7 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> No
         raise KeyError("surprise")
 
     by_id = {control.id: control for control in CONTROLS}
-    broken = control_module.Control(**{**vars(by_id["DPDP-RES-01"]), "check": breaks})
+    broken = replace(by_id["DPDP-RES-01"], check=breaks)
     monkeypatch.setattr("policies.pack.CONTROLS", (broken,))
     (message,) = of(run(Shown("aws:sqs/queue:Queue", {})), broken.id)
     assert "could not be evaluated" in message

@@ -9,9 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-import provider_blocks
 import pytest
-from harness import put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +20,11 @@ from policies.pack import CONTROLS
 from policies.readers.exceptions import lets_through
 from policies.readers.pod_environment import CRD
 from policies.readers.values.reading import names_no_destination
+from tests.examples import examples
+from tests.policies import provider_blocks
+from tests.policies.harness import put
+
+pytestmark = pytest.mark.slow
 
 CHECKS = [
     control for control in CONTROLS if control.check and control.id.startswith(("DPDP-RES-", "DPDP-K8S-"))
@@ -94,7 +97,7 @@ def filled(paths: list[Any], value: str) -> Iterator[tuple[tuple[str, ...], dict
         yield path, put({}, path, [inner] if many else inner)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(TYPES, REGIONS, WAYS)
 def test_a_place_abroad_is_found_in_any_text_property(where: tuple[str, str], region: str, way: str) -> None:
     package, type_ = where

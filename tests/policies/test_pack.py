@@ -9,11 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import grpc
-import provider_blocks
 import pytest
 import yaml
 from google.protobuf import empty_pb2
-from harness import Shown, failures, of, run
 from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi.runtime.proto import analyzer_pb2_grpc
 
@@ -24,6 +22,8 @@ from policies.pack import CONTROLS, NAME
 from policies.pack import run as fresh
 from policies.readers.data_stores import AWS_STORES
 from policies.readers.exceptions import GLOBAL_TYPES
+from tests.policies import provider_blocks
+from tests.policies.harness import Shown, failures, of, run
 
 PROJECT = Path(__file__).parents[2]
 PACK = PROJECT / "policies"
@@ -194,6 +194,7 @@ def test_tables_name_types_that_the_installed_provider_has() -> None:
     assert ours <= known
 
 
+@pytest.mark.slow
 def test_blocks_are_those_of_the_installed_provider() -> None:
     """A new version may nest a region or a key elsewhere; `python tests/policies/provider_blocks.py` takes it in."""
     assert set(provider_blocks.blocks_of_places()) == BLOCKS_OF_PLACES
@@ -212,6 +213,7 @@ def test_one_version_of_each_package() -> None:
     assert yaml.safe_load((PACK / "PulumiPolicy.yaml").read_text())["runtime"]["name"] == "python"
 
 
+@pytest.mark.slow
 def test_it_loads_little() -> None:
     """The engine starts the pack in every preview: it must bring neither the clouds' SDKs, which take seconds, nor the
     catalogue, which only a stack with a budget needs."""
@@ -232,6 +234,7 @@ def test_it_loads_little() -> None:
     assert heavy & set(loaded.stdout.split()) == set()
 
 
+@pytest.mark.slow
 def test_it_runs_as_the_engine_runs_it(tmp_path: Path) -> None:
     """`python -m pulumi.policy ENGINE PACK`, from another folder, prints a port and serves the pack there."""
     command = [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(PACK)]

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import UNKNOWN, Shown, fixtures, of, put, run, run_and_record, unresolved
 from pulumi.runtime.proto import analyzer_pb2 as proto
 
 from policies import law
-from policies.configuration.profiles import PROFILES, config
+from policies.configuration.profiles import PROFILES
+from policies.configuration.written import config
 from policies.law import ENTITIES, Law, instruments, provisions
 from policies.pack import CONTROLS
 from policies.reports import control_pages
+from tests.policies.harness import UNKNOWN, Shown, fixtures, of, put, run, run_and_record, unresolved
 
 PROJECT = Path(__file__).parents[2]
 LAWS = {name: found for name, found in vars(law).items() if isinstance(found, Law)}
@@ -172,6 +173,7 @@ def test_no_page_says_statutory_where_no_provision_binds(control: Any) -> None:
     assert ("tatutory" in page) <= binding
 
 
+@pytest.mark.slow
 def test_every_findings_law_is_one_that_its_control_declares() -> None:
     stated = {control.id: {found.cited for found in control.laws} for control in CONTROLS}
     for shown in _bad():
@@ -256,6 +258,7 @@ def test_an_entity_that_nobody_knows_turns_nothing() -> None:
 
 
 # The profile dpdp-only is what it says.
+@pytest.mark.slow
 def test_dpdp_only_stops_nobody_for_what_no_law_asks() -> None:
     """Every mandatory finding of every bad fixture is statutory, and none of them a residency one."""
     given = profile("dpdp-only")

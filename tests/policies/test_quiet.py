@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from harness import Shown, failures, of, run, run_and_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,8 @@ from policies.pack import CONTROLS
 from policies.readers.data_stores import STORES
 from policies.reports.evidence import STATUS, evidence
 from policies.reports.positions import Positions
+from tests.examples import examples
+from tests.policies.harness import Shown, failures, of, run, run_and_record
 
 STACK = "urn:pulumi:test::project::pulumi:pulumi:Stack::project-test"
 PERSONAL = {"dpdp:data-class": "personal"}
@@ -60,7 +61,8 @@ def first() -> Record:
     return run_and_record(*MANY)[1]
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(100), deadline=None)
 @given(order=st.permutations(MANY))
 def test_findings_are_the_same_in_any_order(first: Record, order: Sequence[Shown]) -> None:
     # Not only the identity: what is said must not change either, or a comment on a pull request would.
@@ -78,7 +80,7 @@ def kept(first: Record, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         yield file
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(order=st.permutations(MANY))
 def test_a_baseline_holds_in_any_order(kept: Path, order: Sequence[Shown]) -> None:
     assert json.loads(kept.read_text())["findings"]
@@ -87,10 +89,10 @@ def test_a_baseline_holds_in_any_order(kept: Path, order: Sequence[Shown]) -> No
     assert not [one.message for one in diagnostics if one.enforcementLevel == 1]
 
 
+@pytest.mark.slow
 def test_findings_do_not_depend_on_how_python_orders_sets(first: Record) -> None:
     program = (
-        "import sys; sys.path.insert(0, 'tests/policies')\n"
-        "from test_quiet import MANY, run_and_record\n"
+        "from tests.policies.test_quiet import MANY, run_and_record\n"
         "print('\\n'.join(sorted(told.message for told in run_and_record(*MANY)[1].findings)))"
     )
     said = {

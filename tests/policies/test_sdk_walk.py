@@ -10,15 +10,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import provider_blocks
 import pytest
-from harness import put
 
 from policies.framework.control import Finding
 from policies.framework.resources import Resource
 from policies.pack import CONTROLS
 from policies.readers.exceptions import HOME, lets_through
 from policies.readers.values.reading import names_no_destination
+from tests.policies import provider_blocks
+from tests.policies.harness import put
+
+pytestmark = pytest.mark.slow
 
 PLACES = {"region", "regions", "location", "locations", "zone", "zones"}
 LEADS = {"endpoint", "endpoints", "url", "urls", "destination", "destinations"}

@@ -18,6 +18,8 @@ from pulumi.runtime.proto import analyzer_pb2_grpc
 
 from policies.pack import CONTROLS, NAME, version
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 
 

@@ -12,9 +12,19 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "writing-a-control.md").read_text()
-COPIED = ("infra", "policies", "tests/policies", "docs", "pyproject.toml")
+COPIED = (
+    "infra",
+    "policies",
+    "tests/policies",
+    "tests/browser.py",
+    "tests/examples.py",
+    "docs",
+    "pyproject.toml",
+)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def _as_json(resource: Mapping[str, Any]) -> Any:
 
 
 @cache
-def _validator(group: str, kind: str, version: str) -> OAS30Validator:
+def _validator(group: str, kind: str, version: str) -> Any:
     file = Path(__file__).parent / group / f"{kind}_{version}.json"
     definition = json.loads(file.read_text())
     return OAS30Validator(_closed(definition["schema"]))

@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 
 from infra.contracts.cluster import FabricPod, GpuCluster, Pool
 from infra.contracts.labels import GPU_RESOURCE
+from infra.settings.purchase import FLEX_START, SPOT
 
 # What a pod asks of CPU and memory for each GPU. A floor, not a limit: small enough for the leanest GPU machine in
 # India (g4dn.xlarge: 4 vCPUs and 16 GiB for one T4) with the node's own daemons beside it.
@@ -16,7 +17,7 @@ CPU_PER_GPU = 2
 MEMORY_GIB_PER_GPU = 8
 
 # What a cloud may have none of for days. What is on demand or reserved is expected to come while an update waits.
-MAY_BE_ABSENT = frozenset({"spot", "flex-start"})
+MAY_BE_ABSENT = frozenset({SPOT, FLEX_START})
 # The update is done with an object when the API server has it. `pulumi.com/skipAwait` would do too, but of Jobs and
 # Deployments it also skips the wait for their end, and so a Job that is replaced would meet its predecessor
 # (pulumi/pulumi-kubernetes#1232, #3154; provider/pkg/metadata/overrides.go, allowsSkipAwaitWithDelete).
@@ -25,7 +26,7 @@ WHEN_MADE = {"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}
 
 def may_be_absent(pool: Pool) -> bool:
     """Whether nobody knows when the pool has nodes: they come when pods ask, and are bought in no way that is sure."""
-    return pool.standing is None and MAY_BE_ABSENT.issuperset(pool.purchase)
+    return pool.static_nodes is None and MAY_BE_ABSENT.issuperset(pool.purchase)
 
 
 def tell_waits(kind: str, name: str, namespace: str, pool: Pool, resource: pulumi.Resource) -> None:

@@ -20,19 +20,42 @@ def program_files(
 ) -> k8s.core.v1.ConfigMap:
     """The ConfigMap of `files`. A Job's pods can't change, so a new program is a new name, and by it a new Job."""
     texts = {file.name: file.read_text() for file in files}
+    return program_texts(name, namespace, texts, labels, opts)
+
+
+def program_texts(
+    name: str,
+    namespace: str,
+    texts: Mapping[str, str],
+    labels: Mapping[str, str],
+    opts: pulumi.ResourceOptions,
+    filled: Mapping[str, pulumi.Input[str]] | None = None,
+) -> k8s.core.v1.ConfigMap:
+    """The ConfigMap of `texts` by their path in the pod. Those in `filled` are known later than its name, which follows
+    from the texts as they are given."""
     digest = hashlib.sha256("".join(texts.values()).encode()).hexdigest()[:8]
     return k8s.core.v1.ConfigMap(
         f"{name}-program",
         metadata=ObjectMetaArgs(name=f"{name}-{digest}", namespace=namespace, labels=dict(labels)),
         immutable=True,
-        data=texts,
+        data={key(path): text for path, text in {**texts, **(filled or {})}.items()},
         opts=opts,
     )
 
 
-def program_volume(program: k8s.core.v1.ConfigMap) -> k8s.core.v1.VolumeArgs:
-    """The files as a volume of the pod."""
-    code = k8s.core.v1.ConfigMapVolumeSourceArgs(name=program.metadata.apply(lambda metadata: metadata.name))
+def key(path: str) -> str:
+    """Where a ConfigMap holds the file: its keys have no slashes."""
+    return path.replace("/", ".")
+
+
+def program_volume(
+    program: k8s.core.v1.ConfigMap, paths: Sequence[str] | None = None
+) -> k8s.core.v1.VolumeArgs:
+    """The files as a volume of the pod: those in folders by their `paths`."""
+    code = k8s.core.v1.ConfigMapVolumeSourceArgs(
+        name=program.metadata.apply(lambda metadata: metadata.name),
+        items=[k8s.core.v1.KeyToPathArgs(key=key(path), path=path) for path in paths] if paths else None,
+    )
     return k8s.core.v1.VolumeArgs(name=VOLUME, config_map=code)
 
 

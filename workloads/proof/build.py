@@ -1,23 +1,31 @@
 """The proofs that the settings ask for: of every pool with a fabric, and of each cloud's lake."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pulumi
 
 from infra.contracts.site import Site, Sites
-from infra.settings.workloads import Proof
-from workloads.proof.component import (
-    FabricProof,
-    FabricProofArgs,
-    FabricProofTemplate,
-    LakeProof,
-    LakeProofArgs,
-    fabric_pools,
-)
+from infra.settings.workloads.proof import Proof
 from workloads.proof.needs import NEEDS
 from workloads.workload import Workload
+
+if TYPE_CHECKING:
+    from workloads.proof.component import LakeProofArgs
 
 
 def build(settings: Proof, sites: Sites) -> None:
     """The proofs of each cloud; those that the update waits for are in `sites.proofs`, by the pool's name."""
+    # The SDK of Kubernetes, which only who builds waits for.
+    from workloads.proof.component import (
+        FabricProof,
+        FabricProofArgs,
+        FabricProofTemplate,
+        LakeProof,
+        fabric_pools,
+    )
+
     for place, site in sites.of(NEEDS).items():
         evidence = pulumi.Output.concat(site.lake["audit"].uri, "/evidence/", site.cluster.name)
         for pool in fabric_pools(site.cluster):
@@ -30,7 +38,7 @@ def build(settings: Proof, sites: Sites) -> None:
                 nodes=settings.nodes,
                 floor_gbs=settings.floor_gbs.get(pool.name),
             )
-            if pool.standing is None:
+            if pool.static_nodes is None:
                 FabricProofTemplate(f"nccl-test-{pool.name}", args)
             else:
                 sites.proofs[pool.name] = FabricProof(f"nccl-test-{pool.name}", args)
@@ -42,6 +50,8 @@ def _lake_proof(
     settings: Proof, site: Site, key: pulumi.Output[str], evidence: pulumi.Output[str]
 ) -> LakeProofArgs:
     """What the proof's own account may do is below `proof/`; everywhere else in the lake it must be refused."""
+    from workloads.proof.component import LakeProofArgs
+
     data = {role: bucket for role, bucket in site.lake.buckets.items() if role != "checkpoints"}
     checkpoints = site.lake["checkpoints"].uri
     return LakeProofArgs(

@@ -37,7 +37,7 @@ NCCL_LOG = f"{pods.SCRATCH}/nccl.%h.%p"
 
 def fabric_pools(cluster: GpuCluster) -> list[Pool]:
     """The pools that have something to prove: a pool of which no node stands is proved when some do."""
-    return [pool for pool in cluster.pools.values() if pool.fabric != "none" and pool.standing != 0]
+    return [pool for pool in cluster.pools.values() if pool.fabric != "none" and pool.static_nodes != 0]
 
 
 @dataclass

@@ -4,14 +4,16 @@ import pulumi
 
 from infra import advice
 from infra.contracts.site import Sites
-from infra.settings.workloads import Serving
-from workloads.serving.component import ModelServer, ModelServerArgs
+from infra.settings.workloads.serving import Serving
 from workloads.serving.needs import IMAGE, NEEDS
 from workloads.workload import Workload
 
 
 def build(settings: Serving, sites: Sites) -> None:
     """The model server, where its pool is; what nobody could check about it is logged."""
+    # The SDK of Kubernetes, which only who builds waits for.
+    from workloads.serving.component import ModelServer, ModelServerArgs
+
     site = sites.with_pool(settings.pool)
     if unchecked := advice.unchecked(settings):
         pulumi.log.warn(f"workloads.serving: {unchecked}")

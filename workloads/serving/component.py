@@ -93,7 +93,7 @@ class ModelServer(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
-def leaving(grace_seconds: int) -> tuple[int, int]:
+def drain_split(grace_seconds: int) -> tuple[int, int]:
     """How a pod's grace is spent: seconds until endpoints forget it, then for answers in flight. vLLM leaves in the
     rest. 10 and 85 of 110 s; 3 and 10 of the 15 that Google's older spot nodes give."""
     forget = min(10, grace_seconds // 5)
@@ -178,7 +178,7 @@ def _spread(name: str, topology: str) -> k8s.core.v1.TopologySpreadConstraintArg
 
 def _container(args: ModelServerArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
     # The server goes on answering while the endpoints forget it; then SIGTERM, and vLLM's own drain.
-    forget, drain = leaving(pool.grace_seconds)
+    forget, drain = drain_split(pool.grace_seconds)
     sleep = k8s.core.v1.LifecycleHandlerArgs(sleep=k8s.core.v1.SleepActionArgs(seconds=forget))
     return k8s.core.v1.ContainerArgs(
         name="vllm",

@@ -72,7 +72,7 @@ NEEDS = WorkloadNeeds(
     priority=Priority(10_000, "Model servers: people wait for their answers.", preempts=True),
     clients={"india-ai-infra/serving-client": "true"},
     internet=True,
-    monitors=(PodMonitor("model-servers", APP, PORT_NAME, ALERTS),),
+    monitors=(PodMonitor("model-servers", APP, PORT_NAME, alerts=ALERTS),),
     roles=(RoleBinding(ML_ENGINEERS, "view"), RoleBinding(ML_ENGINEERS, SERVE)),
     default_image=IMAGE,
     always=True,

@@ -6,15 +6,21 @@ import pulumi
 
 from infra.contracts.cluster import GpuCluster
 from infra.contracts.site import Sites
-from infra.settings.workloads import Training
-from workloads.training.component import TrainingJob, TrainingJobArgs
+from infra.settings.workloads.training import LAKE_BUCKETS, Training
 from workloads.training.needs import NEEDS
+from workloads.training.operators import needs_for
+from workloads.training.recipe import check_recipe, recipe
 from workloads.workload import Workload
 
 
 def build(settings: Training, sites: Sites) -> None:
     """The job, where its pool is."""
+    # The SDK of Kubernetes, which only who builds waits for.
+    from workloads.training.component import TrainingJob
+    from workloads.training.pod import TrainingJobArgs
+
     site = sites.with_pool(settings.pool)
+    pool = site.cluster.pools[settings.pool]
     TrainingJob(
         settings.name,
         TrainingJobArgs(
@@ -23,8 +29,11 @@ def build(settings: Training, sites: Sites) -> None:
             nodes=settings.nodes,
             gpus_per_node=settings.gpus_per_node,
             image=site.image(settings.image),
+            recipe=recipe(settings, pool, sites.place_of(settings.pool), sites.usd_inr),
+            words={f"{{{role}}}": site.lake[role].uri for role in LAKE_BUCKETS},
             checkpoint_uri=pulumi.Output.concat(site.lake["checkpoints"].uri, "/jobs/", settings.name),
             endpoint=site.lake.endpoint,
+            runner=settings.runner,
         ),
     )
 
@@ -34,4 +43,4 @@ def _after(cluster: GpuCluster, proof: pulumi.Resource | None) -> GpuCluster:
     return replace(cluster, platform=[*cluster.platform, proof]) if proof else cluster
 
 
-WORKLOAD = Workload(NEEDS, build)
+WORKLOAD = Workload(NEEDS, build, needs_for, (check_recipe,))

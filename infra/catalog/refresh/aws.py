@@ -145,13 +145,13 @@ def _prices(
     login: boto3.Session, region: str, types: Sequence[str], now: datetime
 ) -> tuple[tuple[PriceRow, ...], tuple[str, ...]]:
     """What each way of buying costs; one that may not be asked leaves a note, and so its rows as they are."""
-    ways: tuple[tuple[str, str, str, Callable[[], Mapping[tuple[str, str], float]]], ...] = (
+    purchases: tuple[tuple[str, str, str, Callable[[], Mapping[tuple[str, str], float]]], ...] = (
         ("on-demand", "pricing", "aws price list", lambda: _on_demand(login, region, types)),
         ("spot", "ec2", "aws spot history", lambda: _spot(login, region, types, now)),
     )
     rows: list[PriceRow] = []
     notes: list[str] = []
-    for purchase, service, source, ask in ways:
+    for purchase, service, source, ask in purchases:
         try:
             found = ask()
         except (BotoCoreError, ClientError) as error:

@@ -25,7 +25,8 @@ from typing import Any
 from infra import geography
 from infra.catalog.machines import MONTH_HOURS
 from infra.catalog.refresh.answers import Answer, NoCredentialsError, Unread
-from infra.catalog.tables import MachineRow, OfferingRow, PriceRow, Purchase
+from infra.catalog.tables import MachineRow, OfferingRow, PriceRow
+from infra.settings.purchase import PricedPurchase
 
 with warnings.catch_warnings():
     # google.api_core tells every run on Python 3.11 in which year it will stop supporting it.
@@ -170,8 +171,8 @@ def _prices(
     region: str, machines: Sequence[MachineRow], skus: Sequence[Mapping[str, Any]], today: date
 ) -> Iterator[PriceRow]:
     told = {"region": region, "basis": "observed", "as_of": today, "source": "google billing"}
-    ways: tuple[tuple[Purchase, str], ...] = (("on-demand", "OnDemand"), ("spot", "Preemptible"))
-    for purchase, usage in ways:
+    purchases: tuple[tuple[PricedPurchase, str], ...] = (("on-demand", "OnDemand"), ("spot", "Preemptible"))
+    for purchase, usage in purchases:
         rates = _rates(skus, region, usage)
         for row in machines:
             if usd := _usd_hour(row, rates):

@@ -12,10 +12,11 @@ from typing import Any
 
 from infra.catalog.refresh.answers import FeedError, FeedRows, Known
 from infra.catalog.refresh.reading import each, parse_json, part
-from infra.catalog.tables import PriceRow, Purchase
+from infra.catalog.tables import PriceRow
+from infra.settings.purchase import PricedPurchase
 
 SOURCE = "karpenter-gcp latest"
-WAYS: dict[Purchase, str] = {"on-demand": "on_demand", "spot": "spot"}
+COLUMNS: dict[PricedPurchase, str] = {"on-demand": "on_demand", "spot": "spot"}
 
 
 def parse(body: bytes, known: Known, day: date) -> FeedRows:
@@ -25,14 +26,14 @@ def parse(body: bytes, known: Known, day: date) -> FeedRows:
         FeedError: it has another form, or no row of a known machine.
     """
     document = parse_json(body, dict)
-    ours: list[tuple[str, str, Purchase, Any]] = [
+    ours: list[tuple[str, str, PricedPurchase, Any]] = [
         (region, name, purchase, usd[name])
         for region, name in known.zones
-        for purchase, column in WAYS.items()
+        for purchase, column in COLUMNS.items()
         if name in (usd := part(document, "prices", region, column))
     ]
 
-    def row(fact: tuple[str, str, Purchase, Any]) -> PriceRow:
+    def row(fact: tuple[str, str, PricedPurchase, Any]) -> PriceRow:
         region, name, purchase, usd = fact
         made = PriceRow(
             region=region,

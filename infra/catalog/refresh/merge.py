@@ -1,4 +1,4 @@
-"""A login's answers into the old tables: what stays, what goes, and what cannot be."""
+"""Merges a cloud's answers into the tables: rows that stay, change or go, and answers that contradict each other."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one row. `same`: told again as it was; `kept`: not told, so it stays with its old date."""
+    """What became of one row. `same`: the cloud gave it again unchanged; `kept`: it gave none, so the old row stays."""
 
     table: str
     kind: Kind
@@ -188,7 +188,7 @@ def too_dear(row: PriceRow, on_demand: PriceRow | None) -> str | None:
 
 
 def merged(old: Sequence[R], fresh: Sequence[R], gone: Callable[[R], bool]) -> tuple[list[R], list[Change]]:
-    """The old rows in their order with the fresh ones in them, those that are `gone` and not told anew without."""
+    """The old rows in their order with the fresh ones in them, without those `gone` and not among the fresh."""
     left = {key(row): row for row in fresh}
     rows: list[R] = []
     changes: list[Change] = []

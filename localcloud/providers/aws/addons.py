@@ -94,5 +94,5 @@ def _ordered(version: str) -> tuple[int, ...]:
     return (*map(int, release.split(".")), int(build))
 
 
-# What answers a function for which moto has no operation, by the name in `plays` of its row.
+# What answers a function for which moto has no operation, by the name in `side_effects` of its row.
 FUNCTIONS: Mapping[str, Callable[[Values], Values]] = MappingProxyType({"addon_version": default_version})

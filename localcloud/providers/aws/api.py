@@ -53,6 +53,7 @@ class Api:
         self._signed_in: dict[str, Any] | None = None
 
     def model(self, service: str, operation: str) -> OperationModel:
+        """The model of an operation: its input and output shapes."""
         key = (service, operation)
         with self._lock:
             if key not in self._models:
@@ -86,6 +87,7 @@ class Api:
         return _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"})
 
     def account(self, region: str) -> str:
+        """The id of the account that the credentials are of."""
         known = self._account
         if known is None:
             known = self._account = str(self.call("sts", region, "GetCallerIdentity", {})["Account"])

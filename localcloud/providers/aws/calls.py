@@ -22,7 +22,7 @@ class Calls:
         self._store = store
 
     def plan(self, row: Row, inputs: Values, region: Any) -> Misfits:
-        """All that the service models have against creating this, as (property, reason); nothing is asked of AWS."""
+        """What the service models refuse in these inputs, as (property, reason); no request is made."""
         scope = plan_scope(inputs, region)
         misfits: Misfits = []
         placed = {
@@ -57,13 +57,16 @@ class Calls:
         return value
 
     def recall(self, row: Row, region: str, resource_id: str) -> Values | None:
+        """What was noted of a resource; None where nothing was."""
         return self._store.get(row.token, f"{region}/{resource_id}")
 
     def remember(self, row: Row, region: str, resource_id: str, values: Values) -> None:
+        """Note values of a resource that its API will not tell, beside those noted before."""
         before = self.recall(row, region, resource_id) or {}
         self._store.put(row.token, f"{region}/{resource_id}", {**before, **values})
 
     def forget(self, row: Row, region: str, resource_id: str) -> None:
+        """Drop what was noted of a resource."""
         self._store.delete(row.token, f"{region}/{resource_id}")
 
     def _one(self, row: Row, call: Call, scope: Values, keep: bool) -> Any:
@@ -145,7 +148,7 @@ def _planned_item(call: Call, scope: Values) -> Values:
 
 
 def _path(row: Row, call: Call, shape: Any, name: str) -> str | None:
-    """Where an input stands in a call's parameters: by the row, by its name, by its name in `inside`."""
+    """The path of an input in a call's parameters: by the row, by its name, by its name in `inside`."""
     containers = [("", shape)]
     if call.inside:
         containers.append((f"{call.inside}.", shapes.target(shape, call.inside)))

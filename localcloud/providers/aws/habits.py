@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from infra.catalog.tables import DATA
+from infra.geography import REGIONS, regions_of
 from localcloud.providers.aws.addons import refuse_unknown
 from localcloud.providers.aws.api import Api, RefusedError
 from localcloud.providers.protocol import UNKNOWN, Values
@@ -24,7 +25,7 @@ FILE = Path(__file__).with_name("habits.yaml")
 QUOTAS = DATA / "aws_quotas.csv"
 EVERY_TYPE = "*"
 ENABLED_REGIONS = "INDIA_AI_INFRA_ENABLED_REGIONS"
-OPT_IN_REGIONS = ("ap-south-2",)
+OPT_IN_REGIONS = tuple(region for region in regions_of("aws") if REGIONS[region].opt_in)
 # Machine types, with commas between, that spot is out of: `INDIA_AI_INFRA_NO_SPOT=p5.48xlarge make up`.
 NO_SPOT = "INDIA_AI_INFRA_NO_SPOT"
 
@@ -128,7 +129,8 @@ def _secret_waits_for_its_deletion(api: Api, scope: Values) -> None:
 
 
 def _machine_not_sold_in_zone(api: Api, scope: Values) -> None:
-    from infra.catalog import CatalogError, machine
+    from infra.catalog.machines import machine
+    from infra.catalog.tables import CatalogError
     from localcloud.providers.aws.side_effects import machine_type
 
     inputs, region = scope["inputs"], scope["region"]

@@ -9,13 +9,15 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
+from typing_extensions import override
+
 from localcloud.directories import run_dir
 from localcloud.providers.aws import habits, shapes
 from localcloud.providers.aws.addons import FUNCTIONS
 from localcloud.providers.aws.api import LOCAL_KEYS, Api, RefusedError
 from localcloud.providers.aws.calls import Calls, given, plan_scope
 from localcloud.providers.aws.expressions import evaluate, holds
-from localcloud.providers.aws.side_effects import PLAYS, Play
+from localcloud.providers.aws.side_effects import SIDE_EFFECTS, SideEffect
 from localcloud.providers.aws.table import FILE, Row, UnknownTypeError, invoke, row
 from localcloud.providers.protocol import (
     UNKNOWN,
@@ -33,6 +35,8 @@ from localcloud.store import Store
 
 
 class Aws(Provider):
+    """The AWS provider of the local cloud: rows of types.yaml, carried out by moto."""
+
     def __init__(self) -> None:
         self._region: Any = UNKNOWN
         self._default_tags: Any = {}
@@ -50,6 +54,7 @@ class Aws(Provider):
         keys = (given.get("accessKey") or LOCAL_KEYS[0], given.get("secretKey") or LOCAL_KEYS[1])
         return Calls(Api(elsewhere, keys), Store(run_dir() / "store.sqlite"))
 
+    @override
     def configure(self, config: Values) -> None:
         self._config = config
         self._region = config.get("region", UNKNOWN)
@@ -57,6 +62,7 @@ class Aws(Provider):
         default_tags = config.get("defaultTags") or {}
         self._default_tags = UNKNOWN if default_tags is UNKNOWN else default_tags.get("tags") or {}
 
+    @override
     def check(self, resource: Resource, old_inputs: Values, inputs: Values) -> Values:
         found = _row(resource)
         filled = self._with_default_tags(found, _named(found, resource, old_inputs, inputs))
@@ -67,6 +73,7 @@ class Aws(Provider):
             raise InvalidInputsError(misfits)
         return filled
 
+    @override
     def diff(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Diff:
         found = _row(resource)
         old_region, region = old_outputs.get("region"), self._region_of(inputs)
@@ -82,6 +89,7 @@ class Aws(Provider):
             )
         return Diff(changed, replaces, bool(replaces) and (found.delete_first or _same_name(found, inputs)))
 
+    @override
     def create(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
         found = _row(resource)
         if resource.preview:
@@ -108,6 +116,7 @@ class Aws(Provider):
             scope["found"] = self._found(found, scope) or {}
         return scope["id"], self._outputs(found, scope)
 
+    @override
     def read(self, resource: Resource, inputs: Values, outputs: Values) -> tuple[Values, Values] | None:
         found = _row(resource)
         scope = self._scope(inputs, resource.id, outputs=outputs)
@@ -119,6 +128,7 @@ class Aws(Provider):
         scope["inputs"] = observed = _observed(found, inputs, scope)
         return observed, self._outputs(found, scope)
 
+    @override
     def update(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Values:
         found = _row(resource)
         if resource.preview:
@@ -130,18 +140,20 @@ class Aws(Provider):
             self._meet("updating", found, scope)
             for call in (*found.triggered(changed), *(found.tagging if "tags" in changed else ())):
                 self._calls.run(found, call, scope)
-            if play := _play(found):
-                play.updated(self._calls.api, scope)
+            if effect := _side_effect(found):
+                effect.updated(self._calls.api, scope)
             self._meet("updated", found, scope)
             scope["found"] = self._found(found, scope) or {}
         return self._outputs(found, scope)
 
+    @override
     def delete(self, resource: Resource, inputs: Values, outputs: Values) -> None:
         found = _row(resource)
         scope = self._scope(inputs, resource.id, outputs=outputs)
         with _Refusals(resource):
             self._delete(found, scope)
 
+    @override
     def invoke(self, token: str, args: Values) -> Values:
         try:
             function = invoke(token)
@@ -157,7 +169,7 @@ class Aws(Provider):
             scope["found"] = self._ask(token, function["service"], function, scope)
             for more in function.get("also", ()):
                 scope[more["as"]] = self._ask(token, more.get("service", function["service"]), more, scope)
-        if player := FUNCTIONS.get(function.get("plays", "")):
+        if player := FUNCTIONS.get(function.get("side_effects", "")):
             try:
                 scope["found"] = player(scope)
             except RefusedError as refused:
@@ -205,7 +217,7 @@ class Aws(Provider):
 
     def _made(self, found: Row, scope: Values) -> None:
         """The resource exists: play its part, and note what its API will not tell."""
-        played = play.created(self._calls.api, scope) if (play := _play(found)) else {}
+        played = effect.created(self._calls.api, scope) if (effect := _side_effect(found)) else {}
         notes = {**evaluate(found.remember, scope), **played}
         if notes:
             self._calls.remember(found, scope["region"], scope["id"], notes)
@@ -229,8 +241,8 @@ class Aws(Provider):
 
     def _delete(self, found: Row, scope: Values) -> None:
         self._meet("deleting", found, scope)
-        if play := _play(found):
-            play.deleting(self._calls.api, scope)
+        if effect := _side_effect(found):
+            effect.deleting(self._calls.api, scope)
         for call in found.delete:
             try:
                 self._calls.run(found, call, scope, keep=False)
@@ -279,7 +291,7 @@ def is_here(url: str) -> bool:
 
 
 class _Refusals:
-    """Says of which resource a refusal of AWS was."""
+    """Turns AWS's refusals into errors that name the resource."""
 
     def __init__(self, resource: Resource) -> None:
         self._resource = resource
@@ -299,8 +311,8 @@ def _row(resource: Resource) -> Row:
         raise ResourceError(str(unknown)) from unknown
 
 
-def _play(found: Row) -> Play | None:
-    return PLAYS[found.plays] if found.plays else None
+def _side_effect(found: Row) -> SideEffect | None:
+    return SIDE_EFFECTS[found.side_effects] if found.side_effects else None
 
 
 def _named(found: Row, resource: Resource, old_inputs: Values, inputs: Values) -> Values:
@@ -354,7 +366,7 @@ def _observed(found: Row, inputs: Values, scope: Values) -> Values:
 
 
 def _planned_update(found: Row, old_outputs: Values, inputs: Values) -> Values:
-    """What a preview can say of an update: outputs stay as they are, but for those that it moves."""
+    """The outputs of an update in a preview: as they are, but for those that it changes, which are unknown."""
     outputs = {name: value for name, value in inputs.items() if name != "__defaults"}
     for name in found.outputs:
         old = old_outputs.get(name)

@@ -22,7 +22,7 @@ _LISTED_CHOICES = 12
 
 @dataclass(frozen=True)
 class Place:
-    """Where in the inputs a value stands, what its row renames, and what was found wrong so far."""
+    """The path of a value in the inputs, with what its row renames and what was found wrong so far."""
 
     path: str
     names: Mapping[str, str] = field(default_factory=dict)
@@ -30,13 +30,16 @@ class Place:
     key: str = ""
 
     def member(self, name: str) -> Place:
+        """The place of a member of the structure here."""
         key = f"{self.key}.{name}" if self.key else name
         return replace(self, path=f"{self.path}.{name}" if self.path else name, key=key)
 
     def element(self, index: int) -> Place:
+        """The place of an element of the list here."""
         return replace(self, path=f"{self.path}[{index}]")
 
     def wrong(self, reason: str) -> None:
+        """Note what is wrong with the value here."""
         self.misfits.append((self.path, reason))
 
 
@@ -159,7 +162,7 @@ def _stand_in(shape: Any) -> Any:
 
 
 def observed(value: Any, found: Any, place: Place) -> Any:
-    """What the API found, in the form of the input that stands there; the input itself when they mean the same."""
+    """What the API returned, in the form of the input; the input itself when they mean the same."""
     if found is None:
         return value
     if isinstance(value, dict):

@@ -13,11 +13,11 @@ from localcloud.providers.aws.api import Api
 from localcloud.providers.protocol import ResourceError, Values
 
 CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
-SITE_TAGS = "on-premises:"
+ON_PREMISES_TAGS = "on-premises:"
 
 
 @dataclass(frozen=True)
-class Play:
+class SideEffect:
     """`created` returns what to remember of the resource; `deleting` comes before the API's own delete."""
 
     created: Callable[[Api, Values], Values]
@@ -127,7 +127,7 @@ def _join(api: Api, scope: Values) -> Values:
     tags, config = scope["inputs"].get("tags") or {}, _node_config(scope["inputs"])
     if not config:
         return {}
-    given = {name.partition(":")[2]: int(n) for name, n in tags.items() if name.startswith(SITE_TAGS)}
+    given = {name.partition(":")[2]: int(n) for name, n in tags.items() if name.startswith(ON_PREMISES_TAGS)}
     try:
         nodes.join_nodes(config, given["nodes"], given["gpus"], given["vcpus"], given["memory-gib"])
     except clusters.ClusterError as failed:
@@ -150,11 +150,11 @@ def _leave(api: Api, scope: Values) -> None:
 
 def _node_config(inputs: Values) -> Values | None:
     tags = inputs.get("tags") or {}
-    return yaml.safe_load(inputs["insecureValue"]) if f"{SITE_TAGS}nodes" in tags else None
+    return yaml.safe_load(inputs["insecureValue"]) if f"{ON_PREMISES_TAGS}nodes" in tags else None
 
 
-PLAYS = {
-    "cluster": Play(_start_cluster, lambda api, scope: None, _stop_cluster),
-    "nodes": Play(_add_nodes, _rescale, _remove_nodes),
-    "site-nodes": Play(_join, _rejoin, _leave),
+SIDE_EFFECTS = {
+    "cluster": SideEffect(_start_cluster, lambda api, scope: None, _stop_cluster),
+    "nodes": SideEffect(_add_nodes, _rescale, _remove_nodes),
+    "site-nodes": SideEffect(_join, _rejoin, _leave),
 }

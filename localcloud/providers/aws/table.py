@@ -55,6 +55,7 @@ class Call:
 
     @property
     def expressions(self) -> list[str]:
+        """Every JMESPath expression in it."""
         return [*strings(self.params), self.when or "", *strings(self.each or {})]
 
 
@@ -88,10 +89,11 @@ class Row:
     regional: bool
     taggable: bool
     delete_first: bool
-    plays: str | None
+    side_effects: str | None
 
     @property
     def calls(self) -> tuple[Call, ...]:
+        """Every call of the row, whatever it is for."""
         steps = (self.create, self.set, self.read, self.update, self.delete, self.needs, self.tagging)
         return tuple(call for step in steps for call in step)
 
@@ -151,7 +153,7 @@ _CALL_KEYS = {
 _STEPS = {"create", "put", "set", "read", "update", "delete", "needs"}
 _ROW_KEYS = _STEPS | {
     "service", "id", "names", "outputs", "observe", "remember", "local", "replaced_when", "differs", "moves",
-    "autoname", "kept", "tags", "delete_first", "plays", "tagging",
+    "autoname", "kept", "tags", "delete_first", "side_effects", "tagging",
 }  # fmt: skip
 
 
@@ -173,6 +175,7 @@ def _replaced() -> Mapping[str, frozenset[str]]:
 
 
 def tokens() -> list[str]:
+    """The Pulumi types of the table."""
     return list(_content()["types"])
 
 
@@ -239,7 +242,7 @@ def _row(token: str, written: dict[str, Any], service: dict[str, Any]) -> Row:
         regional=service.get("regional", True),
         taggable=bool(tags),
         delete_first=bool(written.get("delete_first")),
-        plays=written.get("plays"),
+        side_effects=written.get("side_effects"),
     )
 
 

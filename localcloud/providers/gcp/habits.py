@@ -63,6 +63,7 @@ class Call:
 
     @property
     def id(self) -> str:
+        """The id of the resource."""
         return self.scope["id"]
 
 
@@ -89,6 +90,7 @@ def answered(outputs: Values, store: Store) -> None:
 
 # ── Members of grants ────────────────────────────────────────────────────────────────────────────────────────────────
 def agents_on_demand(call: Call) -> Iterator[str]:
+    """A service agent can be granted nothing before its service has made it."""
     for member in _members(call.inputs):
         agent = _AGENT_MEMBER.fullmatch(member)
         if agent is None or agent[2] != call.scope["number"] or agent[3] in agents_with_an_api():
@@ -98,6 +100,7 @@ def agents_on_demand(call: Call) -> Iterator[str]:
 
 
 def accounts_before_grants(call: Call) -> Iterator[str]:
+    """A service account of the project can be granted nothing before it is there."""
     project = call.scope["project"]
     for member in _members(call.inputs):
         account = _ACCOUNT_MEMBER.fullmatch(member)
@@ -108,6 +111,7 @@ def accounts_before_grants(call: Call) -> Iterator[str]:
 
 
 def identity_pool_of_a_cluster(call: Call) -> Iterator[str]:
+    """The project's workload identity pool can be granted nothing before a cluster has made it."""
     for member in _members(call.inputs):
         pool = _POOL_MEMBER.fullmatch(member)
         name = str(pool[1] or pool[2]) if pool else ""
@@ -119,6 +123,7 @@ def identity_pool_of_a_cluster(call: Call) -> Iterator[str]:
 
 
 def permitted_members(call: Call) -> Iterator[str]:
+    """An organisation that restricts domains refuses members of others."""
     for member in _members(call.inputs):
         person = _PERSON_MEMBER.fullmatch(member)
         if person and person[1].lower() in FOREIGN_DOMAINS:
@@ -148,11 +153,13 @@ def _bindings(policy: str) -> list[Values]:
 
 # ── What makes agents and identity pools ─────────────────────────────────────────────────────────────────────────────
 def service_identity_makes_its_agent(call: Call) -> None:
+    """A ServiceIdentity makes the agent of its service."""
     if call.token == SERVICE_IDENTITY:
         _agent(call, service_agent(call.inputs["service"]))
 
 
 def first_use_makes_an_agent(call: Call) -> None:
+    """A first Pub/Sub notification channel, cluster or log sink makes the agent of its service."""
     if call.token == CHANNEL and call.inputs.get("type") == "pubsub":
         _agent(call, "gcp-sa-monitoring-notification")
     if call.token == CLUSTER:
@@ -162,12 +169,14 @@ def first_use_makes_an_agent(call: Call) -> None:
 
 
 def cluster_makes_the_identity_pool(call: Call) -> None:
+    """A cluster with Workload Identity makes the project's identity pool."""
     pool = (call.inputs.get("workloadIdentityConfig") or {}).get("workloadPool")
     if call.token == CLUSTER and isinstance(pool, str):
         call.store.put(POOL, pool, {})
 
 
 def asking_makes_agents(outputs: Values, store: Store) -> None:
+    """A service that is asked for its agent's address makes the agent."""
     for name in ("emailAddress", "serviceAccountId", "loggingServiceAccountId", "kmsServiceAccountId"):
         if email := outputs.get(name):
             store.put(AGENT, email, {})
@@ -179,6 +188,7 @@ def _agent(call: Call, name: str) -> None:
 
 # ── What lingers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 def log_buckets_linger(call: Call) -> bool:
+    """A deleted log bucket keeps its name for days; Google's own are never deleted, so their records stay."""
     if call.token != LOG_BUCKET:
         return False
     if call.inputs.get("bucketId") in OWN_SINKS:
@@ -188,12 +198,14 @@ def log_buckets_linger(call: Call) -> bool:
 
 
 def identity_pools_linger(call: Call) -> bool:
+    """A deleted workload identity pool keeps its name for days."""
     if call.token == IDENTITY_POOL:
         _linger(call, timedelta(days=IDENTITY_POOL_DAYS))
     return False
 
 
 def keys_never_go(call: Call) -> bool:
+    """Key rings and keys are never deleted, so their records stay."""
     return call.token in (KEY_RING, KEY)
 
 
@@ -225,17 +237,19 @@ def own_sink(project: str, name: str) -> Values | None:
 
 
 def own_sinks_stay(call: Call) -> bool:
+    """The log sinks that Google made are never deleted, so their records stay."""
     return call.token == SINK and call.inputs.get("name") in OWN_SINKS
 
 
 def required_sink_is_googles(call: Call) -> Iterator[str]:
+    """Nobody changes the sink `_Required`."""
     if call.token == SINK and call.inputs.get("name") == "_Required":
         yield "Error 400: the sink _Required can't be changed: it keeps what Google writes down about the project"
 
 
 # ── Capacity ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def spot_has_none(call: Call) -> str | None:
-    """What the provider says of a node pool that GKE makes without the spot nodes that must stand in it.
+    """What the provider says of a node pool that GKE makes without the spot nodes of its fixed size.
 
     GKE keeps the pool, and asks for its nodes until it has them.
     """
@@ -256,7 +270,7 @@ def spot_has_none(call: Call) -> str | None:
 
 
 def without_nodes(inputs: Values) -> Values:
-    """A node pool's inputs with the same limits, and no node that must stand."""
+    """A node pool's inputs with the same limits, and a fixed size of 0."""
     scaling = inputs.get("autoscaling")
     empty = {**inputs, "nodeCount": 0, "initialNodeCount": 0}
     return empty if scaling is None else {**empty, "autoscaling": {**scaling, **dict.fromkeys(_LEAST, 0)}}

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from infra.contracts.labels import GKE_ACCELERATOR, GPU_TAINT
+from infra.contracts.labels import EFFECTS, GKE_ACCELERATOR, GPU_TAINT
 
 if TYPE_CHECKING:
-    from infra.catalog import Machine
+    from infra.catalog.machines import Machine
 
 DEFAULT_MACHINE = "e2-medium"
 # Compute Engine's accelerator types (the GPU page of its documentation), and the catalogue's names.
@@ -20,7 +20,6 @@ GPUS = {
     "nvidia-h200-141gb": "H200",
     "nvidia-rtx-pro-6000": "RTX PRO 6000",
 }
-_EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 
 
 class MachineNotOfferedError(Exception):
@@ -50,7 +49,8 @@ def machine_of(node_config: Mapping[str, Any], region: str) -> Machine:
         MachineNotOfferedError: in the catalogue's words.
     """
     from infra import geography
-    from infra.catalog import CatalogError, machine
+    from infra.catalog.machines import machine
+    from infra.catalog.tables import CatalogError
 
     machine_type = node_config.get("machineType") or DEFAULT_MACHINE
     asked = accelerator(node_config)
@@ -63,11 +63,13 @@ def machine_of(node_config: Mapping[str, Any], region: str) -> Machine:
 
 
 def accelerator(node_config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The first accelerator of a node config; None where it has no GPU."""
     asked = [each for each in node_config.get("guestAccelerators") or () if each.get("count")]
     return asked[0] if asked else None
 
 
 def purchase_of(node_config: Mapping[str, Any]) -> str:
+    """How nodes of a node config are bought, spot or on-demand."""
     return "spot" if node_config.get("spot") or node_config.get("preemptible") else "on-demand"
 
 
@@ -91,7 +93,7 @@ def labels_of(node_config: Mapping[str, Any], machine: Machine) -> dict[str, str
 def taints_of(node_config: Mapping[str, Any], machine: Machine) -> list[dict[str, str]]:
     """A pool's taints in Kubernetes' spelling. GKE taints nodes with GPUs, unless the pool does so itself."""
     taints = [
-        {"key": taint["key"], "value": taint.get("value") or "", "effect": _EFFECTS[taint["effect"]]}
+        {"key": taint["key"], "value": taint.get("value") or "", "effect": EFFECTS[taint["effect"]]}
         for taint in node_config.get("taints") or ()
     ]
     if machine.gpu_count and all(taint["key"] != GPU_TAINT["key"] for taint in taints):

@@ -14,12 +14,14 @@ from importlib.metadata import version
 from threading import Lock
 from typing import Any
 
+from typing_extensions import override
+
 from localcloud import google_deployer, google_networks
 from localcloud.directories import run_dir
 from localcloud.providers.gcp import habits, shapes
 from localcloud.providers.gcp.refusals import refusals
 from localcloud.providers.gcp.replaced import replaced
-from localcloud.providers.gcp.side_effects import PLAYS, raised_version
+from localcloud.providers.gcp.side_effects import SIDE_EFFECTS, raised_version
 from localcloud.providers.gcp.table import (
     Row,
     UnknownTypeError,
@@ -63,9 +65,11 @@ class Gcp(Provider):
     def _store(self) -> Store:
         return Store(run_dir() / "store.sqlite")
 
+    @override
     def configure(self, config: Values) -> None:
         self._config = config
 
+    @override
     def check(self, resource: Resource, old_inputs: Values, inputs: Values) -> Values:
         found = _row(resource)
         filled = _named(found, resource, old_inputs, inputs)
@@ -75,6 +79,7 @@ class Gcp(Provider):
             raise InvalidInputsError(wrong)
         return filled
 
+    @override
     def diff(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Diff:
         found = _row(resource)
         changed = changed_keys(old_inputs, inputs)
@@ -85,6 +90,7 @@ class Gcp(Provider):
             changed, replaces = [*changed, "project"], ["project"]
         return Diff(changed, replaces, bool(replaces) and resource_id == resource.id)
 
+    @override
     def create(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
         found = _row(resource)
         if resource.preview:
@@ -101,9 +107,12 @@ class Gcp(Provider):
             self._store.put(found.token, scope["id"], {"inputs": inputs, "drawn": drawn})
         lacks = habits.spot_has_none(self._call(found, inputs, scope))
         try:
-            if found.plays:
+            if found.side_effects:
                 played = habits.without_nodes(inputs) if lacks else inputs
-                drawn["played"] = {**PLAYS[found.plays].created(played, scope), "lacksNodes": bool(lacks)}
+                drawn["played"] = {
+                    **SIDE_EFFECTS[found.side_effects].created(played, scope),
+                    "lacksNodes": bool(lacks),
+                }
         except Exception:
             self._store.delete(found.token, scope["id"])
             raise
@@ -114,6 +123,7 @@ class Gcp(Provider):
             raise NotReadyError(scope["id"], outputs, [lacks])
         return scope["id"], outputs
 
+    @override
     def read(self, resource: Resource, inputs: Values, outputs: Values) -> tuple[Values, Values] | None:
         found = _row(resource)
         record = self._record(found, resource.id)
@@ -122,6 +132,7 @@ class Gcp(Provider):
         seen = record["inputs"]
         return seen, self._outputs(found, seen, record["drawn"])
 
+    @override
     def update(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Values:
         found = _row(resource)
         record = self._store.get(found.token, resource.id)
@@ -137,7 +148,7 @@ class Gcp(Provider):
             raise ResourceError(f"{_said(resource)}: {_together(wrong)}")
         scope = self._scope(found, inputs, drawn) | {"old": record["inputs"]}
         habits.refuse(_said(resource), self._call(found, inputs, scope))
-        if found.plays:
+        if found.side_effects:
             drawn["played"] = self._played_again(found, inputs, scope, drawn.get("played", {}))
         self._store.put(found.token, resource.id, {"inputs": inputs, "drawn": drawn})
         return self._outputs(found, inputs, drawn)
@@ -147,9 +158,12 @@ class Gcp(Provider):
         lacks = habits.spot_has_none(self._call(found, inputs, scope)) if before.get("lacksNodes") else None
         if before.get("lacksNodes"):
             scope = {**scope, "old": {}}
-        played = PLAYS[found.plays].updated(habits.without_nodes(inputs) if lacks else inputs, scope)
+        played = SIDE_EFFECTS[found.side_effects].updated(
+            habits.without_nodes(inputs) if lacks else inputs, scope
+        )
         return {**before, **played, "lacksNodes": bool(lacks)}
 
+    @override
     def delete(self, resource: Resource, inputs: Values, outputs: Values) -> None:
         found = _row(resource)
         if outputs.get("deletionProtection") is True:
@@ -163,15 +177,16 @@ class Gcp(Provider):
         if outputs.get("deletionPolicy") == "ABANDON":
             return
         record = self._store.get(found.token, resource.id)
-        if record and found.plays:
+        if record and found.side_effects:
             seen = record["inputs"]
-            PLAYS[found.plays].deleting(seen, self._scope(found, seen, record["drawn"]))
+            SIDE_EFFECTS[found.side_effects].deleting(seen, self._scope(found, seen, record["drawn"]))
         if record and habits.ended(
             self._call(found, record["inputs"], {**self._place({}), "id": resource.id})
         ):
             return
         self._store.delete(found.token, resource.id)
 
+    @override
     def invoke(self, token: str, args: Values) -> Values:
         try:
             function = invoke(token)
@@ -296,7 +311,7 @@ class Gcp(Provider):
         }
 
     def _cluster(self, scope: Values) -> Values:
-        """The GKE cluster that a node pool names, as far as it stands."""
+        """The record of the GKE cluster that a node pool names, if it was made."""
         cluster = scope["cluster"]
         if cluster is UNKNOWN or UNKNOWN in (scope["project"], scope["location"]):
             return {"cluster_id": UNKNOWN}

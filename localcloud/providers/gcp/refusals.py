@@ -22,7 +22,7 @@ from localcloud.providers.gcp.table import channels
 from localcloud.providers.protocol import UNKNOWN, Values
 
 if TYPE_CHECKING:
-    from infra.catalog import Machine
+    from infra.catalog.machines import Machine
 
 WEEK_SECONDS = 7 * 24 * 3600
 SHUTDOWN_SECONDS = (0, 30, 120)
@@ -265,12 +265,12 @@ def _sold(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
         machine = machine_of(config, region_of(location))
     except MachineNotOfferedError:
         return
-    way = _way(config)
-    if not machine.sold_as(way):
+    purchase = _way(config)
+    if not machine.sold_as(purchase):
         yield (
             "nodeConfig.machineType",
-            f"is {machine.machine_type}, which can't be had {way.replace('-', ' ')}: it is sold as "
-            f"{' or '.join(machine.ways)}",
+            f"is {machine.machine_type}, which can't be had {purchase.replace('-', ' ')}: it is sold as "
+            f"{' or '.join(machine.purchases)}",
         )
 
 
@@ -278,9 +278,9 @@ _BOUGHT_BY = ("spot", "flexStart", "reservationAffinity", "machineType", "guestA
 
 
 def _way(config: Values) -> str:
-    for field, way in (("spot", "spot"), ("preemptible", "spot"), ("flexStart", "flex-start")):
+    for field, purchase in (("spot", "spot"), ("preemptible", "spot"), ("flexStart", "flex-start")):
         if config.get(field):
-            return way
+            return purchase
     affinity = _given(config, "reservationAffinity.consumeReservationType")
     return "reserved" if affinity == "SPECIFIC_RESERVATION" else "on-demand"
 
@@ -291,12 +291,14 @@ def _seconds(duration: str) -> float:
 
 
 def _no_reservation(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
-    way = next((way for way in ("spot", "flexStart") if _given(inputs, f"nodeConfig.{way}")), None)
+    purchase = next(
+        (purchase for purchase in ("spot", "flexStart") if _given(inputs, f"nodeConfig.{purchase}")), None
+    )
     kind = _given(inputs, "nodeConfig.reservationAffinity.consumeReservationType")
-    if way and kind not in (None, "NO_RESERVATION"):
+    if purchase and kind not in (None, "NO_RESERVATION"):
         yield (
             "nodeConfig.reservationAffinity.consumeReservationType",
-            f"is {kind}; {way} nodes use no reservation: NO_RESERVATION",
+            f"is {kind}; {purchase} nodes use no reservation: NO_RESERVATION",
         )
 
 

@@ -51,6 +51,7 @@ class Place:
 
     @property
     def described(self) -> str:
+        """The API and the schema's name, as messages show them."""
         return f"{self.api}/{self.name}"
 
     def find(self, name: str) -> Place | None:
@@ -129,6 +130,7 @@ def inner(kind: Any) -> tuple[str, Any]:
 
 
 def is_block(kind: Any) -> bool:
+    """Whether a type of the SDK is a block with fields of its own."""
     return inspect.isclass(kind) and kind.__name__.endswith("Args")
 
 

@@ -27,7 +27,7 @@ from localcloud.providers.gcp.table import channels
 from localcloud.providers.protocol import UNKNOWN, ResourceError, Values
 
 if TYPE_CHECKING:
-    from infra.catalog import Machine
+    from infra.catalog.machines import Machine
     from localcloud.kubernetes.api import Api
     from localcloud.kubernetes.clusters import ClusterAccess
 
@@ -41,7 +41,7 @@ _one_karpenter = Lock()
 
 
 @dataclass(frozen=True)
-class Play:
+class SideEffect:
     """`created` and `updated` return what the outputs of the table show as `played`; `deleting` comes before the end.
 
     They take the inputs, and the scope of the table's templates.
@@ -85,7 +85,7 @@ def master_version(inputs: Values) -> str:
 
 
 def raised_version(inputs: Values, stands: str | None) -> Any:
-    """The version of a control plane after an update: a lower one is asked for in vain. Unknown as the inputs are."""
+    """The version of a control plane after an update: GKE never lowers it. Unknown as the inputs are."""
     if UNKNOWN in (inputs.get("releaseChannel"), inputs.get("minMasterVersion")):
         return UNKNOWN
     asked = master_version(inputs)
@@ -159,7 +159,7 @@ def _lay_out(cluster: str, location: str, pool: Values) -> None:
     machine = machine_of(config, region_of(location))
     nodes.remove_nodes(cluster, pool["name"], GKE_NODE_POOL)
     interfaces = _interfaces(access.api(), pool)
-    for zone, count in _standing(pool, zones).items():
+    for zone, count in _static_nodes(pool, zones).items():
         nodes.add_nodes(
             cluster, pool["name"], machine.region, machine.machine_type, zone, count, purchase_of(config),
             labels_of(config, machine), taints_of(config, machine), annotations=interfaces,
@@ -175,7 +175,7 @@ def _autoscales(pool: Values) -> bool:
     return bool(scaling.get("maxNodeCount") or scaling.get("totalMaxNodeCount"))
 
 
-def _standing(pool: Values, zones: list[str]) -> dict[str, int]:
+def _static_nodes(pool: Values, zones: list[str]) -> dict[str, int]:
     """Nodes by zone that are always there. Counts of GKE are per zone, unless they say total."""
     if not _autoscales(pool):
         count = pool.get("nodeCount")
@@ -226,7 +226,7 @@ def _autoscale(
 
     config, scaling = pool.get("nodeConfig") or {}, pool["autoscaling"]
     most = scaling.get("totalMaxNodeCount") or scaling["maxNodeCount"] * len(zones)
-    more = most - sum(_standing(pool, zones).values())
+    more = most - sum(_static_nodes(pool, zones).values())
     wanted = {
         INSTANCE_TYPE_LABEL: [karpenter.name_of(machine)],
         ZONE_LABEL: zones,
@@ -273,7 +273,7 @@ def _node_pool(name: str) -> Values:
     return {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": name}}
 
 
-PLAYS = {
-    "cluster": Play(_start_cluster, _upgrade, _stop_cluster),
-    "pool": Play(_make_pool, _make_pool, _remove_pool),
+SIDE_EFFECTS = {
+    "cluster": SideEffect(_start_cluster, _upgrade, _stop_cluster),
+    "pool": SideEffect(_make_pool, _make_pool, _remove_pool),
 }

@@ -39,7 +39,7 @@ class Row:
     labels: str
     autonamed: bool
     adopts: bool
-    plays: str
+    side_effects: str
 
     @property
     def server_named(self) -> bool:
@@ -47,7 +47,7 @@ class Row:
         return "{digits}" in self.id
 
 
-_ROW_KEYS = {"api", "id", "outputs", "labels", "autoname", "adopts", "plays"}
+_ROW_KEYS = {"api", "id", "outputs", "labels", "autoname", "adopts", "side_effects"}
 
 
 @cache
@@ -57,10 +57,12 @@ def _content() -> dict[str, Any]:
 
 
 def tokens() -> list[str]:
+    """The Pulumi types of the table."""
     return list(_content()["types"])
 
 
 def invokes() -> list[str]:
+    """The Pulumi functions of the table."""
     return list(_content()["functions"])
 
 
@@ -85,7 +87,7 @@ def row(token: str) -> Row:
         labels=written.get("labels", ""),
         autonamed=written.get("autoname", True),
         adopts=written.get("adopts", False),
-        plays=written.get("plays", ""),
+        side_effects=written.get("side_effects", ""),
     )
 
 
@@ -108,6 +110,7 @@ def differences(schema: str) -> Mapping[str, Any]:
 
 
 def schemas_that_differ() -> list[str]:
+    """The API schemas for which the table names fields that Pulumi calls differently."""
     return [schema for schema in _content()["fields"] if schema != "*"]
 
 
@@ -132,7 +135,7 @@ def agents_with_an_api() -> frozenset[str]:
 
 
 def render(template: Any, scope: Mapping[str, Any]) -> Any:
-    """The value of a template: `{…}` are JMESPath expressions; one that stands alone keeps its type.
+    """The value of a template: `{…}` are JMESPath expressions; an expression that is the whole text keeps its type.
 
     A text is unknown when a part of it is, and nothing when a part has no value.
     """

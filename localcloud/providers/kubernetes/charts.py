@@ -28,15 +28,18 @@ def check(resource: Resource, old: Values, inputs: Values, namespace: str) -> Va
 
 
 def diff(old: Values, new: Values) -> Diff:
+    """What differs between two releases: one of another name or namespace is a new one."""
     changed = changed_keys(old, new)
     return Diff(changed, [key for key in changed if key in ("name", "namespace")])
 
 
 def previewed(inputs: Values) -> Values:
+    """The outputs of a release that is not made yet."""
     return {**inputs, "status": UNKNOWN, "resourceNames": UNKNOWN}
 
 
 def resource_id(inputs: Values) -> str:
+    """The id of a release, `namespace/name`."""
     return f"{inputs['namespace']}/{inputs['name']}"
 
 
@@ -63,6 +66,7 @@ def install(cluster: ClusterAccess, api: Api, inputs: Values, revision: int) -> 
 
 
 def upgrade(cluster: ClusterAccess, api: Api, outputs: Values, inputs: Values) -> Values:
+    """Install the release's next revision and remove the record of the last; returns the outputs."""
     before = revision_of(outputs)
     upgraded = install(cluster, api, inputs, before + 1)
     api.delete(_secret(outputs, before), "Background")
@@ -78,10 +82,12 @@ def uninstall(cluster: ClusterAccess, api: Api, outputs: Values) -> None:
 
 
 def exists(api: Api, outputs: Values) -> bool:
+    """Whether the record of the release is in its cluster."""
     return api.get(_secret(outputs, revision_of(outputs))) is not None
 
 
 def revision_of(outputs: Values) -> int:
+    """The number of a release's revision."""
     return outputs.get("status", {}).get("revision", 1)
 
 

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
+from typing_extensions import override
+
 from localcloud import reach, spot_role
 from localcloud.kubernetes import clusters, compute_classes, karpenter
 from localcloud.kubernetes.api import Api, ApiError, Object, UnknownKindError, UnreachableError
@@ -46,6 +48,8 @@ PATCH_FORCE = "pulumi.com/patchForce"
 
 
 class KubernetesProvider(Provider):
+    """The Kubernetes provider of the local cloud: server-side apply to a real API server, charts by name."""
+
     def __init__(self) -> None:
         self._kubeconfig: Any = None
         self._namespace = "default"
@@ -53,6 +57,7 @@ class KubernetesProvider(Provider):
         self._lock = threading.Lock()
         self._unreachable: str | None = None
 
+    @override
     def configure(self, config: Values) -> None:
         self._kubeconfig = config.get("kubeconfig")
         self._namespace = config.get("namespace") or "default"
@@ -60,6 +65,7 @@ class KubernetesProvider(Provider):
         on = (True, "true")
         self._mutable_kinds = frozenset(kind for kind, flag in flags.items() if config.get(flag) in on)
 
+    @override
     def check(self, resource: Resource, old_inputs: Values, inputs: Values) -> Values:
         if resource.type == RELEASE:
             return kubernetes_charts.check(resource, old_inputs, inputs, self._namespace)
@@ -67,11 +73,13 @@ class KubernetesProvider(Provider):
         _check_wait_for(named)
         return named
 
+    @override
     def diff(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Diff:
         if resource.type == RELEASE:
             return kubernetes_charts.diff(old_inputs, inputs)
         return diff(old_inputs, inputs, self._mutable_kinds)
 
+    @override
     def create(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
         if resource.type == RELEASE:
             return self._install(resource, inputs)
@@ -80,6 +88,7 @@ class KubernetesProvider(Provider):
             return "", inputs
         return self._apply(resource, inputs)
 
+    @override
     def update(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Values:
         if resource.type == RELEASE:
             return self._upgrade(resource, old_outputs, inputs)
@@ -88,6 +97,7 @@ class KubernetesProvider(Provider):
             return inputs
         return self._apply(resource, inputs)[1]
 
+    @override
     def read(self, resource: Resource, inputs: Values, outputs: Values) -> tuple[Values, Values] | None:
         with _words(resource):
             if not self._reachable():
@@ -97,6 +107,7 @@ class KubernetesProvider(Provider):
             live = self._api.get(_reference(outputs or inputs))
             return (self._drifted_inputs(inputs, live), live) if live else None
 
+    @override
     def delete(self, resource: Resource, inputs: Values, outputs: Values) -> None:
         with _words(resource):
             if not self._reachable():
@@ -189,7 +200,7 @@ class KubernetesProvider(Provider):
         if not self._namespaced(inputs):
             metadata.pop("namespace")
         if _of_karpenter(inputs):
-            wanted["spec"] = karpenter.played(inputs["spec"])
+            wanted["spec"] = karpenter.simulated(inputs["spec"])
         return wanted
 
     def _namespaced(self, inputs: Values) -> bool:

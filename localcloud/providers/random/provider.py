@@ -7,6 +7,8 @@ import string
 import uuid
 from importlib.metadata import version
 
+from typing_extensions import override
+
 from localcloud.providers.protocol import (
     UNKNOWN,
     Diff,
@@ -28,10 +30,14 @@ _DRAWN = {
 
 
 class Random(Provider):
+    """The random provider: values are drawn once and kept in the state."""
+
+    @override
     def diff(self, resource: Resource, old_inputs: Values, old_outputs: Values, inputs: Values) -> Diff:
         changed = changed_keys(old_inputs, inputs)
         return Diff(changed=changed, replaces=changed)
 
+    @override
     def create(self, resource: Resource, inputs: Values) -> tuple[str, Values]:
         if resource.type not in _DRAWN:
             known = ", ".join(sorted(_DRAWN))

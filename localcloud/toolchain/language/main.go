@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -180,27 +181,54 @@ func (h *host) arguments(req *pulumirpc.RunRequest) []string {
 	return append(append(args, req.Info.EntryPoint), req.GetArgs()...)
 }
 
-// RunPlugin runs a policy pack in its own folder, which learns of the stack from its environment.
+// RunPlugin runs a policy pack in its own folder, which learns of the stack from its environment, or a provider of
+// components, which learns of it from the engine.
 func (h *host) RunPlugin(req *pulumirpc.RunPluginRequest, server pulumirpc.LanguageRuntime_RunPluginServer) error {
 	ctx := server.Context()
 	environment, err := python(req.Info)
 	if err != nil {
 		return err
 	}
-	if req.Kind != "analyzer" {
+	var cmd *exec.Cmd
+	switch req.Kind {
+	case "analyzer":
+		args := append([]string{"-u", "-m", "pulumi.policy"}, req.Args...)
+		cmd, err = environment.Command(ctx, append(args, req.Info.ProgramDirectory)...)
+	case "resource":
+		cmd, err = environment.Command(ctx, append([]string{req.Info.ProgramDirectory}, req.Args...)...)
+	default:
 		return fmt.Errorf("the local cloud runs no plugin of kind %q in Python: bring the official CLI", req.Kind)
 	}
-	args := append([]string{"-u", "-m", "pulumi.policy"}, req.Args...)
-	cmd, err := environment.Command(ctx, append(args, req.Info.ProgramDirectory)...)
 	if err != nil {
 		return err
 	}
-	cmd.Dir = req.Info.ProgramDirectory
 	streams, stdout, stderr, err := rpcutil.MakeRunPluginStreams(server, false)
 	if err != nil {
 		return err
 	}
 	defer streams.Close()
+	if req.Kind == "analyzer" {
+		cmd.Dir = req.Info.ProgramDirectory
+		err = runPack(ctx, cmd, req.Env, stdout, stderr)
+	} else {
+		cmd.Dir = req.Pwd
+		cmd.Env = append(cmd.Env, req.Env...)
+		cmd.Stdout, cmd.Stderr = stdout, stderr
+		err = cmd.Run()
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code := &pulumirpc.RunPluginResponse_Exitcode{Exitcode: int32(exit.ExitCode())}
+		return server.Send(&pulumirpc.RunPluginResponse{Output: code})
+	}
+	if err != nil {
+		return fmt.Errorf("problem executing plugin program: %w", err)
+	}
+	return streams.Close()
+}
+
+// runPack runs a policy pack once the engine has told of the stack that it looks at.
+func runPack(ctx context.Context, cmd *exec.Cmd, env []string, stdout, stderr io.Writer) error {
 	proxy, stdout, err := sdk.NewPolicyProxy(ctx, stdout)
 	if err != nil {
 		return err
@@ -213,19 +241,32 @@ func (h *host) RunPlugin(req *pulumirpc.RunPluginRequest, server pulumirpc.Langu
 	if err != nil {
 		return err
 	}
-	cmd.Env = append(append(cmd.Env, about...), req.Env...)
+	cmd.Env = append(append(cmd.Env, about...), env...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	err = cmd.Start()
-	if err == nil {
-		err = proxy.Attach(ctx, cmd)
+	if err := cmd.Start(); err != nil {
+		return err
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		code := &pulumirpc.RunPluginResponse_Exitcode{Exitcode: int32(exit.ExitCode())}
-		return server.Send(&pulumirpc.RunPluginResponse{Output: code})
-	}
+	return proxy.Attach(ctx, cmd)
+}
+
+// InstallDependencies makes the environment that a project or a plugin names.
+func (h *host) InstallDependencies(
+	req *pulumirpc.InstallDependenciesRequest, server pulumirpc.LanguageRuntime_InstallDependenciesServer,
+) error {
+	environment, err := python(req.Info)
 	if err != nil {
-		return fmt.Errorf("problem executing plugin program: %w", err)
+		return err
+	}
+	streams, stdout, stderr, err := rpcutil.MakeInstallDependenciesStreams(server, req.IsTerminal)
+	if err != nil {
+		return err
+	}
+	defer streams.Close()
+	folder := req.Info.ProgramDirectory
+	if err := environment.InstallDependencies(
+		server.Context(), folder, req.UseLanguageVersionTools, true, stdout, stderr,
+	); err != nil {
+		return err
 	}
 	return streams.Close()
 }

@@ -8,7 +8,7 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.remediation import Fill
+from policies.framework.remediation import PropertyPatch
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, dotted, each, leaves
 from policies.law import ACCESS
@@ -40,12 +40,12 @@ def object_storage(resource: Resource, _settings: Settings) -> Iterator[Finding 
         yield from _gcs(resource)
 
 
-def closed(resource: Resource, _settings: Settings) -> Iterator[Fill]:
+def closed(resource: Resource, _settings: Settings) -> Iterator[PropertyPatch]:
     """ACC-01: the switches of a public access block, and those of a Google bucket."""
     if resource.type in (BLOCK, ACCOUNT_BLOCK):
-        yield from (Fill((name,), True) for name in SWITCHES)
+        yield from (PropertyPatch((name,), True) for name in SWITCHES)
     elif resource.type == GCS_BUCKET:
-        yield from (Fill((name,), closing) for name, closing in GCS_SWITCHES.items())
+        yield from (PropertyPatch((name,), closing) for name, closing in GCS_SWITCHES.items())
 
 
 def buckets(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
@@ -65,7 +65,7 @@ def buckets(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
             )
 
 
-def settled_by_block(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
+def resolved_by_block(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
     """An unknown bucket policy is harmless where a block refuses public ones: S3 itself rejects it then."""
     if unknown.path[:1] != ("policy",) or resource.type not in BUCKET_POLICIES + BUCKETS:
         return False
@@ -161,7 +161,7 @@ ACC_01 = Control(
     remedies={"gcp:": "publicAccessPrevention enforced and uniformBucketLevelAccess, and members by name"},
     check=object_storage,
     stack_check=buckets,
-    settles=settled_by_block,
-    mend=closed,
+    resolves=resolved_by_block,
+    remediate=closed,
 )
 CONTROLS = (ACC_01,)

@@ -9,7 +9,7 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.expectations import Want, is_off, is_on, judge, occurrences, one_of
+from policies.framework.expectations import Expectation, check_expectations, is_off, is_on, one_of, values_at
 from policies.framework.resources import Resource, Settings, Stack, StackResource, document
 from policies.framework.unknowns import Leaf, Unknown, dig, dotted, each, leaves
 from policies.law import ACCESS
@@ -18,16 +18,16 @@ _PUBLIC = "it can be reached from the internet"
 _LARGEST_PRIVATE = {4: 8, 6: 7}  # 10.0.0.0/8 and fc00::/7: what is wider reaches the world
 
 
-def _closed(path: str, *, absent: bool = True) -> Want:
-    return Want(path, is_off, _PUBLIC, "false", absent)
+def _closed(path: str, *, absent: bool = True) -> Expectation:
+    return Expectation(path, is_off, _PUBLIC, "false", absent)
 
 
-def _words(path: str, *words: str, absent: bool = False) -> Want:
-    return Want(path, one_of(*words), _PUBLIC, " or ".join(words), absent)
+def _words(path: str, *words: str, absent: bool = False) -> Expectation:
+    return Expectation(path, one_of(*words), _PUBLIC, " or ".join(words), absent)
 
 
-_IN_A_VPC = (Want("vpcOptions.subnetIds", lambda value: bool(value), _PUBLIC, "subnets of a VPC"),)
-OPENINGS: dict[str, tuple[Want, ...]] = {
+_IN_A_VPC = (Expectation("vpcOptions.subnetIds", lambda value: bool(value), _PUBLIC, "subnets of a VPC"),)
+OPENINGS: dict[str, tuple[Expectation, ...]] = {
     "aws:rds/instance:Instance": (_closed("publiclyAccessible"),),
     "aws:rds/cluster:Cluster": (_closed("publiclyAccessible"),),
     "aws:rds/clusterInstance:ClusterInstance": (_closed("publiclyAccessible"),),
@@ -50,7 +50,7 @@ OPENINGS: dict[str, tuple[Want, ...]] = {
         _closed("settings.ipConfiguration.ipv4Enabled", absent=False),
     ),
     "gcp:alloydb/instance:Instance": (_closed("networkConfig?.enablePublicIp"),),
-    "gcp:workbench/instance:Instance": (Want("gceSetup.disablePublicIp", is_on, _PUBLIC, "true"),),
+    "gcp:workbench/instance:Instance": (Expectation("gceSetup.disablePublicIp", is_on, _PUBLIC, "true"),),
     "gcp:colab/runtimeTemplate:RuntimeTemplate": (_closed("networkSpec.enableInternetAccess", absent=False),),
     "gcp:vertex/aiIndexEndpoint:AiIndexEndpoint": (_closed("publicEndpointEnabled"),),
 }
@@ -106,7 +106,7 @@ _INTERNAL = {
 
 def open_to_the_world(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """ACC-02: no public switch is on, and no firewall lets the world in where data is served."""
-    yield from judge(resource.props, OPENINGS.get(resource.type, ()))
+    yield from check_expectations(resource.props, OPENINGS.get(resource.type, ()))
     if resource.type in RULES:
         yield from _security_group(resource)
     if resource.type == FIREWALL:
@@ -129,7 +129,7 @@ def cluster_api(resource: Resource, _settings: Settings) -> Iterator[Finding | U
         yield from _gke(resource.props)
 
 
-def settled(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
+def resolved(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
     """Networks, subnets and members of this stack are no more than they are: a VPC's range is never the world."""
     names = [part for part in unknown.path if isinstance(part, str)]
     types = {source.resource_type for source in resource.sources(names[0])} if names else set()
@@ -154,7 +154,7 @@ def _ranges(where: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _networks(props: Any, path: str) -> Iterator[Finding | Unknown]:
-    for where, value in occurrences(props, path):
+    for where, value in values_at(props, path):
         if isinstance(value, Unknown):
             yield value
         elif is_the_world(value):
@@ -339,14 +339,14 @@ def _gke(props: dict[str, Any]) -> Iterator[Finding | Unknown]:
         yield Finding(what, "privateClusterConfig.enablePrivateEndpoint", switches[0], expected)
     else:
         path = "masterAuthorizedNetworksConfig.cidrBlocks?.cidrBlock"
-        yield from _own_networks(occurrences(props, path))
+        yield from _own_networks(values_at(props, path))
 
 
 def _dns_endpoint(props: dict[str, Any]) -> Iterator[Finding | Unknown]:
     """Google's other way in: a name that answers anywhere, and asks IAM who comes."""
     what = "the cluster's API answers from anywhere by its DNS name"
     path = "controlPlaneEndpointsConfig?.dnsEndpointConfig?.allowExternalTraffic"
-    yield from judge(props, [Want(path, is_off, what, "false", absent=True)])
+    yield from check_expectations(props, [Expectation(path, is_off, what, "false", absent=True)])
 
 
 def _own_networks(ranges: list[tuple[str, Any]]) -> Iterator[Finding | Unknown]:
@@ -366,7 +366,7 @@ ACC_02 = Control(
     types=(*OPENINGS, *RULES, FIREWALL, SEARCH_ACCESS, SERVICE, *INVOKERS),
     remedy="keep it in private subnets, and let in networks and members of your own",
     check=open_to_the_world,
-    settles=settled,
+    resolves=resolved,
 )
 ACC_03 = Control(
     id="DPDP-ACC-03",
@@ -377,6 +377,6 @@ ACC_03 = Control(
     types=(EKS, GKE),
     remedy="make the cluster's endpoint private, or name the networks that may reach it",
     check=cluster_api,
-    settles=settled,
+    resolves=resolved,
 )
 CONTROLS = (ACC_02, ACC_03)

@@ -11,9 +11,9 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.expectations import Want, is_named, judge, occurrences, one_of
-from policies.framework.provenance import is_own, settled_by_own_parts, sources
-from policies.framework.remediation import Fill
+from policies.framework.expectations import Expectation, check_expectations, is_named, one_of, values_at
+from policies.framework.provenance import is_own, resolved_by_own_parts, sources
+from policies.framework.remediation import PropertyPatch
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, dig, each
 from policies.law import ACCESS, CONFINEMENT
@@ -95,12 +95,12 @@ METADATA = "metadataOptions"
 def static_keys(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """ACC-04: no keys are made for workloads, nor handed to pods, and GKE gives pods identities of their own."""
     if resource.type in ACCESS_KEYS:
-        yield from judge(
-            resource.props, [Want("status", one_of("Inactive"), _STATIC, f"no such key, but {_ROLES}")]
+        yield from check_expectations(
+            resource.props, [Expectation("status", one_of("Inactive"), _STATIC, f"no such key, but {_ROLES}")]
         )
     if resource.type == HMAC_KEY:
-        yield from judge(
-            resource.props, [Want("state", one_of("INACTIVE"), _STATIC, f"no such key, but {_ROLES}")]
+        yield from check_expectations(
+            resource.props, [Expectation("state", one_of("INACTIVE"), _STATIC, f"no such key, but {_ROLES}")]
         )
     if resource.type == ACCOUNT_KEY:
         yield Finding(
@@ -111,9 +111,9 @@ def static_keys(resource: Resource, _settings: Settings) -> Iterator[Finding | U
         )
     if resource.type == GKE:
         what = "pods of the cluster have no identity of their own, but the node's"
-        yield from judge(
+        yield from check_expectations(
             resource.props,
-            [Want("workloadIdentityConfig.workloadPool", is_named, what, "PROJECT.svc.id.goog")],
+            [Expectation("workloadIdentityConfig.workloadPool", is_named, what, "PROJECT.svc.id.goog")],
         )
     if resource.type.startswith("kubernetes:"):
         yield from _kept_in_kubernetes(resource)
@@ -122,7 +122,7 @@ def static_keys(resource: Resource, _settings: Settings) -> Iterator[Finding | U
 def least_privilege(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """ACC-05: nobody may do everything with a store of data, or reach all of them at once."""
     if path := IDENTITY_POLICIES.get(resource.type):
-        for where, policy in occurrences(resource.props, path):
+        for where, policy in values_at(resource.props, path):
             for found in statements(policy, where):
                 if isinstance(found, Statement):
                     yield from _statement(found.at, found.body)
@@ -133,24 +133,27 @@ def least_privilege(resource: Resource, _settings: Settings) -> Iterator[Finding
     if resource.type in GRANTS:
         what = "the role reaches every store of data of the project"
         good = lambda role: is_named(role) and role not in _BROAD_ROLES  # noqa: E731
-        yield from judge(
-            resource.props, [Want("role", good, what, "a role on the one store, or a narrower one")]
+        yield from check_expectations(
+            resource.props, [Expectation("role", good, what, "a role on the one store, or a narrower one")]
         )
     if resource.type in KUBERNETES_ROLES:
         yield from _kubernetes_role(resource.props)
     if resource.type == LAKE_GRANT:
         everyone = lambda name: is_named(name) and name != "IAM_ALLOWED_PRINCIPALS"  # noqa: E731
         what = "whoever IAM lets in may read the lake"
-        yield from judge(resource.props, [Want("principal", everyone, what, "a named role")])
+        yield from check_expectations(
+            resource.props, [Expectation("principal", everyone, what, "a named role")]
+        )
 
 
 def instance_metadata(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """ACC-06: a node's credentials are given out by session only, and no further than a pod away."""
-    yield from judge(resource.props, NODES.get(resource.type, ()))
+    yield from check_expectations(resource.props, NODES.get(resource.type, ()))
 
 
-def settled(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
-    """What this stack's own resources are called is no key, and nor is what was drawn at random; but for keys."""
+def resolved(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
+    """An unknown value that comes from the stack's own resources, or was drawn at random, is a name and no access
+    key, unless the resource is itself a key."""
     types = sources(unknown, resource)
     return bool(types) and all(is_own(type_, ("random:",)) and type_ not in _KEYS for type_ in types)
 
@@ -268,7 +271,7 @@ def _reads_or_writes(action: str) -> bool:
 
 
 def _attached(props: dict[str, Any], path: str) -> Iterator[Finding | Unknown]:
-    for at, value in occurrences(props, path):
+    for at, value in values_at(props, path):
         for index, arn in enumerate(each(value) or [None]):
             if isinstance(arn, Unknown):
                 yield arn
@@ -304,11 +307,11 @@ def _few_hops(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= 2
 
 
-def _sessions(prefix: str, *, default: bool = False) -> tuple[Want, ...]:
+def _sessions(prefix: str, *, default: bool = False) -> tuple[Expectation, ...]:
     what = "whoever gets one plain request through to the node's metadata takes its credentials"
     return (
-        Want(f"{prefix}httpTokens", one_of("required"), what, "required", absent=default),
-        Want(
+        Expectation(f"{prefix}httpTokens", one_of("required"), what, "required", absent=default),
+        Expectation(
             f"{prefix}httpPutResponseHopLimit",
             _few_hops,
             "a node's credentials travel too far from it",
@@ -319,7 +322,7 @@ def _sessions(prefix: str, *, default: bool = False) -> tuple[Want, ...]:
 
 
 _GOOGLE_METADATA = "pods may ask the node's metadata for its credentials"
-NODES: dict[str, tuple[Want, ...]] = {
+NODES: dict[str, tuple[Expectation, ...]] = {
     "aws:ec2/launchTemplate:LaunchTemplate": _sessions(f"{METADATA}."),
     "aws:ec2/instance:Instance": _sessions(f"{METADATA}."),
     "aws:ec2/launchConfiguration:LaunchConfiguration": _sessions(f"{METADATA}."),
@@ -327,7 +330,7 @@ NODES: dict[str, tuple[Want, ...]] = {
     # Karpenter requires sessions, one hop away, unless told otherwise.
     "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass": _sessions(f"spec?.{METADATA}?.", default=True),
     "aws:sagemaker/notebookInstance:NotebookInstance": (
-        Want(
+        Expectation(
             "instanceMetadataServiceConfiguration.minimumInstanceMetadataServiceVersion",
             lambda value: value in ("2", 2),
             "the notebook gives out credentials without a session",
@@ -335,12 +338,12 @@ NODES: dict[str, tuple[Want, ...]] = {
         ),
     ),
     NODE_POOL: (
-        Want(
+        Expectation(
             "nodeConfig.workloadMetadataConfig.mode", one_of("GKE_METADATA"), _GOOGLE_METADATA, "GKE_METADATA"
         ),
     ),
     GKE: (
-        Want(
+        Expectation(
             "nodeConfig?.workloadMetadataConfig.mode",
             one_of("GKE_METADATA"),
             _GOOGLE_METADATA,
@@ -358,10 +361,10 @@ _SESSION_TOKENS = {
 }
 
 
-def sessions(resource: Resource, _settings: Settings) -> Iterator[Fill]:
+def sessions(resource: Resource, _settings: Settings) -> Iterator[PropertyPatch]:
     """ACC-06: `httpTokens` required, on machines of AWS."""
     if path := _SESSION_TOKENS.get(resource.type):
-        yield Fill(path, "required")
+        yield PropertyPatch(path, "required")
 
 
 ACC_04 = Control(
@@ -373,7 +376,7 @@ ACC_04 = Control(
     types=(*ACCESS_KEYS, ACCOUNT_KEY, HMAC_KEY, GKE, "kubernetes:"),
     remedy="give the workload a role of its own, by Pod Identity, IRSA or Workload Identity",
     check=static_keys,
-    settles=settled,
+    resolves=resolved,
 )
 ACC_05 = Control(
     id="DPDP-ACC-05",
@@ -384,7 +387,7 @@ ACC_05 = Control(
     types=(*IDENTITY_POLICIES, *ATTACHMENTS, *GRANTS, *KUBERNETES_ROLES, LAKE_GRANT),
     remedy="allow the actions that are needed, on the stores that they are needed for",
     check=least_privilege,
-    settles=settled_by_own_parts,
+    resolves=resolved_by_own_parts,
 )
 ACC_06 = Control(
     id="DPDP-ACC-06",
@@ -399,6 +402,6 @@ ACC_06 = Control(
         "gcp:": "workloadMetadataConfig with mode GKE_METADATA, and workloadIdentityConfig on the cluster",
     },
     check=instance_metadata,
-    mend=sessions,
+    remediate=sessions,
 )
 CONTROLS = (ACC_04, ACC_05, ACC_06)

@@ -8,7 +8,7 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.expectations import Want, is_off, is_on, judge
+from policies.framework.expectations import Expectation, check_expectations, is_off, is_on
 from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Unknown, dig, each
 from policies.law import CONFINEMENT
@@ -52,7 +52,7 @@ def _pod(where: str, spec: dict[str, Any], host_paths: tuple[str, ...]) -> Itera
     prefix = f"{where}." if where else ""
     shares = "the pod shares the host's processes or network"
     for name in HOST_NAMESPACES:
-        yield from _at(prefix, spec, Want(name, is_off, shares, "false", absent=True))
+        yield from _at(prefix, spec, Expectation(name, is_off, shares, "false", absent=True))
     of_others: list[Any] = []
     for found in containers(where, spec):
         if isinstance(found, Unknown):
@@ -76,13 +76,13 @@ def _volumes(
     for index, volume in enumerate(each(volumes)):
         of_daemon = known and dig(volume, "name") not in of_others
         within = (*allowed, *_DAEMON_PATHS) if of_daemon else allowed
-        want = Want(
+        expectation = Expectation(
             "hostPath?.path",
             lambda path, within=within: isinstance(path, str) and _is_within(path, within),
             "the pod mounts a path of the host",
             f"no path of the host but devices: {', '.join(allowed)}",
         )
-        yield from _at(f"{prefix}volumes[{index}].", volume, want)
+        yield from _at(f"{prefix}volumes[{index}].", volume, expectation)
 
 
 def _is_within(path: str, allowed: tuple[str, ...]) -> bool:
@@ -101,14 +101,14 @@ def _container(
         yield own
         return
     what = "the container may gain the host's rights"
-    yield from _at(prefix, own, Want("privileged", is_off, what, "false", absent=True))
-    yield from _at(prefix, own, Want("allowPrivilegeEscalation", is_off, what, "false"))
+    yield from _at(prefix, own, Expectation("privileged", is_off, what, "false", absent=True))
+    yield from _at(prefix, own, Expectation("allowPrivilegeEscalation", is_off, what, "false"))
     yield from _capabilities(prefix, own, daemon=daemon)
     if not daemon:
-        root = Want("runAsNonRoot", is_on, "the container may run as root", "true, here or in the pod")
+        root = Expectation("runAsNonRoot", is_on, "the container may run as root", "true, here or in the pod")
         yield from _either(prefix, own, of_pod, root)
     expected = f"{' or '.join(_SECCOMP)}, here or in the pod"
-    filtered = Want(
+    filtered = Expectation(
         "seccompProfile.type", lambda value: value in _SECCOMP, "no seccomp profile is in force", expected
     )
     yield from _either(prefix, own, of_pod, filtered)
@@ -131,18 +131,18 @@ def _capabilities(prefix: str, own: Any, *, daemon: bool) -> Iterator[Finding | 
         yield Finding(what, f"{prefix}capabilities.add", added, f"at most {', '.join(allowed)}")
 
 
-def _either(prefix: str, own: Any, of_pod: Any, want: Want) -> Iterator[Finding | Unknown]:
+def _either(prefix: str, own: Any, of_pod: Any, expectation: Expectation) -> Iterator[Finding | Unknown]:
     """The container's own word, or else the pod's."""
-    said = dig(own, *want.path.split("."))
-    value = dig(of_pod, *want.path.split(".")) if said is None else said
+    said = dig(own, *expectation.path.split("."))
+    value = dig(of_pod, *expectation.path.split(".")) if said is None else said
     if isinstance(value, Unknown):
         yield value
-    elif not want.good(value):
-        yield Finding(want.what, f"{prefix}{want.path}", value, want.expected)
+    elif not expectation.good(value):
+        yield Finding(expectation.what, f"{prefix}{expectation.path}", value, expectation.expected)
 
 
-def _at(prefix: str, holder: Any, want: Want) -> Iterator[Finding | Unknown]:
-    for found in judge(holder, [want]):
+def _at(prefix: str, holder: Any, expectation: Expectation) -> Iterator[Finding | Unknown]:
+    for found in check_expectations(holder, [expectation]):
         if isinstance(found, Finding):
             yield Finding(found.what, f"{prefix}{found.where}", found.value, found.expected)
         else:

@@ -8,7 +8,7 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.expectations import Want, at_least, is_true, judge
+from policies.framework.expectations import Expectation, at_least, check_expectations, is_true
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, dig, each
 from policies.law import CONTINUITY, SECOND_COPY
@@ -22,16 +22,18 @@ DLM = "aws:dlm/lifecyclePolicy:LifecyclePolicy"
 EFS, EFS_BACKUP = "aws:efs/fileSystem:FileSystem", "aws:efs/backupPolicy:BackupPolicy"
 
 
-def _days(path: str) -> Want:
-    return Want(path, at_least(DAYS), "backups are kept too briefly, or not made", f"at least {DAYS} days")
+def _days(path: str) -> Expectation:
+    return Expectation(
+        path, at_least(DAYS), "backups are kept too briefly, or not made", f"at least {DAYS} days"
+    )
 
 
-def _switch(path: str) -> Want:
-    return Want(path, is_true, "backups are not made", "true")
+def _switch(path: str) -> Expectation:
+    return Expectation(path, is_true, "backups are not made", "true")
 
 
 # How a type says that it is backed up. Caches, queues and streams are no place of record, so they are not asked.
-BACKED_UP: dict[str, Want] = {
+BACKED_UP: dict[str, Expectation] = {
     "aws:rds/cluster:Cluster": _days("backupRetentionPeriod"),
     "aws:rds/instance:Instance": _days("backupRetentionPeriod"),
     "aws:docdb/cluster:Cluster": _days("backupRetentionPeriod"),
@@ -68,7 +70,7 @@ def backups(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Finding]]:
         elif store.type == EFS:
             found = _file_system(stack, store)
         else:
-            found = next(judge(store.props, (BACKED_UP[store.type],)), None)
+            found = next(check_expectations(store.props, (BACKED_UP[store.type],)), None)
         if isinstance(found, Unknown):
             wanted = BACKED_UP[store.type]
             found = Finding(
@@ -174,7 +176,7 @@ def _region(value: Any) -> str:
     return fields[3] if len(fields) > 3 and fields[0] == "arn" else value
 
 
-def settled_by_vault(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
+def resolved_by_vault(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
     """A vault of the stack that says its region, the other Indian one."""
     own = resource.props.get("region")
     return unknown.path[-1] == "destinationVaultArn" and any(
@@ -212,6 +214,6 @@ BCK_02 = Control(
     types=(*COPIES, GCP_SQL),
     remedy="copy backups to the other Indian region (ap-south-1 and ap-south-2, asia-south1 and asia-south2)",
     check=second_copy,
-    settles=settled_by_vault,
+    resolves=resolved_by_vault,
 )
 CONTROLS: tuple[Control, ...] = (BCK_01, BCK_02)

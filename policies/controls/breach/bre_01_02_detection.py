@@ -1,4 +1,4 @@
-"""Breach: BRE-01 something looks for one, BRE-02 a person is told.
+"""Breach: BRE-01 a detector is on, BRE-02 its alerts reach a person.
 
 SDF-01 is a switch: more is asked where the Government specifies data to a significant data fiduciary.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.expectations import Want, is_named, is_true, judge
+from policies.framework.expectations import Expectation, check_expectations, is_named, is_true
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.stack_wide import AWS_ACCOUNT, GOOGLE_PROJECT, elsewhere
 from policies.framework.unknowns import Unknown, dig, each
@@ -19,9 +19,9 @@ from policies.readers.data_stores import AWS_STORES, CLASS, GCP_SQL, GCP_STORES,
 from policies.readers.network_logs import unlogged_subnets, unlogged_vpcs
 
 DETECTOR = "aws:guardduty/detector:Detector"
-DETECTORS: dict[str, Want] = {
-    DETECTOR: Want("enable", is_true, "the detector is switched off", "true", absent=True),
-    "aws:macie2/account:Account": Want(
+DETECTORS: dict[str, Expectation] = {
+    DETECTOR: Expectation("enable", is_true, "the detector is switched off", "true", absent=True),
+    "aws:macie2/account:Account": Expectation(
         "status", lambda value: value == "ENABLED", "Macie is paused", "ENABLED", absent=True
     ),
 }
@@ -50,7 +50,7 @@ _ELSEWHERE = {
 
 def detection(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """BRE-01: what looks for breaches is switched on."""
-    yield from judge(resource.props, (DETECTORS[resource.type],))
+    yield from check_expectations(resource.props, (DETECTORS[resource.type],))
 
 
 def a_detector(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
@@ -97,7 +97,7 @@ def alerts(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
 
 
 def _is_heard(stack: Stack, topic: StackResource) -> bool:
-    """Something speaks in the topic (a rule, an alarm), and somebody listens."""
+    """Whether a rule or an alarm publishes to the topic, and the topic has a subscription."""
     heard = _made_from(stack, topic, SUBSCRIPTION, "topic")
     return heard and (
         _made_from(stack, topic, RULE_TARGET, "arn") or _made_from(stack, topic, ALARM, "alarmActions")
@@ -105,7 +105,7 @@ def _is_heard(stack: Stack, topic: StackResource) -> bool:
 
 
 def _arrives(stack: Stack, policy: StackResource) -> bool:
-    """One of the policy's channels is a person's, or a topic that something of this stack takes from."""
+    """Whether one of the policy's channels reaches a person, or a topic that a subscription of this stack reads."""
     sources = {source.urn for source in policy.sources("notificationChannels")}
     named = each(policy.props.get("notificationChannels"))
     return any(

@@ -12,7 +12,7 @@ from policies.framework.control import Control, Finding
 from policies.framework.resources import Resource, Settings, Stack
 from policies.framework.unknowns import Unknown, dig, each
 from policies.law import CUSTOMER_KEY, ENCRYPTION, KEY_COST, Law
-from policies.readers.kms_keys import settled_by_key
+from policies.readers.kms_keys import resolved_by_key
 from policies.readers.s3_buckets import BUCKET_LOGGING, BUCKETS
 
 BUCKET_ENCRYPTION = (
@@ -249,7 +249,7 @@ ENC_01 = Control(
     remedy="encrypt it with a KMS key of this stack",
     check=storage,
     stack_check=buckets,
-    settles=settled_by_key,
+    resolves=resolved_by_key,
     settings={
         "customerKey": {
             "type": "boolean",
@@ -271,6 +271,6 @@ ENC_04 = Control(
         "gcp:": "give the cluster databaseEncryption with state ENCRYPTED and a key",
     },
     check=cluster_secrets,
-    settles=settled_by_key,
+    resolves=resolved_by_key,
 )
 CONTROLS = (ENC_01, ENC_04)

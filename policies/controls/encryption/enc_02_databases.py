@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.expectations import Want, is_named, is_on, judge
+from policies.framework.expectations import Expectation, check_expectations, is_named, is_on
 from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Unknown
 from policies.law import CUSTOMER_KEY, ENCRYPTION, Law
-from policies.readers.kms_keys import settled_by_key
+from policies.readers.kms_keys import resolved_by_key
 
 
 @dataclass(frozen=True)
@@ -69,24 +69,24 @@ def databases(resource: Resource, settings: Settings) -> Iterator[Finding | Unkn
         return
     own_key = settings.get("customerKey", True) is not False
     if database.flag and (own_key or database.flag_law is None):
-        yield from judge(resource.props, [_switch(database)])
+        yield from check_expectations(resource.props, [_switch(database)])
     if database.key and own_key:
-        yield from judge(resource.props, [_key(database.key)])
+        yield from check_expectations(resource.props, [_key(database.key)])
 
 
-def _switch(database: Database) -> Want:
+def _switch(database: Database) -> Expectation:
     what = "the database is not encrypted at rest"
     if database.flag_law:
         what = "the database is not under a key in KMS"
     # Kinesis names the kind of encryption instead.
-    return Want(
+    return Expectation(
         database.flag, lambda value: is_on(value) or value == "KMS", what, "true", law=database.flag_law
     )
 
 
-def _key(path: str) -> Want:
+def _key(path: str) -> Expectation:
     expected = "the ARN or name of a KMS key in India"
-    return Want(path, is_named, "no customer key is given", expected, law=CUSTOMER_KEY)
+    return Expectation(path, is_named, "no customer key is given", expected, law=CUSTOMER_KEY)
 
 
 ENC_02 = Control(
@@ -99,7 +99,7 @@ ENC_02 = Control(
     types=tuple(DATABASES),
     remedy="encrypt it at rest with a KMS key of this stack; most databases take this only when they are made",
     check=databases,
-    settles=settled_by_key,
+    resolves=resolved_by_key,
     settings={
         "customerKey": {
             "type": "boolean",

@@ -10,8 +10,8 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.expectations import Want, is_named, is_on, judge, one_of
-from policies.framework.provenance import settled_by_own_parts
+from policies.framework.expectations import Expectation, check_expectations, is_named, is_on, one_of
+from policies.framework.provenance import resolved_by_own_parts
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, dig, each
 from policies.law import ENCRYPTION
@@ -23,17 +23,17 @@ _VIEWERS = one_of("https-only", "redirect-to-https")
 _GOOGLE_TLS = one_of("SERVER_AUTHENTICATION", "TRANSIT_ENCRYPTION_MODE_SERVER_AUTHENTICATION")
 
 
-def _on(path: str, *, absent: bool = False) -> Want:
-    return Want(path, is_on, _CLEAR, "true", absent)
+def _on(path: str, *, absent: bool = False) -> Expectation:
+    return Expectation(path, is_on, _CLEAR, "true", absent)
 
 
-def _words(path: str, *words: str, absent: bool = False) -> Want:
-    return Want(path, one_of(*words), _CLEAR, " or ".join(words), absent)
+def _words(path: str, *words: str, absent: bool = False) -> Expectation:
+    return Expectation(path, one_of(*words), _CLEAR, " or ".join(words), absent)
 
 
 CACHE = "aws:elasticache/cluster:Cluster"
 _SEARCH = (_on("domainEndpointOptions.enforceHttps"), _on("nodeToNodeEncryption.enabled"))
-ENDPOINTS: dict[str, tuple[Want, ...]] = {
+ENDPOINTS: dict[str, tuple[Expectation, ...]] = {
     "aws:opensearch/domain:Domain": _SEARCH,
     "aws:elasticsearch/domain:Domain": _SEARCH,
     "aws:elasticache/replicationGroup:ReplicationGroup": (
@@ -48,11 +48,11 @@ ENDPOINTS: dict[str, tuple[Want, ...]] = {
         _on("encryptionInfo?.encryptionInTransit?.inCluster", absent=True),
     ),
     "aws:cloudfront/distribution:Distribution": (
-        Want("defaultCacheBehavior.viewerProtocolPolicy", _VIEWERS, _CLEAR, "https-only"),
-        Want("orderedCacheBehaviors?.viewerProtocolPolicy", _VIEWERS, _CLEAR, "https-only"),
+        Expectation("defaultCacheBehavior.viewerProtocolPolicy", _VIEWERS, _CLEAR, "https-only"),
+        Expectation("orderedCacheBehaviors?.viewerProtocolPolicy", _VIEWERS, _CLEAR, "https-only"),
     ),
     "aws:elb/loadBalancer:LoadBalancer": (
-        Want(
+        Expectation(
             "listeners.lbProtocol",
             lambda value: isinstance(value, str) and value.lower() in ("https", "ssl"),
             _CLEAR,
@@ -60,7 +60,7 @@ ENDPOINTS: dict[str, tuple[Want, ...]] = {
         ),
     ),
     "aws:sns/topicSubscription:TopicSubscription": (
-        Want(
+        Expectation(
             "protocol", lambda value: is_named(value) and value.lower() != "http", _CLEAR, "https, not http"
         ),
     ),
@@ -69,13 +69,15 @@ ENDPOINTS: dict[str, tuple[Want, ...]] = {
     ),
     "gcp:alloydb/instance:Instance": (_words("clientConnectionConfig.sslConfig.sslMode", "ENCRYPTED_ONLY"),),
     "gcp:redis/instance:Instance": (
-        Want("transitEncryptionMode", _GOOGLE_TLS, _CLEAR, "SERVER_AUTHENTICATION"),
+        Expectation("transitEncryptionMode", _GOOGLE_TLS, _CLEAR, "SERVER_AUTHENTICATION"),
     ),
     "gcp:redis/cluster:Cluster": (
-        Want("transitEncryptionMode", _GOOGLE_TLS, _CLEAR, "TRANSIT_ENCRYPTION_MODE_SERVER_AUTHENTICATION"),
+        Expectation(
+            "transitEncryptionMode", _GOOGLE_TLS, _CLEAR, "TRANSIT_ENCRYPTION_MODE_SERVER_AUTHENTICATION"
+        ),
     ),
     "gcp:memorystore/instance:Instance": (
-        Want("transitEncryptionMode", _GOOGLE_TLS, _CLEAR, "SERVER_AUTHENTICATION"),
+        Expectation("transitEncryptionMode", _GOOGLE_TLS, _CLEAR, "SERVER_AUTHENTICATION"),
     ),
 }
 
@@ -143,7 +145,7 @@ def in_transit(resource: Resource, _settings: Settings) -> Iterator[Finding | Un
     """ENC-03: endpoints, listeners, ingresses, parameter groups and bucket policies refuse what is not TLS."""
     if resource.type == CACHE and resource.props.get("replicationGroupId") is not None:
         return  # its group says it for all members
-    yield from judge(resource.props, ENDPOINTS.get(resource.type, ()))
+    yield from check_expectations(resource.props, ENDPOINTS.get(resource.type, ()))
     if resource.type in PARAMETER_GROUPS:
         yield from _parameter_group(resource)
     if resource.type in USERS:
@@ -181,10 +183,10 @@ def in_the_stack(stack: Stack, _settings: Settings) -> Iterator[tuple[str, Findi
             )
 
 
-def settled(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
+def resolved(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
     """A policy's text waits for the update; a parameter group of this stack is judged on its own."""
     if resource.type == BUCKET_POLICY:
-        return settled_by_own_parts(unknown, resource, stack)
+        return resolved_by_own_parts(unknown, resource, stack)
     if resource.type not in USERS or unknown.path[:1] != (USERS[resource.type][0],):
         return False
     sources = resource.sources(USERS[resource.type][0])
@@ -242,10 +244,10 @@ def _user_of_a_group(resource: Resource) -> Iterator[Finding | Unknown]:
     if family is not None and _by_default(family):
         return
     what = "the database has no parameter group of its own to insist on TLS"
-    yield from judge(
+    yield from check_expectations(
         resource.props,
         [
-            Want(
+            Expectation(
                 name,
                 lambda value: is_named(value) and not value.startswith("default."),
                 what,
@@ -352,6 +354,6 @@ ENC_03 = Control(
     remedy="refuse what is not TLS, at the endpoint itself",
     check=in_transit,
     stack_check=in_the_stack,
-    settles=settled,
+    resolves=resolved,
 )
 CONTROLS = (ENC_03,)

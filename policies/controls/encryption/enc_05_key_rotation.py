@@ -9,8 +9,8 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.expectations import Want, is_on, judge
-from policies.framework.remediation import Fill
+from policies.framework.expectations import Expectation, check_expectations, is_on
+from policies.framework.remediation import PropertyPatch
 from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Unknown, dig
 from policies.law import KEY_CARE
@@ -37,7 +37,7 @@ def care(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
         return
     if resource.type not in (AWS_KEY, *AWS_OTHER_KEYS):
         return
-    yield from judge(resource.props, [_DELETION])
+    yield from check_expectations(resource.props, [_DELETION])
     if resource.type == AWS_KEY:
         yield from _rotates(resource.props)
 
@@ -51,21 +51,23 @@ def _rotates(props: dict[str, Any]) -> Iterator[Finding | Unknown]:
             return
         if isinstance(value, str) and value != rotated:
             return
-    yield from judge(props, _AWS_ROTATION)
+    yield from check_expectations(props, _AWS_ROTATION)
 
 
 def _google(props: dict[str, Any], days: int) -> Iterator[Finding | Unknown]:
-    yield from judge(props, [_DESTRUCTION])
+    yield from check_expectations(props, [_DESTRUCTION])
     purpose = props.get("purpose")
     if isinstance(purpose, Unknown):
         yield purpose
     elif not isinstance(purpose, str) or purpose == "ENCRYPT_DECRYPT":
         expected = f"{days * _DAY}s ({days} days) or less"
         within = lambda value: 0 < _seconds(value) <= days * _DAY  # noqa: E731
-        yield from judge(props, [Want("rotationPeriod", within, "the key does not rotate in time", expected)])
+        yield from check_expectations(
+            props, [Expectation("rotationPeriod", within, "the key does not rotate in time", expected)]
+        )
 
 
-def rotation(resource: Resource, settings: Settings) -> Iterator[Fill]:
+def rotation(resource: Resource, settings: Settings) -> Iterator[PropertyPatch]:
     """ENC-05: rotation, where the cloud itself made the key and so can rotate it (each 90 days on Google)."""
     props = resource.props
     if resource.type == GCP_KEY:
@@ -73,11 +75,11 @@ def rotation(resource: Resource, settings: Settings) -> Iterator[Fill]:
         by_google = level in (None, "SOFTWARE", "HSM") and _says_none(props, "importOnly", "cryptoKeyBackend")
         if by_google and _is(props, "purpose", "ENCRYPT_DECRYPT"):
             days = min(GCP_ROTATION_DAYS, int(settings.get("gcpRotationDays", GCP_ROTATION_DAYS)))
-            yield Fill(("rotationPeriod",), f"{days * _DAY}s")
+            yield PropertyPatch(("rotationPeriod",), f"{days * _DAY}s")
         return
     of_kms = resource.type == AWS_KEY and _says_none(props, "customKeyStoreId")
     if of_kms and all(_is(props, *kind) for kind in _ROTATED):
-        yield Fill(("enableKeyRotation",), True)
+        yield PropertyPatch(("enableKeyRotation",), True)
 
 
 def _is(props: dict[str, Any], name: str, default: str) -> bool:
@@ -97,14 +99,14 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-_DELETION = Want(
+_DELETION = Expectation(
     "deletionWindowInDays",
     lambda value: _is_number(value) and value >= WINDOW_DAYS,
     "a deleted key is gone too soon",
     f"{WINDOW_DAYS} days",
     absent=True,
 )
-_DESTRUCTION = Want(
+_DESTRUCTION = Expectation(
     "destroyScheduledDuration",
     lambda value: _seconds(value) >= WINDOW_DAYS * _DAY,
     "a destroyed key version is gone too soon",
@@ -112,8 +114,8 @@ _DESTRUCTION = Want(
     absent=True,
 )
 _AWS_ROTATION = (
-    Want("enableKeyRotation", is_on, "the key does not rotate", "true"),
-    Want(
+    Expectation("enableKeyRotation", is_on, "the key does not rotate", "true"),
+    Expectation(
         "rotationPeriodInDays",
         lambda value: _is_number(value) and 0 < value <= AWS_ROTATION_DAYS,
         "the key rotates too seldom",
@@ -131,7 +133,7 @@ ENC_05 = Control(
     types=(AWS_KEY, *AWS_OTHER_KEYS, GCP_KEY),
     remedy="switch rotation on, and leave the wait before deletion at 30 days",
     check=care,
-    mend=rotation,
+    remediate=rotation,
     settings={
         "gcpRotationDays": {
             "type": "integer",

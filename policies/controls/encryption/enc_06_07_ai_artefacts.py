@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.expectations import Misshapen, Want, is_named, is_on, judge, occurrences
+from policies.framework.expectations import (
+    Expectation,
+    Misshapen,
+    check_expectations,
+    is_named,
+    is_on,
+    values_at,
+)
 from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Unknown
 from policies.law import CUSTOMER_KEY, ENCRYPTION
-from policies.readers.kms_keys import settled_by_key
+from policies.readers.kms_keys import resolved_by_key
 
 # Where each type names the key of what it keeps. Without one the cloud's own key encrypts it.
 ARTEFACTS: dict[str, tuple[str, ...]] = {
@@ -75,8 +82,8 @@ _KEY = "a KMS key in India"
 def artefacts(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """ENC-06: a key is named wherever one can be."""
     what = "the cloud's own key encrypts this artefact"
-    yield from judge(
-        resource.props, [Want(path, is_named, what, _KEY) for path in ARTEFACTS.get(resource.type, ())]
+    yield from check_expectations(
+        resource.props, [Expectation(path, is_named, what, _KEY) for path in ARTEFACTS.get(resource.type, ())]
     )
 
 
@@ -84,12 +91,12 @@ def node_disks(resource: Resource, _settings: Settings) -> Iterator[Finding | Un
     """ENC-07: a node's disks are named, so that its image or the cloud doesn't choose for them, and encrypted."""
     if resource.type == NODE_GROUP:
         what = "the node group has no launch template, so the cloud chooses how its disks are encrypted"
-        yield from judge(
+        yield from check_expectations(
             resource.props,
-            [Want("launchTemplate", _is_block, what, "a launch template that names the disks")],
+            [Expectation("launchTemplate", _is_block, what, "a launch template that names the disks")],
         )
     if resource.type == TEMPLATE:
-        disks = occurrences(resource.props, "blockDeviceMappings.ebs?")
+        disks = values_at(resource.props, "blockDeviceMappings.ebs?")
         if not disks or all(isinstance(value, Misshapen) for _, value in disks):
             what = "the template names no disk, so its image chooses how they are encrypted"
             given = resource.props.get("blockDeviceMappings")
@@ -97,10 +104,14 @@ def node_disks(resource: Resource, _settings: Settings) -> Iterator[Finding | Un
             return
     for flag, key in NODES.get(resource.type, ()):
         if flag:
-            yield from judge(resource.props, [Want(flag, is_on, "the node's disk is not encrypted", "true")])
+            yield from check_expectations(
+                resource.props, [Expectation(flag, is_on, "the node's disk is not encrypted", "true")]
+            )
         if key:
             what = "the cloud's own key encrypts the node's disk"
-            yield from judge(resource.props, [Want(key, is_named, what, _KEY, law=CUSTOMER_KEY)])
+            yield from check_expectations(
+                resource.props, [Expectation(key, is_named, what, _KEY, law=CUSTOMER_KEY)]
+            )
 
 
 def _is_block(value: object) -> bool:
@@ -116,7 +127,7 @@ ENC_06 = Control(
     types=tuple(ARTEFACTS),
     remedy="name a KMS key of this stack for models, features, vectors, notebooks and training output",
     check=artefacts,
-    settles=settled_by_key,
+    resolves=resolved_by_key,
 )
 ENC_07 = Control(
     id="DPDP-ENC-07",
@@ -128,6 +139,6 @@ ENC_07 = Control(
     types=(*NODES, NODE_GROUP),
     remedy="name the node's disks in its template, encrypted under a KMS key of this stack",
     check=node_disks,
-    settles=settled_by_key,
+    resolves=resolved_by_key,
 )
 CONTROLS = (ENC_06, ENC_07)

@@ -9,7 +9,7 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.provenance import settled_by_own_parts
+from policies.framework.provenance import resolved_by_own_parts
 from policies.framework.resources import Resource, Settings, Stack, StackResource, document
 from policies.framework.unknowns import Unknown, dig, each, leaves, plain
 from policies.law import MASKING
@@ -77,7 +77,7 @@ def _may_be_personal(group: StackResource) -> bool:
     name = group.props.get("name")
     if isinstance(name, str) and _OF_AWS.fullmatch(name):
         return False
-    provider = group.shown.provider
+    provider = group.analyzed.provider
     default = document(plain(provider.props).get("defaultTags")) if provider else None
     own = dig(group.props, "tags", TAG)
     value = dig(default, "tags", TAG) if own is None else own
@@ -114,6 +114,6 @@ ENC_08 = Control(
     remedy="give the log group a data protection policy that masks Aadhaar and PAN numbers",
     check=policies_that_mask,
     stack_check=groups,
-    settles=settled_by_own_parts,
+    resolves=resolved_by_own_parts,
 )
 CONTROLS = (ENC_08,)

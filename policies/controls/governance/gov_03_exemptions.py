@@ -37,7 +37,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from policies.framework import project
 from policies.framework.baseline import Baseline
 from policies.framework.control import Control, Finding
-from policies.framework.record import Told
+from policies.framework.record import ReportedFinding
 from policies.framework.resources import Settings, Stack
 from policies.law import EXEMPTIONS
 
@@ -74,16 +74,16 @@ class Exemptions:
     _used: dict[tuple[str, str, str], str] = field(default_factory=dict)  # control, URN, message → entry
     _lock: Lock = field(default_factory=Lock)  # the servicer answers on several threads
 
-    def covers(self, told: Told) -> str:
-        """The entry that answers for a finding today, which is then kept for the list; empty for none."""
+    def covers(self, finding: ReportedFinding) -> str:
+        """The entry that exempts a finding today, empty for none; it is noted as used."""
         for where, entry in self.entries:
             if (
-                entry.control == told.control
+                entry.control == finding.control
                 and self.today <= entry.expires
-                and fnmatchcase(told.urn, entry.urn)
+                and fnmatchcase(finding.urn, entry.urn)
             ):
                 with self._lock:
-                    self._used[told.control, told.urn, told.message] = where
+                    self._used[finding.control, finding.urn, finding.message] = where
                 return where
         return ""
 

@@ -19,12 +19,12 @@ from pulumi_policy import (
 )
 
 from policies.framework.control import ANY_TYPE, Control, Finding
-from policies.framework.record import Told
+from policies.framework.record import ReportedFinding
 from policies.framework.resources import Resource, Settings, Stack
-from policies.framework.run_state import Ledger
+from policies.framework.run_state import RunState
 from policies.framework.unknowns import Path, Unknown, dotted
 from policies.law import UNSEEN
-from policies.readers.pod_environment import settled_by_own_resources
+from policies.readers.pod_environment import resolved_by_own_resources
 from policies.readers.values.reading import read
 
 NAME = "dpdp-unresolved-values"
@@ -50,22 +50,24 @@ GOV_04 = Control(
     types=ANY_TYPE,
     remedy="give the value as plain text, or take it from a resource of this stack",
     check=unlisted,
-    settles=settled_by_own_resources,
+    resolves=resolved_by_own_resources,
 )
 
 
-def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPolicy:
+def unresolved(controls: Sequence[Control], run_state: RunState) -> StackValidationPolicy:
     """A policy that reports each value that some control needed, could not know, and nothing in the stack settles."""
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        stack = ledger.stack(args)
-        listed = {(urn, unknown.path) for control in controls for urn, unknown in ledger.unknowns(control.id)}
-        told = [
-            _told(control, urn, unknown, ledger)
+        stack = run_state.stack(args)
+        listed = {
+            (urn, unknown.path) for control in controls for urn, unknown in run_state.unknowns(control.id)
+        }
+        reported = [
+            _reported(control, urn, unknown, run_state)
             for control in (*controls, GOV_04)
-            for urn, unknown in _open(control, ledger, stack, listed)
+            for urn, unknown in _open(control, run_state, stack, listed)
         ]
-        for one in ledger.tell(NAME, "", told):
+        for one in run_state.report(NAME, "", reported):
             report(one.message, one.urn)
 
     return StackValidationPolicy(
@@ -81,18 +83,18 @@ def unresolved(controls: Sequence[Control], ledger: Ledger) -> StackValidationPo
 
 
 def _open(
-    control: Control, ledger: Ledger, stack: Stack, listed: Collection[tuple[str, Path]]
+    control: Control, run_state: RunState, stack: Stack, listed: Collection[tuple[str, Path]]
 ) -> Iterator[tuple[str, Unknown]]:
     """What nothing settles; of the values that no control lists, those that none of them has spoken of."""
-    for urn, unknown in ledger.unknowns(control.id):
+    for urn, unknown in run_state.unknowns(control.id):
         if control.id == GOV_04.id and (urn, unknown.path) in listed:
             continue
         resource = stack.get(urn)
-        if resource is None or not control.settles(unknown, resource, stack):
+        if resource is None or not control.resolves(unknown, resource, stack):
             yield urn, unknown
 
 
-def _told(control: Control, urn: str, unknown: Unknown, ledger: Ledger) -> Told:
+def _reported(control: Control, urn: str, unknown: Unknown, run_state: RunState) -> ReportedFinding:
     finding = Finding(
         what="unresolved: a value that this control needs can't be known during preview",
         where=dotted(unknown.path),
@@ -100,9 +102,9 @@ def _told(control: Control, urn: str, unknown: Unknown, ledger: Ledger) -> Told:
         expected="a value known in preview, or one that comes from a resource of this stack that settles it",
         fix="give the value as plain text, or take it from such a resource",
     )
-    told = control.told(NAME, urn, finding, ledger.settings.get(control.policy_name, {}))
-    needed_at = ledger.levels.get(control.policy_name, control.level.value)
+    reported = control.reported(NAME, urn, finding, run_state.settings.get(control.policy_name, {}))
+    needed_at = run_state.levels.get(control.policy_name, control.level.value)
     severity, level = GOV_04.severity.value, "advisory" if needed_at == "advisory" else GOV_04.level.value
-    return told.model_copy(
+    return reported.model_copy(
         update={"outcome": "unresolved", "value": "unknown", "severity": severity, "level": level}
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import ANY_TYPE, Control, Finding
-from policies.framework.provenance import settled_by_own_parts
+from policies.framework.provenance import resolved_by_own_parts
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, each
 from policies.law import RESIDENCY
@@ -27,7 +27,7 @@ from policies.readers.environments import (
     parts,
 )
 from policies.readers.exporters import Exporter, exporters
-from policies.readers.pod_environment import KUBERNETES, hidden, keys_of, settled_by_own_resources
+from policies.readers.pod_environment import KUBERNETES, hidden, keys_of, resolved_by_own_resources
 from policies.readers.services import (
     OutsideService,
     by_chart,
@@ -70,7 +70,7 @@ def implicit_saas(resource: Resource, settings: Settings) -> Iterator[Finding | 
     """K8S-02: no program, function, script, chart, agent or exporter, in a resource of any type, has a key of a service
     abroad, or is one that sends to it, without saying where to."""
     if resource.type.startswith(KUBERNETES):
-        yield from hidden(resource.props)
+        yield from hidden(resource)
     if not holds_programs(resource.type):
         return
     accepted = _Accepted(tuple(one for one in each(settings.get("allowedServices")) if isinstance(one, str)))
@@ -114,7 +114,7 @@ def _of_part(type_: str, part: Block | Text | Unknown) -> Iterator[_Reported]:
         yield from _of_exporter(exporter)
 
 
-def settled_by_addresses(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
+def resolved_by_addresses(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
     """A key without its address is settled where `envFrom` names a ConfigMap of the stack that has it, and what a task
     or machine is told where it lacks only what the stack's own resources are called."""
     environment = next(
@@ -122,8 +122,8 @@ def settled_by_addresses(unknown: Unknown, resource: StackResource, stack: Stack
     )
     if environment is None or environment.elsewhere is None:
         if resource.type.startswith(KUBERNETES):
-            return settled_by_own_resources(unknown, resource, stack)
-        return settled_by_own_parts(unknown, resource, stack)
+            return resolved_by_own_resources(unknown, resource, stack)
+        return resolved_by_own_parts(unknown, resource, stack)
     found = {key for reference in each(environment.elsewhere[1]) for key in keys_of(reference, stack)}
     return all(found.intersection(service.addresses) for _, service, _ in _unsaid(environment))
 
@@ -186,7 +186,7 @@ def _judged(
 
 
 def _unsaid(environment: Environment) -> Iterator[tuple[str, OutsideService, tuple[str, str]]]:
-    """(what it has, service, (where, value)) for each service that a program is told of without where to."""
+    """(what it has, service, (where, value)) for each service that a program uses without an address of its own."""
     seen = set[str]()
     for what, service, where in _told_of(environment):
         if service.name not in seen and not _is_said(environment, service):
@@ -214,7 +214,7 @@ def _told_of(environment: Environment) -> Iterator[tuple[str, OutsideService, tu
 
 
 def _is_said(environment: Environment, service: OutsideService) -> bool:
-    """Whether the program is told where to, or to send nothing: a host is judged where hosts are (K8S-01)."""
+    """Whether the settings name an address, or switch sending off: K8S-01 judges the address."""
     if any(environment.says(setting) for setting in service.settings):
         return True
     if _foreign_choice(environment, service) is not None:
@@ -310,7 +310,7 @@ K8S_02 = Control(
     types=ANY_TYPE,
     remedy="set the address beside the key, chart, agent or exporter, or take that away",
     check=implicit_saas,
-    settles=settled_by_addresses,
+    resolves=resolved_by_addresses,
     settings={
         "allowedServices": {
             "type": "array",

@@ -1,4 +1,4 @@
-"""What pods are told about places: K8S-03 regions, K8S-06 telemetry; and where they come from: K8S-07 images."""
+"""The settings of pods: K8S-03 regions, K8S-06 telemetry; and the registries of their images: K8S-07."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.remediation import Fill
+from policies.framework.remediation import PropertyPatch
 from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Unknown, dotted, each
 from policies.law import IMAGE_SOURCE, RESIDENCY, TELEMETRY
@@ -22,12 +22,13 @@ from policies.readers.pod_environment import (
     Variable,
     environments,
     hidden,
+    is_about_the_object,
     line,
-    settled_by_own_resources,
-    settled_elsewhere,
-    told,
+    resolved_by_own_resources,
+    resolved_elsewhere,
+    settings_of_pods,
 )
-from policies.readers.references import is_told_to_pods, leads_abroad
+from policies.readers.references import is_pod_setting, leads_abroad
 from policies.readers.tables import several, table
 from policies.readers.values.reading import read
 
@@ -37,21 +38,12 @@ REGIONS = frozenset({
     "GOOGLE_CLOUD_REGION", "GOOGLE_CLOUD_LOCATION", "CLOUD_ML_REGION", "VERTEX_LOCATION", "VERTEXAI_LOCATION",
     "CLOUDSDK_COMPUTE_REGION", "CLOUDSDK_COMPUTE_ZONE", "GCP_REGION",
 })  # fmt: skip
-# Inference profiles of Bedrock that route to other countries; `in.` stays in Mumbai and Hyderabad.
-_ROUTED_ABROAD = re.compile(
-    r"(?<![\w.-])(apac|au|ca|eu|global|jp|us|us-gov)\."
-    r"(ai21|amazon|anthropic|cohere|deepseek|luma|meta|mistral|openai|qwen|stability|twelvelabs|writer)\.\S+"
-)
-# One of these is in each text that the pattern finds something in; so it is of the makers below.
-_MARKS_OF_ROUTES = (
-    ".ai21.", ".amazon.", ".anthropic.", ".cohere.", ".deepseek.", ".luma.", ".meta.", ".mistral.", ".openai.",
-    ".qwen.", ".stability.", ".twelvelabs.", ".writer.",
-)  # fmt: skip
 # A gateway of models is told the maker before the model; ids of open weights (`openai/gpt-oss-20b`) look the same.
 _MAKERS = re.compile(
     r"(?<![\w./-])(?:anthropic/claude|cohere/command|deepseek/deepseek-(?:chat|reasoner)|gemini/gemini|groq/\w"
     r"|mistral/mistral-|openai/gpt-[345]\w*(?![\w-]*oss)|openrouter/\w|perplexity/sonar|together_ai/\w|voyage/voyage|xai/grok)\S*"
 )
+# One of these is in each text that the pattern finds something in.
 _MARKS_OF_MAKERS = (
     "anthropic/", "cohere/", "deepseek/", "gemini/", "groq/", "mistral/", "openai/", "openrouter/", "perplexity/",
     "together_ai/", "voyage/", "xai/",
@@ -80,27 +72,29 @@ def region_variables(resource: Resource, _settings: Settings) -> Iterator[Findin
     """K8S-03: variables, arguments, files and values of charts tell pods of no place abroad, nor of a model there."""
     if resource.type.startswith(CRD):
         return
-    yield from hidden(resource.props)
-    variables = [one for environment in environments(resource.props) for one in environment.variables]
+    yield from hidden(resource)
+    variables = [one for environment in environments(resource) for one in environment.variables]
     judged = {variable.path: variable for variable in variables if variable.name in REGIONS}
     for variable in judged.values():
         yield from _region(variable)
     yield from _models(resource)
     for value in read(resource).of("place", "reference"):
-        if is_told_to_pods(value.path) and value.path not in judged and leads_abroad(value, resource.type):
+        if is_pod_setting(value.path) and value.path not in judged and leads_abroad(value, resource.type):
             yield _abroad(value.where, value.word)
 
 
 def _models(resource: Resource) -> Iterator[Finding | Unknown]:
     """Models that answer abroad, and texts that can't be known."""
-    for leaf in told(resource.props):
+    for leaf in settings_of_pods(resource):
         if isinstance(leaf.value, Unknown):
             if leaf.path[0] in ("data", "stringData") or leaf.name in ("args", "command"):
                 yield leaf.value
         elif isinstance(leaf.value, str):
-            for pattern, marks in ((_ROUTED_ABROAD, _MARKS_OF_ROUTES), (_MAKERS, _MARKS_OF_MAKERS)):
-                models = pattern.finditer(leaf.value) if may_mention(leaf.value, marks) else ()
-                yield from (_abroad(dotted(leaf.path), model[0]) for model in models)
+            models = _MAKERS.finditer(leaf.value) if may_mention(leaf.value, _MARKS_OF_MAKERS) else ()
+            yield from (_abroad(dotted(leaf.path), model[0]) for model in models)
+    for value in read(resource).of("model"):
+        if value.is_abroad and not is_about_the_object(value.path):
+            yield _abroad(value.where, value.word)
 
 
 def _abroad(where: str, what: str) -> Finding:
@@ -112,8 +106,8 @@ def _abroad(where: str, what: str) -> Finding:
 
 def telemetry(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """K8S-06: each container whose image or command is of a program that reports its use has that switched off."""
-    yield from hidden(resource.props)
-    for environment in environments(resource.props):
+    yield from hidden(resource)
+    for environment in environments(resource):
         if environment.path[:1] in (("data",), ("stringData",)):
             continue
         image = environment.block.get("image")
@@ -132,10 +126,10 @@ def telemetry(resource: Resource, _settings: Settings) -> Iterator[Finding | Unk
                 )
 
 
-def silence(resource: Resource, _settings: Settings) -> Iterator[Fill]:
+def silence(resource: Resource, _settings: Settings) -> Iterator[PropertyPatch]:
     """K8S-06: the variable that switches a program's reports off, in the container of a pod that says nothing of it and
     whose variables are all written there."""
-    for environment in environments(resource.props):
+    for environment in environments(resource):
         if not _is_open(environment):
             continue
         named = {variable.name for variable in environment.variables}
@@ -145,7 +139,7 @@ def silence(resource: Resource, _settings: Settings) -> Iterator[Fill]:
             if named.isdisjoint(setting.partition("=")[0] for setting in program.off)
         ]
         for index, (name, value) in enumerate(off, len(environment.variables)):
-            yield Fill((*environment.path, "env", index), {"name": name, "value": value})
+            yield PropertyPatch((*environment.path, "env", index), {"name": name, "value": value})
 
 
 def _is_open(environment: Environment) -> bool:
@@ -171,9 +165,9 @@ def _reporting(environment: Environment) -> Iterator[Program]:
 
 def images(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
     """K8S-07: each container's image comes from a registry in an Indian region, or one that the settings name."""
-    yield from hidden(resource.props)
+    yield from hidden(resource)
     allowed = [one for one in each(settings.get("registries")) if isinstance(one, str)]
-    for environment in environments(resource.props):
+    for environment in environments(resource):
         image = environment.block.get("image")
         if isinstance(image, Unknown):
             yield image
@@ -223,7 +217,7 @@ K8S_03 = Control(
     types=KUBERNETES,
     remedy="name an Indian region, and a model of that region or of the profile `in.`",
     check=region_variables,
-    settles=settled_elsewhere,
+    resolves=resolved_elsewhere,
 )
 K8S_06 = Control(
     id="DPDP-K8S-06",
@@ -234,8 +228,8 @@ K8S_06 = Control(
     types=KUBERNETES,
     remedy="set one of the variables that switch it off",
     check=telemetry,
-    mend=silence,
-    settles=settled_by_own_resources,
+    remediate=silence,
+    resolves=resolved_by_own_resources,
 )
 K8S_07 = Control(
     id="DPDP-K8S-07",
@@ -246,7 +240,7 @@ K8S_07 = Control(
     types=KUBERNETES,
     remedy="mirror the image into a registry of the region",
     check=images,
-    settles=settled_by_own_resources,
+    resolves=resolved_by_own_resources,
     settings={
         "registries": {
             "type": "array",

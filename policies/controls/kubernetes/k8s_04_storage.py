@@ -21,8 +21,8 @@ from policies.readers.pod_environment import (
     KUBERNETES,
     at,
     is_about_the_object,
-    settled_by_own_resources,
-    told,
+    resolved_by_own_resources,
+    settings_of_pods,
 )
 from policies.readers.values.hosts import is_inside
 from policies.readers.values.reading import Value, read
@@ -30,14 +30,14 @@ from policies.readers.values.reading import Value, read
 VELERO = tuple(
     f"kubernetes:velero.io/v1:{kind}" for kind in ("BackupStorageLocation", "VolumeSnapshotLocation")
 )
-# Stores of other clouds and of hubs, by scheme: nothing in such an address says that it is in India.
+# Stores of other clouds and of hubs, by scheme: nothing in such an address says that it is in India. Azure
+# accounts are stores by name, which the stack may have made.
 _ABROAD = re.compile(r"(?<![\w+-])(abfss?|adl|azure|dbfs|hf|ngc|oci-os|wasbs?)://[^\s\"']+", re.IGNORECASE)
-_BLOB = re.compile(r"(?<![\w-])[\w-]+\.(?:blob|dfs)\.core\.windows\.net\S*", re.IGNORECASE)
 # One of these is in each text that the pattern finds something in.
 _MARKS_ABROAD = tuple(
     f"{scheme}://" for scheme in ("fs", "fss", "adl", "azure", "hf", "ngc", "oci-os", "wasb", "wasbs")
 )
-_MARKS_OF_BLOBS = (".core.windows.net",)
+_AZURE = ".core.windows.net"
 _IN_PROSE = "bucket"  # how a program's own help writes an address: s3://bucket/path
 # Charts of stores that run in the cluster, and how a pod or program is told the address of one.
 _CHARTS = frozenset(
@@ -64,13 +64,13 @@ def copies(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknow
         return
     if resource.type in VELERO:
         yield from _velero(resource.props)
-    for leaf in told(resource.props):
+    for leaf in settings_of_pods(resource):
         if isinstance(leaf.value, Unknown):
             if _may_be_a_store(leaf):
                 yield leaf.value
         elif isinstance(leaf.value, str) and leaf.name != "image":
-            for pattern, marks in ((_ABROAD, _MARKS_ABROAD), (_BLOB, _MARKS_OF_BLOBS)):
-                for found in pattern.finditer(leaf.value) if may_mention(leaf.value, marks) else ():
+            for found in _ABROAD.finditer(leaf.value) if may_mention(leaf.value, _MARKS_ABROAD) else ():
+                if _AZURE not in found[0].lower():
                     yield Finding(
                         "nothing says that this store is in India",
                         dotted(leaf.path),
@@ -91,9 +91,10 @@ def buckets(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
 
 
 def _unknown(value: Value) -> Finding:
-    abroad = f"this bucket is abroad by its name ({value.place.word})" if value.place else ""
+    what = "storage account" if value.store and value.store.kind == "account" else "bucket"
+    abroad = f"this {what} is abroad by its name ({value.place.word})" if value.place else ""
     return Finding(
-        abroad or "nothing says where this bucket is: its name carries no region",
+        abroad or f"nothing says where this {what} is: its name carries no region",
         value.where,
         value.store.name if value.store else value.word,
         "a bucket of this stack, or one of the setting indianBuckets",
@@ -109,11 +110,18 @@ def _stores(resource: Resource) -> Iterator[Value]:
             value.store is None
             or not inside.isdisjoint({(), _part(value.path)})
             or _is_not_told(value, resource)
+            or _is_container(value, resource)
         ):
             continue
         if (value.where, value.store.name) not in seen:
             seen.add((value.where, value.store.name))
             yield value
+
+
+def _is_container(value: Value, resource: Resource) -> bool:
+    """Whether a bucket of Velero is one inside a storage account of Azure, which is judged itself."""
+    account = dig(resource.props, "spec", "config", "storageAccount")
+    return resource.type in VELERO and value.key == "bucket" and account is not None
 
 
 def _is_not_told(value: Value, resource: Resource) -> bool:
@@ -149,11 +157,11 @@ def _may_be_a_store(leaf: Leaf) -> bool:
 
 
 def _parts_with_own_store(resource: Resource) -> set[Path]:
-    """The parts of a resource that are told of a store in the cluster: a container, or `()` for all of it."""
+    """The parts of a resource whose settings name a store in the cluster: a container, or `()` for all of it."""
     chart = resource.props.get("chart")
     if isinstance(chart, str) and chart.rstrip("/").rpartition("/")[2] in _CHARTS:
         return {()}
-    leaves_ = (leaf for leaf in told(resource.props) if isinstance(leaf.value, str))
+    leaves_ = (leaf for leaf in settings_of_pods(resource) if isinstance(leaf.value, str))
     return {_part(leaf.path) for leaf in leaves_ if _is_own_store(leaf, resource)}
 
 
@@ -196,13 +204,13 @@ K8S_04 = Control(
     remedy="keep them in a bucket of this stack, or declare the bucket in indianBuckets",
     check=copies,
     stack_check=buckets,
-    settles=settled_by_own_resources,
+    resolves=resolved_by_own_resources,
     settings={
         "indianBuckets": {
             "type": "array",
             "items": {"type": "string"},
             "default": [],
-            "description": "buckets of other stacks that are in India",
+            "description": "buckets and storage accounts of other stacks that are in India",
         }
     },
 )

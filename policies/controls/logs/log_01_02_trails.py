@@ -8,14 +8,14 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.expectations import Want, holds, is_named, is_true, judge
+from policies.framework.expectations import Expectation, check_expectations, holds, is_named, is_true
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.stack_wide import AWS_ACCOUNT, elsewhere
 from policies.framework.unknowns import Unknown, dig, each
 from policies.law import VISIBILITY
 from policies.readers.audit_trails import EVENT_STORE, TRAIL
 from policies.readers.data_stores import AWS_STORES, GCP_SQL, is_personal, personal_stores
-from policies.readers.kms_keys import settled_by_key
+from policies.readers.kms_keys import resolved_by_key
 from policies.readers.s3_buckets import (
     BUCKET_LOGGING,
     GCS_BUCKET,
@@ -25,17 +25,23 @@ from policies.readers.s3_buckets import (
     receives_access_logs,
 )
 
-TRAILS: dict[str, tuple[Want, ...]] = {
+TRAILS: dict[str, tuple[Expectation, ...]] = {
     TRAIL: (
-        Want("enableLogging", is_true, "the trail writes nothing", "true", absent=True),
-        Want("enableLogFileValidation", is_true, "nobody would notice an altered log file", "true"),
-        Want("isMultiRegionTrail", is_true, "the trail does not see what is done in other regions", "true"),
-        Want("includeGlobalServiceEvents", is_true, "the trail does not see IAM", "true", absent=True),
-        Want("kmsKeyId", is_named, "the trail is not under a key of yours", "the ARN of a KMS key in India"),
+        Expectation("enableLogging", is_true, "the trail writes nothing", "true", absent=True),
+        Expectation("enableLogFileValidation", is_true, "nobody would notice an altered log file", "true"),
+        Expectation(
+            "isMultiRegionTrail", is_true, "the trail does not see what is done in other regions", "true"
+        ),
+        Expectation("includeGlobalServiceEvents", is_true, "the trail does not see IAM", "true", absent=True),
+        Expectation(
+            "kmsKeyId", is_named, "the trail is not under a key of yours", "the ARN of a KMS key in India"
+        ),
     ),
     EVENT_STORE: (
-        Want("multiRegionEnabled", is_true, "the store does not see other regions", "true", absent=True),
-        Want(
+        Expectation(
+            "multiRegionEnabled", is_true, "the store does not see other regions", "true", absent=True
+        ),
+        Expectation(
             "suspend", lambda it: it is False, "the store takes nothing in", "false, or left out", absent=True
         ),
     ),
@@ -65,7 +71,7 @@ _BUCKET_EVENTS, _TABLE_EVENTS = "AWS::S3::Object", "AWS::DynamoDB::Table"
 
 def trail(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """LOG-01: a trail is on, sees every region, is validated and encrypted."""
-    yield from judge(resource.props, TRAILS.get(resource.type, ()))
+    yield from check_expectations(resource.props, TRAILS.get(resource.type, ()))
 
 
 def a_trail(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
@@ -214,7 +220,7 @@ LOG_01 = Control(
     remedy="a trail of all regions with enableLogFileValidation and a KMS key",
     check=trail,
     stack_check=a_trail,
-    settles=settled_by_key,
+    resolves=resolved_by_key,
     settings={
         "elsewhere": {
             "type": "string",

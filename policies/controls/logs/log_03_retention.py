@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.remediation import Fill
+from policies.framework.remediation import PropertyPatch
 from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Unknown
 from policies.law import ERASURE, LOG_RETENTION
@@ -78,12 +78,12 @@ def last_day(resource: Resource, _settings: Settings) -> Iterator[Finding | Unkn
         yield Finding("logs are kept for ever", "retentionInDays", days, "a number of days, 365 or more")
 
 
-def kept(resource: Resource, settings: Settings) -> Iterator[Fill]:
+def kept(resource: Resource, settings: Settings) -> Iterator[PropertyPatch]:
     """LOG-03: `minimumDays`, for a log bucket of Google, which else keeps logs for 30 days. CloudWatch keeps them for
     ever when nothing is said, and how long `_Required` keeps them is Google's to say."""
     bucket = resource.props.get("bucketId")
     if resource.type.startswith("gcp:") and isinstance(bucket, str) and bucket != "_Required":
-        yield Fill((RETENTIONS[resource.type].prop,), _floor(settings))
+        yield PropertyPatch((RETENTIONS[resource.type].prop,), _floor(settings))
 
 
 def _floor(settings: Settings) -> int:
@@ -105,7 +105,7 @@ LOG_03 = Control(
     types=tuple(RETENTIONS),
     remedy="set the retention to 365 days or more; valid CloudWatch values are 365, 400, 545, 731 and up",
     check=log_retention,
-    mend=kept,
+    remediate=kept,
     settings={
         "minimumDays": {
             "type": "integer",

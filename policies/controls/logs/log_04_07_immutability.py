@@ -8,12 +8,12 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.expectations import Want, at_least, is_named, is_true, judge
+from policies.framework.expectations import Expectation, at_least, check_expectations, is_named, is_true
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, dig
 from policies.law import INFERENCE_LOGS, LOG_SAFETY
 from policies.readers.audit_trails import EVENT_STORE, TRAIL
-from policies.readers.kms_keys import settled_by_key
+from policies.readers.kms_keys import resolved_by_key
 from policies.readers.s3_buckets import BUCKETS, GCS_BUCKET, LOCKS, bucket_of, parts
 
 FLOOR_DAYS = 365
@@ -25,7 +25,7 @@ SINKS = (
     "gcp:logging/billingAccountSink:BillingAccountSink",
 )
 _TO_BUCKET = "storage.googleapis.com/"
-TERMINATION = Want(
+TERMINATION = Expectation(
     "terminationProtectionEnabled", is_true, "the event data store can be deleted", "true", absent=True
 )
 LOCKED = "also ask for locks that nobody can lift: S3's COMPLIANCE mode, Google's isLocked"
@@ -48,7 +48,7 @@ DESTINATIONS = (
         "datasetId",
     ),
 )
-CAPTURE_KEY = Want(
+CAPTURE_KEY = Expectation(
     "dataCaptureConfig.kmsKeyId",
     is_named,
     "captured requests are not under a key of yours",
@@ -58,7 +58,7 @@ CAPTURE_KEY = Want(
 
 def deletable(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """LOG-04: an event data store keeps its protection."""
-    yield from judge(resource.props, (TERMINATION,))
+    yield from check_expectations(resource.props, (TERMINATION,))
 
 
 def altered(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:
@@ -133,7 +133,7 @@ def inference_logs(resource: Resource, _settings: Settings) -> Iterator[Finding 
     ):
         return
     if resource.type == SAGEMAKER:
-        yield from judge(resource.props, (CAPTURE_KEY,))
+        yield from check_expectations(resource.props, (CAPTURE_KEY,))
     values = [
         (path, dig(resource.props, *path.split(".")))
         for type_, path, _, _ in DESTINATIONS
@@ -174,9 +174,9 @@ def _named(value: str, name: Any) -> bool:
     )
 
 
-def settled(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
+def resolved(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
     """A key of the stack, or a destination that is made from a store of the stack."""
-    if settled_by_key(unknown, resource, stack):
+    if resolved_by_key(unknown, resource, stack):
         return True
     names = [part for part in unknown.path if isinstance(part, str)]
     for type_, path, types, _ in DESTINATIONS:
@@ -213,6 +213,6 @@ LOG_07 = Control(
     remedy="send them to a bucket, log group or dataset of this stack, under a KMS key",
     check=inference_logs,
     stack_check=destinations,
-    settles=settled,
+    resolves=resolved,
 )
 CONTROLS: tuple[Control, ...] = (LOG_04, LOG_07)

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.expectations import Want, holds, judge
+from policies.framework.expectations import Expectation, check_expectations, holds
 from policies.framework.resources import Resource, Settings, Stack
 from policies.framework.unknowns import Unknown, dig, each
 from policies.law import CLOCKS, TRAFFIC_LOGS, VISIBILITY
 from policies.readers.data_stores import AWS_STORES, GCP_SQL, GCP_STORES, personal_stores
 from policies.readers.network_logs import FLOW_LOG, unlogged_subnets, unlogged_vpcs
 
-ALL_TRAFFIC = Want("trafficType", lambda value: value == "ALL", "the flow log leaves traffic out", "ALL")
+ALL_TRAFFIC = Expectation(
+    "trafficType", lambda value: value == "ALL", "the flow log leaves traffic out", "ALL"
+)
 _TRANSIT = (
     "transitGatewayId",
     "transitGatewayAttachmentId",
@@ -40,7 +42,7 @@ TIME_SOURCES = (
 def traffic_type(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """LOG-05: a flow log takes refused traffic in as well."""
     if not any(resource.props.get(name) for name in _TRANSIT):
-        yield from judge(resource.props, (ALL_TRAFFIC,))
+        yield from check_expectations(resource.props, (ALL_TRAFFIC,))
 
 
 def traffic_logs(stack: Stack, settings: Settings) -> Iterator[tuple[str, Finding]]:

@@ -13,22 +13,22 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.controls.residency.res_02_provider_addresses import (
     PROVIDER,
     provider_addresses,
-    settled_by_the_stacks_own,
+    resolved_by_the_stacks_own,
 )
 from policies.framework.control import ANY_TYPE, Control, Finding
-from policies.framework.provenance import settled_by_own_parts
+from policies.framework.provenance import resolved_by_own_parts
 from policies.framework.resources import Resource, Settings, Stack, StackResource
-from policies.framework.unknowns import Leaf, Path, Unknown, dig, dotted, each, leaves
+from policies.framework.unknowns import Leaf, Path, Unknown, dig, dotted, each
 from policies.law import KEY_RESIDENCY, RESIDENCY, RESIDENCY_GUARD
 from policies.readers import locations
 from policies.readers.exceptions import HOME, lets_through, only_at_home
-from policies.readers.kms_keys import is_key_property, settled_by_key
+from policies.readers.kms_keys import is_key_property, resolved_by_key
 from policies.readers.locations import Place
 from policies.readers.place_names import is_always_a_place, place_word
-from policies.readers.references import is_told_to_pods
+from policies.readers.references import is_pod_setting
 from policies.readers.tables import block_names
 from policies.readers.values.places import place
-from policies.readers.values.reading import Value, destination_leaves, read
+from policies.readers.values.reading import Value, destination_leaves, every_leaf, read
 
 PROVIDER_TYPES = {
     "pulumi:providers:aws": "aws",
@@ -85,8 +85,8 @@ def _is_a_place(value: Value) -> bool:
 
 
 def _is_told(resource: Resource, path: Path) -> bool:
-    """What pods are told is K8S-03's."""
-    return resource.type.startswith("kubernetes:") and is_told_to_pods(path)
+    """Whether a path is a setting of pods, which K8S-03 judges."""
+    return resource.type.startswith("kubernetes:") and is_pod_setting(path)
 
 
 def _names_its_regions(resource: Resource) -> bool:
@@ -141,12 +141,15 @@ def providers_at_home(stack: Stack, _settings: Settings) -> Iterator[tuple[str, 
 def key_location(resource: Resource, _settings: Settings) -> Iterator[Finding | Unknown]:
     """RES-08: keys are made in India, stay in one region, and no resource refers to a key elsewhere."""
     yield from _own_key(resource)
-    for leaf in leaves(resource.props):
+    for leaf in every_leaf(resource):
         if isinstance(leaf.value, Unknown):
             if is_key_property(leaf.name) or _hides(leaf, resource, BLOCKS_OF_KEYS):
                 yield leaf.value
-        elif isinstance(leaf.value, str) and not lets_through(resource.type, leaf.path, leaf.value):
-            yield from _key_reference(leaf)
+        elif isinstance(leaf.value, str) and _is_key_of_no_place(leaf.value):
+            yield Finding("nothing says where the key is", dotted(leaf.path), leaf.value, "a key in India")
+    for value in read(resource).of("reference"):
+        if not lets_through(resource.type, value.path, value.word):
+            yield from _key_reference(value)
 
 
 def _hides(leaf: Leaf, resource: Resource, blocks: frozenset[str]) -> bool:
@@ -168,22 +171,27 @@ def _own_key(resource: Resource) -> Iterator[Finding | Unknown]:
             yield Finding("the key ring is not in India", "location", place, locations.EXPECTED_GCP)
 
 
-def _key_reference(leaf: Leaf) -> Iterator[Finding]:
-    reference = locations.arn(leaf.value)
+def _is_key_of_no_place(text: str) -> bool:
+    """Whether a text is a key's ARN or path that lacks its place, so that the reader has no reference."""
+    if reference := locations.arn(text):
+        return reference.service == "kms" and reference.region in ("", "*")
+    return "/keyRings/" in text and text.startswith("projects/") and locations.gcp_path_place(text) is None
+
+
+def _key_reference(value: Value) -> Iterator[Finding]:
+    reference = locations.arn(value.word)
     if reference and reference.service == "kms":
         if reference.region not in locations.AWS_REGIONS:
             yield Finding(
-                "the key is not in India", dotted(leaf.path), leaf.value, f"a key in {locations.EXPECTED_AWS}"
+                "the key is not in India", value.where, value.word, f"a key in {locations.EXPECTED_AWS}"
             )
         elif reference.resource.startswith("key/mrk-"):
-            yield Finding(
-                "the key is a multi-region key", dotted(leaf.path), leaf.value, "a key of one region"
-            )
-    elif "/keyRings/" in leaf.value:
-        place = locations.gcp_path_place(leaf.value)
+            yield Finding("the key is a multi-region key", value.where, value.word, "a key of one region")
+    elif "/keyRings/" in value.word:
+        place = locations.gcp_path_place(value.word)
         if place is None or locations.gcp_key_place(place) is None:
             yield Finding(
-                "the key is not in India", dotted(leaf.path), leaf.value, f"a key in {locations.EXPECTED_GCP}"
+                "the key is not in India", value.where, value.word, f"a key in {locations.EXPECTED_GCP}"
             )
 
 
@@ -262,12 +270,12 @@ def _abroad(leaf: Leaf, expected: str) -> Finding:
     return Finding("the place is not in India", dotted(leaf.path), leaf.value, expected)
 
 
-def _settled(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
+def _resolved(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
     """A key by a key of the stack; a block that may hide one by resources of the stack alone."""
     names = [part for part in unknown.path if isinstance(part, str)]
     if names and is_key_property(names[-1]):
-        return settled_by_key(unknown, resource, stack)
-    return settled_by_own_parts(unknown, resource, stack)
+        return resolved_by_key(unknown, resource, stack)
+    return resolved_by_own_parts(unknown, resource, stack)
 
 
 RES_01 = Control(
@@ -279,7 +287,7 @@ RES_01 = Control(
     types=ANY_TYPE,
     remedy="place the resource in an Indian region, or take its region from the provider",
     check=resource_location,
-    settles=settled_by_own_parts,
+    resolves=resolved_by_own_parts,
 )
 RES_02 = Control(
     id="DPDP-RES-02",
@@ -294,7 +302,7 @@ RES_02 = Control(
     },
     check=provider_region,
     stack_check=providers_at_home,
-    settles=settled_by_the_stacks_own,
+    resolves=resolved_by_the_stacks_own,
     settings={
         "indianPlaces": {
             "type": "array",
@@ -313,6 +321,6 @@ RES_08 = Control(
     types=ANY_TYPE,
     remedy="make a single-region key in India and refer to that one",
     check=key_location,
-    settles=_settled,
+    resolves=_resolved,
 )
 CONTROLS = (RES_01, RES_02, RES_08)

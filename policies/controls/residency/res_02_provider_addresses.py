@@ -66,7 +66,7 @@ def provider_addresses(resource: Resource, settings: Settings) -> Iterator[Findi
             yield unknown
 
 
-def settled_by_the_stacks_own(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
+def resolved_by_the_stacks_own(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
     """A kubeconfig made from a cluster of this stack leads to that one, whose place is judged where it is made."""
     types = sources(unknown, resource)
     return bool(types) and all(

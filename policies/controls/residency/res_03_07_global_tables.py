@@ -10,13 +10,21 @@ from collections.abc import Iterator
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.remediation import Fill
+from policies.framework.remediation import PropertyPatch
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, dig
 from policies.law import RESIDENCY
 from policies.readers import locations
 from policies.readers.destinations import Destination, destinations, inventory
-from policies.readers.references import Row, Wrong, at, both, region, rows, told
+from policies.readers.references import (
+    ReferenceRule,
+    Wrong,
+    at,
+    check_rules,
+    combine,
+    region,
+    table_summary,
+)
 
 # "Instance configurations", Spanner's documentation, read 2026-11: the pair is Mumbai and Delhi.
 SPANNER_CONFIGS = ("regional-asia-south1", "regional-asia-south2", "dual-region-india1")
@@ -49,10 +57,13 @@ _DEFAULTS_ABROAD = {
     "gcp:cloudbuild/trigger:Trigger": ("location", "global"),
 }
 _MULTI_REGIONS = (
-    *(Row(type_, path, absent=f"without it Google takes {what}") for type_, (path, what) in _DEFAULTS_ABROAD.items()),
-    Row(_SPANNER_INSTANCE, "config", _spanner),
-    Row(_SPANNER_CONFIG, "baseConfig", _spanner),
-    Row(_INCIDENTS, "regions.name", region),
+    *(
+        ReferenceRule(type_, path, absent=f"without it Google takes {what}")
+        for type_, (path, what) in _DEFAULTS_ABROAD.items()
+    ),
+    ReferenceRule(_SPANNER_INSTANCE, "config", _spanner),
+    ReferenceRule(_SPANNER_CONFIG, "baseConfig", _spanner),
+    ReferenceRule(_INCIDENTS, "regions.name", region),
 )  # fmt: skip
 _ACCESS_POINTS = (
     Destination("aws:s3control/multiRegionAccessPoint:MultiRegionAccessPoint", "details.regions.bucket"),
@@ -60,16 +71,16 @@ _ACCESS_POINTS = (
 )
 _TO_NEAREST = "without it Google takes the nearest multi-region, which is `asia`"
 _SILENT_COPIES = (
-    Row("gcp:compute/snapshot:Snapshot", "storageLocations", absent=_TO_NEAREST),
-    Row("gcp:compute/image:Image", "storageLocations", absent=_TO_NEAREST),
-    Row("gcp:compute/machineImage:MachineImage", "storageLocations", absent=_TO_NEAREST),
-    Row(
+    ReferenceRule("gcp:compute/snapshot:Snapshot", "storageLocations", absent=_TO_NEAREST),
+    ReferenceRule("gcp:compute/image:Image", "storageLocations", absent=_TO_NEAREST),
+    ReferenceRule("gcp:compute/machineImage:MachineImage", "storageLocations", absent=_TO_NEAREST),
+    ReferenceRule(
         _SCHEDULE,
         "snapshotProperties.storageLocations",
         absent=_TO_NEAREST,
         block="snapshotSchedulePolicy",
     ),
-    Row(
+    ReferenceRule(
         _TOPIC,
         "messageStoragePolicy.allowedPersistenceRegions",
         absent="without it messages are kept in the region nearest to whoever publishes",
@@ -117,23 +128,23 @@ def _snapshot_settings(resource: Resource) -> Iterator[Finding | Unknown]:
             yield Finding("the place is not in India", where, name, locations.EXPECTED_GCP)
 
 
-def own_places(resource: Resource, _settings: Settings) -> Iterator[Fill]:
+def own_places(resource: Resource, _settings: Settings) -> Iterator[PropertyPatch]:
     """RES-07: the resource's own region, where it is an Indian one and its inputs, or else its provider's, say so. A
     topic is told to handle its messages there too (RES-12)."""
     place = _own_region(resource)
     if place is None:
         return
     if resource.type == _SCHEDULE and resource.props.get("snapshotSchedulePolicy") is not None:
-        yield Fill(("snapshotSchedulePolicy", "snapshotProperties", "storageLocations"), place)
+        yield PropertyPatch(("snapshotSchedulePolicy", "snapshotProperties", "storageLocations"), place)
     elif resource.type == _SQL:
         if any(isinstance(one, Finding) for one in _sql_backups(resource)):
-            yield Fill(("settings", "backupConfiguration", "location"), place)
+            yield PropertyPatch(("settings", "backupConfiguration", "location"), place)
     elif resource.type == _TOPIC:
         if dig(resource.props, "messageStoragePolicy", "allowedPersistenceRegions") is None:
-            yield Fill(("messageStoragePolicy", "allowedPersistenceRegions"), [place])
-            yield Fill(("messageStoragePolicy", "enforceInTransit"), True)
+            yield PropertyPatch(("messageStoragePolicy", "allowedPersistenceRegions"), [place])
+            yield PropertyPatch(("messageStoragePolicy", "enforceInTransit"), True)
     elif resource.type in _WITH_LOCATIONS:
-        yield Fill(("storageLocations",), [place])
+        yield PropertyPatch(("storageLocations",), [place])
 
 
 def _own_region(resource: Resource) -> str | None:
@@ -177,7 +188,7 @@ def places_behind(stack: Stack, settings: Settings) -> Iterator[tuple[str, Findi
             )
 
 
-def settled_by_config(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
+def resolved_by_config(unknown: Unknown, resource: StackResource, _stack: Stack) -> bool:
     """A Spanner configuration of this stack is judged itself: its base and where its replicas are."""
     sources = [source.resource_type for source in resource.sources("config")]
     return unknown.path == ("config",) and sources == [_SPANNER_CONFIG]
@@ -191,15 +202,15 @@ RES_03 = Control(
     level=EnforcementLevel.MANDATORY,
     types=(*_DEFAULTS_ABROAD, _SPANNER_INSTANCE, _SPANNER_CONFIG, _INCIDENTS),
     remedy="say one Indian region, or a pair of them (Spanner: dual-region-india1)",
-    check=both(
-        told(
+    check=combine(
+        table_summary(
             "A place is said where the default is abroad, and a configuration of Spanner is one of India.",
             _MULTI_REGIONS,
         ),
-        rows(_MULTI_REGIONS),
+        check_rules(_MULTI_REGIONS),
     ),
     stack_check=places_behind,
-    settles=settled_by_config,
+    resolves=resolved_by_config,
     settings=inventory("buckets", "buckets, and custom configurations of Spanner,"),
 )
 RES_07 = Control(
@@ -210,14 +221,14 @@ RES_07 = Control(
     level=EnforcementLevel.MANDATORY,
     types=(*(row.type for row in _SILENT_COPIES), _SQL, _SNAPSHOT_SETTINGS),
     remedy="name the Indian region that the copy is kept in",
-    check=both(
-        told(
+    check=combine(
+        table_summary(
             "A copy says where it is kept, and so do backups of Cloud SQL and the project's snapshot settings.",
             _SILENT_COPIES,
         ),
-        rows(_SILENT_COPIES),
+        check_rules(_SILENT_COPIES),
         silent_copies,
     ),
-    mend=own_places,
+    remediate=own_places,
 )
 CONTROLS = (RES_03, RES_07)

@@ -10,7 +10,16 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.framework.control import Control
 from policies.law import RESIDENCY
 from policies.readers.destinations import GCS, Destination, destinations, inventory
-from policies.readers.references import FAMILIES, Row, both, region, rows, settled_by_own, told, walk
+from policies.readers.references import (
+    FAMILIES,
+    ReferenceRule,
+    check_rules,
+    combine,
+    foreign_references,
+    region,
+    resolved_by_own,
+    table_summary,
+)
 
 _TRANSFER = "gcp:storage/transferJob:TransferJob"
 _OBJECTS = (
@@ -46,15 +55,15 @@ _MEMBERS = (
 
 
 _SOURCES = (
-    Row("aws:keyspaces/keyspace:Keyspace", "replicationSpecification.regionLists", region),
-    Row("aws:rds/instance:Instance", "replicateSourceDb"),
-    Row("aws:rds/cluster:Cluster", "replicationSourceIdentifier"),
-    Row("aws:neptune/cluster:Cluster", "replicationSourceIdentifier"),
-    *(Row(type_, "sourceDbClusterIdentifier") for type_ in _GLOBAL.values()),
-    Row("aws:dynamodb/tableReplica:TableReplica", "globalTableArn"),
-    Row("gcp:alloydb/cluster:Cluster", "secondaryConfig.primaryClusterName"),
-    Row("gcp:redis/cluster:Cluster", "crossClusterReplicationConfig.primaryCluster.cluster"),
-    Row("gcp:redis/cluster:Cluster", "crossClusterReplicationConfig.secondaryClusters.cluster"),
+    ReferenceRule("aws:keyspaces/keyspace:Keyspace", "replicationSpecification.regionLists", region),
+    ReferenceRule("aws:rds/instance:Instance", "replicateSourceDb"),
+    ReferenceRule("aws:rds/cluster:Cluster", "replicationSourceIdentifier"),
+    ReferenceRule("aws:neptune/cluster:Cluster", "replicationSourceIdentifier"),
+    *(ReferenceRule(type_, "sourceDbClusterIdentifier") for type_ in _GLOBAL.values()),
+    ReferenceRule("aws:dynamodb/tableReplica:TableReplica", "globalTableArn"),
+    ReferenceRule("gcp:alloydb/cluster:Cluster", "secondaryConfig.primaryClusterName"),
+    ReferenceRule("gcp:redis/cluster:Cluster", "crossClusterReplicationConfig.primaryCluster.cluster"),
+    ReferenceRule("gcp:redis/cluster:Cluster", "crossClusterReplicationConfig.secondaryClusters.cluster"),
 )
 
 RES_04 = Control(
@@ -65,7 +74,7 @@ RES_04 = Control(
     level=EnforcementLevel.MANDATORY,
     types=FAMILIES["DPDP-RES-04"],
     remedy="copy to a bucket of this stack in the other Indian region, or list the bucket as one in India",
-    check=both("No ARN or path leads abroad.", walk("DPDP-RES-04")),
+    check=combine("No ARN or path leads abroad.", foreign_references("DPDP-RES-04")),
     stack_check=destinations(
         "Each store that objects go to is a resource of this stack, or listed in the configuration.",
         (*_OBJECTS, *_TABLE_BUCKETS),
@@ -81,17 +90,17 @@ RES_05 = Control(
     level=EnforcementLevel.MANDATORY,
     types=FAMILIES["DPDP-RES-05"],
     remedy="replicate between Indian regions only, and make a global cluster and all its members in one stack",
-    check=both(
-        told("No ARN or path of a replica, source or other resource leads abroad.", _SOURCES),
-        rows(_SOURCES),
-        walk("DPDP-RES-05"),
+    check=combine(
+        table_summary("No ARN or path of a replica, source or other resource leads abroad.", _SOURCES),
+        check_rules(_SOURCES),
+        foreign_references("DPDP-RES-05"),
     ),
     stack_check=destinations(
         "Each global cluster that is joined is a resource of this stack, or listed in the configuration.",
         _MEMBERS,
         "globalClusters",
     ),
-    settles=settled_by_own,
+    resolves=resolved_by_own,
     settings=inventory("globalClusters", "global clusters, with all their members,"),
 )
 CONTROLS = (RES_04, RES_05)

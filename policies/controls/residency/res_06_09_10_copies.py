@@ -10,10 +10,21 @@ from pulumi_policy import EnforcementLevel, Severity
 from policies.framework.control import Control, Finding
 from policies.framework.provenance import is_own, sources
 from policies.framework.resources import Resource, Settings, Stack, StackResource
-from policies.framework.unknowns import Unknown, dig, dotted, leaves
+from policies.framework.unknowns import Unknown, dig, dotted
 from policies.law import KEY_RESIDENCY, RESIDENCY, RESIDENCY_GUARD
 from policies.readers import locations
-from policies.readers.references import FAMILIES, Row, both, region, rows, settled_by_own, told, walk
+from policies.readers.mentions import may_mention
+from policies.readers.references import (
+    FAMILIES,
+    ReferenceRule,
+    check_rules,
+    combine,
+    foreign_references,
+    region,
+    resolved_by_own,
+    table_summary,
+)
+from policies.readers.values.reading import every_leaf
 
 _DLM = "aws:dlm/lifecyclePolicy:LifecyclePolicy"
 _SECRET = "gcp:secretmanager/secret:Secret"
@@ -21,18 +32,19 @@ _GLOBAL_PARAMETER = "gcp:parametermanager/parameter:Parameter"
 _PUBLIC_REPOSITORY = "aws:ecrpublic/repository:Repository"
 
 
+_RDS_BACKUPS = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
 _BACKUPS = (
-    Row("aws:backup/plan:Plan", "rules.copyActions.destinationVaultArn"),
-    Row("aws:backup/plan:Plan", "rules.targetLogicallyAirGappedBackupVaultArn"),
-    Row(_DLM, "policyDetails.schedules.crossRegionCopyRules.target", region),
-    Row(_DLM, "policyDetails.action.crossRegionCopies.target", region),
-    Row("aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication", "sourceDbInstanceArn"),
-    Row("aws:rds/snapshotCopy:SnapshotCopy", "sourceDbSnapshotIdentifier"),
-    Row("aws:rds/clusterSnapshotCopy:ClusterSnapshotCopy", "sourceDbClusterSnapshotIdentifier"),
-    Row("gcp:compute/disk:Disk", "asyncPrimaryDisk.disk"),
-    Row("gcp:compute/diskAsyncReplication:DiskAsyncReplication", "secondaryDisk.disk"),
-    Row("gcp:filestore/instance:Instance", "initialReplication.replicas.peerInstance"),
-    Row("gcp:netapp/volumeReplication:VolumeReplication", "destinationVolumeParameters.storagePool"),
+    ReferenceRule("aws:backup/plan:Plan", "rules.copyActions.destinationVaultArn"),
+    ReferenceRule("aws:backup/plan:Plan", "rules.targetLogicallyAirGappedBackupVaultArn"),
+    ReferenceRule(_DLM, "policyDetails.schedules.crossRegionCopyRules.target", region),
+    ReferenceRule(_DLM, "policyDetails.action.crossRegionCopies.target", region),
+    ReferenceRule(_RDS_BACKUPS, "sourceDbInstanceArn"),
+    ReferenceRule("aws:rds/snapshotCopy:SnapshotCopy", "sourceDbSnapshotIdentifier"),
+    ReferenceRule("aws:rds/clusterSnapshotCopy:ClusterSnapshotCopy", "sourceDbClusterSnapshotIdentifier"),
+    ReferenceRule("gcp:compute/disk:Disk", "asyncPrimaryDisk.disk"),
+    ReferenceRule("gcp:compute/diskAsyncReplication:DiskAsyncReplication", "secondaryDisk.disk"),
+    ReferenceRule("gcp:filestore/instance:Instance", "initialReplication.replicas.peerInstance"),
+    ReferenceRule("gcp:netapp/volumeReplication:VolumeReplication", "destinationVolumeParameters.storagePool"),
 )  # fmt: skip
 
 
@@ -57,17 +69,19 @@ def secrets(resource: Resource, _settings: Settings) -> Iterator[Finding | Unkno
             )
 
 
-# Hosts of registries say the region; `gcr.io` and its kin are multi-regions abroad.
+# Hosts of registries say the region; `gcr.io` and its kin are multi-regions abroad. In a longer text they are
+# those of an image that is run or pushed.
 _REGISTRY = re.compile(
-    r"(?:^|/)(?:\d{12}\.dkr[.-]ecr(?:-fips)?\.(?P<aws>[a-z0-9-]+)\.|(?P<gcp>[a-z0-9-]+)-docker\.pkg\.dev"
+    r"(?:^|/|image(?:Uri)?[\"']?\s{0,4}:\s{0,4}[\"']?|push\s{1,4})(?:\d{12}\.dkr[.-]ecr(?:-fips)?\.(?P<aws>[a-z0-9-]+)\.|(?P<gcp>[a-z0-9-]+)-docker\.pkg\.dev"
     r"|(?P<old>(?:[a-z]+\.)?gcr\.io)/)"
 )
+_MARKS_OF_REGISTRIES = (".pkg.dev", "gcr.io/", ".dkr")
 _IMAGES = (
-    Row("aws:lambda/function:Function", "imageUri"),
-    Row("aws:sagemaker/model:Model", "primaryContainer.image"),
-    Row("aws:sagemaker/model:Model", "containers.image"),
-    Row("gcp:cloudrunv2/service:Service", "template.containers.image"),
-    Row("gcp:cloudrunv2/job:Job", "template.template.containers.image"),
+    ReferenceRule("aws:lambda/function:Function", "imageUri"),
+    ReferenceRule("aws:sagemaker/model:Model", "primaryContainer.image"),
+    ReferenceRule("aws:sagemaker/model:Model", "containers.image"),
+    ReferenceRule("gcp:cloudrunv2/service:Service", "template.containers.image"),
+    ReferenceRule("gcp:cloudrunv2/job:Job", "template.template.containers.image"),
 )
 
 
@@ -80,9 +94,11 @@ def images(resource: Resource, _settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "a public repository is in us-east-1 and open to all", "type", resource.type, "a private ECR repository"
         )  # fmt: skip
-    for leaf in leaves(resource.props):
-        found = _REGISTRY.search(leaf.value) if isinstance(leaf.value, str) else None
-        if found and leaf.path[0] != "remoteRepositoryConfig" and not _is_indian(found):
+    for leaf in every_leaf(resource):
+        if not isinstance(leaf.value, str) or leaf.path[0] == "remoteRepositoryConfig":
+            continue
+        named = _REGISTRY.finditer(leaf.value) if may_mention(leaf.value, _MARKS_OF_REGISTRIES) else ()
+        if not all(map(_is_indian, named)):
             yield Finding("the image is kept abroad", dotted(leaf.path), leaf.value, "a registry in India")
 
 
@@ -90,11 +106,11 @@ def _is_indian(found: re.Match[str]) -> bool:
     return found["aws"] in locations.AWS_REGIONS or found["gcp"] in locations.GCP_REGIONS
 
 
-def settled_by_image(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
+def resolved_by_image(unknown: Unknown, resource: StackResource, stack: Stack) -> bool:
     """An image that the stack builds itself is judged where it is built, a repository where it is made."""
     types = sources(unknown, resource)
     built = bool(types) and all(is_own(type_, ("docker",)) for type_ in types)
-    return built or settled_by_own(unknown, resource, stack)
+    return built or resolved_by_own(unknown, resource, stack)
 
 
 RES_06 = Control(
@@ -105,12 +121,12 @@ RES_06 = Control(
     level=EnforcementLevel.MANDATORY,
     types=FAMILIES["DPDP-RES-06"],
     remedy="copy to a vault in the other Indian region",
-    check=both(
-        told("No copy goes to a region, vault, volume or instance abroad.", _BACKUPS),
-        rows(_BACKUPS),
-        walk("DPDP-RES-06"),
+    check=combine(
+        table_summary("No copy goes to a region, vault, volume or instance abroad.", _BACKUPS),
+        check_rules(_BACKUPS),
+        foreign_references("DPDP-RES-06"),
     ),
-    settles=settled_by_own,
+    resolves=resolved_by_own,
 )
 RES_09 = Control(
     id="DPDP-RES-09",
@@ -120,11 +136,11 @@ RES_09 = Control(
     level=EnforcementLevel.MANDATORY,
     types=FAMILIES["DPDP-RES-09"],
     remedy="give the secret userManaged replicas in Indian regions, or make it a regional one",
-    check=both(
+    check=combine(
         "A Google secret has userManaged replicas and no automatic ones; no parameter is a global one; "
         "no ARN or path leads abroad.",
         secrets,
-        walk("DPDP-RES-09"),
+        foreign_references("DPDP-RES-09"),
     ),
 )
 RES_10 = Control(
@@ -135,14 +151,14 @@ RES_10 = Control(
     level=EnforcementLevel.ADVISORY,
     types=("aws:", "gcp:", "docker"),
     remedy="pull it through a registry in an Indian region",
-    check=both(
-        told(
+    check=combine(
+        table_summary(
             "No image comes from ECR, Artifact Registry or gcr.io abroad, and no repository is a public one.",
             _IMAGES,
         ),
-        rows(_IMAGES),
+        check_rules(_IMAGES),
         images,
     ),
-    settles=settled_by_image,
+    resolves=resolved_by_image,
 )
 CONTROLS = (RES_06, RES_09, RES_10)

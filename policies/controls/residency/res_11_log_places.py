@@ -11,7 +11,17 @@ from policies.framework.resources import Resource, Settings, document
 from policies.framework.unknowns import Unknown, dotted, leaves
 from policies.law import LOG_COPIES, LOGS_IN_INDIA
 from policies.readers.destinations import GCS, S3, Destination, destinations, inventory
-from policies.readers.references import FAMILIES, Row, Wrong, abroad, both, rows, settled_by_own, told, walk
+from policies.readers.references import (
+    FAMILIES,
+    ReferenceRule,
+    Wrong,
+    abroad,
+    check_rules,
+    combine,
+    foreign_references,
+    resolved_by_own,
+    table_summary,
+)
 
 _ANYWHERE = (
     *S3,
@@ -59,14 +69,16 @@ _PLACES = (
 _NO_PLACE = "without it new log buckets are global"
 _ACCOUNT_POLICY = "aws:cloudwatch/logAccountPolicy:LogAccountPolicy"
 QUERY_LOG = "aws:route53/queryLog:QueryLog"
-_ROWS = (
-    Row("aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter", "destinationArn"),
-    Row("aws:cloudwatch/logDestination:LogDestination", "targetArn"),
-    Row("aws:cloudtrail/trail:Trail", "cloudWatchLogsGroupArn"),
-    Row(QUERY_LOG, "cloudwatchLogGroupArn", lambda text, _settings: _of_public_queries(text)),
-    Row("aws:oam/link:Link", "sinkIdentifier"),
-    Row("gcp:logging/organizationSettings:OrganizationSettings", "storageLocation", absent=_NO_PLACE),
-    Row("gcp:logging/folderSettings:FolderSettings", "storageLocation", absent=_NO_PLACE),
+_RULES = (
+    ReferenceRule("aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter", "destinationArn"),
+    ReferenceRule("aws:cloudwatch/logDestination:LogDestination", "targetArn"),
+    ReferenceRule("aws:cloudtrail/trail:Trail", "cloudWatchLogsGroupArn"),
+    ReferenceRule(QUERY_LOG, "cloudwatchLogGroupArn", lambda text, _settings: _of_public_queries(text)),
+    ReferenceRule("aws:oam/link:Link", "sinkIdentifier"),
+    ReferenceRule(
+        "gcp:logging/organizationSettings:OrganizationSettings", "storageLocation", absent=_NO_PLACE
+    ),
+    ReferenceRule("gcp:logging/folderSettings:FolderSettings", "storageLocation", absent=_NO_PLACE),
 )
 
 
@@ -106,18 +118,18 @@ RES_11 = Control(
     types=FAMILIES["DPDP-RES-11"],
     remedy="send logs to a bucket, log group or stream of this stack, or list the bucket as one in India",
     remedies={QUERY_LOG: "log the queries of your VPCs in India instead (ResolverQueryLogConfig), or none"},
-    check=both(
-        told("No log is sent abroad by ARN or path, also in the text of an account policy.", _ROWS),
-        rows(_ROWS),
+    check=combine(
+        table_summary("No log is sent abroad by ARN or path, also in the text of an account policy.", _RULES),
+        check_rules(_RULES),
         account_policy,
-        walk("DPDP-RES-11"),
+        foreign_references("DPDP-RES-11"),
     ),
     stack_check=destinations(
         "Each store that logs go to is a resource of this stack, or listed in the configuration.",
         _PLACES,
         others="DPDP-RES-11",
     ),
-    settles=settled_by_own,
+    resolves=resolved_by_own,
     settings=inventory("buckets", "buckets, datasets and topics"),
 )
 CONTROLS = (RES_11,)

@@ -14,14 +14,14 @@ from policies.readers.destinations import GCS, Destination, destinations, invent
 from policies.readers.references import (
     FAMILIES,
     HOSTS,
-    Row,
-    both,
+    ReferenceRule,
+    check_rules,
+    combine,
+    foreign_references,
     host,
     region,
-    rows,
-    settled_by_own,
-    told,
-    walk,
+    resolved_by_own,
+    table_summary,
 )
 
 _FIREHOSE = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
@@ -41,22 +41,24 @@ _BUCKETS = (
 )
 
 
-_ROWS = (
-    Row(_FIREHOSE, "httpEndpointConfiguration.url", host),
-    Row(_FIREHOSE, "splunkConfiguration.hecEndpoint", host),
-    Row(_FIREHOSE, "snowflakeConfiguration.accountUrl", host),
-    Row(_FIREHOSE, "redshiftConfiguration.clusterJdbcurl", host),
-    Row(_FIREHOSE, "opensearchConfiguration.clusterEndpoint", host),
-    Row(_FIREHOSE, "opensearchserverlessConfiguration.collectionEndpoint", host),
-    Row("aws:cloudwatch/eventTarget:EventTarget", "arn"),
-    Row("aws:cloudwatch/eventApiDestination:EventApiDestination", "invocationEndpoint", host),
-    Row("aws:cloudwatch/eventEndpoint:EventEndpoint", "routingConfig.failoverConfig.secondary.route", region),
-    Row("aws:cloudwatch/metricStream:MetricStream", "firehoseArn"),
-    Row("aws:pipes/pipe:Pipe", "target"),
-    Row("aws:scheduler/schedule:Schedule", "target.arn"),
-    Row(_REPLICATOR, "replicationInfoList.targetKafkaClusterArn"),
-    Row(_REPLICATOR, "kafkaClusters.amazonMskCluster.mskClusterArn"),
-    Row("gcp:pubsub/subscription:Subscription", "pushConfig.pushEndpoint", host),
+_RULES = (
+    ReferenceRule(_FIREHOSE, "httpEndpointConfiguration.url", host),
+    ReferenceRule(_FIREHOSE, "splunkConfiguration.hecEndpoint", host),
+    ReferenceRule(_FIREHOSE, "snowflakeConfiguration.accountUrl", host),
+    ReferenceRule(_FIREHOSE, "redshiftConfiguration.clusterJdbcurl", host),
+    ReferenceRule(_FIREHOSE, "opensearchConfiguration.clusterEndpoint", host),
+    ReferenceRule(_FIREHOSE, "opensearchserverlessConfiguration.collectionEndpoint", host),
+    ReferenceRule("aws:cloudwatch/eventTarget:EventTarget", "arn"),
+    ReferenceRule("aws:cloudwatch/eventApiDestination:EventApiDestination", "invocationEndpoint", host),
+    ReferenceRule(
+        "aws:cloudwatch/eventEndpoint:EventEndpoint", "routingConfig.failoverConfig.secondary.route", region
+    ),
+    ReferenceRule("aws:cloudwatch/metricStream:MetricStream", "firehoseArn"),
+    ReferenceRule("aws:pipes/pipe:Pipe", "target"),
+    ReferenceRule("aws:scheduler/schedule:Schedule", "target.arn"),
+    ReferenceRule(_REPLICATOR, "replicationInfoList.targetKafkaClusterArn"),
+    ReferenceRule(_REPLICATOR, "kafkaClusters.amazonMskCluster.mskClusterArn"),
+    ReferenceRule("gcp:pubsub/subscription:Subscription", "pushConfig.pushEndpoint", host),
 )
 
 
@@ -74,9 +76,9 @@ def _sns(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
     if isinstance(protocol, Unknown):
         yield protocol
     elif protocol in ("http", "https"):
-        yield from Row(_SUBSCRIPTION, "endpoint", host).check(resource, settings)
+        yield from ReferenceRule(_SUBSCRIPTION, "endpoint", host).check(resource, settings)
     elif protocol not in ("email", "email-json", "sms"):
-        yield from Row(_SUBSCRIPTION, "endpoint").check(resource, settings)
+        yield from ReferenceRule(_SUBSCRIPTION, "endpoint").check(resource, settings)
 
 
 def _in_transit(resource: Resource) -> Iterator[Finding | Unknown]:
@@ -103,23 +105,23 @@ RES_12 = Control(
     level=EnforcementLevel.MANDATORY,
     types=FAMILIES["DPDP-RES-12"],
     remedy="deliver to a resource in India; list a partner's host in `hosts` once it is known to be there",
-    check=both(
-        told(
+    check=combine(
+        table_summary(
             "No target is abroad; a host is a cloud's in an Indian region, a private address, or listed in `hosts`; "
             "a topic that says where messages are kept says `enforceInTransit` too; a subscription's endpoint is read "
             "by its protocol.",
-            _ROWS,
+            _RULES,
         ),
-        rows(_ROWS),
+        check_rules(_RULES),
         events,
-        walk("DPDP-RES-12"),
+        foreign_references("DPDP-RES-12"),
     ),
     stack_check=destinations(
         "Each store that a stream is kept in is a resource of this stack, or listed in the configuration.",
         _BUCKETS,
         others="DPDP-RES-12",
     ),
-    settles=settled_by_own,
+    resolves=resolved_by_own,
     settings=inventory("buckets", "buckets") | HOSTS,
 )
 CONTROLS = (RES_12,)

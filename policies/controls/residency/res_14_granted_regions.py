@@ -9,7 +9,7 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.provenance import settled_by_own_parts
+from policies.framework.provenance import resolved_by_own_parts
 from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Unknown, dig, each
 from policies.law import RESIDENCY_GUARD
@@ -120,6 +120,6 @@ RES_14 = Control(
     types=tuple(DOCUMENTS),
     remedy="name models and resources of Indian regions, or add a condition on aws:RequestedRegion",
     check=granted_regions,
-    settles=settled_by_own_parts,
+    resolves=resolved_by_own_parts,
 )
 CONTROLS = (RES_14,)

@@ -9,7 +9,7 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.provenance import settled_by_own_parts
+from policies.framework.provenance import resolved_by_own_parts
 from policies.framework.resources import Resource, Settings, Stack, StackResource, document
 from policies.framework.unknowns import Leaf, Unknown, dig, dotted, each, leaves
 from policies.law import RESIDENCY_GUARD
@@ -130,7 +130,7 @@ def _guardrail_of_regions(content: Any) -> Iterator[Finding | Unknown]:
 
 
 def _inherited(leaf: Leaf) -> Iterator[Finding]:
-    """Words of AI opt-out and declarative policies, whose values stand under `@@assign`."""
+    """Words of AI opt-out and declarative policies, whose values are under `@@assign`."""
     if "opt_out_policy" in leaf.path and str(leaf.value).lower() == "optin":
         yield Finding(
             "AI services may keep what they are given, in other regions too",
@@ -321,6 +321,6 @@ RES_15 = Control(
     remedy="deny all regions but the Indian ones to the whole organisation, global services excepted",
     check=guardrail_values,
     stack_check=guardrail,
-    settles=settled_by_own_parts,
+    resolves=resolved_by_own_parts,
 )
 CONTROLS = (RES_15,)

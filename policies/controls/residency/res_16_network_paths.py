@@ -8,7 +8,7 @@ from typing import Any
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
-from policies.framework.provenance import settled_by_own_parts
+from policies.framework.provenance import resolved_by_own_parts
 from policies.framework.resources import Resource, Settings, document
 from policies.framework.unknowns import Unknown, dig, dotted, each
 from policies.law import RESIDENCY_GUARD
@@ -111,7 +111,7 @@ RES_16 = Control(
     types=(*dict.fromkeys((*REGIONS, *CORE_POLICIES, PEERING)),),
     remedy="connect to networks and services of Indian regions only",
     check=paths,
-    settles=settled_by_own_parts,
+    resolves=resolved_by_own_parts,
     settings={
         "indianProjects": {
             "type": "array",

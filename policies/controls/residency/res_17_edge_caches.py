@@ -29,7 +29,8 @@ _CACHES_NOTHING = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 
 
 def edge_caches(resource: Resource, settings: Settings) -> Iterator[Finding | Unknown]:
-    """RES-17: what keeps copies at edges in every country says that they are not personal, or keeps none."""
+    """RES-17: what keeps copies at edges in every country says that they are not personal, or keeps none; no function
+    there is given the bodies of requests."""
     if resource.type == DISTRIBUTION:
         yield from _distribution(resource)
     elif resource.type in ACCELERATION:
@@ -43,15 +44,16 @@ def edge_caches(resource: Resource, settings: Settings) -> Iterator[Finding | Un
 def _distribution(resource: Resource) -> Iterator[Finding | Unknown]:
     if str(resource.props.get("enabled")).lower() == "false":
         return
+    behaviours = [
+        resource.props.get("defaultCacheBehavior"),
+        *each(resource.props.get("orderedCacheBehaviors")),
+    ]
+    yield from (finding for behaviour in behaviours for finding in _given_bodies(behaviour))
     own = dig(resource.props, "tags", TAG)
     default = dig(document(resource.provider_props.get("defaultTags")), "tags", TAG)
     tag = default if own is None else own
     if isinstance(tag, str) and tag in IMPERSONAL:
         return
-    behaviours = [
-        resource.props.get("defaultCacheBehavior"),
-        *each(resource.props.get("orderedCacheBehaviors")),
-    ]
     if all(dig(one, "cachePolicyId") == _CACHES_NOTHING and not _runs_code(one) for one in behaviours):
         return
     unknown = [found for one in behaviours if isinstance(found := dig(one, "cachePolicyId"), Unknown)]
@@ -59,6 +61,22 @@ def _distribution(resource: Resource) -> Iterator[Finding | Unknown]:
         yield from unknown
     else:
         yield from _class(f'tags["{TAG}"]', tag)
+
+
+def _given_bodies(behaviour: Any) -> Iterator[Finding | Unknown]:
+    """Lambda@Edge runs, and logs, in the region nearest to the caller. What is cached may be public; what callers send
+    is theirs, whatever the tag says."""
+    for association in each(dig(behaviour, "lambdaFunctionAssociations")):
+        given = dig(association, "includeBody")
+        if isinstance(given, Unknown):
+            yield given
+        elif given not in (None, False, "false"):
+            yield Finding(
+                "a function is given the bodies of requests at the edge nearest to the caller, in any country",
+                "lambdaFunctionAssociations.includeBody",
+                given,
+                "false, and a function in an Indian region behind the distribution",
+            )
 
 
 def _runs_code(behaviour: Any) -> bool:

@@ -16,7 +16,17 @@ from policies.framework.unknowns import Unknown, dotted, leaves
 from policies.law import RESIDENCY
 from policies.readers import locations
 from policies.readers.destinations import GCS, Destination, destinations, inventory
-from policies.readers.references import HOSTS, Row, Wrong, both, host, rows, settled_by_own, told, walk
+from policies.readers.references import (
+    HOSTS,
+    ReferenceRule,
+    Wrong,
+    check_rules,
+    combine,
+    foreign_references,
+    host,
+    resolved_by_own,
+    table_summary,
+)
 
 _TASK = "aws:datasync/task:Task"
 _DMS = "aws:dms/endpoint:Endpoint"
@@ -31,22 +41,22 @@ def _connector(text: str, _settings: Settings) -> Wrong | None:
     return "the flow delivers to a service outside AWS", f"one of {', '.join(sorted(_WITHIN_AWS))}"
 
 
-_ROWS = (
-    Row(_TASK, "destinationLocationArn"),
-    Row(_TASK, "sourceLocationArn"),
-    Row("aws:datasync/locationObjectStorage:LocationObjectStorage", "serverHostname", host),
-    Row("aws:datasync/locationAzureBlob:LocationAzureBlob", "containerUrl", host),
-    Row("aws:datasync/locationSmb:LocationSmb", "serverHostname", host),
-    Row("aws:datasync/nfsLocation:NfsLocation", "serverHostname", host),
-    Row("aws:datasync/locationHdfs:LocationHdfs", "nameNodes.hostname", host),
-    Row("aws:transfer/connector:Connector", "url", host),
-    Row(_DMS, "serverName", host),
-    Row(_DMS, "elasticsearchSettings.endpointUri", host),
-    Row(_DMS, "redisSettings.serverName", host),
-    Row("aws:glue/connection:Connection", "connectionProperties.JDBC_CONNECTION_URL", host),
-    Row(_FLOW, "destinationFlowConfigs.connectorType", _connector),
+_RULES = (
+    ReferenceRule(_TASK, "destinationLocationArn"),
+    ReferenceRule(_TASK, "sourceLocationArn"),
+    ReferenceRule("aws:datasync/locationObjectStorage:LocationObjectStorage", "serverHostname", host),
+    ReferenceRule("aws:datasync/locationAzureBlob:LocationAzureBlob", "containerUrl", host),
+    ReferenceRule("aws:datasync/locationSmb:LocationSmb", "serverHostname", host),
+    ReferenceRule("aws:datasync/nfsLocation:NfsLocation", "serverHostname", host),
+    ReferenceRule("aws:datasync/locationHdfs:LocationHdfs", "nameNodes.hostname", host),
+    ReferenceRule("aws:transfer/connector:Connector", "url", host),
+    ReferenceRule(_DMS, "serverName", host),
+    ReferenceRule(_DMS, "elasticsearchSettings.endpointUri", host),
+    ReferenceRule(_DMS, "redisSettings.serverName", host),
+    ReferenceRule("aws:glue/connection:Connection", "connectionProperties.JDBC_CONNECTION_URL", host),
+    ReferenceRule(_FLOW, "destinationFlowConfigs.connectorType", _connector),
     *(
-        Row(_PROFILE, f"{kind}Profile.hostname", host)
+        ReferenceRule(_PROFILE, f"{kind}Profile.hostname", host)
         for kind in ("mysql", "oracle", "postgresql", "sqlServer")
     ),
 )
@@ -125,13 +135,13 @@ RES_18 = Control(
     level=EnforcementLevel.MANDATORY,
     types=ANY_TYPE,
     remedy="refer to a resource in India; list a host or bucket once it is known to be there",
-    check=both(
-        told(
+    check=combine(
+        table_summary(
             "No mover, and no other type that nobody else reads, refers to an ARN, path or cloud's host abroad.",
-            _ROWS,
+            _RULES,
         ),
-        rows(_ROWS),
-        walk("DPDP-RES-18"),
+        check_rules(_RULES),
+        foreign_references("DPDP-RES-18"),
     ),
     stack_check=destinations(
         "Each bucket that data are moved to, and each store of any type that nobody else reports, is a resource of "
@@ -139,8 +149,8 @@ RES_18 = Control(
         _BUCKETS,
         others="DPDP-RES-18",
     ),
-    settles=settled_by_own,
-    settings=inventory("buckets", "buckets, datasets, tables and topics") | HOSTS,
+    resolves=resolved_by_own,
+    settings=inventory("buckets", "buckets, datasets, tables, topics and storage accounts") | HOSTS,
 )
 RES_19 = Control(
     id="DPDP-RES-19",
@@ -165,6 +175,6 @@ RES_21 = Control(
     types=tuple(_TEXTS),
     remedy="make the resources in the program itself, or in Indian regions only",
     check=templates,
-    settles=settled_by_own,
+    resolves=resolved_by_own,
 )
 CONTROLS = (RES_18, RES_19, RES_21)

@@ -8,14 +8,14 @@ own accounts, by which its services write (data/service_accounts.csv).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import ANY_TYPE, Control, Finding
-from policies.framework.provenance import settled_by_own_parts
+from policies.framework.provenance import resolved_by_own_parts
 from policies.framework.resources import Resource, Settings, Stack, StackResource, document
 from policies.framework.unknowns import Leaf, Unknown, dotted, each, leaves
 from policies.law import ACCESS, RESIDENCY_GUARD
@@ -23,7 +23,7 @@ from policies.readers import grants, locations, owners
 from policies.readers.iam_documents import EVERYBODY, PUBLIC_MEMBERS, Statement, account, statements
 from policies.readers.principals import Grant
 from policies.readers.principals import grants as policy_grants
-from policies.readers.values.reading import names_no_destination
+from policies.readers.values.reading import every_leaf, names_no_destination
 
 _MEMBER_TYPES = ("iammember:", "iambinding:", "iampolicy:")
 _ALL = (*EVERYBODY, "all", "everyone")
@@ -185,10 +185,10 @@ _MEMBER_NAMES = (
 )
 
 
-def _opened(resource: Resource, listed: bool) -> Iterator[Leaf]:
+def _opened(resource: Resource, listed: bool) -> Iterable[Leaf]:
     if listed:
         return leaves({**resource.props, "policyData": document(resource.props.get("policyData"))})
-    return leaves(resource.props)
+    return every_leaf(resource)
 
 
 def _is_public(leaf: Leaf, resource: Resource) -> bool:
@@ -249,7 +249,7 @@ RES_20 = Control(
     remedy="name the accounts that may have it, and declare those in the policy's setting indianAccounts",
     check=shares,
     stack_check=outside_accounts,
-    settles=settled_by_own_parts,
+    resolves=resolved_by_own_parts,
     settings={
         "indianAccounts": _list_of(
             "AWS accounts, canonical users and organisation ARNs that keep what they are given in India"

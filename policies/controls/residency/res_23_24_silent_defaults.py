@@ -21,7 +21,7 @@ from policies.controls.residency import (
     res_22_global_services,
 )
 from policies.framework.control import ANY_TYPE, Control, Finding
-from policies.framework.provenance import settled_by_own_parts
+from policies.framework.provenance import resolved_by_own_parts
 from policies.framework.resources import Resource, Settings
 from policies.framework.unknowns import Unknown
 from policies.law import RESIDENCY
@@ -171,7 +171,7 @@ RES_23 = Control(
     types=_types(is_soft=False),
     remedy="write the property out, with a place in India",
     check=silent_defaults,
-    settles=settled_by_own_parts,
+    resolves=resolved_by_own_parts,
 )
 RES_24 = Control(
     id="DPDP-RES-24",
@@ -182,6 +182,6 @@ RES_24 = Control(
     types=_types(is_soft=True),
     remedy="write the property out, or make sure that no personal data pass through",
     check=unclear_defaults,
-    settles=settled_by_own_parts,
+    resolves=resolved_by_own_parts,
 )
 CONTROLS = (RES_23, RES_24)

@@ -13,7 +13,7 @@ from pulumi_policy import EnforcementLevel, Severity
 
 from policies.framework.control import Control, Finding
 from policies.framework.expectations import number
-from policies.framework.remediation import Fill
+from policies.framework.remediation import PropertyPatch
 from policies.framework.resources import Resource, Settings, Stack, StackResource
 from policies.framework.unknowns import Unknown, dig, each, first_unknown
 from policies.law import ERASURE, RETENTION_FLOOR
@@ -180,7 +180,7 @@ def leftovers(resource: Resource, _settings: Settings) -> Iterator[Finding | Unk
         yield from _one_of(given, rules, "rules", what, name)
 
 
-def aborts(resource: Resource, _settings: Settings) -> Iterator[Fill]:
+def aborts(resource: Resource, _settings: Settings) -> Iterator[PropertyPatch]:
     """RET-03: an end of broken uploads after 7 days: in the first rule of an S3 lifecycle that is for everything, or as
     a rule of a Google bucket. When old versions go is for their owner to say."""
     google = resource.type == GCS_BUCKET
@@ -190,11 +190,11 @@ def aborts(resource: Resource, _settings: Settings) -> Iterator[Fill]:
         return
     if google and not any(_acts(rule, _ABORT) for rule in each(rules)):
         added = {"action": {"type": _ABORT}, "condition": {"age": ABORT_DAYS}}
-        yield Fill((name, len(rules or ())), added)
+        yield PropertyPatch((name, len(rules or ())), added)
     elif not google and not any(dig(rule, _S3_ABORT) for rule in each(rules)):
         for index, rule in enumerate(each(rules)):
             if dig(rule, "status") == "Enabled" and _of_everything(rule):
-                yield Fill((name, index, _S3_ABORT), {"daysAfterInitiation": ABORT_DAYS})
+                yield PropertyPatch((name, index, _S3_ABORT), {"daysAfterInitiation": ABORT_DAYS})
                 return
 
 
@@ -231,7 +231,7 @@ def _of_everything(rule: Any) -> bool:
 
 
 def _deletions(rules: Any) -> Iterator[tuple[int, Any]]:
-    """Rules that delete, and those of which that can't be known."""
+    """(index, rule) for each lifecycle rule that deletes, or may: its action can be unknown."""
     for index, rule in enumerate(each(rules)):
         if _acts(rule, "Delete") or isinstance(dig(rule, "action", "type"), Unknown):
             yield index, rule
@@ -297,6 +297,6 @@ RET_03 = Control(
         "gcp:": "lifecycle rules with daysSinceNoncurrentTime, and with AbortIncompleteMultipartUpload",
     },
     check=leftovers,
-    mend=aborts,
+    remediate=aborts,
 )
 CONTROLS: tuple[Control, ...] = (RET_01, RET_02, RET_03)

@@ -93,7 +93,8 @@ def host(name: str) -> Host:
     known = _domain(name.partition(".")[2] if _is_any_of_a_domain(name) else name)
     handed_out = name if name in _no_destinations("exact") else known.handed_out
     silent = len(handed_out) > len(known.suffix) or bool(_FOR_PEOPLE.match(name))
-    return Host(name, known.place, None if silent else known.service, silent)
+    place = None if handed_out in _mirrors() else known.place
+    return Host(name, place, None if silent else known.service, silent)
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,13 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str], Service], ...]:
 def _tails() -> tuple[str, ...]:
     """What follows the last star of each pattern, and the one domain in which a label and its domain are one word."""
     return (*{name.rpartition("*")[2] for name, _, _ in _patterns()}, "run.app")
+
+
+@functools.cache
+def _mirrors() -> frozenset[str]:
+    """Of those, the ones that are in many places for who is near: packages and time are the same in each."""
+    kinds = ("packages", "time")
+    return frozenset(row["host"] for row in table("no_destination_hosts.csv") if row["kind"] in kinds)
 
 
 @functools.cache

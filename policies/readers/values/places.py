@@ -55,6 +55,7 @@ class Place:
 
     @property
     def is_india(self) -> bool:
+        """Whether it is in India."""
         return self.country == INDIA
 
 
@@ -69,10 +70,10 @@ def normal(text: str) -> str:
 @functools.lru_cache(maxsize=20_000)
 def place(word: str, key: str = "") -> Place | None:
     """The place that a whole word is, under a key."""
-    said = normal(word)
-    if "-" in said and (_REGION.fullmatch(said) or _ZONE_ID.fullmatch(said)):
-        return Place(word, INDIA if _is_indian(said) else _country(said))
-    row = _words().get(said)
+    normalized = normal(word)
+    if "-" in normalized and (_REGION.fullmatch(normalized) or _ZONE_ID.fullmatch(normalized)):
+        return Place(word, INDIA if _is_indian(normalized) else _country(normalized))
+    row = _words().get(normalized)
     if row is None or (row.ambiguous and not is_place_key(key)):
         return None
     return Place(word, row.country)
@@ -85,13 +86,13 @@ def is_place_key(key: str) -> bool:
 
 def places_in(text: str) -> list[Place]:
     """Places that are part of a longer word: `users.svc.gcp-us-central1-4a9f.pinecone.io`, `p:us-central1:orders`."""
-    said = normal(text)
-    regions = _REGION.findall(said) if _MAY_BE_REGION.search(said) else []
-    zones = [found[0] for found in _ZONE_ID.finditer(said)] if "-az" in said else []
+    normalized = normal(text)
+    regions = _REGION.findall(normalized) if _MAY_BE_REGION.search(normalized) else []
+    zones = [found[0] for found in _ZONE_ID.finditer(normalized)] if "-az" in normalized else []
     shaped = [_shaped(word) for word in (*regions, *zones)]
-    if len(said) > _LONGEST_NAME:
+    if len(normalized) > _LONGEST_NAME:
         return shaped
-    chunks = _CHUNK.findall(_REGION.sub(" ", said) if regions else said)
+    chunks = _CHUNK.findall(_REGION.sub(" ", normalized) if regions else normalized)
     return shaped if _beginnings().isdisjoint(chunks) else [*shaped, *_listed(chunks)]
 
 
@@ -106,15 +107,27 @@ def _listed(chunks: list[str]) -> Iterator[Place]:
                     yield Place(word, row.country)
 
 
+def says_no_place(word: str) -> bool:
+    """Whether neither a word nor any part of it is a place, whatever the key: one look instead of two."""
+    if not word.isascii():
+        return False
+    said = normal(word)
+    if "-" not in said:
+        return said not in _words()
+    if "-az" in said or said in _words() or _MAY_BE_REGION.search(said):
+        return False
+    return _beginnings().isdisjoint(_CHUNK.findall(said))
+
+
 def may_say_a_place(label: str) -> bool:
     """Whether a label of a host may say a place, or begin one that the next labels end; of one beyond ASCII always."""
     if not label.isascii():
         return True
-    said = normal(label)
+    normalized = normal(label)
     return (
-        "-az" in said
-        or bool(_MAY_BE_REGION.search(said))
-        or not _beginnings().isdisjoint(_CHUNK.findall(said))
+        "-az" in normalized
+        or bool(_MAY_BE_REGION.search(normalized))
+        or not _beginnings().isdisjoint(_CHUNK.findall(normalized))
     )
 
 
@@ -124,14 +137,14 @@ def _shaped(word: str) -> Place:
     return Place(word, INDIA if _is_indian(word) else _country(word))
 
 
-def _is_indian(said: str) -> bool:
+def _is_indian(word: str) -> bool:
     """Whether a word of the shape of a region is one of India's, of whichever cloud."""
-    row = _words().get(said)
-    return locations.place(said) is not None or (row is not None and row.country == INDIA)
+    row = _words().get(word)
+    return locations.place(word) is not None or (row is not None and row.country == INDIA)
 
 
-def _country(said: str) -> str:
-    row = _words().get(said)
+def _country(word: str) -> str:
+    row = _words().get(word)
     return row.country if row else "GLOBAL"
 
 

@@ -1,8 +1,9 @@
 """The one reader of values: what each text in a resource says, wherever it stands.
 
 A control asks `read(resource)` for the words that say a place, for hosts, for references (ARNs, Google paths, ids with
-a place in them) and for object stores, each with where it is; none walks properties by itself. Texts are
-opened (`texts`), and the context takes out what names no destination: a description, a comment, a Deny, a dashboard
+a place in them), for stores and for models that answer elsewhere, each with where it is; none walks properties by
+itself. One that judges a property by its name asks for `every_leaf`. Texts are opened (`texts`), and the context takes
+out what names no destination: a description, a comment, a Deny, a dashboard
 (data/no_destination_properties.csv has the properties, each with its reason).
 """
 
@@ -19,9 +20,19 @@ from policies.framework.unknowns import Leaf, Path, Unknown, dotted, leaves
 from policies.readers import locations
 from policies.readers.place_names import place_word
 from policies.readers.tables import table
-from policies.readers.values.hosts import Host, Service, addressed, country_of, hosts_in
-from policies.readers.values.places import INDIA, Place, is_place_key, place, places_in
-from policies.readers.values.stores import Store, holds, only_read, place_of, store_in
+from policies.readers.values.hosts import Host, Service, addressed, country_of, host, hosts_in, is_inside
+from policies.readers.values.models import geography_of
+from policies.readers.values.places import INDIA, Place, is_place_key, place, places_in, says_no_place
+from policies.readers.values.sinks import is_sink
+from policies.readers.values.stores import (
+    SOFTWARE,
+    Store,
+    holds,
+    may_hold_a_store,
+    only_read,
+    place_of,
+    store_in,
+)
 from policies.readers.values.texts import (
     VALUE_KEYS,
     Budget,
@@ -33,10 +44,11 @@ from policies.readers.values.texts import (
     is_sql,
     key_of,
     pieces,
+    short,
     tokens,
 )
 
-Kind = Literal["place", "reference", "host", "store"]
+Kind = Literal["place", "reference", "host", "store", "model"]
 SECRET = "kubernetes:core/v1:Secret"
 # What begins so is a command, however plain its words are: `aws configure set region us-west-2`.
 _TOOLS = frozenset(
@@ -48,6 +60,14 @@ _ADDRESS_KEY = re.compile(
     r"ur[il]s?$|hosts?$|endpoints?$|address(?:es)?$|servers?$|brokers?$|dsn$|bootstrap|mirror|sink|webhook",
     re.IGNORECASE,
 )
+_SOCKET = re.compile(r"unix:", re.IGNORECASE)
+_ACCOUNT_KEY = re.compile(r"account(?:_?(?:name|identifier|locator|id|url))?s?$", re.IGNORECASE)
+_OF_SNOWFLAKE = re.compile(r"snow(?:flake|sql)", re.IGNORECASE)
+_LOCATOR = re.compile(r"(?!.*snowflakecomputing)[A-Za-z]\w+(?:[.-]\w+){0,5}")
+# No base64 and nothing else is inside a text as short as this one.
+_SHORT = 15
+_LONGEST_WORD = 256
+_PLAIN_WORD = re.compile(r"[\w-]+")
 _PROSE = re.compile(r"[A-Za-z][a-z']*[.,:;!?]?")
 
 
@@ -57,6 +77,7 @@ class Value:
 
     `path` is the property; `where` also names the keys inside an opened text. `key` is the nearest key. `place` is the
     place that it says; None where none can be told. `in_text`: it is part of a longer text, not alone in the property.
+    `is_sink`: it is the address that records or logs are delivered to.
     """
 
     kind: Kind
@@ -68,9 +89,11 @@ class Value:
     host: Host | None = field(default=None, compare=False)  # of the word, which is compared
     in_text: bool = False
     store: Store | None = None
+    is_sink: bool = False
 
     @property
     def is_abroad(self) -> bool:
+        """Whether it says a place, and one outside India."""
         return self.place is not None and not self.place.is_india
 
     @property
@@ -90,6 +113,7 @@ class Reading:
     unread: tuple[Path, ...]
 
     def of(self, *kinds: Kind) -> Iterator[Value]:
+        """The values of some kinds."""
         return (value for value in self.values if value.kind in kinds)
 
 
@@ -100,9 +124,12 @@ def read(resource: Resource) -> Reading:
 
 @dataclass(frozen=True)
 class _Text:
+    """`command` is the whole command that a text is a word of."""
+
     path: Path
     keys: tuple[str, ...]
     text: str
+    command: str = ""
 
 
 def _read(resource: Resource) -> Reading:
@@ -111,18 +138,29 @@ def _read(resource: Resource) -> Reading:
         if isinstance(found, Unknown):
             unknowns.append(found)
             continue
-        if not budget.spent:
-            packed = resource.type == SECRET and found.path[:1] == ("data",)
-            values += _values(resource.type, found, _secret(found.text) if packed else found.text, budget)
+        packed = resource.type == SECRET and found.path[:1] == ("data",)
+        if len(found.text) <= _SHORT and not packed and _says_nothing(found.text, found.keys):
+            budget.characters -= len(found.text)
+        elif not budget.spent:
+            values += _values(resource.type, found, secret_text(found.text) if packed else found.text, budget)
         # Also of the text that the budget ended in, which is read in part.
         if budget.spent:
             unread.append(found.path)
     return Reading(tuple(dict.fromkeys(values)), tuple(unknowns), tuple(dict.fromkeys(unread)))
 
 
+def every_leaf(resource: Resource) -> tuple[Leaf, ...]:
+    """Every scalar, `Unknown` and empty block of a resource, walked once for all controls; texts are not opened."""
+    return resource.once(_leaves)
+
+
+def _leaves(resource: Resource) -> tuple[Leaf, ...]:
+    return tuple(leaves(resource.props))
+
+
 def destination_leaves(resource: Resource) -> Iterator[Leaf]:
     """The scalars and `Unknown`s of a resource, but for properties that name no destination."""
-    return (leaf for leaf in leaves(resource.props) if not _is_excluded(resource.type, leaf.path))
+    return (leaf for leaf in every_leaf(resource) if not _is_excluded(resource.type, leaf.path))
 
 
 def _is_excluded(type_: str, path: Path) -> bool:
@@ -131,8 +169,9 @@ def _is_excluded(type_: str, path: Path) -> bool:
     )
 
 
-def _secret(text: str) -> str:
-    return decoded(text) or text
+def secret_text(text: str) -> str:
+    """What an entry of a Secret holds: always base64, however short."""
+    return decoded(text) or short(text) or text
 
 
 def _texts(resource: Resource) -> Iterator[_Text | Unknown]:
@@ -148,7 +187,8 @@ def _texts(resource: Resource) -> Iterator[_Text | Unknown]:
                     todo.append(((*path, key), (*keys, *key_of(value, key)), inner))
         elif isinstance(value, list):
             if path and is_command(path[-1]):
-                yield from (_Text(path, piece.keys, piece.text) for piece in arguments(value, keys))
+                yield from _of_command(path, keys, value)
+                value = [None if isinstance(item, str) else item for item in value]
             todo.extend(((*path, index), keys, inner) for index, inner in enumerate(value))
         elif isinstance(value, Unknown):
             yield value
@@ -156,9 +196,19 @@ def _texts(resource: Resource) -> Iterator[_Text | Unknown]:
             yield _Text(path, keys, value)
 
 
+def _of_command(path: Path, keys: tuple[str, ...], items: list[Any]) -> Iterator[_Text]:
+    """The words of a list that is a command, and the flags with what follows them."""
+    command = " ".join(item for item in items if isinstance(item, str))
+    yield from (_Text(path, piece.keys, piece.text, command) for piece in arguments(items, keys))
+    for index, item in enumerate(items):
+        if isinstance(item, str) and item:
+            yield _Text((*path, index), keys, item, command)
+
+
 def _values(type_: str, found: _Text, text: str, budget: Budget) -> Iterator[Value]:
     sends_nothing: bool | None = None
-    copied, at = frozenset[str](), dotted(found.path)
+    copied: frozenset[str] | None = None
+    at = dotted(found.path)
     for piece in pieces(text, found.keys, budget):
         inner = piece.keys[len(found.keys) :]
         if inner and names_no_destination("", inner):
@@ -166,20 +216,36 @@ def _values(type_: str, found: _Text, text: str, budget: Budget) -> Iterator[Val
         in_text = piece.text != found.text
         for said in _said(type_, piece, _about_stores(found, piece)):
             store = said.store
+            if copied is None and (store or said.fetched):
+                copied = only_read(found.command or decoded(text) or text)
+            if said.fetched and said.fetched in (copied or ()):
+                continue
+            # `--account-name` is a flag of `az storage`, and of other programs that have accounts.
+            if store and piece.key == "account-name" and "storage" not in (found.command or text):
+                continue
             if store and sends_nothing is None:
                 sends_nothing = holds(type_, found.keys).use == "none"
-                copied = only_read(decoded(text) or text)
-            if store and (said.word in copied or sends_nothing):
+            if store and (said.word in (copied or ()) or sends_nothing):
                 store = replace(store, use="read")
+            is_delivered = said.kind == "host" and is_sink(piece.keys) and not _SOCKET.match(piece.text)
             below = dotted(inner) if inner else ""
             where = f"{at}.{below}" if at and below else at or below
             yield Value(
-                said.kind, found.path, where, piece.key, said.word, said.place, said.host, in_text, store
+                said.kind,
+                found.path,
+                where,
+                piece.key,
+                said.word,
+                said.place,
+                said.host,
+                in_text,
+                store,
+                is_delivered,
             )
 
 
 def _about_stores(found: _Text, piece: Piece) -> tuple[str, ...]:
-    """The names that say what is done with a store: a script that is loaded may write to what stands in it."""
+    """The names that say what is done with a store: a script that is loaded may write to the stores that it names."""
     if piece.text != found.text or " " in piece.text.strip():
         return piece.keys[len(found.keys) :]
     is_pair = (
@@ -194,14 +260,18 @@ class _Said(NamedTuple):
     place: Place | None
     host: Host | None = None
     store: Store | None = None
+    fetched: str = ""  # the URL of a program or an archive, which a command may only fetch
 
 
 def _said(type_: str, piece: Piece, about: tuple[str, ...]) -> Iterator[_Said]:
     """What a phrase says. A word that is a place or a store by itself says nothing else."""
     whole = piece.text.strip()
-    if len(whole) < 2:
+    if len(whole) < 2 or _says_nothing(whole, piece.keys):
         return
-    if found := place(whole, piece.key):
+    if locator := _of_snowflake(whole, type_, piece):
+        yield _Said("host", locator.name, locator.place, locator)
+        return
+    if "://" not in whole and (found := place(whole, piece.key)):
         yield _Said("place", piece.text, found)
         return
     words = tokens(whole)
@@ -216,9 +286,35 @@ def _said(type_: str, piece: Piece, about: tuple[str, ...]) -> Iterator[_Said]:
             yield from _of_word(word, prose, piece.key)
 
 
+def _says_nothing(text: str, keys: tuple[str, ...]) -> bool:
+    """Whether a text is a plain word that is no place and, below these keys, no store: most words are."""
+    if len(text) > _LONGEST_WORD or not _PLAIN_WORD.fullmatch(text):
+        return False
+    return says_no_place(text) and not _may_hold(keys)
+
+
+def _may_hold(keys: tuple[str, ...]) -> bool:
+    """Whether a word below these keys may be a store. What is below a name of several is named by it."""
+    return any(map(may_hold_a_store, (keys, keys[:-1])))
+
+
+def _of_snowflake(word: str, type_: str, piece: Piece) -> Host | None:
+    """The host that an account of Snowflake is told by: `xy12345.ap-south-1.aws` has its region in it, `xy12345` and
+    `org-account` have none."""
+    if not _ACCOUNT_KEY.search(piece.key) or not _LOCATOR.fullmatch(word):
+        return None
+    if not ("snowflake:" in f"{type_}:" or _OF_SNOWFLAKE.search(".".join(piece.keys[-3:]))):
+        return None
+    return host(f"{word.lower()}.snowflakecomputing.com")
+
+
 def _of_word(word: str, prose: bool, key: str) -> Iterator[_Said]:
     if len(word) < 4:
         return
+    if "." in word and (geography := geography_of(word)):
+        yield _Said("model", word, Place(geography, INDIA if geography == "in" else "GLOBAL"))
+        if not word.startswith("arn:"):
+            return
     if (reference := locations.arn(word)) and reference.region not in ("", "*"):
         yield _Said("reference", word, place(reference.region) or Place(reference.region, "GLOBAL"))
         return
@@ -230,20 +326,33 @@ def _of_word(word: str, prose: bool, key: str) -> Iterator[_Said]:
     if remote := _REMOTE.match(word):
         yield _Said("reference", word, Place(remote[0], "GLOBAL"))
         return
+    yield from _of_hosts(word, prose, key)
+
+
+def _of_hosts(word: str, prose: bool, key: str) -> Iterator[_Said]:
+    """The hosts of a word, and the places in the rest of it."""
     urls = addressed(word)
-    hosts = list(hosts_in(word, urls)) if urls or "." in word else []
-    for host in hosts:
-        at = host.place
+    is_bare = len(urls) == 1 and _is_bare(word, urls[0])
+    fetched = word if urls and not is_bare and word.lower().endswith(SOFTWARE) else ""
+    hosts = [host(urls[0])] if is_bare else list(hosts_in(word, urls)) if urls or "." in word else []
+    for one in hosts:
+        at = one.place
         # A word with dots may be anything; of an address the ending says its country.
-        if at is None and not host.silent and (host.name in urls or _may_be_address(word, key)):
-            at = country_of(host.name)
-        if not host.silent or at:
-            yield _Said("host", host.name, at, host)
+        if at is None and not one.silent and (one.name in urls or _may_be_address(word, key)):
+            at = country_of(one.name)
+        if not one.silent or at:
+            yield _Said("host", one.name, at, one, fetched=fetched)
     # A link to a page of documentation names a region in its path, and leads nowhere.
-    if not prose and not any(host.silent for host in hosts):
-        rest = functools.reduce(lambda text, host: text.replace(host.name, " "), hosts, word.lower())
+    if not prose and not is_bare and not any(one.silent for one in hosts):
+        rest = functools.reduce(lambda text, one: text.replace(one.name, " "), hosts, word.lower())
         for found in places_in(rest):
-            yield _Said("reference", word, found)
+            yield _Said("reference", word, found, fetched=fetched)
+
+
+def _is_bare(url: str, name: str) -> bool:
+    """Whether a URL is a scheme and a host, and no more is in it."""
+    scheme, _, rest = url.partition("://")
+    return scheme.isalpha() and rest.lower() == name and not is_inside(name)
 
 
 def _may_be_address(word: str, key: str) -> bool:
@@ -281,4 +390,13 @@ def _no_destination() -> dict[str, tuple[str, ...]]:
     return rows
 
 
-__all__ = ["Reading", "Value", "destination_leaves", "is_place_key", "names_no_destination", "read"]
+__all__ = [
+    "Reading",
+    "Value",
+    "destination_leaves",
+    "every_leaf",
+    "is_place_key",
+    "names_no_destination",
+    "read",
+    "secret_text",
+]

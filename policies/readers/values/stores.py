@@ -1,9 +1,10 @@
-"""Stores by name: buckets, datasets, tables and topics, whose names and addresses need not say where they are.
+"""Stores by name: buckets, datasets, tables, topics, storage accounts, whose names need not say where they are.
 
 Two things make a text a store: it is an address (`s3://b/k`, `gs://b`, `bq://p.d.t`, an S3 ARN, `b.s3.amazonaws.com`,
-`projects/p/topics/t`), or it stands in a property or variable whose name says that it holds one (`accessLogs.bucket`,
-`EXPORT_BUCKET`, `destinationTable.datasetId`). What is done with it follows from the names above it, the nearest first:
-data/store_words.csv has the words, data/store_properties.csv the properties that mean something else, with reasons.
+`projects/p/topics/t`, `a.blob.core.windows.net`), or it stands in a property or variable whose name says that it holds
+one (`accessLogs.bucket`, `EXPORT_BUCKET`, `destinationTable.datasetId`). What is done with it follows from the names
+above it, the nearest first: data/store_words.csv has the words, data/store_properties.csv the properties that mean
+something else, with reasons.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Literal, cast
 from policies.readers.tables import table
 from policies.readers.values.places import Place, places_in
 
-Kind = Literal["bucket", "dataset", "table", "topic"]
+Kind = Literal["bucket", "dataset", "table", "topic", "account"]
 # `own region`: the cloud refuses a store of another region than the resource's own.
 Use = Literal["written", "read", "own region", "none"]
 
@@ -60,14 +61,41 @@ _HOST_AROUND = re.compile(
 _PATH = re.compile(
     rf"(?<![\w-])projects/({_NAME}{{1,100}})/(datasets|topics|buckets)/({_NAME}{{1,256}})(?:/tables/({_NAME}{{1,256}}))?"
 )
+# Azure's host of an account says no region; nor does the account's ID.
+_ACCOUNT = re.compile(
+    r"(?<![\w.-])([a-z0-9]{1,24})(?:-secondary)?(?:\.z\d{1,2})?"
+    r"\.(?:blob|dfs|file|queue|table|web)(?:\.storage)?\.core\.windows\.net(?![\w.-])"
+    r"|/storageAccounts/([a-z0-9]{3,24})(?![\w.-])",
+    re.IGNORECASE,
+)
+_NAME_OF_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _DOTTED = re.compile(r"([a-z][a-z0-9:.-]{3,61})[.:](\w{1,200})\.([\w$*-]{1,200})")
 _BARE = re.compile(r"[a-z0-9][\w.-]{1,221}(?:/.*)?", re.IGNORECASE | re.DOTALL)
 _NO_NAME = re.compile(
     r"\d+(?:\.\d+)?(?:ms|[smhdw]|[kmg]i?b?)?|true|false|none|null|string|auto|default", re.IGNORECASE
 )
 # A program is loaded from where it is; and names of properties that may hold a store all have one of a few parts.
-_MAY_HOLD = re.compile(r"bucket|s3|gcs|table|dataset", re.IGNORECASE)
+_MAY_HOLD = re.compile(r"bucket|s3|gcs|table|dataset|account", re.IGNORECASE)
+# What a storage account's name is called, without punctuation; the shorter names only below something of Azure's.
+_STORAGE_ACCOUNT = re.compile(r"storageaccount(?:name)?$")
+_ACCOUNT_NAME = re.compile(r"(?:^|azure|blob|lake|adls|abfs)accountname$")
+_OF_AZURE = re.compile(r"azure|azblob|adls|abfs|datalake|connection_?string", re.IGNORECASE)
+_NO_WORD = str.maketrans("", "", "_-.")
 _PROGRAMS = (".py", ".jar", ".sh", ".whl", ".egg", ".hql", ".rpm", ".deb", ".msi", ".exe", ".ps1")
+# What is only fetched where a command copies it from: programs, packages and archives of them.
+SOFTWARE = (
+    *_PROGRAMS,
+    ".zip",
+    ".tgz",
+    ".tar.gz",
+    ".tar.xz",
+    ".tar.bz2",
+    ".bin",
+    ".asc",
+    ".gpg",
+    ".repo",
+    ".pem",
+)
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")
 _INTERPOLATED = re.compile(r"^(?:\$|%|\{\{|<)|\$\{|\{\{")
 _POLICIES = frozenset({"Statement", "statements", "Condition"})
@@ -93,6 +121,12 @@ def store_in(word: str, type_: str, keys: tuple[str, ...], alone: bool) -> Store
     """The store that a word is, below these names of properties and keys. A bare name counts only if it is `alone`."""
     found = _address(word) or (_bare(word, type_, keys) if alone else None)
     return replace(found, use=_use(found, word, type_, keys)) if found else None
+
+
+def may_hold_a_store(keys: tuple[str, ...]) -> bool:
+    """Whether a bare name below these keys may be that of a store."""
+    last = keys[-1] if keys else ""
+    return last == "value" or bool(_MAY_HOLD.search(last)) or last.lower() in _named_otherwise()
 
 
 def _use(store: Store, word: str, type_: str, keys: tuple[str, ...]) -> Use:
@@ -132,7 +166,7 @@ def is_public(store: Store) -> bool:
 
 
 def only_read(text: str) -> frozenset[str]:
-    """Addresses that commands in a text copy or fetch from, and that stand nowhere else in it."""
+    """Addresses that commands in a text copy or fetch from, and that are nowhere else in it."""
     if "://" not in text:
         return frozenset()
     read = [
@@ -174,6 +208,9 @@ def _read_by(words: list[str]) -> Iterator[str]:
     if tool is None:
         return
     name, rest = words[tool].rpartition("/")[2], words[tool + 1 :]
+    if name in _INSTALLERS:
+        yield from (word for word in rest if "://" in word)
+        return
     if name in ("curl", "wget"):
         if not any(_UPLOADS.fullmatch(word) for word in rest):
             yield from (word for word in rest if "://" in word)
@@ -190,7 +227,10 @@ def _read_by(words: list[str]) -> Iterator[str]:
     yield from (word for word in given if "://" in word)
 
 
-_TOOLS = frozenset({"aws", "gsutil", "gcloud", "s5cmd", "rclone", "pulumi", "curl", "wget"})
+_INSTALLERS = frozenset({"apt", "apt-get", "apk", "dnf", "dpkg", "pip", "pip3", "rpm", "yum", "zypper"})
+_TOOLS = frozenset(
+    {"aws", "azcopy", "gsutil", "gcloud", "s5cmd", "rclone", "pulumi", "curl", "wget", *_INSTALLERS}
+)
 
 
 def _positional(words: list[str]) -> list[str]:
@@ -207,9 +247,11 @@ def _positional(words: list[str]) -> list[str]:
 def _address(word: str) -> Store | None:
     # Each pattern has a part that most words have not.
     is_url, is_arn, is_path = "://" in word, "arn:" in word, "projects/" in word
-    if not (is_url or is_arn or is_path or ".com" in word):
+    if not (is_url or is_arn or is_path or ".com" in word or ".net" in word or "/storageA" in word):
         return None
     folded = word.casefold()
+    if ("core.windows.net" in folded or "/storageaccounts/" in folded) and (found := _ACCOUNT.search(word)):
+        return Store("account", (found[1] or found[2]).lower())
     if is_url and any(scheme in folded for scheme in _SCHEMES) and (found := _SCHEME.search(word)):
         if found[1].lower() == "bq":
             project, _, rest = found[2].partition(".")
@@ -220,7 +262,11 @@ def _address(word: str) -> Store | None:
         found = _HOST_BEFORE.search(word) or _HOST_AROUND.search(word)
     if found:
         return Store("bucket", found[1])
-    if is_path and (found := _PATH.search(word)):
+    return _of_path(word) if is_path else None
+
+
+def _of_path(word: str) -> Store | None:
+    if found := _PATH.search(word):
         kind: Kind = {"datasets": "dataset", "topics": "topic"}.get(found[2], "bucket")  # pyright: ignore[reportAssignmentType]
         project = "" if found[1] == "_" else found[1]
         return (
@@ -234,6 +280,8 @@ def _bare(word: str, type_: str, keys: tuple[str, ...]) -> Store | None:
     if len(keys) > 1 and _SEVERAL.search(keys[-2]) and not _MAY_HOLD.search(keys[-1]):
         keys = keys[:-1]
     last = keys[-1] if keys else ""
+    if last == "value" and _OF_AZURE.search(last := ".".join(keys[-2:])):
+        keys = keys[:-1]
     if not _MAY_HOLD.search(last) and last.lower() not in _named_otherwise():
         return None
     kind = holds(type_, keys).kind
@@ -250,6 +298,8 @@ def _is_no_name(word: str) -> bool:
 def _named(kind: Kind, word: str) -> Store | None:
     if kind in ("dataset", "table") and (found := _DOTTED.fullmatch(word)):
         return Store("table", f"{found[2]}.{found[3]}", found[1])
+    if kind == "account":
+        return Store(kind, word) if _NAME_OF_ACCOUNT.fullmatch(word) else None
     # Without its dataset, a table is of the dataset beside it.
     if kind == "table" or not _BARE.fullmatch(word) or _NO_NAME.fullmatch(word):
         return None
@@ -266,12 +316,23 @@ def _kind(type_: str, keys: tuple[str, ...]) -> Kind | None:
         return "bucket"
     if not {"s3", "gcs"}.isdisjoint(words) and not _PLACES_OF_A_URI.isdisjoint(words):
         return "bucket"
+    if any(word.endswith(("account", "accountname")) for word in words):
+        return "account" if _names_an_account(type_, keys) else None
     if type_.startswith(("gcp:", "google-native:")) or _is_bigquerys(keys):
         if not {"table", "tables"}.isdisjoint(words):
             return "table"
         if not {"dataset", "datasets"}.isdisjoint(words):
             return "dataset"
     return None
+
+
+def _names_an_account(type_: str, keys: tuple[str, ...]) -> bool:
+    """Whether a property holds the name of Azure's storage account: banks and clouds have accounts of other kinds."""
+    last = keys[-1].lower().translate(_NO_WORD)
+    if _STORAGE_ACCOUNT.search(last) or keys[-1] == "account-name":  # a flag of `az storage`
+        return True
+    of_azure = type_.startswith(("azure:storage/", "azure-native:storage"))
+    return bool(_ACCOUNT_NAME.search(last)) and (of_azure or bool(_OF_AZURE.search(".".join(keys))))
 
 
 def _is_bigquerys(keys: tuple[str, ...]) -> bool:
@@ -362,7 +423,7 @@ def _uses() -> dict[str, Use]:
 
 @functools.cache
 def _uses_above() -> dict[str, Use]:
-    """Of the words, those that also speak of what is below a property of such a name."""
+    """The words that also apply to what is below a property of such a name."""
     return {row["word"]: row["use"] for row in table("store_words.csv") if row["above"] == "yes"}  # pyright: ignore[reportReturnType]
 
 

@@ -27,6 +27,7 @@ import yaml
 MOST_OPENED = 6
 # PyYAML reads some megabytes a second, and its composer recurses; larger or deeper texts are read line by line.
 _MOST_YAML, _MOST_BRACKETS, _MOST_NODES = 200_000, 2_000, 100_000
+_LEAST_BASE64 = 20
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _YAML_LINE = re.compile(r"^[ \t]*(?:- +)?[\"']?[\w./@-]+[\"']?:(?:[ \t]|$)", re.MULTILINE)
 _TOML_LINE = re.compile(r"^[ \t]*(?:\[|[\w.\"-]+[ \t]*=)", re.MULTILINE)
@@ -59,6 +60,7 @@ _TOKEN = re.compile(r"[^\s,;\"'`()<>{}|\[\]]+")
 _COMMANDS = frozenset(
     {"args", "arguments", "command", "commands", "cmd", "entrypoint", "entrypoints", "containerargs"}
 )
+_OF_A_CHOICE = re.compile(r"Variable|Next|Comment|(?:String|Numeric|Boolean|Timestamp|Is)\w+")
 _NAME_KEYS = ("name", "Name", "key", "Key", "parameterKey", "ParameterKey", "variable")
 VALUE_KEYS = ("value", "Value", "parameterValue", "ParameterValue", "values", "stringValue")
 
@@ -71,6 +73,7 @@ class Piece(NamedTuple):
 
     @property
     def key(self) -> str:
+        """The nearest key above it; empty at the top."""
         return self.keys[-1] if self.keys else ""
 
 
@@ -83,6 +86,7 @@ class Budget:
 
     @property
     def spent(self) -> bool:
+        """Whether nothing more may be read."""
         return self.characters < 0 or self.pieces < 0
 
 
@@ -126,6 +130,8 @@ def is_quiet(block: dict[Any, Any]) -> bool:
         return True
     if str(block.get("generatedRulesType", "")) == "DENYLIST":
         return True
+    if "Variable" in block and all(map(_OF_A_CHOICE.fullmatch, block)):
+        return True  # a rule of a Choice state, which looks at data
     return ("panels" in block or "templating" in block or "widgets" in block) and bool(
         {"title", "schemaVersion", "widgets", "uid"} & block.keys()
     )
@@ -151,6 +157,9 @@ def key_of(block: dict[Any, Any], key: Any) -> tuple[str, ...]:
         name = next((block[one] for one in _NAME_KEYS if isinstance(block.get(one), str)), None)
         if name:
             return (name,)
+    # An account is many things; beside `type: snowflake` it is where data are loaded.
+    if key == "account" and block.get("type") == "snowflake":
+        return ("snowflake.account",)
     return (str(key),)
 
 
@@ -278,6 +287,14 @@ def decoded(text: str) -> str | None:
     except (binascii.Error, ValueError):
         return None
     return readable(raw)
+
+
+def short(text: str) -> str | None:
+    """The text in a few characters that are known to be base64, though they look like a word."""
+    try:
+        return readable(base64.b64decode(text, validate=True)) if len(text) < _LEAST_BASE64 else None
+    except ValueError:
+        return None
 
 
 def readable(raw: bytes) -> str | None:

@@ -1,0 +1,45 @@
+"""Settings of the workloads: the jobs and servers on the GPU pools, a module each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+from pydantic import Field
+from pydantic.alias_generators import to_camel
+
+from infra.settings.model import Model
+from infra.settings.workloads.proof import Proof
+from infra.settings.workloads.serving import Serving
+from infra.settings.workloads.training import Training
+from infra.settings.workloads.workload import WorkloadSettings
+
+
+class Workloads(Model):
+    """The jobs and servers on the GPU pools: a field for each workload of `workloads/registry.py`."""
+
+    training: Training | None = Field(default=None, description="A distributed training job.")
+    serving: Serving | None = Field(default=None, description="A model server.")
+    proof: Proof | None = Field(
+        default=None,
+        description="Jobs that measure every pool with a fabric, and test the lake: docs/proof.md.",
+    )
+
+    @property
+    def chosen(self) -> dict[str, WorkloadSettings]:
+        """Those that the stack asks for, by their field."""
+        every = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: settings for name, settings in every.items() if settings is not None}
+
+
+def kinds() -> Mapping[str, type[WorkloadSettings]]:
+    """The model of each workload's settings, by their path (`workloads.training`)."""
+    return {
+        f"workloads.{to_camel(name)}": get_args(field.annotation)[0]
+        for name, field in Workloads.model_fields.items()
+    }
+
+
+def path_of(kind: type[WorkloadSettings]) -> str:
+    """Where a stack writes the settings of that model."""
+    return next(path for path, model in kinds().items() if model is kind)

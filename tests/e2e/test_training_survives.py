@@ -1,0 +1,176 @@
+"""A TrainingJob of four pods really trains on the local cloud; a node is taken back, and the loss is that of a run that
+nobody interrupted, step for step.
+
+The stack is `dev` with one pool of single L4 on spot. Pods are processes of this machine: the agent gives their node's
+notice to them, and Karpenter drains it. The other run is four ranks of the same recipe, without Kubernetes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from commands import doctor
+from commands.reclaim import command as reclaim
+from commands.reclaim import interruption
+from commands.stacks import settings_of
+from localcloud import cloud
+from localcloud.directories import PROJECT, bin_dir
+from localcloud.engine import Stack
+from localcloud.environments import environment as environment_of
+from localcloud.kubernetes import clusters
+from localcloud.kubernetes.agent import claims, namespaces
+from localcloud.kubernetes.api import Api
+from workloads.training import pod
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(bool(namespaces.refused()), reason=namespaces.refused()),
+]
+
+PODS, STEPS = 4, 1000
+TRAINING = {
+    "pool": "train",
+    "image": "{registry}/own/training:1",
+    "nodes": PODS,
+    "gpusPerNode": 1,
+    "steps": STEPS,
+    "batch": 8,
+    "precision": "fp32",
+    "data": {"sequenceLength": 32, "seed": 7},
+    "checkpoints": {"everySteps": 1000},
+}
+POOL = {"name": "train", "gpu": "L4", "gpusPerNode": 1, "purchase": "spot", "maxNodes": 2 * PODS}
+SECONDS = 900  # for what takes a minute on a machine with nothing else to do
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """Of the trainer, which the agent needs too: built once per user."""
+    return environment_of(pod.PACKAGE.with_name("requirements.txt"))
+
+
+@pytest.fixture(scope="module")
+def stack(
+    environment: dict[str, str], python: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    config = tmp_path_factory.mktemp("config") / "Pulumi.dev.yaml"
+    values = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())
+    said = values["config"]
+    said["india-ai-infra:budget"] = {"monthlyInr": 100_000_000}
+    said["india-ai-infra:aws"]["cluster"]["pools"] = [POOL]
+    said["india-ai-infra:workloads"] = {"training": TRAINING}
+    config.write_text(yaml.safe_dump(values))
+    opened = Stack("dev", cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"]), config_file=config)
+    with pytest.MonkeyPatch.context() as patch:
+        # The cluster's agent, which the update starts, runs pods with torch.
+        patch.setenv(claims.HEAVY, "1")
+        outcome = opened.up()
+    assert not outcome.failed, "\n".join(outcome.errors)
+    yield opened
+    opened.unprotect()
+    destroyed = opened.destroy()
+    assert not destroyed.failed, "\n".join(destroyed.errors)
+    assert list(doctor.leftovers("dev")) == []
+
+
+@pytest.fixture(scope="module")
+def access(stack: Stack) -> clusters.ClusterAccess:
+    (only,) = clusters.running()
+    return only
+
+
+def wait(what: str, look: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"{what}: not within {SECONDS} s")
+
+
+def logs(access: clusters.ClusterAccess) -> str:
+    """All that the pods of the job wrote, those that are gone too."""
+    files = (clusters.folder(access.name) / "pods").glob("training_train-*/logs/trainer/*.log")
+    return "\n".join(file.read_text() for file in files)
+
+
+def losses(log: str) -> dict[int, str]:
+    return {int(step): loss for step, loss in re.findall(r"\bstep=(\d+)/\d+ loss=(\S+)", log)}
+
+
+def first_rank(api: Api) -> str | None:
+    """The pod of index 0 that runs."""
+    chosen = "batch.kubernetes.io/job-name=train,batch.kubernetes.io/job-completion-index=0"
+    pods = api.list("v1", "Pod", "training", labelSelector=chosen)
+    return next((each["metadata"]["name"] for each in pods if each["status"].get("phase") == "Running"), None)
+
+
+def test_training_goes_on_after_a_reclaim_as_if_there_had_been_none(
+    access: clusters.ClusterAccess,
+    environment: dict[str, str],
+    python: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("INDIA_AI_INFRA_AWS_ENDPOINT", environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
+    api = access.api()
+    name = wait("a first rank that runs", lambda: first_rank(api))
+    kubectl = [bin_dir() / "kubectl", "--kubeconfig", access.kubeconfig_path, "-n", "training"]
+    with (tmp_path / "followed.log").open("w") as followed:
+        follower = subprocess.Popen([*kubectl, "logs", "-f", name], stdout=followed, stderr=subprocess.STDOUT)
+        wait("a step", lambda: losses(logs(access)))
+        nodes = interruption.spot_nodes(api)
+        there = {each["spec"].get("nodeName") for each in api.list("v1", "Pod", "training")}
+        node = next(each for each in nodes if each.name in there)
+        timeline = reclaim.interrupt(access, node, settings_of("dev"), 120)
+        assert follower.wait(SECONDS) == 0, "kubectl follows the log to the pod's end"
+    assert timeline.back_after is not None, timeline.events
+
+    def succeeded() -> bool:
+        job = api.request("GET", "/apis/batch/v1/namespaces/training/jobs/train")
+        assert not job["status"].get("failed"), job["status"]
+        return job["status"].get("succeeded") == PODS
+
+    wait("the end of the training", succeeded)
+    log = logs(access)
+    stopped = re.search(r"event=stopped step=(\d+)", log)
+    resumed = re.search(r"event=resumed step=(\d+) ranks=4", log)
+    assert stopped and resumed and stopped[1] == resumed[1], log[-3000:]
+    assert 0 < int(stopped[1]) < STEPS
+    assert "event=stopped" in (tmp_path / "followed.log").read_text()
+    ours, other = losses(log), losses(uninterrupted(api, python, tmp_path))
+    assert STEPS in ours and set(other) == set(range(1, STEPS + 1))
+    assert any(step < int(stopped[1]) for step in ours) and any(step > int(stopped[1]) for step in ours)
+    assert ours == {step: other[step] for step in ours}
+
+
+def uninterrupted(api: Api, python: Path, folder: Path) -> str:
+    """The log of the recipe that the pods have, on four ranks that nothing interrupts."""
+    (program,) = [
+        each for each in api.list("v1", "ConfigMap", "training") if pod.RECIPE in (each.get("data") or {})
+    ]
+    recipe = json.loads(program["data"][pod.RECIPE])
+    recipe["interruptions"] = {"cloud": "", "perHour": 0}
+    (folder / "recipe.json").write_text(json.dumps(recipe))
+    command = [python, "-m", "trainer.launch", f"--nproc-per-node={PODS}", "--nnodes=1", "--standalone", "--"]
+    arguments = ["--recipe", folder / "recipe.json", "--checkpoint-uri", folder / "checkpoints"]
+    ran = subprocess.run(
+        [*command, *arguments, "--progress-seconds", "0"],
+        cwd=pod.PACKAGE.parent,
+        env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    return ran.stdout

@@ -1,0 +1,72 @@
+"""The programs of ours that speak to an object store in a pod. A new workload adds a row here, and its recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.directories import PROJECT
+from tests.localcloud.permissions.rendered import Container
+
+_SCENARIOS = Path(__file__).with_name("scenarios")
+
+# A released model in the lake, which a server is told by `weights`; the scenario's test puts it there.
+RELEASED = "released/qwen3"
+
+
+@dataclass(frozen=True)
+class Program:
+    """`container` is whose environment it runs in; `image` whose libraries; `arguments` come from the container's, and
+    from the URI of the lake's models."""
+
+    name: str
+    container: str
+    image: str
+    file: Path
+    arguments: Callable[[Container, str], Sequence[str]]
+    grants: str
+
+
+PROGRAMS = (
+    Program(
+        "checkpoints",
+        "trainer",
+        "training",
+        _SCENARIOS / "save_and_resume.py",
+        lambda container, _: container.options("checkpoint-uri"),
+        "training",
+    ),
+    Program(
+        "own-writer",
+        "trainer",
+        "training",
+        _SCENARIOS / "own_writer.py",
+        lambda container, _: container.options("checkpoint-uri"),
+        "training",
+    ),
+    Program(
+        "lake",
+        "lake",
+        "proof",
+        PROJECT / "workloads" / "proof" / "lake.py",
+        lambda container, _: container.args,
+        "proof",
+    ),
+    Program(
+        "result",
+        "nccl",
+        "proof",
+        _SCENARIOS / "keep_result.py",
+        lambda container, _: container.options("evidence-uri"),
+        "proof",
+    ),
+    Program(
+        "weights",
+        "vllm",
+        "serving",
+        _SCENARIOS / "load_weights.py",
+        lambda _, models: [f"{models}/{RELEASED}"],
+        "serving",
+    ),
+)

@@ -1,0 +1,68 @@
+"""A job in an object store, with a grant for its own prefix alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+import requests
+from moto.server import ThreadedMotoServer
+
+from tests.workloads.training.trainer.conftest import Ended, Ranks
+
+pytestmark = pytest.mark.slow
+
+OBJECTS = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+
+
+@pytest.fixture
+def lake() -> Iterator[dict[str, str]]:
+    """The environment of an identity that may touch s3://lake/jobs/own alone, and list its bucket: moto enforces it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    clients: dict[str, Any] = {
+        name: boto3.client(
+            name,
+            endpoint_url=endpoint,
+            region_name="ap-south-1",
+            aws_access_key_id="root",
+            aws_secret_access_key="root",
+        )
+        for name in ("s3", "iam")
+    }
+    clients["s3"].create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "ap-south-1"})
+    clients["iam"].create_user(UserName="job")
+    statements = [
+        {"Effect": "Allow", "Action": OBJECTS, "Resource": "arn:aws:s3:::lake/jobs/own/*"},
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::lake"},
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    clients["iam"].put_user_policy(UserName="job", PolicyName="own", PolicyDocument=document)
+    key = clients["iam"].create_access_key(UserName="job")["AccessKey"]
+    requests.post(f"{endpoint}/moto-api/reset-auth", data="0", timeout=10)
+    yield {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": "ap-south-1",
+        "AWS_DEFAULT_REGION": "ap-south-1",
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+    }
+    requests.post(f"{endpoint}/moto-api/reset-auth", data="inf", timeout=10)
+    server.stop()
+
+
+def test_a_job_needs_no_more_than_its_prefix_and_is_refused_elsewhere(
+    ranks: Ranks, whole: Ended, lake: dict[str, str]
+) -> None:
+    first = ranks.train("s3://lake/jobs/own", 2, env=lake, steps=12)
+    assert first.losses == pytest.approx(whole.losses, abs=2e-5)
+    again = ranks.train("s3://lake/jobs/own", 1, env=lake)
+    assert again.events("resumed") == [12]
+    denied = ranks.run("s3://lake/jobs/other", 2, env=lake)
+    assert denied.codes == [64, 64], denied.output
+    assert "s3://lake/jobs/other denies access" in denied.output

@@ -1,0 +1,55 @@
+"""The trainer's recipe that settings ask for, and the refusal of one that the trainer would refuse."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+from infra.contracts.cluster import Pool
+from infra.settings.errors import Problem
+from infra.settings.valid_parts import Parts
+from infra.settings.workloads import path_of
+from infra.settings.workloads.training import Training
+from workloads.training.trainer.recipe import Recipe, RecipeError
+
+# The settings that are the recipe's own fields, word for word.
+FIELDS = {field.name for field in fields(Recipe)} & Training.model_fields.keys()
+# Whose metadata service announces interruptions, by the place of the pool.
+CLOUDS = {"aws": "aws", "gcp": "google"}
+
+
+def document(settings: Training) -> dict[str, Any]:
+    """The recipe of the settings alone, in JSON's words."""
+    return settings.model_dump(by_alias=True, exclude_none=True, include=FIELDS)
+
+
+def recipe(settings: Training, pool: Pool, place: str, usd_inr: float) -> str:
+    """The recipe, with what the pool's nodes cost and how often they are taken back, as the pods read it."""
+    per_hour = settings.interruptions_per_hour
+    expected = pool.reclaims_per_hour * settings.nodes if per_hour is None else per_hour
+    rupees = pool.usd_per_hour * settings.nodes * usd_inr
+    derived = {
+        "interruptions": {"cloud": CLOUDS.get(place, ""), "perHour": _rough(expected)},
+        "cost": {"inrPerHour": _rough(rupees)},
+    }
+    return json.dumps({**document(settings), **derived}, indent=2)
+
+
+def check_recipe(parts: Parts) -> list[Problem]:
+    """A problem where the trainer would refuse the recipe, or the GPUs of the job can't share it."""
+    asked = parts.workload(Training)
+    if asked is None:
+        return []
+    world = asked.nodes * asked.gpus_per_node
+    try:
+        Recipe.read(json.dumps(document(asked))).check_against(world)
+    except RecipeError as error:
+        given = f"{asked.nodes} nodes of {asked.gpus_per_node} GPUs, batch {asked.batch}"
+        return [Problem(path_of(Training), given, str(error))]
+    return []
+
+
+def _rough(number: float) -> float:
+    """Two digits: prices change every day, and each change of the recipe is a new Job."""
+    return float(f"{number:.2g}")
