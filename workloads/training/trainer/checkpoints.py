@@ -110,9 +110,8 @@ class Checkpoints:
         return Save(step, stalled, time.perf_counter() - began + stalled)
 
 
-def fingerprint(tensors: dict[str, torch.Tensor]) -> str:
-    """A digest of the names and shapes of a model, the same on every mesh."""
-    shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+def fingerprint(shapes: dict[str, list[int]]) -> str:
+    """A digest of the names and shapes of a model's parameters, the same on every mesh."""
     return hashlib.sha256(json.dumps(shapes, sort_keys=True).encode()).hexdigest()[:16]
 
 

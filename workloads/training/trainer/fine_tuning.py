@@ -119,7 +119,7 @@ class FineTuning:
         self._trainer = self._build(interruption)
         model: Any = self._trainer.model
         config = model.config
-        self._fingerprint = fingerprint(dict(model.named_parameters()))
+        self._fingerprint = fingerprint(models.shapes(model))
         self._description = models.describe(model)
         count = sum(one.numel() for one in model.parameters())
         self._flops = flops_per_token(

@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaFor
 from transformers.distributed import DistributedConfig
 from transformers.utils import logging
 
+from .pipeline import Pipeline
 from .publication import listed, refusals
 from .recipe import TINY, TINY_SHAPE, Mesh, Recipe, RecipeError, Shape, check_shape
 from .tokens import BYTES_VOCABULARY
@@ -68,8 +69,11 @@ def folder(recipe: Recipe) -> Path:
     return target
 
 
-def load(recipe: Recipe, mesh: Mesh) -> torch.nn.Module:
-    """The model, of which each rank holds the shards that the mesh gives it. RecipeError if it can't."""
+def load(recipe: Recipe, mesh: Mesh, device: torch.device) -> tuple[Any, Pipeline | None]:
+    """The model, of which each rank holds the shards that the mesh gives it; with the pipeline whose stage it is.
+
+    RecipeError if there is no such model, or the mesh can't divide it.
+    """
     source = folder(recipe)
     try:
         config: Any = AutoConfig.from_pretrained(source)
@@ -81,17 +85,28 @@ def load(recipe: Recipe, mesh: Mesh) -> torch.nn.Module:
     check_shape(
         mesh, Shape(config.num_hidden_layers, heads, getattr(config, "num_key_value_heads", heads) or heads)
     )
-    model = AutoModelForCausalLM.from_pretrained(
-        source, dtype=torch.float32, use_cache=False, distributed_config=_distributed(recipe, mesh)
-    )
-    if mesh.over(dist.get_world_size()) and dist.get_world_size() == 1:
-        model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+    pipeline = Pipeline(source, config, recipe, mesh, device) if mesh.pipeline > 1 else None
+    model = pipeline.model if pipeline else _whole(source, recipe, mesh, device)
     model.train()
     if recipe.activation_checkpointing:
         model.gradient_checkpointing_enable()
     if recipe.compile:
         _compile_layers(model)
-    return model
+    return model, pipeline
+
+
+def _whole(source: Path, recipe: Recipe, mesh: Mesh, device: torch.device) -> Any:
+    model = AutoModelForCausalLM.from_pretrained(
+        source, dtype=torch.float32, use_cache=False, distributed_config=_distributed(recipe, mesh)
+    )
+    return model.to(device) if dist.get_world_size() == 1 else model
+
+
+def shapes(model: Any) -> dict[str, list[int]]:
+    """The shape of each parameter of the whole model, also where a rank has but a stage of it."""
+    if hasattr(model, "whole_shapes"):
+        return model.whole_shapes
+    return {name: list(one.shape) for name, one in model.named_parameters()}
 
 
 def vocabulary(model: Any) -> int:

@@ -124,7 +124,7 @@ def test_a_step_that_hangs_ends_with_a_record(ranks: Ranks, tmp_path: Path) -> N
             {"mesh": {"shard": 3}},
             "mesh pipeline 1 x replicate 1 x shard 3 x tensor 1 has 3 ranks, and the job has 2",
         ),
-        ({"mesh": {"pipeline": 2}, "batch": 8}, "mesh.pipeline is 2"),
+        ({"mesh": {"pipeline": 2}}, "accumulate 1 is fewer parts than the 2 stages of mesh.pipeline"),
         ({"model": {"name": "/nowhere"}}, "model.name is /nowhere, which holds no model of Hugging Face"),
         (
             {"data": {"uri": "/nowhere"}},
