@@ -25,6 +25,7 @@ from torch.distributed.checkpoint.metadata import Metadata
 from torch.distributed.checkpoint.storage import WriteResult
 from torch.distributed.tensor import DTensor
 
+from .agreement import from_first
 from .publication import DamagedError, File, Folder, Published, new_name, refusals
 from .recipe import RecipeError
 
@@ -71,7 +72,7 @@ class Checkpoints:
     def load(self, published: Published, state: State) -> None:
         """Fills the tensors of `state` in place, whatever ranks wrote them."""
         reader = FsspecReader(f"{self.folder.uri}/{published.name}")
-        with refusals(self.folder.uri):
+        with _one_cause(), refusals(self.folder.uri):
             dcp.load(state, storage_reader=reader)
 
     def start(self, step: int, state: State, details: dict[str, Any]) -> float:
@@ -100,14 +101,27 @@ class Checkpoints:
     def _save(self, name: str, step: int, state: State, details: dict[str, Any], stalled: float) -> Save:
         began = time.perf_counter()
         writer = _Writer(f"{self.folder.uri}/{name}")
-        dcp.save(state, storage_writer=writer, process_group=self._group)
+        with _one_cause():
+            dcp.save(state, storage_writer=writer, process_group=self._group)
         written: list[list[File]] = [[] for _ in range(dist.get_world_size())]
         dist.all_gather_object(written, writer.written(), group=self._group)
-        if dist.get_rank() == 0:
+
+        def publish() -> None:
             self.folder.publish(name, [file for files in written for file in files], details)
             self.folder.retire(self._keep, self._keep_hours)
-        dist.barrier(group=self._group)
+
+        from_first(publish, self._group)
         return Save(step, stalled, time.perf_counter() - began + stalled)
+
+
+@contextmanager
+def _one_cause() -> Iterator[None]:
+    """DCP tells all ranks what went wrong on each, in an exception that is no Exception: the first cause instead."""
+    try:
+        yield
+    except dcp.CheckpointException as error:
+        causes = [cause for cause, _ in error.failures.values()]
+        raise next((one for one in causes if isinstance(one, RecipeError)), causes[0]) from error
 
 
 def fingerprint(shapes: dict[str, list[int]]) -> str:
@@ -177,20 +191,6 @@ def _copy(state: Any) -> Any:
     if isinstance(state, list | tuple):
         return type(state)(_copy(value) for value in state)
     return state
-
-
-def from_first(make: Any) -> Any:
-    """What `make` returns on the first rank, or the RecipeError that it raises there, on all ranks."""
-    made: list[Any] = [None]
-    if dist.get_rank() == 0:
-        try:
-            made = [make()]
-        except RecipeError as error:
-            made = [error]
-    dist.broadcast_object_list(made)
-    if isinstance(made[0], RecipeError):
-        raise made[0]
-    return made[0]
 
 
 def _gathered(value: str | None) -> list[str]:

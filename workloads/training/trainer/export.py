@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from . import models
 from .launch import REFUSED
-from .publication import DamagedError, Folder, Published, refusals
+from .publication import DamagedError, Folder, Published, refusals, scratch
 from .recipe import TINY, Recipe, RecipeError
 from .tokens import byte_tokenizer
 
@@ -28,8 +28,8 @@ def export(recipe: Recipe, checkpoint_uri: str, target: str) -> Published:
     """Writes config.json, model.safetensors and the tokenizer's files; the checkpoint that they are of."""
     folder = Folder(checkpoint_uri)
     checkpoint = newest_good(folder)
-    with tempfile.TemporaryDirectory() as scratch:
-        source = Path(scratch) / "source"
+    with tempfile.TemporaryDirectory() as copies:
+        source = Path(copies) / "source"
         model = _empty(recipe, source)
         weights: dict[str, Any] = {
             name: torch.empty_like(value) for name, value in model.state_dict().items()
@@ -37,7 +37,7 @@ def export(recipe: Recipe, checkpoint_uri: str, target: str) -> Published:
         reader = FsspecReader(f"{folder.uri}/{checkpoint.name}")
         dcp.load({"model": weights}, storage_reader=reader, no_dist=True)
         model.load_state_dict(weights)
-        result = Path(scratch) / "result"
+        result = Path(copies) / "result"
         model.save_pretrained(result)
         _copy_tokenizer(source if "://" in recipe.model.name else Path(recipe.model.name), result)
         _upload(result, target)
@@ -94,7 +94,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--to", required=True, help="folder for the model: a path, s3:// or gs://")
     given = parser.parse_args(arguments)
     try:
-        checkpoint = export(Recipe.read(given.recipe.read_text()), given.checkpoint_uri, given.to)
+        with scratch():
+            checkpoint = export(Recipe.read(given.recipe.read_text()), given.checkpoint_uri, given.to)
     except RecipeError as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED

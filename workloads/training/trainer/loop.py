@@ -17,7 +17,8 @@ from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
 from . import data, models, tokens
-from .checkpoints import Checkpoints, fingerprint, from_first
+from .agreement import from_first, together
+from .checkpoints import Checkpoints, fingerprint
 from .interruption import Interruption
 from .interval import interval
 from .ledger import Ledger, read_runs, write_runs
@@ -43,9 +44,12 @@ class Training:
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.recipe, self.device = recipe, device
         self.mesh: Mesh = recipe.check_against(dist.get_world_size())
-        self.model, self.pipeline = models.load(recipe, self.mesh, device)
-        tokenizer = tokens.encoder(recipe.data.tokenizer)
-        self.source = data.source(recipe, tokenizer, models.vocabulary(self.model))
+        folder, config = models.find(recipe, self.mesh)
+        # Before the weights, which may take minutes to read.
+        self.source = together(
+            lambda: data.source(recipe, tokens.encoder(recipe.data.tokenizer), config.vocab_size)
+        )
+        self.model, self.pipeline = models.load(folder, config, recipe, self.mesh, device)
         self.parameters = [one for one in self.model.parameters() if one.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.parameters,
@@ -299,8 +303,6 @@ class Run:
         """Takes note of a save that has ended. One that failed in the background is only a checkpoint less."""
         try:
             done = self.checkpoints.wait() if wait else self.checkpoints.finished()
-        except RecipeError:
-            raise
         except Exception as error:
             if wait:
                 raise

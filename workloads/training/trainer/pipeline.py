@@ -59,7 +59,7 @@ def parts(plan: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> tuple[list
 
 
 def share(layers: int, stage: int, stages: int) -> range:
-    """The layers of a stage. Of those that are left over the first stages get one each: the last has the head."""
+    """The layers of a stage. Where they don't divide some stages have one more, but never the last: it has the head."""
     return range(math.ceil(layers * stage / stages), math.ceil(layers * (stage + 1) / stages))
 
 

@@ -1,4 +1,4 @@
-"""A recipe as a command of torchtitan 0.3, for what it does better on GPUs: float8, other pipelines, the largest models.
+"""A recipe as a command of torchtitan 0.3, for what it does better on GPUs: float8, other schedules, large models.
 
     python -m trainer.titan --recipe FILE --checkpoint-folder /mnt/checkpoints --world 64 --config llama3_8b
 

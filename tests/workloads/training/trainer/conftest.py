@@ -125,9 +125,10 @@ class Ranks:
         *,
         env: dict[str, str] | None = None,
         arguments: Sequence[str] = (),
+        file_bytes: int | None = None,
         **changes: Any,
     ) -> Running:
-        """Starts ranks on the recipe with changes."""
+        """Starts ranks on the recipe with changes; no file that they write gets larger than `file_bytes`."""
         self._runs += 1
         recipe = self._folder / f"recipe-{self._runs}.json"
         recipe.write_text(json.dumps(merged(RECIPE, changes)))
@@ -144,6 +145,7 @@ class Ranks:
             "output": str(output),
             "arguments": [*given, *arguments],
             "env": env or {},
+            "file_bytes": file_bytes,
         }
         return Running(self, self.ask(request), output)
 

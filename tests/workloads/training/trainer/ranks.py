@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,10 @@ def become(request: dict[str, Any], rank: int) -> None:
     output = os.open(f"{request['output']}-{rank}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    if request["file_bytes"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_bytes"],) * 2)
+    # An environment of this rank may name another one.
+    tempfile.tempdir = None
     code = 1
     try:
         code = main(request["arguments"])

@@ -36,6 +36,8 @@ def lake() -> Iterator[dict[str, str]]:
         for name in ("s3", "iam")
     }
     clients["s3"].create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "ap-south-1"})
+    for key in ("tokens/index.json", "models/m/config.json"):
+        clients["s3"].put_object(Bucket="lake", Key=key, Body=b"{}")
     clients["iam"].create_user(UserName="job")
     statements = [
         {"Effect": "Allow", "Action": OBJECTS, "Resource": "arn:aws:s3:::lake/jobs/own/*"},
@@ -63,6 +65,12 @@ def test_a_job_needs_no_more_than_its_prefix_and_is_refused_elsewhere(
     assert first.losses == pytest.approx(whole.losses, abs=2e-5)
     again = ranks.train("s3://lake/jobs/own", 1, env=lake)
     assert again.events("resumed") == [12]
-    denied = ranks.run("s3://lake/jobs/other", 2, env=lake)
-    assert denied.codes == [64, 64], denied.output
-    assert "s3://lake/jobs/other denies access" in denied.output
+    own, data, model = "s3://lake/jobs/own", "s3://lake/tokens", "s3://lake/models/m"
+    for checkpoints, changes, elsewhere in [
+        ("s3://lake/jobs/other", {}, "s3://lake/jobs/other"),
+        (own, {"data": {"uri": data}}, data),
+        (own, {"model": {"name": model}}, model),
+    ]:
+        denied = ranks.run(checkpoints, 2, env=lake, **changes)
+        assert denied.codes == [64, 64], denied.output
+        assert f"error: {elsewhere} denies access" in denied.output

@@ -115,37 +115,3 @@ def test_a_step_that_hangs_ends_with_a_record(ranks: Ranks, tmp_path: Path) -> N
     record = re.search(r"record=(\S+)", ended.output)
     assert record
     assert "in train_step" in Path(record[1]).read_text() or "in _agree" in Path(record[1]).read_text()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (
-            {"mesh": {"shard": 3}},
-            "mesh pipeline 1 x replicate 1 x shard 3 x tensor 1 has 3 ranks, and the job has 2",
-        ),
-        ({"mesh": {"pipeline": 2}}, "accumulate 1 is fewer parts than the 2 stages of mesh.pipeline"),
-        ({"model": {"name": "/nowhere"}}, "model.name is /nowhere, which holds no model of Hugging Face"),
-        (
-            {"data": {"uri": "/nowhere"}},
-            "data.uri /nowhere has no index.json: run python -m trainer.prepare first",
-        ),
-        ({"steps": 0}, "steps is 0"),
-    ],
-)
-def test_what_cannot_be_trained_is_refused_once_and_ends_all_ranks(
-    ranks: Ranks, tmp_path: Path, changes: dict[str, Any], message: str
-) -> None:
-    ended = ranks.run(tmp_path, 2, **changes)
-    assert ended.codes == [64, 64], ended.output
-    assert [line for line in ended.output.splitlines() if line.startswith("error: ")] == [
-        next(line for line in ended.output.splitlines() if message in line)
-    ]
-
-
-def test_a_checkpoint_of_another_model_or_other_data_is_refused(ranks: Ranks, tmp_path: Path) -> None:
-    ranks.train(tmp_path, 1, steps=4)
-    ended = ranks.run(tmp_path, 2, data={"seed": 5})
-    assert ended.codes == [64, 64]
-    assert "is a checkpoint of another model (llama, 4 layers of 96" in ended.output
-    assert "with seed 5: give another folder for checkpoints" in ended.output
