@@ -1,7 +1,7 @@
 """Sharded checkpoints of a training job: torch.distributed.checkpoint (DCP), published by manifests.
 
-Each rank copies its shards to memory, and a thread writes them while the training goes on. What is saved on one world
-and mesh is loaded on any other.
+Each rank copies its shards to host memory, and a thread writes them while the training goes on. What is saved on one
+world and mesh is loaded on any other.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from torch.distributed.checkpoint.storage import WriteResult
 from torch.distributed.tensor import DTensor
 
 from .agreement import from_first
+from .host_copy import HostCopy
 from .publication import DamagedError, File, Folder, Published, new_name, refusals
 from .recipe import RecipeError
 
@@ -50,6 +51,7 @@ class Checkpoints:
         # Of its own: the thread's collectives must not meet those of the training, on whatever network they are.
         self._group = dist.new_group(backend="gloo")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._copy = HostCopy()
         self._pending: Future[Save] | None = None
 
     def newest_good(self, model: str, description: str) -> tuple[Published | None, list[str]]:
@@ -79,7 +81,7 @@ class Checkpoints:
         """Begins to save `state` as of `step`; the seconds that the copy took. Waits for the save before it."""
         began = time.perf_counter()
         self.wait()
-        copy = _copy(state)
+        copy = self._copy.of(state)
         stalled = time.perf_counter() - began
         name = from_first(lambda: new_name(step))
         self._pending = self._writer.submit(self._save, name, step, copy, details, stalled)
@@ -177,20 +179,6 @@ def _tensors(state: Any) -> Iterator[torch.Tensor]:
 
 def _local(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
-
-
-def _copy(state: Any) -> Any:
-    """The same state in memory of its own. DCP's own stagers fail on CPUs: "copy_() on an invalid python storage"."""
-    if isinstance(state, DTensor):
-        local = state.to_local().detach().to("cpu", copy=True)
-        return DTensor(local, state._spec, requires_grad=False)
-    if isinstance(state, torch.Tensor):
-        return state.detach().to("cpu", copy=True)
-    if isinstance(state, dict):
-        return {name: _copy(value) for name, value in state.items()}
-    if isinstance(state, list | tuple):
-        return type(state)(_copy(value) for value in state)
-    return state
 
 
 def _gathered(value: str | None) -> list[str]:

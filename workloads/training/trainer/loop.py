@@ -282,8 +282,9 @@ class Run:
         return time.perf_counter() - self._saved_at >= self.every and not self.checkpoints.saving()
 
     def _save(self, *, wait: bool) -> None:
-        training = self.training
-        self._collect(wait=wait)
+        training, began = self.training, time.perf_counter()
+        # One at a time: there is memory for one copy.
+        self._collect(wait=True)
         if training.step != self._saved_step:
             details = {
                 "model": training.fingerprint,
@@ -293,18 +294,18 @@ class Run:
                 "mesh": str(training.mesh),
                 "ledger": self.ledger.document(),
             }
-            stalled = self.checkpoints.start(training.step, training.state(), details)
-            self.ledger.stall_seconds += stalled
+            self.checkpoints.start(training.step, training.state(), details)
+            self.ledger.stall_seconds += time.perf_counter() - began
             self._saved_step, self._saved_at = training.step, time.perf_counter()
         if wait:
-            self._collect(wait=True)
+            self._collect(wait=True, last=True)
 
-    def _collect(self, *, wait: bool = False) -> None:
-        """Takes note of a save that has ended. One that failed in the background is only a checkpoint less."""
+    def _collect(self, *, wait: bool = False, last: bool = False) -> None:
+        """Takes note of a save that has ended. One that failed is only a checkpoint less, unless it is the last."""
         try:
             done = self.checkpoints.wait() if wait else self.checkpoints.finished()
         except Exception as error:
-            if wait:
+            if last:
                 raise
             say(f"event=save-failed error={str(error)!r}")
             self._saved_step = -1
