@@ -159,7 +159,7 @@ class Ranks:
         assert ended.codes == [0] * ranks, ended.output
         return ended
 
-    def script(self, text: str, *arguments: str) -> str:
+    def script(self, text: str, *arguments: str, env: dict[str, str] | None = None) -> str:
         """What a program of this text prints, which is a rank without a trainer: all it imports is there already."""
         self._runs += 1
         output, errors = self._folder / f"output-{self._runs}", self._folder / f"errors-{self._runs}"
@@ -170,7 +170,7 @@ class Ranks:
             "errors": str(errors),
             "script": text,
             "arguments": arguments,
-            "env": {},
+            "env": env or {},
         }
         assert self.ask({"wait": self.ask(request)}) == [0], errors.read_text()
         return Path(f"{output}-0").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import signal
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.workloads.training.trainer.conftest import Ended, Ranks
+from tests.workloads.training.trainer.conftest import RECIPE, Ended, Ranks
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +51,31 @@ def test_bf16_trains(ranks: Ranks, whole: Ended, tmp_path: Path) -> None:
     ended = ranks.train(tmp_path, 2, precision="bf16")
     assert ended.losses[12] == pytest.approx(whole.losses[12], rel=0.02)
     assert ended.losses != whole.losses
+
+
+# torch traces the layers and their gradients as for a GPU. The machine code that Inductor makes
+# of them is left out: it takes a C++ compiler a minute.
+COMPILED = """
+import sys
+import torch
+from torch._dynamo.utils import counters
+from trainer.__main__ import main
+whole = torch.nn.Module.compile
+torch.nn.Module.compile = lambda module: whole(module, backend="aot_eager")
+code = main(sys.argv[1:])
+print(f"event=compiled graphs={counters['stats']['unique_graphs']} breaks={len(counters['graph_break'])} code={code}")
+"""
+
+
+def test_compiled_layers_train_as_others_do(ranks: Ranks, whole: Ended, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps({**RECIPE, "compile": True}))
+    printed = ranks.script(
+        COMPILED, f"--recipe={recipe}", f"--checkpoint-uri={tmp_path / 'c'}", "--progress-seconds=0"
+    )
+    assert Ended([0], printed).losses == pytest.approx(whole.losses, abs=2e-5)
+    assert "event=compiled graphs=" in printed and " breaks=0 code=0" in printed
+    assert "graphs=0" not in printed
 
 
 def stop_at(ranks: Ranks, checkpoints: Path, step: int, world: int, **changes: Any) -> Ended:
