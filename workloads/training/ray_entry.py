@@ -15,7 +15,8 @@ from typing import Any
 import ray.train
 import torch
 from ray.train.torch import TorchConfig, TorchTrainer
-from trainer.__main__ import RefusedError, train
+from trainer.__main__ import train
+from trainer.agreement import RefusedError
 from trainer.interruption import Notice
 from trainer.launch import REFUSED, STOPPED
 from trainer.options import Options

@@ -69,7 +69,11 @@ class TrainingData(Model):
 class TrainingMesh(Model):
     """How the ranks share the model and the batch. The product is the number of GPUs of the job."""
 
-    pipeline: int = Field(default=1, ge=1, description="Stages of layers, one after the other.")
+    pipeline: int = Field(
+        default=1,
+        ge=1,
+        description="Stages of layers, one after the other; at most `accumulate`, whose parts go through them.",
+    )
     replicate: int = Field(default=1, ge=1, description="Copies of the model (DDP, or HSDP with `shard`).")
     shard: int | None = Field(
         default=None,

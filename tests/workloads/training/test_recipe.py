@@ -94,6 +94,8 @@ class Asked:
         ({"mesh": {"shard": 3}, "gpusPerNode": 8}, ["3 ranks", "has 8"]),
         ({"nodes": 3, "gpusPerNode": 1}, ["batch 32", "multiple of 3"]),
         ({"mesh": {"tensor": 4}, "gpusPerNode": 4}, ["mesh.tensor 4", "one of 1, 2"]),
+        ({"mesh": {"pipeline": 2}, "gpusPerNode": 2}, ["accumulate 1", "the 2 stages", "at least 2"]),
+        ({"mesh": {"pipeline": 5}, "gpusPerNode": 5, "accumulate": 32}, ["mesh.pipeline 5", "4 layers"]),
         ({"loss": "supervised"}, ["builtin", "supervised"]),
         ({"optimizer": {"warmupSteps": 9}, "steps": 9}, ["warmupSteps", "fewer than the 9"]),
     ],
@@ -109,21 +111,22 @@ def test_a_stack_without_training_has_nothing_to_refuse() -> None:
 
 
 MESHES = st.fixed_dictionaries(
-    {"replicate": st.integers(1, 4), "tensor": st.integers(1, 4)}, optional={"shard": st.integers(1, 4)}
+    {name: st.integers(1, 4) for name in ("pipeline", "replicate", "tensor")},
+    optional={"shard": st.integers(1, 4)},
 )
 
 
 @settings_of(max_examples=examples(150))
 @given(mesh=MESHES, nodes=st.integers(1, 4), gpus=st.integers(1, 8), batch=st.integers(1, 64))
 def test_what_is_not_refused_is_shared_by_all_gpus_without_rest(mesh, nodes, gpus, batch) -> None:
-    asked = training(mesh=mesh, nodes=nodes, gpusPerNode=gpus, batch=batch)
+    parts = mesh["pipeline"]
+    asked = training(mesh=mesh, nodes=nodes, gpusPerNode=gpus, batch=batch, accumulate=parts)
     if check_recipe(Asked(asked)):  # type: ignore[arg-type]
         return
-    taken = asked.mesh.replicate * asked.mesh.tensor * (asked.mesh.shard or 1)
-    assert nodes * gpus % taken == 0
-    shard = asked.mesh.shard or nodes * gpus // (asked.mesh.replicate * asked.mesh.tensor)
-    assert asked.mesh.replicate * asked.mesh.tensor * shard == nodes * gpus
-    assert batch % (asked.mesh.replicate * shard) == 0
+    others = asked.mesh.pipeline * asked.mesh.replicate * asked.mesh.tensor
+    shard = asked.mesh.shard or nodes * gpus // others
+    assert others * shard == nodes * gpus
+    assert batch % (asked.mesh.replicate * shard * parts) == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,11 @@ STARTED = time.time()
 import torch  # noqa: E402  its import is part of a start
 import torch.distributed as dist  # noqa: E402
 
+from .agreement import RefusedError, together  # noqa: E402
 from .interruption import Interruption, Metadata, metadata  # noqa: E402
 from .launch import REFUSED, STOPPED, note  # noqa: E402
 from .options import Options  # noqa: E402
 from .recipe import Recipe, RecipeError  # noqa: E402
-
-
-class RefusedError(Exception):
-    """A rank can't run the recipe, and so none does."""
 
 
 def parse(arguments: list[str]) -> tuple[Path, Options]:
@@ -106,20 +102,6 @@ def read(recipe_file: Path) -> Recipe:
         return recipe
     except OSError as error:
         raise RecipeError(f"--recipe {recipe_file} can't be read: {error.strerror}") from error
-
-
-def together(stage: Callable[[], Any]) -> Any:
-    """What a stage returns, once no rank refuses in it. RefusedError on all ranks, with the message of the first."""
-    result, message = None, None
-    try:
-        result = stage()
-    except RecipeError as error:
-        message = str(error)
-    messages: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(messages, message)
-    if first := next(filter(None, messages), None):
-        raise RefusedError(first)
-    return result
 
 
 if __name__ == "__main__":

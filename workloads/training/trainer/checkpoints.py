@@ -1,7 +1,7 @@
 """Sharded checkpoints of a training job: torch.distributed.checkpoint (DCP), published by manifests.
 
-Each rank copies its shards to memory, and a thread writes them while the training goes on. What is saved on one world
-and mesh is loaded on any other.
+Each rank copies its shards to host memory, and a thread writes them while the training goes on. What is saved on one
+world and mesh is loaded on any other.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from torch.distributed.checkpoint.metadata import Metadata
 from torch.distributed.checkpoint.storage import WriteResult
 from torch.distributed.tensor import DTensor
 
+from .agreement import from_first
+from .host_copy import HostCopy
 from .publication import DamagedError, File, Folder, Published, new_name, refusals
 from .recipe import RecipeError
 
@@ -49,6 +51,7 @@ class Checkpoints:
         # Of its own: the thread's collectives must not meet those of the training, on whatever network they are.
         self._group = dist.new_group(backend="gloo")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._copy = HostCopy()
         self._pending: Future[Save] | None = None
 
     def newest_good(self, model: str, description: str) -> tuple[Published | None, list[str]]:
@@ -71,14 +74,14 @@ class Checkpoints:
     def load(self, published: Published, state: State) -> None:
         """Fills the tensors of `state` in place, whatever ranks wrote them."""
         reader = FsspecReader(f"{self.folder.uri}/{published.name}")
-        with refusals(self.folder.uri):
+        with _one_cause(), refusals(self.folder.uri):
             dcp.load(state, storage_reader=reader)
 
     def start(self, step: int, state: State, details: dict[str, Any]) -> float:
         """Begins to save `state` as of `step`; the seconds that the copy took. Waits for the save before it."""
         began = time.perf_counter()
         self.wait()
-        copy = _copy(state)
+        copy = self._copy.of(state)
         stalled = time.perf_counter() - began
         name = from_first(lambda: new_name(step))
         self._pending = self._writer.submit(self._save, name, step, copy, details, stalled)
@@ -100,19 +103,31 @@ class Checkpoints:
     def _save(self, name: str, step: int, state: State, details: dict[str, Any], stalled: float) -> Save:
         began = time.perf_counter()
         writer = _Writer(f"{self.folder.uri}/{name}")
-        dcp.save(state, storage_writer=writer, process_group=self._group)
+        with _one_cause():
+            dcp.save(state, storage_writer=writer, process_group=self._group)
         written: list[list[File]] = [[] for _ in range(dist.get_world_size())]
         dist.all_gather_object(written, writer.written(), group=self._group)
-        if dist.get_rank() == 0:
+
+        def publish() -> None:
             self.folder.publish(name, [file for files in written for file in files], details)
             self.folder.retire(self._keep, self._keep_hours)
-        dist.barrier(group=self._group)
+
+        from_first(publish, self._group)
         return Save(step, stalled, time.perf_counter() - began + stalled)
 
 
-def fingerprint(tensors: dict[str, torch.Tensor]) -> str:
-    """A digest of the names and shapes of a model, the same on every mesh."""
-    shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+@contextmanager
+def _one_cause() -> Iterator[None]:
+    """DCP tells all ranks what went wrong on each, in an exception that is no Exception: the first cause instead."""
+    try:
+        yield
+    except dcp.CheckpointException as error:
+        causes = [cause for cause, _ in error.failures.values()]
+        raise next((one for one in causes if isinstance(one, RecipeError)), causes[0]) from error
+
+
+def fingerprint(shapes: dict[str, list[int]]) -> str:
+    """A digest of the names and shapes of a model's parameters, the same on every mesh."""
     return hashlib.sha256(json.dumps(shapes, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -164,34 +179,6 @@ def _tensors(state: Any) -> Iterator[torch.Tensor]:
 
 def _local(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
-
-
-def _copy(state: Any) -> Any:
-    """The same state in memory of its own. DCP's own stagers fail on CPUs: "copy_() on an invalid python storage"."""
-    if isinstance(state, DTensor):
-        local = state.to_local().detach().to("cpu", copy=True)
-        return DTensor(local, state._spec, requires_grad=False)
-    if isinstance(state, torch.Tensor):
-        return state.detach().to("cpu", copy=True)
-    if isinstance(state, dict):
-        return {name: _copy(value) for name, value in state.items()}
-    if isinstance(state, list | tuple):
-        return type(state)(_copy(value) for value in state)
-    return state
-
-
-def from_first(make: Any) -> Any:
-    """What `make` returns on the first rank, or the RecipeError that it raises there, on all ranks."""
-    made: list[Any] = [None]
-    if dist.get_rank() == 0:
-        try:
-            made = [make()]
-        except RecipeError as error:
-            made = [error]
-    dist.broadcast_object_list(made)
-    if isinstance(made[0], RecipeError):
-        raise made[0]
-    return made[0]
 
 
 def _gathered(value: str | None) -> list[str]:

@@ -24,14 +24,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from . import models
-from .checkpoints import Save, fingerprint, from_first, newest_good_of_all, refuse_other
+from .agreement import from_first
+from .checkpoints import Save, fingerprint, newest_good_of_all, refuse_other
 from .interruption import Interruption
 from .interval import interval
 from .ledger import Ledger, read_runs, write_runs
 from .metrics import Metrics, flops_per_token, peak_flops
 from .options import Options
 from .progress import Progress, Reading
-from .publication import Folder, Published, listed, new_name, refusals
+from .publication import Folder, Published, listed, new_name, refusals, scratch
 from .recipe import TINY, Recipe, RecipeError
 from .report import write_report
 from .tokens import byte_tokenizer
@@ -115,11 +116,12 @@ class FineTuning:
             interval(1.0, 1.0, recipe.interruptions.per_hour, recipe.checkpoints.minimum_seconds),
             recipe.checkpoints.every_steps,
         )
-        self._scratch = tempfile.mkdtemp(prefix="fine-tuning-")
+        with scratch():
+            self._scratch = tempfile.mkdtemp(prefix="fine-tuning-")
         self._trainer = self._build(interruption)
         model: Any = self._trainer.model
         config = model.config
-        self._fingerprint = fingerprint(dict(model.named_parameters()))
+        self._fingerprint = fingerprint(models.shapes(model))
         self._description = models.describe(model)
         count = sum(one.numel() for one in model.parameters())
         self._flops = flops_per_token(
@@ -246,8 +248,9 @@ class FineTuning:
     def _fetch(self, newest: Published) -> Path:
         target = Path(self._scratch) / f"checkpoint-{newest.step}"
         target.mkdir()
-        for file in newest.files:
-            (target / file.name).write_bytes(self.folder.read(newest.name, file.name))
+        with scratch():
+            for file in newest.files:
+                (target / file.name).write_bytes(self.folder.read(newest.name, file.name))
         return target
 
     def _say(self, line: str) -> None:

@@ -21,12 +21,20 @@ CODES = "TRAINER_CODES"
 
 def launch(arguments: list[str]) -> int:
     """The exit code of a torchrun of the trainer: 0, 75, 64, or 1 for whatever else ended a rank."""
+    try:
+        scratch = tempfile.TemporaryDirectory()
+    except OSError as error:
+        print(
+            f"error: no folder for temporary files can be written ({error}): mount a volume, and name it in TMPDIR",
+            file=sys.stderr,
+        )
+        return REFUSED
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.elastic.rendezvous import RendezvousError
     from torch.distributed.run import main
 
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch as folder:
         os.environ[CODES] = folder
         try:
             main(command(arguments))

@@ -17,12 +17,14 @@ from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
 from . import data, models, tokens
-from .checkpoints import Checkpoints, fingerprint, from_first
+from .agreement import from_first, together
+from .checkpoints import Checkpoints, fingerprint
 from .interruption import Interruption
 from .interval import interval
 from .ledger import Ledger, read_runs, write_runs
 from .metrics import Metrics, flops_per_token, peak_flops
 from .options import Options
+from .pipeline import Pipeline
 from .progress import Progress, Reading
 from .recipe import Mesh, Recipe, RecipeError
 from .report import write_report
@@ -42,13 +44,12 @@ class Training:
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.recipe, self.device = recipe, device
         self.mesh: Mesh = recipe.check_against(dist.get_world_size())
-        if self.mesh.pipeline > 1:
-            raise RecipeError(
-                f"mesh.pipeline is {self.mesh.pipeline}: this loop has no pipeline; leave it out, or run torchtitan"
-            )
-        self.model: Any = models.load(recipe, self.mesh)
-        tokenizer = tokens.encoder(recipe.data.tokenizer)
-        self.source = data.source(recipe, tokenizer, models.vocabulary(self.model))
+        folder, config = models.find(recipe, self.mesh)
+        # Before the weights, which may take minutes to read.
+        self.source = together(
+            lambda: data.source(recipe, tokens.encoder(recipe.data.tokenizer), config.vocab_size)
+        )
+        self.model, self.pipeline = models.load(folder, config, recipe, self.mesh, device)
         self.parameters = [one for one in self.model.parameters() if one.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.parameters,
@@ -66,7 +67,7 @@ class Training:
     @property
     def fingerprint(self) -> str:
         """Of the model and of the data: what a checkpoint must have been made with."""
-        return f"{fingerprint(dict(self.model.named_parameters()))}-{self.source.digest}"
+        return f"{fingerprint(models.shapes(self.model))}-{self.source.digest}"
 
     @property
     def description(self) -> str:
@@ -76,12 +77,17 @@ class Training:
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds, sharded as the mesh is."""
         model, optimizer = get_state_dict(self.model, self.optimizer)
-        return {"model": model, "optimizer": optimizer}
+        # Without what the recipe says, and each stage of a pipeline would say of its own parameters.
+        return {"model": model, "optimizer": {"state": optimizer["state"]}}
 
     def restore(self, state: dict[str, Any], step: int, consumed: int) -> None:
         """Goes to the step of a checkpoint."""
+        _, optimizer = get_state_dict(self.model, self.optimizer)
         set_state_dict(
-            self.model, self.optimizer, model_state_dict=state["model"], optim_state_dict=state["optimizer"]
+            self.model,
+            self.optimizer,
+            model_state_dict=state["model"],
+            optim_state_dict={**optimizer, **state["optimizer"]},
         )
         self.step, self.consumed = step, consumed
 
@@ -96,6 +102,18 @@ class Training:
     def train_step(self) -> tuple[torch.Tensor, torch.Tensor]:
         """One optimizer step; the loss of this rank's samples and the norm of the gradients, still on the device."""
         rows = torch.from_numpy(next(self.batches()).astype(np.int64)).to(self.device, non_blocking=True)
+        total = self.pipeline.step(rows) if self.pipeline else self._gradients(rows)
+        norm = clip(self.parameters, self.recipe.optimizer.clip_norm, self.pipeline)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        self.consumed += self.recipe.batch
+        return total, norm
+
+    def _gradients(self, rows: torch.Tensor) -> torch.Tensor:
+        """Leaves the gradients of these rows; their loss."""
         parts = rows.chunk(self.recipe.accumulate)
         total = torch.zeros((), device=self.device)
         for at, part in enumerate(parts):
@@ -105,20 +123,13 @@ class Training:
                 loss = self.model(input_ids=part, labels=part).loss / len(parts)
             loss.backward()
             total += loss.detach()
-        norm = clip(self.parameters, self.recipe.optimizer.clip_norm)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.step += 1
-        self.consumed += self.recipe.batch
-        return total, norm
+        return total
 
     def batches(self) -> Iterator[np.ndarray]:
         """The rows of this rank, from the sample after the latest that was trained on."""
         if self._batches is None:
-            # Ranks of one tensor group are neighbours, and read the same samples.
-            rank = dist.get_rank() // self.mesh.tensor
+            # Ranks of one tensor group are neighbours, and read the same samples; so does each stage of a pipeline.
+            rank = dist.get_rank() // self.mesh.tensor % self.mesh.batch_ranks
             self._batches = data.batches(
                 self.source, self.consumed, self.recipe.batch, rank, self.mesh.batch_ranks
             )
@@ -127,28 +138,33 @@ class Training:
     def flops(self) -> float:
         """FLOP that a token costs."""
         config = self.model.config
-        count = sum(one.numel() for one in self.model.parameters())
+        count = sum(math.prod(shape) for shape in models.shapes(self.model).values())
         return flops_per_token(
             count, config.num_hidden_layers, config.hidden_size, self.recipe.data.sequence_length
         )
 
 
-def clip(parameters: list[torch.Tensor], most: float) -> torch.Tensor:
-    """Scales the gradients so that their norm over all ranks is at most `most`; the norm before that.
-
-    torch's own function takes the tensors of one mesh; those of a tensor-parallel model are on several.
-    """
-    by_mesh: dict[Any, list[torch.Tensor]] = {}
-    for parameter in parameters:
-        if parameter.grad is not None:
-            by_mesh.setdefault(_mesh_of(parameter.grad), []).append(parameter.grad)
-    norms = [_whole(torch.nn.utils.get_total_norm(gradients)) for gradients in by_mesh.values()]
-    norm = torch.linalg.vector_norm(torch.stack(norms))
+def clip(parameters: list[torch.Tensor], most: float, pipeline: Pipeline | None) -> torch.Tensor:
+    """Scales the gradients so that their norm over all ranks is at most `most`; the norm before that."""
+    copied = pipeline.copied if pipeline else None
+    norm = _norm([one.grad for one in parameters if one.grad is not None and one is not copied])
+    if pipeline:
+        norm = pipeline.norm_of_all(norm)
     scale = torch.clamp(most / (norm + 1e-6), max=1.0)
-    for gradients in by_mesh.values():
-        for gradient in gradients:
+    for parameter in parameters:
+        gradient = parameter.grad
+        if gradient is not None:
             (gradient.to_local() if isinstance(gradient, DTensor) else gradient).mul_(scale)
     return norm
+
+
+def _norm(gradients: list[torch.Tensor]) -> torch.Tensor:
+    # torch's own function takes the tensors of one mesh; those of a tensor-parallel model are on several.
+    by_mesh: dict[Any, list[torch.Tensor]] = {}
+    for gradient in gradients:
+        by_mesh.setdefault(_mesh_of(gradient), []).append(gradient)
+    norms = [_whole(torch.nn.utils.get_total_norm(each)) for each in by_mesh.values()]
+    return torch.linalg.vector_norm(torch.stack(norms))
 
 
 def _mesh_of(tensor: torch.Tensor) -> Any:
@@ -266,8 +282,9 @@ class Run:
         return time.perf_counter() - self._saved_at >= self.every and not self.checkpoints.saving()
 
     def _save(self, *, wait: bool) -> None:
-        training = self.training
-        self._collect(wait=wait)
+        training, began = self.training, time.perf_counter()
+        # One at a time: there is memory for one copy.
+        self._collect(wait=True)
         if training.step != self._saved_step:
             details = {
                 "model": training.fingerprint,
@@ -277,20 +294,18 @@ class Run:
                 "mesh": str(training.mesh),
                 "ledger": self.ledger.document(),
             }
-            stalled = self.checkpoints.start(training.step, training.state(), details)
-            self.ledger.stall_seconds += stalled
+            self.checkpoints.start(training.step, training.state(), details)
+            self.ledger.stall_seconds += time.perf_counter() - began
             self._saved_step, self._saved_at = training.step, time.perf_counter()
         if wait:
-            self._collect(wait=True)
+            self._collect(wait=True, last=True)
 
-    def _collect(self, *, wait: bool = False) -> None:
-        """Takes note of a save that has ended. One that failed in the background is only a checkpoint less."""
+    def _collect(self, *, wait: bool = False, last: bool = False) -> None:
+        """Takes note of a save that has ended. One that failed is only a checkpoint less, unless it is the last."""
         try:
             done = self.checkpoints.wait() if wait else self.checkpoints.finished()
-        except RecipeError:
-            raise
         except Exception as error:
-            if wait:
+            if last:
                 raise
             say(f"event=save-failed error={str(error)!r}")
             self._saved_step = -1
@@ -314,7 +329,8 @@ class Run:
         dist.all_reduce(mean)
         reading = Reading(
             self.training.step,
-            mean.item() / dist.get_world_size(),
+            # The ranks of one stage alone know a loss.
+            mean.item() * self.training.mesh.pipeline / dist.get_world_size(),
             self.training.learning_rate(),
             float(norm.item()),
         )

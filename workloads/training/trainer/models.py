@@ -12,12 +12,14 @@ from typing import Any
 import fsspec
 import torch
 import torch.distributed as dist
-from safetensors.torch import save_file
+from safetensors.torch import save
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.distributed import DistributedConfig
 from transformers.utils import logging
 
-from .publication import listed, refusals
+from .agreement import together
+from .pipeline import Pipeline
+from .publication import listed, refusals, scratch
 from .recipe import TINY, TINY_SHAPE, Mesh, Recipe, RecipeError, Shape, check_shape
 from .tokens import BYTES_VOCABULARY
 
@@ -54,49 +56,62 @@ def folder(recipe: Recipe) -> Path:
     # Of this start: ranks of one node need not have one parent, as under Ray.
     start = [secrets.token_hex(4)]
     dist.broadcast_object_list(start)
-    target = Path(tempfile.gettempdir()) / f"model-{start[0]}-{digest}"
-    error: list[str | None] = [None]
-    if int(os.environ.get("LOCAL_RANK", "0")) == 0:
-        try:
-            _fill(target, recipe)
-        except RecipeError as refused:
-            error = [str(refused)]
-    errors: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(errors, error[0])
-    for message in filter(None, errors):
-        raise RecipeError(message)
-    return target
+
+    def fill() -> Path:
+        with scratch():
+            target = Path(tempfile.gettempdir()) / f"model-{start[0]}-{digest}"
+            if int(os.environ.get("LOCAL_RANK", "0")) == 0:
+                _fill(target, recipe)
+        return target
+
+    return together(fill)
 
 
-def load(recipe: Recipe, mesh: Mesh) -> torch.nn.Module:
-    """The model, of which each rank holds the shards that the mesh gives it. RecipeError if it can't."""
+def find(recipe: Recipe, mesh: Mesh) -> tuple[Path, Any]:
+    """The folder of the model and its config.json. RecipeError if there is no model, or the mesh can't divide it."""
     source = folder(recipe)
-    try:
-        config: Any = AutoConfig.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        raise RecipeError(
-            f"model.name is {recipe.model.name}, which holds no model of Hugging Face: {_first_line(error)}"
-        ) from error
-    heads = config.num_attention_heads
-    check_shape(
-        mesh, Shape(config.num_hidden_layers, heads, getattr(config, "num_key_value_heads", heads) or heads)
-    )
-    model = AutoModelForCausalLM.from_pretrained(
-        source, dtype=torch.float32, use_cache=False, distributed_config=_distributed(recipe, mesh)
-    )
-    if mesh.over(dist.get_world_size()) and dist.get_world_size() == 1:
-        model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+    def read() -> Any:
+        try:
+            config: Any = AutoConfig.from_pretrained(source)
+        except (OSError, ValueError) as error:
+            raise RecipeError(
+                f"model.name is {recipe.model.name}, which holds no model of Hugging Face: {_first_line(error)}"
+            ) from error
+        heads = config.num_attention_heads
+        key_value_heads = getattr(config, "num_key_value_heads", heads) or heads
+        check_shape(mesh, Shape(config.num_hidden_layers, heads, key_value_heads))
+        return config
+
+    return source, together(read)
+
+
+def load(
+    source: Path, config: Any, recipe: Recipe, mesh: Mesh, device: torch.device
+) -> tuple[Any, Pipeline | None]:
+    """The model, of which each rank holds the shards that the mesh gives it; with the pipeline whose stage it is."""
+    pipeline = Pipeline(source, config, recipe, mesh, device) if mesh.pipeline > 1 else None
+    model = pipeline.model if pipeline else _whole(source, recipe, mesh, device)
     model.train()
     if recipe.activation_checkpointing:
         model.gradient_checkpointing_enable()
     if recipe.compile:
         _compile_layers(model)
-    return model
+    return model, pipeline
 
 
-def vocabulary(model: Any) -> int:
-    """The number of tokens that the model knows."""
-    return model.config.vocab_size
+def _whole(source: Path, recipe: Recipe, mesh: Mesh, device: torch.device) -> Any:
+    model = AutoModelForCausalLM.from_pretrained(
+        source, dtype=torch.float32, use_cache=False, distributed_config=_distributed(recipe, mesh)
+    )
+    return model.to(device) if dist.get_world_size() == 1 else model
+
+
+def shapes(model: Any) -> dict[str, list[int]]:
+    """The shape of each parameter of the whole model, also where a rank has but a stage of it."""
+    if hasattr(model, "whole_shapes"):
+        return model.whole_shapes
+    return {name: list(one.shape) for name, one in model.named_parameters()}
 
 
 def describe(model: Any) -> str:
@@ -142,10 +157,8 @@ def write(model: LlamaForCausalLM, target: Path) -> None:
     first of another node has no such folder."""
     target.mkdir(parents=True, exist_ok=True)
     tied = set(model._tied_weights_keys or ())
-    save_file(
-        {name: each for name, each in model.state_dict().items() if name not in tied},
-        target / "model.safetensors",
-    )
+    weights = {name: each for name, each in model.state_dict().items() if name not in tied}
+    (target / "model.safetensors").write_bytes(save(weights))
     model.config.to_json_file(target / "config.json")
 
 
@@ -160,7 +173,8 @@ def download(uri: str, target: Path, endings: tuple[str, ...]) -> None:
         for path in wanted:
             local = target / path[len(root) :].lstrip("/")
             local.parent.mkdir(parents=True, exist_ok=True)
-            files.get_file(path, str(local))
+            with scratch():
+                files.get_file(path, str(local))
 
 
 def _first_line(error: Exception) -> str:

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import os
 import re
 import secrets
 import shutil
@@ -28,6 +29,8 @@ from fsspec.implementations.local import LocalFileSystem
 from .recipe import RecipeError
 
 MANIFEST = "manifest.json"
+# A disk, a quota, and the size of a file that a process may write.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FILE = re.compile(r"(step-(\d{8})-[0-9a-f]{8})/(.+)")
 _CHUNK = 1 << 22
 
@@ -193,7 +196,7 @@ def listed(files: Any, root: str) -> list[str]:
 
 @contextlib.contextmanager
 def refusals(uri: str) -> Iterator[None]:
-    """Turns a store that denies and a full disk into one message."""
+    """Turns a store that denies, and a disk that is full or can't be written, into one message."""
     try:
         yield
     except FileNotFoundError:
@@ -201,11 +204,28 @@ def refusals(uri: str) -> Iterator[None]:
     except PermissionError as error:
         raise RecipeError(f"{uri} denies access ({error}): grant the job's identity this prefix") from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise RecipeError(
                 f"{uri} is full: make room, or keep fewer checkpoints (checkpoints.keep)"
             ) from error
+        if error.errno == errno.EROFS:
+            raise RecipeError(f"{uri} is mounted to be read alone: mount it to be written") from error
         raise
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[None]:
+    """Turns a folder for temporary files that is full, or a node that has none, into one message."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL and "temporary directory" not in str(error):
+            raise
+        where = os.environ.get("TMPDIR", "/tmp")
+        raise RecipeError(
+            f"{where} has no room for the files of a start ({error.strerror}): mount a larger volume there, or name "
+            "another folder in TMPDIR"
+        ) from error
 
 
 def _step(name: str) -> int:

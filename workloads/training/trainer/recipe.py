@@ -174,11 +174,16 @@ class Recipe:
     def check_against(self, world: int) -> Mesh:
         """The mesh over `world` ranks; RecipeError if they can't share the model or the batch."""
         mesh = self.mesh.over(world)
-        parts = mesh.batch_ranks * self.accumulate * (mesh.pipeline if mesh.pipeline > 1 else 1)
+        if self.accumulate < mesh.pipeline:
+            raise RecipeError(
+                f"accumulate {self.accumulate} is fewer parts than the {mesh.pipeline} stages of mesh.pipeline, which "
+                f"each work on one: give at least {mesh.pipeline}, better {4 * mesh.pipeline}"
+            )
+        parts = mesh.batch_ranks * self.accumulate
         if self.batch % parts:
             raise RecipeError(
                 f"batch {self.batch} can't be shared by replicate {mesh.replicate} x shard {mesh.shard} ranks in "
-                f"{parts // mesh.batch_ranks} parts: give a multiple of {parts}"
+                f"{self.accumulate} parts: give a multiple of {parts}"
             )
         if self.model.name == TINY:
             check_shape(mesh, TINY_SHAPE)
@@ -207,7 +212,7 @@ def check_shape(mesh: Mesh, shape: Shape) -> None:
             )
     if mesh.pipeline > shape.layers:
         raise RecipeError(
-            f"mesh.pipeline {mesh.pipeline} is more than the {shape.layers} layers of the model"
+            f"mesh.pipeline {mesh.pipeline} is more than the {shape.layers} layers of the model: give at most that"
         )
 
 

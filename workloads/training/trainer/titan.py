@@ -1,4 +1,4 @@
-"""A recipe as a command of torchtitan 0.3, for what it does better on GPUs: pipelines, float8, the largest models.
+"""A recipe as a command of torchtitan 0.3, for what it does better on GPUs: float8, other schedules, large models.
 
     python -m trainer.titan --recipe FILE --checkpoint-folder /mnt/checkpoints --world 64 --config llama3_8b
 
@@ -28,17 +28,21 @@ def arguments(recipe: Recipe, folder: str, world: int, module: str, config: str)
             f"batch {recipe.batch} can't be shared by {mesh.batch_ranks} ranks in {recipe.accumulate} parts: "
             f"give a multiple of {mesh.batch_ranks * recipe.accumulate}"
         )
+    rows = recipe.batch // mesh.batch_ranks
+    part = rows // recipe.accumulate
     values = {
         "training.steps": recipe.steps,
         "training.seq-len": recipe.data.sequence_length,
         "training.global-batch-size": recipe.batch,
-        "training.local-batch-size": recipe.batch // mesh.batch_ranks // recipe.accumulate,
+        # Its pipelines divide a local batch themselves.
+        "training.local-batch-size": rows if mesh.pipeline > 1 else part,
         "training.max-norm": recipe.optimizer.clip_norm,
         "training.mixed-precision-param": {"bf16": "bfloat16", "fp32": "float32"}[recipe.precision],
         "parallelism.data-parallel-replicate-degree": mesh.replicate,
         "parallelism.data-parallel-shard-degree": mesh.shard,
         "parallelism.tensor-parallel-degree": mesh.tensor,
         "parallelism.pipeline-parallel-degree": mesh.pipeline,
+        "parallelism.pipeline-parallel-microbatch-size": part if mesh.pipeline > 1 else 1,
         "debug.seed": recipe.data.seed,
         "dump-folder": folder,
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .publication import scratch
 from .recipe import RecipeError
 
 END = 256
@@ -35,10 +36,10 @@ def encoder(name: str) -> Encoder:
 
     from .models import WANTED_FILES, download
 
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch(), tempfile.TemporaryDirectory() as copies:
         source = Path(name)
         if "://" in name:
-            source = Path(scratch)
+            source = Path(copies)
             download(name, source, tuple(set(WANTED_FILES) - {".safetensors"}))
         try:
             loaded = AutoTokenizer.from_pretrained(source, use_fast=True)

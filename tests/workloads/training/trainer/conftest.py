@@ -125,9 +125,10 @@ class Ranks:
         *,
         env: dict[str, str] | None = None,
         arguments: Sequence[str] = (),
+        file_bytes: int | None = None,
         **changes: Any,
     ) -> Running:
-        """Starts ranks on the recipe with changes."""
+        """Starts ranks on the recipe with changes; no file that they write gets larger than `file_bytes`."""
         self._runs += 1
         recipe = self._folder / f"recipe-{self._runs}.json"
         recipe.write_text(json.dumps(merged(RECIPE, changes)))
@@ -144,6 +145,7 @@ class Ranks:
             "output": str(output),
             "arguments": [*given, *arguments],
             "env": env or {},
+            "file_bytes": file_bytes,
         }
         return Running(self, self.ask(request), output)
 
@@ -156,6 +158,22 @@ class Ranks:
         ended = self.run(folder, ranks, **changes)
         assert ended.codes == [0] * ranks, ended.output
         return ended
+
+    def script(self, text: str, *arguments: str, env: dict[str, str] | None = None) -> str:
+        """What a program of this text prints, which is a rank without a trainer: all it imports is there already."""
+        self._runs += 1
+        output, errors = self._folder / f"output-{self._runs}", self._folder / f"errors-{self._runs}"
+        request = {
+            "ranks": 1,
+            "port": free_port(),
+            "output": str(output),
+            "errors": str(errors),
+            "script": text,
+            "arguments": arguments,
+            "env": env or {},
+        }
+        assert self.ask({"wait": self.ask(request)}) == [0], errors.read_text()
+        return Path(f"{output}-0").read_text()
 
     def close(self) -> None:
         """Ends the process that forks."""
@@ -197,15 +215,6 @@ def whole(ranks: Ranks, tmp_path_factory: pytest.TempPathFactory) -> Ended:
 
 
 @pytest.fixture(scope="session")
-def script(python: Path) -> Callable[..., str]:
+def script(ranks: Ranks) -> Callable[..., str]:
     """Runs Python text in the training environment; what it printed."""
-
-    def run(text: str, *arguments: str) -> str:
-        env = {**os.environ, **QUIET, "PYTHONPATH": str(TRAINING)}
-        ran = subprocess.run(
-            [python, "-c", text, *arguments], env=env, capture_output=True, text=True, timeout=SECONDS
-        )
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
-
-    return run
+    return ranks.script

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +43,30 @@ def become(request: dict[str, Any], rank: int) -> None:
     os.environ.update({name: str(value) for name, value in {**ranks, **meeting, **request["env"]}.items()})
     output = os.open(f"{request['output']}-{rank}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
-    os.dup2(output, 2)
+    # What a program prints is its answer; warnings are none.
+    os.dup2(os.open(request["errors"], os.O_WRONLY | os.O_CREAT) if "errors" in request else output, 2)
+    if request.get("file_bytes"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_bytes"],) * 2)
+    # An environment of this rank may name another one.
+    tempfile.tempdir = None
     code = 1
     try:
-        code = main(request["arguments"])
+        code = run(request)
     except BaseException:  # noqa: BLE001  a fork must not go on as its parent
         import traceback
 
         traceback.print_exc()
     sys.stdout.flush()
     os._exit(code)
+
+
+def run(request: dict[str, Any]) -> int:
+    """The trainer, or the text of a program; the exit code."""
+    if "script" not in request:
+        return main(request["arguments"])
+    sys.argv = ["-c", *request["arguments"]]
+    exec(request["script"], {"__name__": "__main__"})
+    return 0
 
 
 def serve() -> None:

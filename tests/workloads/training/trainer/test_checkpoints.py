@@ -99,6 +99,40 @@ def test_the_oldest_go_and_the_ledger_and_the_page_are_kept(ranks: Ranks, tmp_pa
     assert "http" not in page
 
 
+MIX = """
+import json, sys, time
+import torch
+import torch.distributed as dist
+from trainer import checkpoints
+from trainer.publication import Folder
+dist.init_process_group("gloo")
+write = checkpoints.dcp.save
+def slowly(*arguments, **more):
+    time.sleep(0.3)
+    write(*arguments, **more)
+checkpoints.dcp.save = slowly
+weights = torch.ones(1000)
+saves = checkpoints.Checkpoints(sys.argv[1])
+memory = []
+for step in (1, 2):
+    saves.start(step, {"model": {"w": weights.mul_(step)}}, {})
+    memory.append(saves._copy._kept["model"]["w"].data_ptr())
+weights.zero_()
+saves.wait()
+found = {}
+for one in saves.folder.published():
+    read = {"model": {"w": torch.empty(1000)}}
+    saves.load(one, read)
+    found[one.step] = read["model"]["w"].unique().tolist()
+print(json.dumps({"found": found, "one buffer": memory[0] == memory[1] != weights.data_ptr()}))
+"""
+
+
+def test_two_saves_in_a_row_share_memory_and_do_not_mix(script: Callable[..., str], tmp_path: Path) -> None:
+    printed = json.loads(script(MIX, str(tmp_path)))
+    assert printed == {"found": {"1": [1.0], "2": [2.0]}, "one buffer": True}
+
+
 EXPORT = """
 import sys
 from transformers import AutoModelForCausalLM, AutoTokenizer

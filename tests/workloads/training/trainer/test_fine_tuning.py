@@ -52,6 +52,54 @@ def test_one_rank_stops_all_and_the_job_goes_on_with_the_same_losses(
     assert first.losses | last.losses == pytest.approx(whole.losses, abs=1e-3)
 
 
+EXPORTS = """
+import json, sys
+import torch
+from peft import PeftModel
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trainer import models
+from trainer.export import main
+recipe, checkpoints, to = sys.argv[1:]
+plain = json.load(open(recipe))
+del plain["model"]
+json.dump(plain, open(recipe + "-plain", "w"))
+given = ["--checkpoint-uri", checkpoints, "--to"]
+codes = [
+    main(["--recipe", recipe, *given, to + "/merged"]),
+    main(["--recipe", recipe, *given, to + "/adapter", "--adapter"]),
+    main(["--recipe", recipe + "-plain", *given, to + "/none", "--adapter"]),
+]
+tokens = AutoTokenizer.from_pretrained(to + "/merged")("What is 3 and 3?", return_tensors="pt")["input_ids"]
+models.tiny(0).save_pretrained(to + "/base")
+def logits(model):
+    return model.eval()(tokens).logits
+base = AutoModelForCausalLM.from_pretrained(to + "/base")
+untrained = logits(base)
+merged = logits(AutoModelForCausalLM.from_pretrained(to + "/merged"))
+beside = logits(PeftModel.from_pretrained(base, to + "/adapter"))
+with safe_open(to + "/adapter/adapter_model.safetensors", "pt") as file:
+    lora = all("lora_" in name for name in file.keys())
+print(json.dumps({"codes": codes, "lora alone": lora, "same": torch.allclose(merged, beside, atol=1e-5),
+    "trained": not torch.allclose(merged, untrained, atol=1e-3),
+    "base": json.load(open(to + "/adapter/adapter_config.json"))["base_model_name_or_path"]}))
+"""
+
+
+def test_an_adapter_is_exported_apart_and_merged_with_the_same_logits(ranks: Ranks, tmp_path: Path) -> None:
+    recipe = changes(tmp_path, "supervised", model={"adapter": {"rank": 4}}, steps=3)
+    recipe["optimizer"] = {"learningRate": 0.03, "warmupSteps": 0}
+    ranks.train(tmp_path / "c", 1, **recipe)
+    (file := tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    printed = json.loads(
+        ranks.script(EXPORTS, str(file), str(tmp_path / "c"), str(tmp_path)).splitlines()[-1]
+    )
+    assert printed == {"codes": [0, 0, 64], "lora alone": True, "same": True, "trained": True, "base": "tiny"}
+    other = ranks.run(tmp_path / "c", 1, **{**recipe, "model": {"adapter": {"rank": 8}}})
+    assert other.codes == [64]
+    assert "is a checkpoint of another model (llama" in other.output
+
+
 def test_rows_of_another_loss_are_refused(ranks: Ranks, tmp_path: Path) -> None:
     recipe = changes(tmp_path, "supervised")
     ended = ranks.run(tmp_path / "c", 2, **{**recipe, "loss": "preference"})

@@ -14,7 +14,7 @@ import pytest
 
 from localcloud.processes import free_port
 from tests.workloads.training.trainer.conftest import QUIET, RECIPE, SECONDS, TRAINING, merged
-from workloads.training.trainer.launch import CODES, REFUSED, STOPPED, code, command, note, noted
+from workloads.training.trainer.launch import CODES, REFUSED, STOPPED, code, command, launch, note, noted
 
 
 def test_what_comes_after_the_dashes_is_the_trainers() -> None:
@@ -55,6 +55,14 @@ def test_a_node_that_leaves_after_the_one_they_met_at_says_what_its_ranks_did(
         monkeypatch.setenv("LOCAL_RANK", rank)
         note(STOPPED)
     assert code(noted(tmp_path)) == STOPPED
+
+
+def test_a_node_without_a_folder_for_temporary_files_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/dev/null")
+    assert launch([]) == REFUSED
+    assert "error: no folder for temporary files can be written (" in capsys.readouterr().err
 
 
 @pytest.mark.slow

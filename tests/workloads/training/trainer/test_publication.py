@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -129,6 +130,8 @@ def test_a_store_that_denies_and_a_full_disk_are_one_message(tmp_path: Path) -> 
         raise PermissionError("AccessDenied")
     with pytest.raises(RecipeError, match="is full: make room"), refusals(str(tmp_path)):
         Path("/dev/full").write_bytes(b"x")
+    with pytest.raises(RecipeError, match="is mounted to be read alone"), refusals(str(tmp_path)):
+        raise OSError(errno.EROFS, "Read-only file system")
 
 
 def test_a_manifest_of_something_else_is_none(tmp_path: Path) -> None:

@@ -109,7 +109,17 @@ def test_shard_takes_the_ranks_that_the_others_leave() -> None:
             4,
             "mesh.tensor 4 does not divide the 2 key-value heads of the model: give one of 1, 2",
         ),
-        ({"mesh": {"pipeline": 8}, "batch": 8}, 8, "mesh.pipeline 8 is more than the 4 layers"),
+        (
+            {"mesh": {"pipeline": 8}, "batch": 8, "accumulate": 8},
+            8,
+            "mesh.pipeline 8 is more than the 4 layers of the model: give at most that",
+        ),
+        (
+            {"mesh": {"pipeline": 2}, "batch": 8},
+            4,
+            "accumulate 1 is fewer parts than the 2 stages of mesh.pipeline, which each work on one: give at least 2",
+        ),
+        ({"mesh": {"pipeline": 2}, "batch": 6, "accumulate": 2}, 4, "in 2 parts: give a multiple of 4"),
         (
             {"batch": 6},
             4,
@@ -127,19 +137,26 @@ def test_a_mesh_that_does_not_divide_is_refused(changes: dict[str, Any], world: 
 SIZES = st.integers(1, 12)
 
 
-@given(replicate=SIZES, shard=st.none() | SIZES, tensor=SIZES, world=st.integers(1, 64), batch=SIZES)
+@given(
+    sizes=st.fixed_dictionaries(
+        {"pipeline": SIZES, "replicate": SIZES, "tensor": SIZES}, optional={"shard": SIZES}
+    ),
+    world=st.integers(1, 64),
+    batch=SIZES,
+    accumulate=SIZES,
+)
 def test_a_mesh_that_is_taken_covers_the_world_and_divides_the_batch(
-    replicate: int, shard: int | None, tensor: int, world: int, batch: int
+    sizes: dict[str, int], world: int, batch: int, accumulate: int
 ) -> None:
-    sizes = {"replicate": replicate, "tensor": tensor} | ({"shard": shard} if shard else {})
     try:
-        mesh = read(mesh=sizes, batch=batch).check_against(world)
+        mesh = read(mesh=sizes, batch=batch, accumulate=accumulate).check_against(world)
     except RecipeError as error:
-        assert "give" in str(error)
+        assert "give" in str(error) or "set one of them to 1" in str(error)
         return
     assert mesh.shard
-    assert mesh.replicate * mesh.shard * mesh.tensor == world
-    assert batch % (mesh.replicate * mesh.shard) == 0
+    assert mesh.pipeline * mesh.replicate * mesh.shard * mesh.tensor == world
+    assert batch % (mesh.replicate * mesh.shard * accumulate) == 0
+    assert mesh.pipeline <= min(4, accumulate)
 
 
 JSON = st.recursive(
