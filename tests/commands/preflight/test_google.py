@@ -10,8 +10,9 @@ import pytest
 import yaml
 from httplib2 import Response
 
-from commands.preflight import google, needs
+from commands.preflight import google, google_apis, needs
 from commands.preflight.account import Finding
+from infra.pricing.nodes import GKE_POOL
 from infra.pricing.resources import Resource, ResourceGraph
 from infra.settings.stack import Usage
 
@@ -95,7 +96,7 @@ def pool(name: str, machine: str, gpu: str, nodes: int, zones: list[str], spot: 
         "guestAccelerators": [{"type": gpu, "count": 8}],
     }
     inputs = {"nodeConfig": config, "nodeCount": nodes, "nodeLocations": zones}
-    return made(needs.GKE_POOL, name, **inputs)
+    return made(GKE_POOL, name, **inputs)
 
 
 def made(type_: str, called: str, /, **inputs: Any) -> Resource:
@@ -105,7 +106,7 @@ def made(type_: str, called: str, /, **inputs: Any) -> Resource:
 def asked_of(project: Project, *resources: Resource) -> list[Finding]:
     provider = made("pulumi:providers:gcp", "gcp", region=REGION)
     return google.check(
-        ResourceGraph([provider, *resources], Usage()), PROJECT, REGION, google.of_http(project)
+        ResourceGraph([provider, *resources], Usage()), PROJECT, REGION, google_apis.of_http(project)
     )
 
 
@@ -249,8 +250,8 @@ def test_a_zone_without_the_profile_of_rdma_networks_is_named() -> None:
 def test_calls_count_against_the_project_that_they_ask_about(monkeypatch: pytest.MonkeyPatch) -> None:
     from google.oauth2.credentials import Credentials
 
-    monkeypatch.setattr(google.google.auth, "default", lambda scopes: (Credentials("token"), None))
+    monkeypatch.setattr(google_apis.google.auth, "default", lambda scopes: (Credentials("token"), None))
     headers: dict[str, str] = {}
-    google.of_login("unit-project").http.credentials.apply(headers)
+    google_apis.of_login("unit-project").http.credentials.apply(headers)
     assert headers["x-goog-user-project"] == "unit-project"
-    assert "serviceusage.services.use" in google.needed([needs.GKE_POOL])[1]
+    assert "serviceusage.services.use" in google.needed([GKE_POOL])[1]
