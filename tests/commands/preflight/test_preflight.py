@@ -301,10 +301,10 @@ def test_google_is_told_by_its_metrics():
             pool("new", "nvidia-x", 4, False, nodeCount=1),
         )
     )
-    assert [(row.metric, row.family, gpus) for row, gpus in found] == [
-        ("PREEMPTIBLE_NVIDIA_H100_GPUS", "", 16),
-        ("NVIDIA_L4_GPUS", "", 6),
-        ("GPUS_PER_GPU_FAMILY", "nvidia-x", 4),
+    assert [(need.per, *need.names, need.amount) for need in found] == [
+        ("region", "PREEMPTIBLE_NVIDIA_H100_GPUS", 16),
+        ("region", "NVIDIA_L4_GPUS", 6),
+        ("family", "nvidia-x", 4),
     ]
 
 
