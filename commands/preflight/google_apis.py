@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 with warnings.catch_warnings():
@@ -12,7 +14,7 @@ with warnings.catch_warnings():
     import google.auth
     import google_auth_httplib2
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
-    from googleapiclient import discovery
+    from googleapiclient import discovery, discovery_cache
     from googleapiclient.errors import HttpError
     from googleapiclient.http import HttpRequest
     from googleapiclient.model import JsonModel
@@ -29,18 +31,48 @@ class NoGoogleLoginError(Exception):
 
 @dataclass(frozen=True)
 class Google:
-    """The APIs of a login. `http` is that login's."""
+    """The APIs over the HTTP client of a login; their descriptions are those of the package."""
 
     http: Any
-    compute: Any
-    projects: Any
-    services: Any
-    logging: Any
-    policies: Any
+
+    @cached_property
+    def compute(self) -> Any:
+        """Compute Engine."""
+        return self._api("compute", "v1")
+
+    @cached_property
+    def projects(self) -> Any:
+        """Projects, of Resource Manager."""
+        return self._api("cloudresourcemanager", "v3").projects()
+
+    @cached_property
+    def services(self) -> Any:
+        """Which APIs are on, of Service Usage."""
+        return self._api("serviceusage", "v1").services()
+
+    @cached_property
+    def logging(self) -> Any:
+        """Cloud Logging."""
+        return self._api("logging", "v2")
+
+    @cached_property
+    def policies(self) -> Any:
+        """Policies of organisations, as they hold in a project."""
+        return self._api("orgpolicy", "v2").projects().policies()
 
     def get(self, url: str) -> Any:
         """An answer by its whole address, of an API that has no client, or whose client would escape it again."""
         return HttpRequest(self.http, JsonModel().response, url).execute()
+
+    def _api(self, name: str, version: str) -> Any:
+        return discovery.build_from_document(_document(name, version), http=self.http)
+
+
+@cache
+def _document(name: str, version: str) -> dict[str, Any]:
+    found = discovery_cache.get_static_doc(name, version)
+    assert found, "the pinned google-api-python-client describes it"
+    return json.loads(found)
 
 
 def of_login(project: str) -> Google:
@@ -56,24 +88,7 @@ def of_login(project: str) -> Google:
         raise NoGoogleLoginError(f"no Google login to ask: {LOGIN}, and run it again") from None
     if hasattr(credentials, "with_quota_project"):
         credentials = credentials.with_quota_project(project)
-    return of_http(google_auth_httplib2.AuthorizedHttp(credentials))
-
-
-def of_http(http: Any) -> Google:
-    """The APIs over an HTTP client; their descriptions are those of the package."""
-
-    def api(name: str, version: str) -> Any:
-        return discovery.build(name, version, http=http, static_discovery=True)
-
-    services = api("serviceusage", "v1").services()
-    return Google(
-        http,
-        compute=api("compute", "v1"),
-        projects=api("cloudresourcemanager", "v3").projects(),
-        services=services,
-        logging=api("logging", "v2"),
-        policies=api("orgpolicy", "v2").projects().policies(),
-    )
+    return Google(google_auth_httplib2.AuthorizedHttp(credentials))
 
 
 def status(error: Exception) -> int | None:

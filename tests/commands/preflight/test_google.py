@@ -130,7 +130,7 @@ def made(type_: str, called: str, /, **inputs: Any) -> Resource:
 def asked_of(project: Project, *resources: Resource) -> list[Finding]:
     provider = made("pulumi:providers:gcp", "gcp", region=REGION)
     return google.check(
-        ResourceGraph([provider, *resources], Usage()), PROJECT, REGION, google_apis.of_http(project)
+        ResourceGraph([provider, *resources], Usage()), PROJECT, REGION, google_apis.Google(project)
     )
 
 
