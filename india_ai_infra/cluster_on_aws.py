@@ -21,6 +21,7 @@ from infra.aws.karpenter import Karpenter, KarpenterArgs
 from infra.aws.keys import Keys, KeysArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.platform_profile import PROFILE
+from infra.aws.pod_environment import lake_environment
 from infra.aws.pools import Pools, PoolsArgs
 from infra.catalog.resolved import ResolvedPool, resolve
 from infra.contracts.governance import DataGovernance
@@ -132,11 +133,11 @@ def _cluster_services(
     )
     gpus = contracts.GpuCluster(
         name=called,
-        cloud="aws",
         region=cloud.region,
         resource=cluster.resource,
         provider=cluster.provider,
         pools=pools.describe(resolved),
+        environment=lake_environment(cloud.region),
     )
     platform = Platform(
         f"{name}-platform",

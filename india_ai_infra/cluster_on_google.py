@@ -20,6 +20,7 @@ from infra.gcp.jump_host import JumpHost, JumpHostArgs
 from infra.gcp.keys import Keys, KeysArgs
 from infra.gcp.network import Network, NetworkArgs
 from infra.gcp.platform_profile import PROFILE
+from infra.gcp.pod_environment import LAKE_ENVIRONMENT
 from infra.gcp.pools import Pools, PoolsArgs
 from infra.platform.opencost import price_sheet
 from infra.platform.platform import Platform, PlatformArgs
@@ -92,11 +93,11 @@ def _cluster_services(
     args = cluster.args
     gpus = contracts.GpuCluster(
         name=args.name,
-        cloud="gcp",
         region=cloud.region,
         resource=cluster.resource,
         provider=cluster.provider,
         pools=pools.describe(cloud.cluster.version, resolved),
+        environment=LAKE_ENVIRONMENT,
     )
     platform = Platform(
         f"{name}-platform",

@@ -44,8 +44,9 @@ CONTROLS: tuple[Control, ...] = tuple(
 
 @dataclass(frozen=True)
 class Run:
-    """Fresh policies that share one run state, for one run of the pack."""
+    """Fresh policies of some controls that share one run state, for one run of the pack."""
 
+    controls: Sequence[Control]
     policies: list[Policy]
     run_state: RunState
 
@@ -58,7 +59,7 @@ class Run:
             stack=stack,
             project=project,
             resources=len(urns),
-            controls=tuple(map(self._control_run, CONTROLS)),
+            controls=tuple(map(self._control_run, self.controls)),
             findings=tuple(self.run_state.findings()),
         )
 
@@ -78,8 +79,8 @@ class Run:
         )
 
 
-def run() -> Run:
-    """The pack with the exemptions and the baseline beside the program.
+def run(controls: Sequence[Control] = CONTROLS) -> Run:
+    """The pack, or some of its controls, with the exemptions and the baseline beside the program.
 
     The policies on unresolved values and on exemptions run last: they report what the others found.
     """
@@ -95,15 +96,15 @@ def run() -> Run:
 
     last = exemptions.valid(exempt, old)
     run_state = RunState(answer, suppose=as_if_not_personal)
-    ordered = sorted(CONTROLS, key=lambda control: control.comes_last)
+    ordered = sorted(controls, key=lambda control: control.comes_last)
     made = [policy for control in ordered if control.id != last.id for policy in control.policies(run_state)]
     ends = [
         *GOV_04.policies(run_state),
-        unresolved(CONTROLS, run_state),
+        unresolved(controls, run_state),
         *last.policies(run_state),
         exemptions.listed(exempt, old),
     ]
-    return Run([*made, *ends], run_state)
+    return Run(controls, [*made, *ends], run_state)
 
 
 @cache

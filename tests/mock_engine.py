@@ -68,6 +68,8 @@ class Registered:
     protect: bool
     deleted_with: str
     delete_before_replace: bool = False
+    aliases: tuple[str, ...] = ()
+    """URNs by which a state may have it."""
 
     def policy(self, key: str = "policy") -> dict[str, dict[str, Any]]:
         """The statements of a policy document, by Sid."""
@@ -118,6 +120,7 @@ class _Monitor(mocks.MockMonitor):
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(recorder)
         self.recorder = recorder
+        self.aliases: dict[str, tuple[str, ...]] = {}
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
         """As the engine makes them, with the types of all ancestors; the SDK's own mocks know only the parent's."""
@@ -125,8 +128,21 @@ class _Monitor(mocks.MockMonitor):
         above = f"{ancestors}$" if ancestors and ancestors != "pulumi:pulumi:Stack" else ""
         return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{above}{type_}::{name}"
 
+    def alias_urns(self, request: Any) -> Iterator[str]:
+        """The URNs of its own aliases, and those under its parent's: the engine knows children by these as well."""
+        for alias in request.aliases:
+            spec = alias.spec
+            parent = "" if spec.noParent else spec.parentUrn or request.parent
+            yield alias.urn or self.make_urn(parent, spec.type or request.type, spec.name or request.name)
+        above = request.parent.rpartition("::")[2]
+        for parent in self.aliases.get(request.parent, ()):
+            own = request.name.startswith(above)
+            name = parent.rpartition("::")[2] + request.name.removeprefix(above) if own else request.name
+            yield self.make_urn(parent, request.type, name)
+
     def RegisterResource(self, request: Any) -> Any:
         answer = super().RegisterResource(request)
+        self.aliases[answer.urn] = tuple(self.alias_urns(request))
         if request.type != "pulumi:pulumi:Stack":
             self.recorder.resources.append(
                 Registered(
@@ -140,6 +156,7 @@ class _Monitor(mocks.MockMonitor):
                     protect=request.protect,
                     deleted_with=request.deletedWith,
                     delete_before_replace=request.deleteBeforeReplace,
+                    aliases=self.aliases[answer.urn],
                 )
             )
         return answer
@@ -164,38 +181,37 @@ def once(run: Callable[P, Recorder]) -> Callable[P, Recorder]:
     return again
 
 
+# One loop for all: each holds three open files, and the recorded outputs keep it.
+_LOOP = asyncio.new_event_loop()
+
+
+def on_mocks(
+    program: Callable[[], Any],
+    *,
+    outputs: Mapping[str, Outputs] | None = None,
+    preview: bool = False,
+    stack: str = "unit",
+) -> Recorder:
+    """Runs a program against mocks. What it returns, with its outputs resolved, is `result`."""
+    recorder = Recorder(outputs or {})
+    # `asyncio.run` of an earlier test leaves its thread without a loop, and the SDK asks for that of the thread.
+    asyncio.set_event_loop(_LOOP)
+    pulumi.runtime.settings.ROOT.set(None)  # a program's transformations end with it
+    monitor = _Monitor(recorder)
+    mocks.set_mocks(recorder, project="india-ai-infra", stack=stack, preview=preview, monitor=monitor)
+
+    def keep(value: Any) -> None:
+        recorder.result = value
+
+    pulumi.runtime.test(lambda: pulumi.Output.from_input(program()).apply(keep, run_with_unknowns=True))()
+    return recorder
+
+
 @pytest.fixture(scope="session")
 def deploy() -> Iterator[Deploy]:
-    """Runs a program against mocks: `deploy(program).of("s3/bucket:Bucket")`.
-
-    What the program returns, with its outputs resolved, is `result`.
-    """
-    # One loop for all: each holds three open files, and the recorded outputs keep it.
-    loop = asyncio.new_event_loop()
-
-    def run(
-        program: Callable[[], Any],
-        *,
-        outputs: Mapping[str, Outputs] | None = None,
-        preview: bool = False,
-        stack: str = "unit",
-    ) -> Recorder:
-        recorder = Recorder(outputs or {})
-        # `asyncio.run` of an earlier test leaves its thread without a loop, and the SDK asks for that of the thread.
-        asyncio.set_event_loop(loop)
-        pulumi.runtime.settings.ROOT.set(None)  # a program's transformations end with it
-        mocks.set_mocks(
-            recorder, project="india-ai-infra", stack=stack, preview=preview, monitor=_Monitor(recorder)
-        )
-
-        def keep(value: Any) -> None:
-            recorder.result = value
-
-        pulumi.runtime.test(lambda: pulumi.Output.from_input(program()).apply(keep, run_with_unknowns=True))()
-        return recorder
-
-    yield run
-    loop.close()
+    """Runs a program against mocks: `deploy(program).of("s3/bucket:Bucket")`."""
+    yield on_mocks
+    _LOOP.close()
 
 
 class _Refusal(grpc.RpcError):

@@ -6,8 +6,8 @@ Sources: AWS Billing user guide, "Activating user-defined cost allocation tags";
 from __future__ import annotations
 
 from commands.preflight.account import UNSAID, Aws, Finding, code_of
-from commands.preflight.google import UNSAID as UNSAID_BY_GOOGLE
-from commands.preflight.google import Google, HttpRequest, JsonModel, why
+from commands.preflight.google_apis import UNSAID as UNSAID_BY_GOOGLE
+from commands.preflight.google_apis import Google, why
 from infra.aws.budget import TAG
 from infra.gcp.budget import CURRENCY
 from infra.settings.stack import Settings
@@ -50,7 +50,7 @@ def check_google(settings: Settings, asked: Google) -> list[Finding]:
         fix = "set gcp.billingAccount to the one that pays for the project (`gcloud billing accounts list`)"
         return [Finding("budget", what, NEEDED, "no gcp.billingAccount", "tight", fix)]
     try:
-        found = HttpRequest(asked.http, JsonModel().response, f"{BILLING}/{account}").execute()
+        found = asked.get(f"{BILLING}/{account}")
     except UNSAID_BY_GOOGLE as error:
         fix = f"roles/billing.costsManager on {account}, which making the budget needs as well"
         return [Finding("budget", what, f"in {CURRENCY}", f"not said: {why(error)}", "unknown", fix)]

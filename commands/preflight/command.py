@@ -16,7 +16,7 @@ from rich.table import Table
 
 from commands.console import console, step
 from commands.cost import command as cost
-from commands.preflight import account, budget, google, named, named_google, needs, releases
+from commands.preflight import account, budget, google, google_apis, named, named_google, needs, releases
 from commands.preflight.account import Aws, Finding
 from commands.preflight.needs import Placed
 from commands.stacks import settings_of
@@ -47,17 +47,17 @@ def preflight(
     """Check a real account, with your own login, for what a stack needs: quotas, zones, rights, leftovers."""
     resolve = resolver()
     settings = settings_of(stack, resolve)
-    aws, caller, google_apis = of_session(), "", None
+    aws, caller, apis = of_session(), "", None
     unasked = False
     try:
         caller = caller_of(aws) if settings.aws else ""
     except NoLoginError as error:
         unasked = _unasked(error)
     try:
-        google_apis = google.of_login(settings.gcp.project) if settings.gcp else None
-    except google.NoGoogleLoginError as error:
+        apis = google_apis.of_login(settings.gcp.project) if settings.gcp else None
+    except google_apis.NoGoogleLoginError as error:
         unasked = _unasked(error)
-    if not caller and not google_apis:
+    if not caller and not apis:
         raise typer.Exit(1)
     with step("Tools of the local cloud") as report:
         install.ensure(report)
@@ -70,11 +70,11 @@ def preflight(
             findings += named.check(settings, aws) + releases.check(settings.aws, aws)
             findings += budget.check(settings, aws)
         show(stack, f"the account of {caller}", findings)
-    if google_apis and settings.gcp:
+    if apis and settings.gcp:
         with step("Asking the Google project"):
-            of_google = google.check(registered, settings.gcp.project, settings.gcp.region, google_apis)
-            of_google += named_google.check(settings, google_apis)
-            of_google += budget.check_google(settings, google_apis)
+            of_google = google.check(registered, settings.gcp.project, settings.gcp.region, apis)
+            of_google += named_google.check(settings, apis)
+            of_google += budget.check_google(settings, apis)
         show(stack, f"the project {settings.gcp.project}", of_google)
         findings += of_google
     if unasked or any(finding.verdict == "missing" for finding in findings):

@@ -2,94 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from commands.preflight import google_quotas
 from commands.preflight.account import Finding, Verdict
-from commands.preflight.needs import GKE_POOL, HERE, GcpQuotaRow
-from commands.preflight.needs import google as gpu_quotas
+from commands.preflight.google_apis import UNSAID, Google, HttpError, status, why
+from commands.preflight.needs import HERE
 from infra.geography import regions_of
+from infra.pricing.nodes import GKE_POOL
 from infra.pricing.resources import ResourceGraph
 
-with warnings.catch_warnings():
-    # google.api_core tells every run on Python 3.11 in which year it will stop supporting it.
-    warnings.simplefilter("ignore", FutureWarning)
-    import google.auth
-    import google_auth_httplib2
-    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
-    from googleapiclient import discovery
-    from googleapiclient.errors import HttpError
-    from googleapiclient.http import HttpRequest
-    from googleapiclient.model import JsonModel
-    from httplib2 import HttpLib2Error
-
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"  # testIamPermissions takes no lesser one
-LOGIN = "set GOOGLE_APPLICATION_CREDENTIALS, or `gcloud auth application-default login`"
-UNSAID = (HttpError, GoogleAuthError, HttpLib2Error, OSError)
-# The quota of newer GPUs is one metric with the family as a dimension, which only this API tells ("View quotas", Cloud
-# Quotas API); googleapiclient has no description of it.
-FAMILIES = (
-    "https://cloudquotas.googleapis.com/v1/projects/{project}/locations/global/services/compute.googleapis.com"
-    "/quotaInfos/GPUS-PER-GPU-FAMILY-per-project-region"
-)
 # What the provider needs so that its calls count against the project.
 QUOTA_PROJECT = {"serviceusage.services.use"}
 DOMAINS = "iam.allowedPolicyMemberDomains"
 OWN_LOG_BUCKETS = ("_Default", "_Required")
-QUOTAS_PAGE = "https://console.cloud.google.com/iam-admin/quotas"
-
-
-class NoGoogleLoginError(Exception):
-    """There are no application default credentials; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Google:
-    """The APIs of a login. `http` is that login's, for an API that has no client."""
-
-    http: Any
-    compute: Any
-    projects: Any
-    services: Any
-    logging: Any
-    policies: Any
-
-
-def of_login(project: str) -> Google:
-    """The APIs, with application default credentials. Calls count against `project`: a person's login has none, and
-    some APIs then refuse it.
-
-    Raises:
-        NoGoogleLoginError: there are none.
-    """
-    try:
-        credentials, _ = google.auth.default(scopes=[SCOPE])
-    except DefaultCredentialsError:
-        raise NoGoogleLoginError(f"no Google login to ask: {LOGIN}, and run it again") from None
-    if hasattr(credentials, "with_quota_project"):
-        credentials = credentials.with_quota_project(project)
-    return of_http(google_auth_httplib2.AuthorizedHttp(credentials))
-
-
-def of_http(http: Any) -> Google:
-    """The APIs over an HTTP client; their descriptions are those of the package."""
-
-    def api(name: str, version: str) -> Any:
-        return discovery.build(name, version, http=http, static_discovery=True)
-
-    services = api("serviceusage", "v1").services()
-    return Google(
-        http,
-        compute=api("compute", "v1"),
-        projects=api("cloudresourcemanager", "v3").projects(),
-        services=services,
-        logging=api("logging", "v2"),
-        policies=api("orgpolicy", "v2").projects().policies(),
-    )
 
 
 def check(stack: ResourceGraph, project: str, region: str, asked: Google) -> list[Finding]:
@@ -103,7 +32,7 @@ def check(stack: ResourceGraph, project: str, region: str, asked: Google) -> lis
         )
     findings += _members(stack, project, asked)
     findings += _log_buckets(stack, project, asked)
-    findings += _quotas(stack, project, region, asked)
+    findings += google_quotas.check(stack, project, region, asked)
     findings += _machines(stack, project, asked)
     return [*findings, *_profiles(stack, project, asked)]
 
@@ -251,43 +180,6 @@ def _profiles(stack: ResourceGraph, project: str, asked: Google) -> Iterator[Fin
         yield Finding("network", profile, "offered", "offered", "ok")
 
 
-def _quotas(stack: ResourceGraph, project: str, region: str, asked: Google) -> Iterator[Finding]:
-    """The GPU quotas of the region as they are today; what is used of them is not free."""
-    wanted = gpu_quotas(stack)
-    if not wanted:
-        return
-    try:
-        told = asked.compute.regions().get(project=project, region=region).execute()
-        free = {one["metric"]: (one["limit"], one.get("usage", 0)) for one in told.get("quotas", ())}
-        families = _families(project, region, asked) if any(row.family for row, _ in wanted) else {}
-    except UNSAID as error:
-        for row, gpus in wanted:
-            yield Finding("quota", _named(row, region), f"{gpus:g}", why(error), "unknown")
-        return
-    for row, gpus in wanted:
-        limit, used = (families.get(row.family), 0) if row.family else free.get(row.metric, (None, 0))
-        there = "not told" if limit is None else f"{limit:g}" + (f", {used:g} used" if used else "")
-        verdict = "unknown" if limit is None else "ok" if limit - used >= gpus else "missing"
-        fix = "" if verdict == "ok" else f"ask for {gpus + used:g} at {QUOTAS_PAGE}?project={project}"
-        yield Finding("quota", _named(row, region), f"{gpus:g}", there, verdict, fix)
-
-
-def _families(project: str, region: str, asked: Google) -> dict[str, float]:
-    """The limit of each GPU family in a region."""
-    request = HttpRequest(asked.http, JsonModel().response, FAMILIES.format(project=project))
-    limits = {}
-    for info in request.execute().get("dimensionsInfos", ()):
-        of = info.get("dimensions", {})
-        if of.get("region") == region and "gpu_family" in of:
-            limits[of["gpu_family"]] = float(info["details"].get("value", 0))
-    return limits
-
-
-def _named(row: GcpQuotaRow, region: str) -> str:
-    family = f" of gpu_family {row.family}" if row.family else ""
-    return f"{row.metric}{family} in {region}{', unverified' if row.basis == 'unverified' else ''}"
-
-
 def _machines(stack: ResourceGraph, project: str, asked: Google) -> Iterator[Finding]:
     """Whether each zone of a node pool has its machine type, today and for this project."""
     for pool in stack.of(GKE_POOL):
@@ -317,13 +209,3 @@ def _has(project: str, zone: str, machine: str, asked: Google) -> bool:
             return False
         raise
     return True
-
-
-def status(error: Exception) -> int | None:
-    """The HTTP status of an answer of Google's; None of an error before there was one."""
-    return int(error.resp.status) if isinstance(error, HttpError) else None
-
-
-def why(error: Exception) -> str:
-    """Why Google did not answer, as the table shows it."""
-    return f"not said: {status(error) or type(error).__name__}"

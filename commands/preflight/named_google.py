@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from commands.preflight.account import Finding
-from commands.preflight.google import UNSAID, Google, HttpRequest, JsonModel, status, why
+from commands.preflight.google_apis import UNSAID, Google, status, why
 from infra.gcp.network import ANYWHERE, API_DOMAINS
 from infra.settings.gcp import ExistingGoogleNetwork
 from infra.settings.stack import Settings
@@ -94,7 +93,7 @@ def image(wanted: Image, asked: Google) -> Finding:
         (wanted.version_path, "the repository has no such image", push),
     ):
         try:
-            _get(f"{API}/{path}", asked)
+            asked.get(f"{API}/{path}")
         except UNSAID as error:
             if status(error) == 404:
                 return Finding("image", what, where, lacks, "missing", fix)
@@ -143,13 +142,13 @@ def network(existing: ExistingGoogleNetwork, project: str, region: str, asked: G
 
 
 def _flow_logs(url: str, asked: Google) -> str:
-    return "on" if (_get(url, asked).get("logConfig") or {}).get("enable") else ""
+    return "on" if (asked.get(url).get("logConfig") or {}).get("enable") else ""
 
 
 def _way_out(vpc: str, project: str, at: str, asked: Google) -> str:
-    routers = _get(f"{COMPUTE}/{at}/routers", asked).get("items", ())
+    routers = asked.get(f"{COMPUTE}/{at}/routers").get("items", ())
     nats = [nat["name"] for one in routers if one["network"].endswith(vpc) for nat in one.get("nats", ())]
-    routes = _get(f"{COMPUTE}/projects/{project}/global/routes", asked).get("items", ())
+    routes = asked.get(f"{COMPUTE}/projects/{project}/global/routes").get("items", ())
     others = [
         route["name"]
         for route in routes
@@ -161,7 +160,7 @@ def _way_out(vpc: str, project: str, at: str, asked: Google) -> str:
 
 
 def _private_dns(vpc: str, project: str, asked: Google) -> str:
-    zones = _get(f"{DNS}/projects/{project}/managedZones", asked).get("managedZones", ())
+    zones = asked.get(f"{DNS}/projects/{project}/managedZones").get("managedZones", ())
     private = {
         zone["dnsName"].rstrip(".")
         for zone in zones
@@ -169,8 +168,3 @@ def _private_dns(vpc: str, project: str, asked: Google) -> str:
         if seen["networkUrl"].endswith(vpc)
     }
     return "there" if set(API_DOMAINS) <= private else ""
-
-
-def _get(url: str, asked: Google) -> Any:
-    """An answer by its whole address: the client would escape a package's escaped slashes again."""
-    return HttpRequest(asked.http, JsonModel().response, url).execute()

@@ -7,7 +7,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from math import ceil
 from pathlib import Path
 from typing import Literal
@@ -19,11 +18,10 @@ from infra import geography
 from infra.catalog.machines import machines
 from infra.catalog.resolved import ResolvedPool
 from infra.catalog.tables import DATA, Basis, Row, Words, read
-from infra.pricing.nodes import GKE_POOL, NODE_GROUP, Nodes, nodes_of
+from infra.pricing.nodes import NODE_GROUP, Nodes, nodes_of
 from infra.pricing.resources import Resource, ResourceGraph
 from infra.settings.aws import Aws
 from infra.settings.pools import SYSTEM_POOL, AwsPool
-from infra.settings.purchase import Market
 
 HERE = Path(__file__).parent
 SUBNET, NAT, ENDPOINT = (
@@ -47,17 +45,6 @@ class QuotaRow(Row):
     counts: str
     per: Literal["region", "zone", "vpc", "cluster", "group", "account"]
     default: float | Literal[""]
-    basis: Basis
-
-
-class GcpQuotaRow(Row):
-    """A quota of Compute Engine by accelerator type and purchase; `family` is the dimension gpu_family of those that
-    have one."""
-
-    accelerator: str
-    purchase: Market
-    metric: str
-    family: str
     basis: Basis
 
 
@@ -192,42 +179,6 @@ def actions(types: Iterable[str]) -> tuple[list[str], list[str]]:
     aws = sorted({type_ for type_ in types if type_.startswith("aws:")})
     wanted = {action for type_ in aws for action in table.get(type_, ())}
     return sorted(wanted), [type_ for type_ in aws if type_ not in table]
-
-
-def google(stack: ResourceGraph) -> list[tuple[GcpQuotaRow, float]]:
-    """Google's GPU quotas with the GPUs that the stack's pools grow to; a quota that is not in the table is guessed."""
-    rows = {(row.accelerator, row.purchase): row for row in read(HERE / "gcp_quotas.csv", GcpQuotaRow)}
-    gpus: Counter[tuple[str, str]] = Counter()
-    for pool in stack.of(GKE_POOL):
-        config = pool.inputs.get("nodeConfig") or {}
-        # Flex-start takes the preemptible quota, as spot does.
-        purchase = "spot" if config.get("spot") is True or config.get("flexStart") is True else "on-demand"
-        for accelerator in config.get("guestAccelerators") or ():
-            gpus[str(accelerator.get("type")), purchase] += _most_gke(pool) * int(
-                accelerator.get("count") or 0
-            )
-    return [(rows.get(key) or _guessed(*key), count) for key, count in gpus.items()]
-
-
-def _most_gke(pool: Resource) -> int:
-    """The most nodes of a GKE pool: its limits are for each zone, unless they are `total…`."""
-    scaling = pool.inputs.get("autoscaling") or {}
-    if scaling.get("totalMaxNodeCount"):
-        return int(scaling["totalMaxNodeCount"])
-    zones = len(pool.inputs.get("nodeLocations") or ()) or 1
-    return int(scaling.get("maxNodeCount") or pool.inputs.get("nodeCount") or 0) * zones
-
-
-def _guessed(accelerator: str, purchase: str) -> GcpQuotaRow:
-    return GcpQuotaRow(
-        accelerator=accelerator,
-        purchase="spot" if purchase == "spot" else "on-demand",
-        metric="GPUS_PER_GPU_FAMILY",
-        family=accelerator,
-        basis="unverified",
-        as_of=date(2026, 11, 24),
-        source="not in the table",
-    )
 
 
 def _pools(stack: ResourceGraph) -> Iterator[tuple[Nodes, str, float]]:

@@ -7,12 +7,21 @@ card 0, device 0; EFA on `efa-only` interfaces, which take no address, one a car
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import dedent
+from types import MappingProxyType
 from typing import Literal
 
 from infra.catalog.machines import Machine
 
+# With libfabric 1.18 and aws-ofi-nccl 1.7 or newer, EFA is found by itself: FI_PROVIDER, FI_EFA_USE_DEVICE_RDMA,
+# NCCL_PROTO and NCCL_BUFFSIZE must stay unset (awsome-distributed-training, efa-cheatsheet.md). This is for fork() in a
+# data loader, which fails otherwise.
+EFA_ENVIRONMENT: Mapping[str, str] = MappingProxyType({"FI_EFA_USE_HUGE_PAGE": "0"})
+# Between nodes only EFA will do, and only its plugin has this name: without it NCCL fails, instead of falling back to
+# TCP, tens of times slower on the dearest nodes (NVIDIA's NCCL guide, "NCCL_NET"; aws/aws-ofi-nccl).
+EFA_PEER_ENVIRONMENT: Mapping[str, str] = MappingProxyType({"NCCL_NET": "AWS Libfabric"})
 # What EFA must lock in memory: more than any machine has. Not "unlimited" (2^64 - 1): nodeadm merges the document as
 # JSON numbers of 53 bits and writes 18446744073709552000, which containerd can't read.
 LOCKED_BYTES = 64 << 40

@@ -297,7 +297,8 @@ def describe(pools: Sequence[ResolvedPool[GpuPool]]) -> dict[str, contracts.Pool
 def _described(resolved: ResolvedPool[GpuPool]) -> contracts.Pool:
     pool, machine = resolved.settings, resolved.machine
     limits = {GPU_RESOURCE: str(pool.gpus_per_node)}
-    if pool.fabric == "efa":
+    efa = pool.fabric == "efa"
+    if efa:
         limits[EFA_RESOURCE] = str(machine.efa_interfaces)
     return contracts.Pool(
         name=pool.name,
@@ -312,6 +313,10 @@ def _described(resolved: ResolvedPool[GpuPool]) -> contracts.Pool:
         tolerations=[GPU_TOLERATION],
         limits=limits,
         grace_seconds=karpenter_pools.GRACE_SECONDS,
+        environment=fabric.EFA_ENVIRONMENT if efa else {},
+        peer_environment=fabric.EFA_PEER_ENVIRONMENT if efa else {},
+        locks_memory=efa,
+        notices="aws",
         reclaims_per_hour=resolved.reclaims_per_hour,
         usd_per_hour=resolved.usd_per_hour,
     )

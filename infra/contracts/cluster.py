@@ -38,8 +38,11 @@ class Pool:
     to. `purchase` is how its nodes are bought, first choice first; `fabric` none or the name of the fast network,
     `fabric_pod` what that asks of pods beside `limits`. `grace_seconds` is what a pod gets to leave when its node is
     taken back: asking for more is in vain. `static_nodes` is how many are always there, None where they come when pods
-    ask. `environment` is what a container with GPUs needs to find the driver. `reclaims_per_hour` are those of one node
-    that the catalogue expects, and `usd_per_hour` is its price; 0 where none is known.
+    ask. `environment` is what a container with GPUs is told of the driver and the fabric, `peer_environment` what it is
+    told besides where pods on several nodes work together, and `locks_memory` says whether the fabric must lock memory.
+    `notices` is whose metadata service announces that a node is taken back (`aws`, `google`), empty where none does.
+    `reclaims_per_hour` are those of one node that the catalogue expects, and `usd_per_hour` is its price; 0 where none
+    is known.
     """
 
     name: str
@@ -56,6 +59,9 @@ class Pool:
     fabric_pod: FabricPod = FabricPod()
     static_nodes: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    peer_environment: Mapping[str, str] = field(default_factory=dict)
+    locks_memory: bool = False
+    notices: str = ""
     reclaims_per_hour: float = 0.0
     usd_per_hour: float = 0.0
 
@@ -67,12 +73,11 @@ class GpuCluster:
     Kubernetes resources carry `deleted_with=resource`, so that a destroy does not wait on a cluster that has gone, and
     depend on `platform`, the operators they need. Pools are by name, and so is what makes their nodes (`nodes`): pods
     wait for those of their own pool, as another's may be long in coming, or never come. `mirrors` are where its nodes
-    pull an upstream's images instead, by the upstream's name (`docker.io`). `lake_region` is
-    where the lake is that workloads use, if not in the cluster's own region.
+    pull an upstream's images instead, by the upstream's name (`docker.io`). `environment` is what every container is
+    told so that the cloud's own SDKs find the lake.
     """
 
     name: str
-    cloud: str
     region: str
     resource: pulumi.Resource
     provider: kubernetes.Provider
@@ -80,7 +85,7 @@ class GpuCluster:
     platform: Sequence[pulumi.Resource] = ()
     nodes: Mapping[str, Sequence[pulumi.Resource]] = field(default_factory=dict)
     mirrors: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    lake_region: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def needed_on(self, pool: str) -> list[pulumi.Resource]:
         """What a workload on one pool waits for."""

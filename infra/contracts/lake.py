@@ -24,11 +24,10 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An S3 endpoint that is not the cloud's own. `secret` is the Kubernetes Secret, in each namespace of workloads,
-    that holds its keys as environment variables."""
+    """An object store that is not the cloud's own. `environment` is what a container is told so that it finds it;
+    `secret` is the Kubernetes Secret, in each namespace of workloads, that holds its keys as environment variables."""
 
-    url: str
-    region: str
+    environment: Mapping[str, str]
     secret: str
 
 

@@ -12,6 +12,7 @@ from infra.contracts.images import Image
 
 Place = Literal["aws", "gcp", "onPremises"]
 EVERYWHERE: frozenset[Place] = frozenset({"aws", "gcp", "onPremises"})
+IN_CLOUDS: frozenset[Place] = EVERYWHERE - {"onPremises"}
 Severity = Literal["critical", "warning"]
 PodSecurity = Literal["restricted", "baseline", "privileged"]
 

@@ -51,11 +51,7 @@ class Sites:
 
     def with_pool(self, pool: str) -> Site:
         """Where a pool is; the settings refuse a workload on a pool that is nowhere."""
-        return self.by_place[self.place_of(pool)]
-
-    def place_of(self, pool: str) -> str:
-        """The place of the site that has the pool."""
-        return next(place for place, site in self.by_place.items() if pool in site.cluster.pools)
+        return next(site for site in self.by_place.values() if pool in site.cluster.pools)
 
     def of(self, needs: WorkloadNeeds) -> Mapping[str, Site]:
         """Those that the workload may run on."""

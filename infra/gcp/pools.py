@@ -228,6 +228,7 @@ def _described(resolved: ResolvedPool[GooglePool], notice: int) -> contracts.Poo
         limits={GPU_RESOURCE: str(pool.gpus_per_node)},
         fabric_pod=fabric_pod(pool.name, pool.fabric) if pool.fabric != "none" else contracts.FabricPod(),
         environment=DRIVER_ENVIRONMENT,
+        notices="google",
         reclaims_per_hour=resolved.reclaims_per_hour,
         usd_per_hour=resolved.usd_per_hour,
     )

@@ -27,6 +27,7 @@ from infra.aws.lake import Lake, LakeArgs, audit_bucket
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.on_premises_vpn import OnPremisesVpn, OnPremisesVpnArgs
 from infra.aws.platform_profile import PROFILE
+from infra.aws.pod_environment import lake_environment
 from infra.aws.pools import Pools, PoolsArgs
 from infra.aws.registry import Registry, RegistryArgs
 from infra.aws.replica import Replica, ReplicaArgs
@@ -285,13 +286,12 @@ def _cluster_services(
     replica = base.replica
     gpus = contracts.GpuCluster(
         name=base.name,
-        cloud="aws",
         region=base.cloud.region,
         resource=cluster.resource,
         provider=cluster.provider,
         pools=pools.describe(base.pools),
         mirrors=registry.mirrors,
-        lake_region=replica.region if replica and replica.failover else None,
+        environment=lake_environment(replica.region if replica and replica.failover else base.cloud.region),
     )
     platform = _platform(base, network, cluster, gpus, karpenter, registry, sender)
     pools_args = PoolsArgs(

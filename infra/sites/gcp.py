@@ -32,6 +32,7 @@ from infra.gcp import registry as gcp_registry
 from infra.gcp import tags as gcp_tags
 from infra.gcp.existing_network import AnyNetwork, ExistingNetwork, Needs, NetworkFacts, look
 from infra.gcp.platform_profile import PROFILE
+from infra.gcp.pod_environment import LAKE_ENVIRONMENT
 from infra.platform.managed_prometheus import rules_of_cluster
 from infra.platform.opencost import price_sheet
 from infra.platform.platform import Platform, PlatformArgs
@@ -220,12 +221,12 @@ def _cluster_services(
     registry = gcp_registry.Registry("registry", registry_args, base.opts)
     gpus = contracts.GpuCluster(
         name=cluster.args.name,
-        cloud="gcp",
         region=cloud.region,
         resource=cluster.resource,
         provider=cluster.provider,
         pools=gcp_pools.describe(cloud.cluster.version, base.pools),
         mirrors=registry.mirrors,
+        environment=LAKE_ENVIRONMENT,
     )
     platform_args = PlatformArgs(
         profile=PROFILE,

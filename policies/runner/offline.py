@@ -15,6 +15,7 @@ from pulumi_policy import EnforcementLevel
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
 from policies import pack
+from policies.framework.control import Control
 from policies.framework.record import Record
 from policies.runner.servicer import Servicer
 
@@ -45,13 +46,14 @@ def analyse(
     resources: Sequence[AnalyzedResource],
     config: Config | None = None,
     on_step: Callable[[int], None] = lambda done: None,
+    controls: Sequence[Control] = pack.CONTROLS,
 ) -> tuple[list[proto.AnalyzeDiagnostic], Record]:
     """Each resource, then the stack, as one preview does: every diagnostic with its URN, and the record.
 
     `config` is a policy config: levels and settings by the names of policies.
     """
     records = list[Record]()
-    served = _served(config, records.append)
+    served = _served(config, records.append, controls)
     diagnostics = []
     for done, resource in enumerate(resources, start=1):
         for diagnostic in served.Analyze(_request(resource), None).diagnostics:
@@ -68,8 +70,12 @@ def remediate(resource: AnalyzedResource, config: Config | None = None) -> proto
     return _served(config, lambda _record: None).Remediate(_request(resource), None)
 
 
-def _served(config: Config | None, on_end: Callable[[Record], None]) -> Servicer:
-    fresh = pack.run()
+def _served(
+    config: Config | None,
+    on_end: Callable[[Record], None],
+    controls: Sequence[Control] = pack.CONTROLS,
+) -> Servicer:
+    fresh = pack.run(controls)
     served = Servicer(fresh, on_end, pack.NAME, pack.version(), fresh.policies, EnforcementLevel.ADVISORY)
     served.Configure(_configuration(fresh, config or {}), None)
     return served

@@ -10,7 +10,10 @@ from typing import Any
 import boto3
 import pytest
 
-from commands.alarm import command as alarm
+from commands.alarm.alert import CannotFireError
+from commands.alarm.alertmanager import run_amtool
+from commands.alarm.eventbridge import eventbridge
+from commands.alarm.prometheus import prometheus
 from infra.aws.audit import ALERTS
 from infra.aws.platform_profile import PROFILE
 from infra.platform.values import kube_prometheus_stack
@@ -85,7 +88,7 @@ def rules(aws: Callable[[str], Any], topic: str) -> Iterator[list[Mapping[str, A
 
 
 def test_each_event_reaches_who_is_subscribed_with_its_facts(aws, topic, rules):
-    fired = list(alarm.eventbridge(rules, aws))
+    fired = list(eventbridge(rules, aws))
     assert {alert.rule for alert in fired} == {"alarm-findings", "alarm-spot"}
     for alert in fired:
         assert alert.people == ["email:oncall@example.in"], alert.why
@@ -95,21 +98,21 @@ def test_each_event_reaches_who_is_subscribed_with_its_facts(aws, topic, rules):
 
 def test_a_condition_in_the_topics_policy_loses_them(aws, topic, rules):
     allow(aws, topic, Condition={"ArnEquals": {"aws:SourceArn": "arn:aws:events:*:*:rule/alarm-*"}})
-    for alert in alarm.eventbridge(rules, aws):
+    for alert in eventbridge(rules, aws):
         assert not alert.people
         assert "FailedInvocations" in alert.why
 
 
 def test_a_rule_that_no_event_matches_is_told(aws, topic, rules):
     aws("events").put_rule(Name="alarm-spot", EventPattern=json.dumps({"source": ["aws.ec2.spot"]}))
-    (spot,) = [alert for alert in alarm.eventbridge(rules, aws) if alert.rule == "alarm-spot"]
+    (spot,) = [alert for alert in eventbridge(rules, aws) if alert.rule == "alarm-spot"]
     assert (spot.people, spot.why) == ((), "no recorded event matches its pattern")
 
 
 def test_a_topic_without_a_subscriber_reaches_nobody(aws, topic, rules):
     for one in aws("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
         aws("sns").unsubscribe(SubscriptionArn=one["SubscriptionArn"])
-    assert all("nobody is subscribed" in alert.why for alert in alarm.eventbridge(rules, aws))
+    assert all("nobody is subscribed" in alert.why for alert in eventbridge(rules, aws))
 
 
 def state(values: Mapping[str, Any], *alerts: Mapping[str, Any], role: str = "") -> list[dict[str, Any]]:
@@ -156,7 +159,7 @@ def values(topic: str) -> dict[str, Any]:
 
 
 def test_prometheus_alerts_go_through_the_topic(aws, amtool, topic, role):
-    (alert,) = alarm.prometheus(state(values(topic), CRITICAL, role=role), aws, amtool)
+    (alert,) = prometheus(state(values(topic), CRITICAL, role=role), aws, amtool)
     assert alert.people == ["email:oncall@example.in"], alert.why
     assert alert.through == "receiver people, topic alarm-test"
     assert "alertname = GpuXidCritical" in alert.words and "drain it" in alert.words
@@ -164,12 +167,12 @@ def test_prometheus_alerts_go_through_the_topic(aws, amtool, topic, role):
 
 def test_what_is_no_news_is_sent_to_nobody(aws, amtool, topic, role):
     watchdog = {"alert": "Watchdog", "labels": {"severity": "none"}, "annotations": {}}
-    (alert,) = alarm.prometheus(state(values(topic), watchdog, role=role), aws, amtool)
+    (alert,) = prometheus(state(values(topic), watchdog, role=role), aws, amtool)
     assert (alert.people, alert.through) == ((), "receiver nobody")
 
 
 def test_alertmanager_without_an_identity_reaches_nobody(aws, amtool, topic):
-    (alert,) = alarm.prometheus(state(values(topic), CRITICAL), aws, amtool)
+    (alert,) = prometheus(state(values(topic), CRITICAL), aws, amtool)
     assert not alert.people
     assert alert.why.startswith(f"sns:Publish on {topic}: no statement of the policy of its role")
 
@@ -177,7 +180,7 @@ def test_alertmanager_without_an_identity_reaches_nobody(aws, amtool, topic):
 def test_the_charts_own_receiver_and_no_alertmanager_reach_nobody(aws, amtool):
     null = {"route": {"receiver": "null"}, "receivers": [{"name": "null"}]}
     for alertmanager in ({"config": null}, {"enabled": False}, {}):
-        (alert,) = alarm.prometheus(state({"alertmanager": alertmanager}, CRITICAL), aws, amtool)
+        (alert,) = prometheus(state({"alertmanager": alertmanager}, CRITICAL), aws, amtool)
         assert not alert.people and alert.why
 
 
@@ -185,7 +188,7 @@ def test_amtool_takes_the_configuration_that_the_stack_renders(amtool, topic, tm
     """As Alertmanager reads it at its start: unknown fields and receivers are refused."""
     config = tmp_path / "alertmanager.yaml"
     config.write_text(json.dumps(values(topic)["alertmanager"]["config"]))
-    assert "SUCCESS" in alarm._run(amtool, "check-config", str(config))
+    assert "SUCCESS" in run_amtool(amtool, "check-config", str(config))
     config.write_text(json.dumps({"route": {"receiver": "people"}, "receivers": []}))
-    with pytest.raises(alarm.CannotFireError):
-        alarm._run(amtool, "check-config", str(config))
+    with pytest.raises(CannotFireError):
+        run_amtool(amtool, "check-config", str(config))

@@ -79,6 +79,7 @@ def test_a_lake_of_google_has_no_key_that_nobody_uses(deploy):
     assert made.one("storage/bucket:Bucket", "crawl-audit").inputs["location"] == "ASIA-SOUTH1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "kind"),
     [(CLUSTER, "eks/cluster:Cluster"), (GOOGLE_CLUSTER, "container/cluster:Cluster")],

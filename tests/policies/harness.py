@@ -17,6 +17,7 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
 from policies import pack
 from policies.controls.governance.gov_04_unresolved import NAME as UNRESOLVED
+from policies.framework.control import Control
 from policies.framework.record import Record
 from policies.pack import CONTROLS
 from policies.runner import offline as shown
@@ -74,16 +75,19 @@ def run_and_record(
     return shown.analyse([resource.shown for resource in resources], config)
 
 
+def run_alone(control: str, resource: Shown) -> list[proto.AnalyzeDiagnostic]:
+    """What one control says of a resource, and what stays unresolved of it: a fraction of the time of the pack."""
+    asked, config = _alone(control)
+    return shown.analyse([resource.shown], config, controls=asked)[0]
+
+
 @cache
-def alone(control: str) -> Mapping[str, Mapping[str, Any]]:
-    """A policy config under which one control is asked, and what stays unresolved is told: a third of the time."""
-    (asked,) = [one for one in CONTROLS if one.id == control]
-    kept = (asked.policy_name, f"{asked.policy_name}-stack", UNRESOLVED)
-    return {
-        policy.name: {"enforcementLevel": "disabled"}
-        for policy in pack.run().policies
-        if policy.name not in kept
-    }
+def _alone(control: str) -> tuple[Sequence[Control], shown.Config]:
+    """The control, and a policy config without those that report what others found, but for unresolved values."""
+    asked = [one for one in CONTROLS if one.id == control]
+    own = {asked[0].policy_name, f"{asked[0].policy_name}-stack", UNRESOLVED}
+    others = {policy.name for policy in pack.run(asked).policies} - own
+    return asked, dict.fromkeys(others, "disabled")
 
 
 def remediated(resource: Shown, config: shown.Config) -> dict[str, Any]:
@@ -129,11 +133,11 @@ __all__ = [
     "UNKNOWN",
     "UNRESOLVED",
     "Shown",
-    "alone",
     "failures",
     "of",
     "put",
     "remediated",
     "run",
+    "run_alone",
     "unresolved",
 ]

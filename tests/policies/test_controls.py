@@ -9,7 +9,7 @@ import pytest
 from policies.controls.residency.res_01_02_regions import BLOCKS_OF_KEYS, BLOCKS_OF_PLACES
 from policies.framework.unknowns import dotted
 from policies.pack import CONTROLS
-from tests.policies.harness import UNKNOWN, Shown, alone, failures, fixtures, put, run, unresolved
+from tests.policies.harness import UNKNOWN, Shown, failures, fixtures, put, run, run_alone, unresolved
 
 ROWS = fixtures()
 
@@ -35,7 +35,7 @@ def test_every_control_has_fixtures() -> None:
 
 def of(control: str, resource: Shown) -> tuple[list[str], list[str]]:
     """What one control finds at a resource, and what stays unresolved of it."""
-    diagnostics = run(resource, config=alone(control))
+    diagnostics = run_alone(control, resource)
     return failures(diagnostics, control), unresolved(diagnostics, control)
 
 

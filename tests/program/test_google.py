@@ -11,9 +11,12 @@ import pytest
 import yaml
 
 from commands.preflight import google as preflight
+from commands.preflight import google_needs
 from infra.geography import regions_of
 from infra.platform import values
 from infra.platform.charts import charts
+from infra.pricing.resources import Resource, ResourceGraph
+from infra.settings.stack import Usage
 from localcloud.directories import PROJECT
 from localcloud.providers.gcp.table import agents_with_an_api, service_agent
 from tests.program.test_program import Order
@@ -209,6 +212,30 @@ def test_the_docs_name_the_apis_that_the_program_needs_and_no_other(made):
     assert named
     told = {name.removesuffix(".googleapis.com") for name in named[1].split()}
     assert told == set(apis) - {"orgpolicy"}
+
+
+def test_the_quotas_that_our_stack_on_google_needs_are_counted(deploy):
+    """Seven networks for RDMA and TCPX: a small project may have five."""
+    made = _run_google(deploy, STACKS["Pulumi.prod.yaml"])
+    here = [one for one in made.resources if not one.type.startswith(("aws:", "pulumi:providers:aws"))]
+    graph = ResourceGraph([Resource(one.type, one.urn, one.inputs) for one in here], Usage())
+    found = google_needs.needs(graph)
+    assert {need.names[0]: need.amount for need in found} == {
+        "NETWORKS": 7,
+        "SUBNETWORKS": 14,
+        "FIREWALLS": 11,
+        "ROUTERS": 1,
+        "GPUS_ALL_REGIONS": 16,
+        "CPUS_ALL_REGIONS": 48,
+        "CPUS": 48,
+        "SSD_TOTAL_GB": 6610,
+        "HDB_TOTAL_GB": 600,
+        "INSTANCES": 29,
+        "PREEMPTIBLE_NVIDIA_L4_GPUS": 16,
+        "NVIDIA_L4_GPUS": 16,
+        "PREEMPTIBLE_NVIDIA_H100_GPUS": 32,
+        "PREEMPTIBLE_NVIDIA_H200_GPUS": 16,
+    }
 
 
 def test_calls_count_against_the_project(made):

@@ -17,13 +17,13 @@ from localcloud.directories import PROJECT
 from policies.framework.control import Control
 from policies.framework.resources import Resource
 from policies.pack import CONTROLS
+from tests.program import deployed
+from tests.program.deployed import STACKS
 from tests.program.whole_stacks import config_of, run_anew
 from tests.program.whole_stacks import run as _run
 from workloads.kubernetes.placement import WHEN_MADE
 
 pytestmark = pytest.mark.slow
-
-STACKS = ("local", "dev", "prod")
 
 # Objects that must be gone before their nodes are: left to the cluster's end they would hold up Karpenter's drain.
 FIRST_TO_GO = {"Job", "Deployment", "PodDisruptionBudget", "NodePool", "EC2NodeClass"}
@@ -76,6 +76,16 @@ def kind(resource: Any) -> str:
 def test_every_stack_of_ours_is_one_that_the_program_accepts(registered: Any) -> None:
     assert registered.of("eks/cluster:Cluster")
     assert registered.of("Release")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_stack_that_is_up_loses_nothing(deploy: Callable[..., Any], stack: str) -> None:
+    resources = _deployed(deploy, stack).resources
+    before = deployed.kept(stack)
+    lost = list(deployed.losses(before, resources))
+    meant = f"is each meant, and in the upgrade note? Then {deployed.RENEW}"
+    assert not lost, "\n".join([f"{len(lost)} losses, {meant}", *lost])
+    assert deployed.deployed(resources) == before, f"nothing is lost, but the file is old: {deployed.RENEW}"
 
 
 def test_no_text_is_made_of_a_value_that_is_not_known_yet(registered: Any) -> None:

@@ -99,22 +99,13 @@ def fabric_pod(pool: Pool, gpus: int) -> FabricPod:
 
 
 def nccl_environment(pool: Pool, gpus: int, *, pods: int = 1) -> Mapping[str, str]:
-    """NCCL's settings for the pool's fabric and GPU, in each of `pods` pods with `gpus` GPUs that work together.
-
-    Source: awsome-distributed-training, efa-cheatsheet.md. With libfabric 1.18 and aws-ofi-nccl 1.7 or newer, EFA is
-    found by itself: FI_PROVIDER, FI_EFA_USE_DEVICE_RDMA, NCCL_PROTO and NCCL_BUFFSIZE must stay unset.
-    """
+    """NCCL's settings for the pool's fabric and GPU, in each of `pods` pods with `gpus` GPUs that work together."""
     environment = {"NCCL_SOCKET_IFNAME": "^docker,lo,veth"}
-    if pool.fabric == "efa":
-        # Between nodes only EFA will do, and only its plugin has this name: without it NCCL fails, instead of falling
-        # back to TCP, tens of times slower on the dearest nodes (NVIDIA's NCCL guide, "NCCL_NET"; aws/aws-ofi-nccl).
-        if pods > 1:
-            environment["NCCL_NET"] = "AWS Libfabric"
-        environment["FI_EFA_USE_HUGE_PAGE"] = "0"  # else fork() in a data loader fails
     if pool.gpu in {"A10G", "L4"}:
-        environment["NCCL_SHM_USE_CUDA_MEMCPY"] = (
-            "1"  # no peer-to-peer on g5 and g6: twice as fast through memory
-        )
+        # They have no peer-to-peer: twice as fast through memory.
+        environment["NCCL_SHM_USE_CUDA_MEMCPY"] = "1"
+    if pods > 1:
+        environment |= pool.peer_environment
     return environment | dict(pool.environment) | dict(fabric_pod(pool, gpus).environment)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra.contracts.cluster import GpuCluster
 from infra.contracts.lake import Endpoint
 
 USER = 1000
@@ -70,38 +69,8 @@ def environment(values: Mapping[str, pulumi.Input[Any]]) -> list[k8s.core.v1.Env
     return [k8s.core.v1.EnvVarArgs(name=name, value=values[name]) for name in sorted(values)]
 
 
-def cloud_environment(cluster: GpuCluster) -> Mapping[str, str]:
-    """Sends the cloud's own SDKs to the region of the lake, which is the cluster's own but after a failover."""
-    return _CLOUDS[cluster.cloud](cluster.lake_region or cluster.region)
-
-
-def store_environment(endpoint: Endpoint | None) -> Mapping[str, str]:
-    """Sends every AWS SDK to an object store that is not the cloud's own."""
-    return {"AWS_ENDPOINT_URL_S3": endpoint.url, **_aws(endpoint.region)} if endpoint else {}
-
-
-def _aws(region: str) -> Mapping[str, str]:
-    # botocore reads AWS_DEFAULT_REGION alone, the other SDKs AWS_REGION; and EKS' Pod Identity webhook adds neither
-    # where it finds one of them (aws/amazon-eks-pod-identity-webhook, pkg/handler/handler.go). A client that knows no
-    # region speaks to us-east-1.
-    return {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
-
-
-def _google(_region: str) -> Mapping[str, str]:
-    # Otherwise gcsfs asks for the bucket, and for its storage layout at each open, in case the bucket is hierarchical
-    # or zonal. The lake's are neither, and a grant for a prefix refuses both (gcsfs/extended_gcsfs.py of 2026.10.1).
-    # Google's own client asks for the bucket beside each first call, to say in traces where it is.
-    return {
-        "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA": "true",
-        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
-    }
-
-
-_CLOUDS = {"aws": _aws, "gcp": _google}
-
-
 def store_keys(endpoint: Endpoint | None) -> list[k8s.core.v1.EnvFromSourceArgs] | None:
-    """Its keys, from the Secret in the pod's own namespace."""
+    """The keys of the object store, from the Secret in the pod's own namespace."""
     if endpoint is None:
         return None
     return [k8s.core.v1.EnvFromSourceArgs(secret_ref=k8s.core.v1.SecretEnvSourceArgs(name=endpoint.secret))]

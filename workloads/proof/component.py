@@ -154,7 +154,7 @@ class LakeProof(pulumi.ComponentResource):
             image=args.image,
             command=["python", f"{PROGRAM_DIRECTORY}/lake.py"],
             args=["--uri", args.uri, "--key", args.key, *refused, *_evidence(args.evidence_uri)],
-            env=pods.environment({**pods.cloud_environment(args.cluster), **pods.scratch_environment()}),
+            env=pods.environment({**args.cluster.environment, **pods.scratch_environment()}),
             resources=k8s.core.v1.ResourceRequirementsArgs(requests={"cpu": "100m", "memory": "256Mi"}),
             security_context=pods.container_security(),
             volume_mounts=[program_mount(PROGRAM_DIRECTORY), *pods.scratch_mounts()],
@@ -328,7 +328,7 @@ def _nccl_environment(args: FabricProofArgs, pool: Pool) -> dict[str, pulumi.Inp
         "NCCL_DEBUG": "INFO",  # says which network it uses, which the result then holds
         "NCCL_DEBUG_SUBSYS": "INIT,NET",
         "NCCL_DEBUG_FILE": NCCL_LOG,
-        **pods.cloud_environment(args.cluster),
+        **args.cluster.environment,
         **pods.scratch_environment(),
         **nccl_environment(pool, pool.gpus_per_node, pods=args.nodes),
     }
@@ -344,7 +344,7 @@ def _nccl(name: str, host: str, args: FabricProofArgs, pool: Pool, floor: float)
         args=[
             f"--floor-gbs={floor:g}",
             f"--label={label}",
-            *(["--locks-memory"] if pool.fabric == "efa" else []),
+            *(["--locks-memory"] if pool.locks_memory else []),
             *_evidence(args.evidence_uri),
         ],
         env=pods.environment(_nccl_environment(args, pool)),

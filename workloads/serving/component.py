@@ -223,7 +223,7 @@ def _environment(args: ModelServerArgs, pool: Pool) -> dict[str, pulumi.Input[st
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "VLLM_CACHE_ROOT": f"{pods.SCRATCH}/vllm",
-        **pods.cloud_environment(args.cluster),
+        **args.cluster.environment,
         **pods.scratch_environment(),
         **nccl_environment(pool, args.gpus),
     }

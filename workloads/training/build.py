@@ -29,7 +29,7 @@ def build(settings: Training, sites: Sites) -> None:
             nodes=settings.nodes,
             gpus_per_node=settings.gpus_per_node,
             image=site.image(settings.image),
-            recipe=recipe(settings, pool, sites.place_of(settings.pool), sites.usd_inr),
+            recipe=recipe(settings, pool, sites.usd_inr),
             words={f"{{{role}}}": site.lake[role].uri for role in LAKE_BUCKETS},
             checkpoint_uri=pulumi.Output.concat(site.lake["checkpoints"].uri, "/jobs/", settings.name),
             endpoint=site.lake.endpoint,

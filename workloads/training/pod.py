@@ -167,9 +167,9 @@ class TrainingPod:
             "TORCH_NCCL_DEBUG_INFO_TEMP_FILE": f"{pods.SCRATCH}/flight-record-",
             **({"RAY_USAGE_STATS_ENABLED": "0"} if self._args.runner == "rayjob" else {}),
             **pods.scratch_environment(),
-            **pods.cloud_environment(self._args.cluster),
+            **self._args.cluster.environment,
             **more,
-            **pods.store_environment(self._args.endpoint),
+            **(self._args.endpoint.environment if self._args.endpoint else {}),
         }
         return [*pods.environment(values), _pod_ip()]
 

@@ -15,8 +15,6 @@ from workloads.training.trainer.recipe import Recipe, RecipeError
 
 # The settings that are the recipe's own fields, word for word.
 FIELDS = {field.name for field in fields(Recipe)} & Training.model_fields.keys()
-# Whose metadata service announces interruptions, by the place of the pool.
-CLOUDS = {"aws": "aws", "gcp": "google"}
 
 
 def document(settings: Training) -> dict[str, Any]:
@@ -24,13 +22,13 @@ def document(settings: Training) -> dict[str, Any]:
     return settings.model_dump(by_alias=True, exclude_none=True, include=FIELDS)
 
 
-def recipe(settings: Training, pool: Pool, place: str, usd_inr: float) -> str:
+def recipe(settings: Training, pool: Pool, usd_inr: float) -> str:
     """The recipe, with what the pool's nodes cost and how often they are taken back, as the pods read it."""
     per_hour = settings.interruptions_per_hour
     expected = pool.reclaims_per_hour * settings.nodes if per_hour is None else per_hour
     rupees = pool.usd_per_hour * settings.nodes * usd_inr
     derived = {
-        "interruptions": {"cloud": CLOUDS.get(place, ""), "perHour": _rough(expected)},
+        "interruptions": {"cloud": pool.notices, "perHour": _rough(expected)},
         "cost": {"inrPerHour": _rough(rupees)},
     }
     return json.dumps({**document(settings), **derived}, indent=2)

@@ -18,6 +18,7 @@ from localcloud.kubernetes.clusters import ClusterAccess
 from localcloud.providers.protocol import UNKNOWN, Diff, Resource, Values, changed_keys
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
+IDENTITY = ("name", "namespace")
 _CONTROLLERS = {"karpenter": karpenter}
 
 
@@ -30,7 +31,7 @@ def check(resource: Resource, old: Values, inputs: Values, namespace: str) -> Va
 def diff(old: Values, new: Values) -> Diff:
     """What differs between two releases: one of another name or namespace is a new one."""
     changed = changed_keys(old, new)
-    return Diff(changed, [key for key in changed if key in ("name", "namespace")])
+    return Diff(changed, [key for key in changed if key in IDENTITY])
 
 
 def previewed(inputs: Values) -> Values:

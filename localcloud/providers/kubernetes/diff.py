@@ -44,12 +44,13 @@ def diff(old: Values, new: Values, mutable_kinds: frozenset[str]) -> Diff:
     `mutable_kinds` are ConfigMap or Secret when the provider is told to change these in place.
     """
     changed = changed_keys(old, new)
-    moved = [path for path in _immutable(new, mutable_kinds) if _at(old, path) != _at(new, path)]
+    moved = [path for path in immutable(new, mutable_kinds) if _at(old, path) != _at(new, path)]
     replaces = sorted({path.split(".")[0] for path in moved})
     return Diff(changed, replaces, delete_first=bool(replaces) and _keeps_name(old, new))
 
 
-def _immutable(inputs: Values, mutable_kinds: frozenset[str]) -> tuple[str, ...]:
+def immutable(inputs: Values, mutable_kinds: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """The dotted paths of the fields of an object that only a new object can have otherwise."""
     kind = inputs.get("kind", "")
     group = str(inputs.get("apiVersion", "")).rpartition("/")[0]
     if kind in mutable_kinds and not inputs.get("immutable"):

@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import Stubber
 from httplib2 import Response
 
-from commands.preflight import account, budget, google
+from commands.preflight import account, budget, google_apis
 from infra.settings import reading
 from infra.settings.stack import Settings
 
@@ -88,13 +88,13 @@ class Answer:
     ],
 )
 def test_a_billing_account_is_in_rupees(body: Any, status: int, verdict: str):
-    asked = google.of_http(Answer(body, status))
+    asked = google_apis.Google(Answer(body, status))
     (found,) = budget.check_google(read(["ml@team.in"], ACCOUNT), asked)
     assert found.verdict == verdict
 
 
 def test_without_a_billing_account_it_says_which_setting():
-    (found,) = budget.check_google(read(["ml@team.in"]), google.of_http(Answer({})))
+    (found,) = budget.check_google(read(["ml@team.in"]), google_apis.Google(Answer({})))
     assert (found.verdict, found.actual) == ("tight", "no gcp.billingAccount")
     assert "gcp.billingAccount" in found.fix
 
@@ -102,4 +102,4 @@ def test_without_a_billing_account_it_says_which_setting():
 def test_without_addresses_there_is_no_budget_to_check():
     nobody = read([], ACCOUNT)
     assert budget.check(nobody, stubbed("must not be asked")) == []
-    assert budget.check_google(nobody, google.of_http(Answer({}))) == []
+    assert budget.check_google(nobody, google_apis.Google(Answer({}))) == []

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from httplib2 import Response
 
-from commands.preflight import google, named_google
+from commands.preflight import google_apis, named_google
 from commands.preflight.named_google import Image
 from infra.settings import reading
 from infra.settings.stack import Settings
@@ -94,7 +94,7 @@ TAG = f"{REPOSITORY}/packages/tools%2Ftrain/tags/1"
 def test_an_image_is_there_or_told_with_what_to_do(
     paths: dict[str, Any], verdict: str, there: str, fix: str
 ) -> None:
-    found = named_google.image(IMAGE, google.of_http(Answers(paths)))
+    found = named_google.image(IMAGE, google_apis.Google(Answers(paths)))
     assert found.verdict == verdict
     assert there in found.actual
     assert fix in found.fix
@@ -103,11 +103,11 @@ def test_an_image_is_there_or_told_with_what_to_do(
 def test_an_image_by_digest_is_a_version() -> None:
     wanted = Image(REGION, PROJECT, "team", "proof", DIGEST)
     paths = {REPOSITORY: {}, f"{REPOSITORY}/packages/proof/versions/{DIGEST}": {}}
-    assert named_google.image(wanted, google.of_http(Answers(paths))).verdict == "ok"
+    assert named_google.image(wanted, google_apis.Google(Answers(paths))).verdict == "ok"
 
 
 def test_a_project_that_does_not_say_has_no_verdict() -> None:
-    found = named_google.image(IMAGE, google.of_http(Answers({}, status=403)))
+    found = named_google.image(IMAGE, google_apis.Google(Answers({}, status=403)))
     assert found.verdict == "unknown"
     assert "roles/artifactregistry.reader" in found.fix
 
@@ -162,14 +162,14 @@ APPLIANCE = {"name": "firewall", "network": VPC, "destRange": "0.0.0.0/0", "next
     ],
 )
 def test_what_its_keeper_must_have_is_looked_at(changes: dict[str, Any], tight: list[str]) -> None:
-    found = named_google.check(read(existing=True), google.of_http(Answers({**WELL, **changes})))
+    found = named_google.check(read(existing=True), google_apis.Google(Answers({**WELL, **changes})))
     assert [one.what for one in found if one.verdict == "tight"] == tight
     assert {one.verdict for one in found} <= {"ok", "tight"}
     assert all(bool(one.fix) is (one.verdict == "tight") for one in found)
 
 
 def test_a_network_that_may_not_be_read_has_no_verdict() -> None:
-    found = named_google.check(read(existing=True), google.of_http(Answers({}, status=403)))
+    found = named_google.check(read(existing=True), google_apis.Google(Answers({}, status=403)))
     assert [one.verdict for one in found] == ["unknown"] * 3
 
 
@@ -177,7 +177,7 @@ def test_a_subnet_that_is_not_there_is_missing() -> None:
     paths = {path: answer for path, answer in WELL.items() if path != SUBNET}
     (missing,) = [
         one
-        for one in named_google.check(read(existing=True), google.of_http(Answers(paths)))
+        for one in named_google.check(read(existing=True), google_apis.Google(Answers(paths)))
         if one.verdict == "missing"
     ]
     assert "that shop-prod has in asia-south1" in missing.fix

@@ -13,11 +13,11 @@ from botocore.stub import Stubber
 from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
-from commands.preflight import account, command, google, needs
+from commands.preflight import account, command, google, google_apis, google_needs, needs
 from commands.preflight.needs import Need, Placed
 from commands.stacks import settings_of
 from infra.catalog.resolved import resolver
-from infra.pricing.nodes import NODE_POOL
+from infra.pricing.nodes import GKE_POOL, NODE_POOL
 from infra.pricing.resources import Resource, ResourceGraph
 from infra.settings.aws import ExistingNetwork, Network
 from infra.settings.stack import Usage
@@ -292,19 +292,19 @@ def test_every_type_of_the_bill_has_its_actions():
 def test_google_is_told_by_its_metrics():
     def pool(name: str, accelerator: str, count: int, spot: bool, **sizes: Any) -> Resource:
         config = {"guestAccelerators": [{"type": accelerator, "count": count}], "spot": spot}
-        return made(needs.GKE_POOL, name, nodeConfig=config, **sizes)
+        return made(GKE_POOL, name, nodeConfig=config, **sizes)
 
-    found = needs.google(
+    found = google_needs.gpus(
         stack(
             pool("train", "nvidia-h100-80gb", 8, True, autoscaling={"totalMaxNodeCount": 2}),
             pool("serve", "nvidia-l4", 1, False, autoscaling={"maxNodeCount": 3}, nodeLocations=["a", "b"]),
             pool("new", "nvidia-x", 4, False, nodeCount=1),
         )
     )
-    assert [(row.metric, row.family, gpus) for row, gpus in found] == [
-        ("PREEMPTIBLE_NVIDIA_H100_GPUS", "", 16),
-        ("NVIDIA_L4_GPUS", "", 6),
-        ("GPUS_PER_GPU_FAMILY", "nvidia-x", 4),
+    assert [(need.per, *need.names, need.amount) for need in found] == [
+        ("region", "PREEMPTIBLE_NVIDIA_H100_GPUS", 16),
+        ("region", "NVIDIA_L4_GPUS", 6),
+        ("family", "nvidia-x", 4),
     ]
 
 
@@ -316,10 +316,10 @@ def test_without_a_login_one_sentence_for_each_cloud(
             raise NoCredentialsError
 
     def nobody(*_: str) -> None:
-        raise google.NoGoogleLoginError("no Google login to ask")
+        raise google_apis.NoGoogleLoginError("no Google login to ask")
 
     monkeypatch.setattr(command, "of_session", lambda: lambda service, region: NoLoginError())
-    monkeypatch.setattr(google, "of_login", nobody)
+    monkeypatch.setattr(google_apis, "of_login", nobody)
     with pytest.raises(typer.Exit) as ended:
         command.preflight("prod")
     assert ended.value.exit_code == 1

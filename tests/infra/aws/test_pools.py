@@ -328,6 +328,8 @@ def test_node_groups_wait_for_the_network_plug_in(made):
 
 def test_pools_as_pods_see_them():
     seen = describe(SERVE, EFA)
+    assert {pool.notices for pool in seen.values()} == {"aws"}
+    assert [pool.name for pool in seen.values() if pool.locks_memory and pool.peer_environment] == ["fabric"]
     assert seen["serve"].limits == {"nvidia.com/gpu": "1"}
     assert seen["serve"].max_nodes == 8
     assert seen["fabric"].limits == {

@@ -8,10 +8,10 @@ from __future__ import annotations
 import gzip
 import json
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import moto.ec2
 import pytest
 
 from infra import geography
@@ -21,7 +21,10 @@ from infra.catalog.refresh.aws import GPU_NAMES
 from infra.catalog.refresh.merge import impossible, load
 from infra.catalog.tables import DATA, InterruptionRow, MachineRow, read
 
-RESOURCES = Path(moto.ec2.__file__).parent / "resources"
+# Found and not imported: moto takes seconds, and this wants a file of it.
+_MOTO = find_spec("moto")
+assert _MOTO and _MOTO.origin
+RESOURCES = Path(_MOTO.origin).parent / "ec2" / "resources"
 TABLES = load(DATA)
 INTERRUPTIONS = read(DATA / "interruptions.csv", InterruptionRow)
 

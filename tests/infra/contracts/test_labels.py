@@ -17,8 +17,10 @@ SPELT = {name: value for name, value in vars(labels).items() if name.isupper() a
 
 def copies(source: str) -> Iterator[str]:
     """Names of labels that this program writes out again."""
+    if not any(value in source for value in SPELT.values()):
+        return
     written = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
-    return (name for name, value in SPELT.items() if value in written)
+    yield from (name for name, value in SPELT.items() if value in written)
 
 
 def programs() -> list[Path]:

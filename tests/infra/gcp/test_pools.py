@@ -258,6 +258,7 @@ def test_pools_as_pods_see_them():
     assert seen["serve"].limits == {"nvidia.com/gpu": "1"}
     assert seen["serve"].max_nodes == 8
     assert seen["train"].fabric == "tcpx"
+    assert {pool.notices for pool in seen.values()} == {"google"}
     assert seen["train"].machine_types == ("a3-highgpu-8g",)
     assert seen["train"].node_selector == {"india-ai-infra/pool": "train"}
     assert seen["train"].tolerations == [

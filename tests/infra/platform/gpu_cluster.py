@@ -6,8 +6,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.aws import platform_profile as eks
+from infra.aws.fabric import EFA_ENVIRONMENT, EFA_PEER_ENVIRONMENT
+from infra.aws.pod_environment import lake_environment
 from infra.contracts.cluster import GpuCluster, Pool
 from infra.gcp import platform_profile as gke
+from infra.gcp.pod_environment import LAKE_ENVIRONMENT
 
 PROFILES = {"aws": eks.PROFILE, "gcp": gke.PROFILE}
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Equal", "value": "present", "effect": "NoSchedule"}
@@ -35,6 +38,9 @@ TRAIN = Pool(
     node_selector={"india-ai-infra/pool": "train"},
     tolerations=[TOLERATION],
     limits={"nvidia.com/gpu": "8", "vpc.amazonaws.com/efa": "32"},
+    environment=EFA_ENVIRONMENT,
+    peer_environment=EFA_PEER_ENVIRONMENT,
+    locks_memory=True,
 )
 
 
@@ -49,10 +55,10 @@ def gpu_cluster(*pools: Pool, cloud: str = "aws", region: str = "ap-south-1") ->
     """A GpuCluster called `mumbai`; `node-pool` stands for what its workloads wait for."""
     return GpuCluster(
         name="mumbai",
-        cloud=cloud,
         region=region,
         resource=CloudThing("mumbai"),
         provider=k8s.Provider("mumbai", kubeconfig="{}"),
         pools={pool.name: pool for pool in pools},
         platform=[CloudThing("node-pool")],
+        environment=lake_environment(region) if cloud == "aws" else LAKE_ENVIRONMENT,
     )

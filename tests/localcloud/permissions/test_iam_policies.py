@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.iam.access_control import IAMPolicy, PermissionResult
 
 from localcloud.permissions.iam_policies import (
     Policies,
@@ -157,6 +156,7 @@ STATEMENTS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(STATEMENTS, max_size=4),
     st.sampled_from(["s3:GetObject", "s3:PutObject", "s3:ListBucket", "s3:GetObjectTagging"]),
@@ -166,6 +166,8 @@ def test_of_policies_without_conditions_moto_says_the_same(
     held: list[dict[str, Any]], action: str, resource: str
 ) -> None:
     """moto enforces identity policies, and knows neither conditions nor other policies: what both know, both answer."""
+    from moto.iam.access_control import IAMPolicy, PermissionResult  # takes seconds
+
     ours = judge(Request(action, resource, ROLE), Policies({"role": held})).allowed
     policy = {"Version": "2012-10-17", "Statement": held}
     theirs = IAMPolicy({"policy_document": json.dumps(policy)}).is_action_permitted(action, resource)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
-from typing import Any
 from unittest.mock import patch
 
 import botocore.session
 import pytest
 
-from infra.contracts.lake import Endpoint
+from infra.aws.pod_environment import lake_environment, store_environment
 from tests.infra.platform.gpu_cluster import SERVE, TRAIN, gpu_cluster
-from workloads.kubernetes import pods
 from workloads.proof.component import FabricProof, FabricProofArgs, LakeProof, LakeProofArgs
 from workloads.serving.component import ModelServer, ModelServerArgs
 from workloads.training.component import TrainingJob
 from workloads.training.pod import TrainingJobArgs
 
-STORE = Endpoint("https://store.example.in:7070", "in-chennai-1", "store")
+STORE = "https://store.example.in:7070"
 
 
 def everything(cloud: str, region: str) -> None:
@@ -63,8 +60,6 @@ def test_on_google_no_sdk_is_sent_to_a_region_of_aws(deploy):
 
 
 def test_a_store_on_premises_is_in_its_own_region():
-    cluster: Any = SimpleNamespace(cloud="aws", region="ap-south-1", lake_region=None)
-    aws = pods.cloud_environment(cluster)
-    assert s3_endpoint({**aws, **pods.store_environment(STORE)}) == STORE.url
-    assert {**aws, **pods.store_environment(STORE)}["AWS_DEFAULT_REGION"] == STORE.region
-    assert pods.store_environment(None) == {}
+    given = {**lake_environment("ap-south-1"), **store_environment(STORE, "in-chennai-1")}
+    assert s3_endpoint(given) == STORE
+    assert given["AWS_DEFAULT_REGION"] == "in-chennai-1"

@@ -58,24 +58,23 @@ SPOT = replace(TRAIN, reclaims_per_hour=0.00214, usd_per_hour=1.2345)
 
 
 def test_a_recipe_tells_what_the_nodes_cost_and_how_often_they_go() -> None:
-    read = Recipe.read(recipe(training(nodes=4), SPOT, "aws", 95.0))
+    read = Recipe.read(recipe(training(nodes=4), replace(SPOT, notices="aws"), 95.0))
     assert read.interruptions.cloud == "aws" and read.interruptions.per_hour == 0.0086
     assert read.cost.inr_per_hour == 470
-    assert Recipe.read(recipe(training(nodes=4), SPOT, "gcp", 95.0)).interruptions.cloud == "google"
 
 
-def test_on_premises_no_cloud_announces_anything() -> None:
-    assert Recipe.read(recipe(training(), TRAIN, "onPremises", 95.0)).interruptions.cloud == ""
+def test_of_nodes_that_nobody_takes_back_nothing_is_announced() -> None:
+    assert Recipe.read(recipe(training(), TRAIN, 95.0)).interruptions.cloud == ""
 
 
 def test_the_stacks_own_rate_of_interruptions_is_taken_as_it_is() -> None:
     asked = training(interruptionsPerHour=0.5, nodes=4)
-    assert Recipe.read(recipe(asked, SPOT, "aws", 95.0)).interruptions.per_hour == 0.5
+    assert Recipe.read(recipe(asked, SPOT, 95.0)).interruptions.per_hour == 0.5
 
 
 def test_a_price_that_moves_a_little_makes_no_new_job() -> None:
     moved = replace(SPOT, usd_per_hour=1.2365)
-    assert recipe(training(), SPOT, "aws", 95.0) == recipe(training(), moved, "aws", 95.0)
+    assert recipe(training(), SPOT, 95.0) == recipe(training(), moved, 95.0)
 
 
 class Asked:

@@ -10,7 +10,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from commands.alarm import command as alarm
+from commands.alarm.alert import Alert
+from commands.alarm.cloud_monitoring import NO_CHANNEL, logging
+from commands.alarm.prometheus import prometheus
 from infra.gcp.audit import ALERTS
 from infra.gcp.iam import Project
 from infra.gcp.metric_alerts import MetricAlerts, MetricAlertsArgs
@@ -131,9 +133,9 @@ def state(rendered: Any) -> list[dict[str, Any]]:
     )
 
 
-def fired(state: list[dict[str, Any]]) -> dict[str, alarm.Alert]:
+def fired(state: list[dict[str, Any]]) -> dict[str, Alert]:
     """Neither AWS nor amtool is asked on Google."""
-    return {one.rule: one for one in alarm.prometheus(state, _nobody, Path("/none"))}
+    return {one.rule: one for one in prometheus(state, _nobody, Path("/none"))}
 
 
 def _nobody(service: str) -> Any:
@@ -153,7 +155,7 @@ def test_each_rule_reaches_the_mail_address(state: list[dict[str, Any]]) -> None
         assert (alert.kind, alert.why) == ("Prometheus (Google)", "")
         assert alert.people == ["email:soc@example.in"]
         assert alert.rule in alert.through
-    assert not list(alarm.logging(state)), "they are not on logs"
+    assert not list(logging(state)), "they are not on logs"
 
 
 def test_a_rule_without_a_policy_reaches_nobody(state: list[dict[str, Any]]) -> None:
@@ -173,7 +175,7 @@ def test_another_expression_is_another_alert(state: list[dict[str, Any]]) -> Non
 def test_a_policy_without_a_channel_reaches_nobody(state: list[dict[str, Any]]) -> None:
     policy_of(state, "QueueCannotStartPods")["notificationChannels"] = []
     alert = fired(state)["QueueCannotStartPods"]
-    assert (alert.people, alert.why) == ((), alarm.NO_CHANNEL)
+    assert (alert.people, alert.why) == ((), NO_CHANNEL)
 
 
 def test_a_policy_of_another_cluster_is_another_alert(state: list[dict[str, Any]]) -> None:
@@ -212,6 +214,6 @@ def test_a_finding_is_drilled_in_the_stacks_own_cluster(
         "notificationChannels": ["channel-1"],
         "documentation": {"content": "a finding"},
     }
-    (alert,) = alarm.logging([*state, {"type": POLICY, "outputs": policy}])
+    (alert,) = logging([*state, {"type": POLICY, "outputs": policy}])
     assert alert.why == why
     assert bool(alert.people) is not bool(why)
