@@ -4,6 +4,8 @@ STACK ?= local
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m commands
+# What `make pins` resolves, in this order: some are held to the versions of those before them.
+PINNED := requirements requirements-dev $(addprefix workloads/,training/requirements training/requirements-ray proof/requirements)
 # Bytecode is kept: without it each of the many Python processes of a run compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
@@ -101,10 +103,10 @@ architecture: $(VENV)/ready-dev  ## Draw docs/architecture.svg anew from the imp
 	@$(BIN)/python -m commands.architecture
 
 pins: $(VENV)/ready-dev  ## Resolve the requirements again
-	@$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \
-		requirements.in -o requirements.txt
-	@$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \
-		requirements-dev.in -o requirements-dev.txt
+	@for pinned in $(PINNED); do \
+		$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+			$$pinned.in -o $$pinned.txt || exit 1; \
+	done
 
 clean: down  ## Also remove the virtual environment; the built tools stay in the user's cache
 	@rm -rf $(VENV) .localcloud
