@@ -74,8 +74,8 @@ alarm: $(VENV)/ready  ## Fire one alert of each kind on the running local cloud,
 preflight: $(VENV)/ready  ## Before `up` on a real account: quotas, regions, zones, rights: STACK=prod
 	@$(RUN) preflight --stack $(STACK)
 
-bench: $(VENV)/ready  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main
-	@$(RUN) bench $(call options,PREVIEWS AGAINST) $(if $(SKYPILOT),--skypilot)
+bench: $(VENV)/$(if $(PART),ready-dev,ready)  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main; PART=training
+	@$(RUN) bench $(call options,PREVIEWS AGAINST PART) $(if $(SKYPILOT),--skypilot)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(RUN) setup
