@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,76 +122,46 @@ def tables(numbers: Mapping[str, Any]) -> list[Table]:
 
 
 def _measured(numbers: Mapping[str, Any]) -> Table:
-    speed, loader, killed = numbers["speed"], numbers["speed"]["loader"], numbers["killed"]
-    fast, reclaimed = speed["tokens_per_second"], numbers["reclaimed"]
-    trainer_loop, loaded = (
-        f"{fast['loop']:,.0f} tokens/s",
-        f"{loader['loader_megabytes_per_second']:.0f} MB/s",
-    )
-    rows = [
-        (
-            "loop, against a plain one of torch",
-            trainer_loop,
-            f"{fast['plain']:,.0f} tokens/s",
-            speed["of_plain"],
-        ),
-        (
-            "loop, against Hugging Face's Trainer",
-            trainer_loop,
-            f"{fast['hugging_face']:,.0f} tokens/s",
-            speed["of_hugging_face"],
-        ),
-        ("data loader, against what the loop eats", *_tokens(loader, fast)),
-        (
-            "data loader, against pyarrow alone",
-            loaded,
-            f"{loader['arrow_megabytes_per_second']:.0f} MB/s",
-            loader["loader_megabytes_per_second"] / loader["arrow_megabytes_per_second"],
-        ),
-        (
-            "data loader, against the same bytes raw",
-            loaded,
-            f"{loader['raw_megabytes_per_second']:,.0f} MB/s",
-            loader["loader_megabytes_per_second"] / loader["raw_megabytes_per_second"],
-        ),
-        ("a save: training stands still, against a step", *_of_step(speed, "stall_seconds")),
-        ("a save: what it takes from training, against a step", *_of_step(speed, "added_seconds")),
-        ("a save: until it counts, against a step", *_of_step(speed, "save_seconds")),
-        *(
-            (
-                f"from the kill to the next step: {name}",
-                f"{one['step']:.1f} s",
-                f"ended in {one['ended']:.1f} s",
-                None,
-            )
-            for name, one in killed.items()
-        ),
-        *(
-            (
-                f"reclaims each {reclaimed['between_seconds']:.0f} s: {name}",
-                f"goodput {life['goodput']:.2f}",
-                f"{life['reclaims']} reclaims, {life['restart_seconds']:.1f} s to start",
-                None,
-            )
-            for name, life in reclaimed["lives"].items()
-        ),
-    ]
     table = Table(title="Trainer, measured", title_justify="left", box=SIMPLE_HEAD)
     for column in ("what", "trainer", "beside", "ratio"):
         table.add_column(column, justify="left" if column == "what" else "right")
-    for what, own, other, ratio in rows:
-        table.add_row(what, own, other, "" if ratio is None else f"{ratio:.3g} ×")
+    for row in (*_ratios(numbers["speed"]), *_restarts(numbers["killed"], numbers["reclaimed"])):
+        table.add_row(*row)
     return table
 
 
-def _tokens(loader: Mapping[str, float], fast: Mapping[str, float]) -> tuple[str, str, float]:
-    loaded = loader["tokens_per_second"]
-    return f"{loaded:,.0f} tokens/s", f"{fast['loop']:,.0f} tokens/s", loaded / fast["loop"]
+def _ratios(speed: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    fast, loader, step = speed["tokens_per_second"], speed["loader"], 1000 * speed["step_seconds"]
+    tokens, megabytes = "tokens/s", loader["loader_megabytes_per_second"]
+    # The medians' own ratio where none was taken round by round.
+    rows = [
+        ("loop, against a plain one of torch", fast["loop"], fast["plain"], tokens, speed["of_plain"]),
+        (
+            "loop, against Hugging Face's Trainer",
+            fast["loop"],
+            fast["hugging_face"],
+            tokens,
+            speed["of_hugging_face"],
+        ),
+        ("data loader, against what the loop eats", loader["tokens_per_second"], fast["loop"], tokens, None),
+        ("data loader, against pyarrow alone", megabytes, loader["arrow_megabytes_per_second"], "MB/s", None),
+        ("data loader, against the bytes raw", megabytes, loader["raw_megabytes_per_second"], "MB/s", None),
+        ("a save: training stands still, against a step", 1000 * speed["stall_seconds"], step, "ms", None),
+        ("a save: all that it takes, against a step", 1000 * speed["added_seconds"], step, "ms", None),
+        ("a save: until it counts, against a step", 1000 * speed["save_seconds"], step, "ms", None),
+    ]
+    for what, own, other, unit, ratio in rows:
+        yield what, f"{own:,.0f} {unit}", f"{other:,.0f} {unit}", f"{ratio or own / other:.3g} ×"
 
 
-def _of_step(speed: Mapping[str, float], name: str) -> tuple[str, str, float]:
-    step = speed["step_seconds"]
-    return f"{1000 * speed[name]:.1f} ms", f"{1000 * step:.0f} ms", speed[name] / step
+def _restarts(killed: Mapping[str, Any], reclaimed: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for name, one in killed.items():
+        seconds = f"{one['step']:.1f} s"
+        yield f"from the kill to the next step: {name}", seconds, f"ended in {one['ended']:.1f} s"
+    for name, life in reclaimed["lives"].items():
+        what = f"reclaims each {reclaimed['between_seconds']:.0f} s: {name}"
+        began = f"{life['reclaims']} reclaims, {life['restart_seconds']:.1f} s to start"
+        yield what, f"goodput {life['goodput']:.2f}", began
 
 
 def _of_reclaims(found: Mapping[str, Mapping[str, float]]) -> Table:

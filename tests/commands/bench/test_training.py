@@ -48,7 +48,7 @@ MEASURED = {
 
 
 @given(between=BETWEEN, added=ADDED)
-@settings(max_examples=examples(20))
+@settings(max_examples=examples(10))
 def test_the_simulation_of_the_best_interval_is_what_daly_says(between: float, added: float) -> None:
     """A save that counts at once, of reclaims without notice: two ways to the same number."""
     found = simulate(Costs(added, added, 10.0), optimum(added, 3600 / between), between, notice=False)
@@ -56,7 +56,7 @@ def test_the_simulation_of_the_best_interval_is_what_daly_says(between: float, a
 
 
 @given(between=BETWEEN, added=ADDED, every=st.floats(1, 600))
-@settings(max_examples=examples(20))
+@settings(max_examples=examples(10))
 def test_nothing_does_better_than_the_best_but_a_notice(between: float, added: float, every: float) -> None:
     costs = Costs(added, added, 10.0)
     alone, told = (simulate(costs, every, between, notice=notice) for notice in (False, True))
