@@ -4,6 +4,8 @@ STACK ?= local
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m commands
+# What `make pins` resolves, in this order: some are held to the versions of those before them.
+PINNED := requirements requirements-dev $(addprefix workloads/,training/requirements training/requirements-ray proof/requirements)
 # Bytecode is kept: without it each of the many Python processes of a run compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
@@ -72,8 +74,8 @@ alarm: $(VENV)/ready  ## Fire one alert of each kind on the running local cloud,
 preflight: $(VENV)/ready  ## Before `up` on a real account: quotas, regions, zones, rights: STACK=prod
 	@$(RUN) preflight --stack $(STACK)
 
-bench: $(VENV)/ready  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main
-	@$(RUN) bench $(call options,PREVIEWS AGAINST) $(if $(SKYPILOT),--skypilot)
+bench: $(VENV)/$(if $(PART),ready-dev,ready)  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main; PART=training
+	@$(RUN) bench $(call options,PREVIEWS AGAINST PART) $(if $(SKYPILOT),--skypilot)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(RUN) setup
@@ -101,10 +103,10 @@ architecture: $(VENV)/ready-dev  ## Draw docs/architecture.svg anew from the imp
 	@$(BIN)/python -m commands.architecture
 
 pins: $(VENV)/ready-dev  ## Resolve the requirements again
-	@$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \
-		requirements.in -o requirements.txt
-	@$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \
-		requirements-dev.in -o requirements-dev.txt
+	@for pinned in $(PINNED); do \
+		$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+			$$pinned.in -o $$pinned.txt || exit 1; \
+	done
 
 clean: down  ## Also remove the virtual environment; the built tools stay in the user's cache
 	@rm -rf $(VENV) .localcloud

@@ -20,6 +20,9 @@ from commands.bench import against as against_commit
 from commands.bench import catalog as bench_catalog
 from commands.bench import odd_shapes as bench_odd_shapes
 from commands.bench import policies as bench_policies
+from commands.bench.training import part as bench_training
+from commands.bench.training.part import TrainingBenchError
+from commands.bench.training.restarts import RestartError
 from commands.console import console, step
 from commands.setup import setup
 from infra.stacks import file_of, read
@@ -42,7 +45,8 @@ gcp.Provider("gcp", region="asia-south1")
 kubernetes.Provider("kubernetes", kubeconfig="{}")
 random.RandomId("random", byte_length=4)
 """
-ERRORS = (ToolchainError, EngineError)
+ERRORS = (ToolchainError, EngineError, TrainingBenchError, RestartError)
+PARTS: dict[str, Callable[[], None]] = {"training": bench_training.run}
 SCRATCH, REGION = "bench", "ap-south-1"
 GROWTH = (
     0,
@@ -58,8 +62,16 @@ def bench(
     against: Annotated[
         str, typer.Option(help="only what `up`, `preview` and `down` took at this commit")
     ] = "",
+    part: Annotated[
+        str, typer.Option(help=f"only a part that needs no local cloud: {', '.join(PARTS)}")
+    ] = "",
 ) -> None:
     """Measure `up`, a no-change preview and `destroy` against an empty program, each part, and the catalogue."""
+    if part:
+        if part not in PARTS:
+            raise typer.BadParameter(f"{part} is no part: give one of {', '.join(PARTS)}", param_hint="PART")
+        PARTS[part]()
+        return
     setup()
     if against:
         against_commit.run(against, previews)

@@ -113,9 +113,9 @@ def _go_version(go: str) -> tuple[int, ...]:
 
 
 def _build(tool: Tool, missing: list[Part], go: str, report: Report) -> None:
-    packages = [part.package for part in missing if part.package]
+    packages, tags = [part.package for part in missing if part.package], ["-tags", tool.tags]
     report(0, 0, tool.name)
-    total = len(_go(go, tool.folder, "list", "-deps", *packages).splitlines()) if packages else 0
+    total = len(_go(go, tool.folder, "list", "-deps", *tags, *packages).splitlines()) if packages else 0
     for part in missing:
         if part.package:
             atomically(part.path, functools.partial(_compile, go, part, total, report))
@@ -128,7 +128,8 @@ def _build(tool: Tool, missing: list[Part], go: str, report: Report) -> None:
 def _compile(go: str, part: Part, total: int, report: Report, target: Path) -> None:
     tool = part.tool
     what = f"Go packages of {part.name} ({tool.name}: {minutes([part])})"
-    command = [go, "build", "-v", "-trimpath", "-ldflags", tool.ldflags, "-o", str(target), part.package]
+    flags = ["-trimpath", "-ldflags", tool.ldflags, "-tags", tool.tags]
+    command = [go, "build", "-v", *flags, "-o", str(target), part.package]
     with subprocess.Popen(
         command, cwd=tool.folder, env=_go_env(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as child:

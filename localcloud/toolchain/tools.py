@@ -29,6 +29,7 @@ class Tool:
     programs: Mapping[str, Mapping[str, Any]]
     files: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    tags: str = ""
     minutes: float = 0
     everyday: bool = False
     licence: str = ""
@@ -60,7 +61,7 @@ class Tool:
     @property
     def cached(self) -> Path:
         """The folder of the tool's parts in the user's cache: another pin or another flag is another folder."""
-        digest = hashlib.sha256(self.ldflags.encode())
+        digest = hashlib.sha256(f"{self.ldflags}{self.tags}".encode())
         for file in (self.folder / "go.mod", self.folder / "go.sum", *sorted(self.folder.glob("*.go"))):
             digest.update(file.read_bytes())
         return cache_dir() / "tools" / f"{self.name}-{digest.hexdigest()[:16]}"

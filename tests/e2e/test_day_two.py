@@ -9,10 +9,9 @@ behind. What a property of a single type does when it changes is in tests/localc
 from __future__ import annotations
 
 import copy
-import time
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from localcloud.engine import Outcome, Stack
 from localcloud.kubernetes import clusters
 from localcloud.kubernetes.api import Api, Object
 from tests.e2e.shared import Shared
+from tests.e2e.waiting import wait
 
 pytestmark = pytest.mark.e2e
 
@@ -332,15 +332,15 @@ def test_system_pods_beyond_the_managed_group_get_nodes_up_to_the_limit(running:
         "spec": {"replicas": 5, "selector": {"matchLabels": name}, "template": pods},
     }
     api.apply(deployment)
-    until(lambda: any("exceed limits for nodepool" in said for said in told_of_pods(api)))
-    until(lambda: nodes_of(api, SYSTEM_POOL).keys() > before.keys())
+    wait(lambda: any("exceed limits for nodepool" in said for said in told_of_pods(api)), 120)
+    wait(lambda: nodes_of(api, SYSTEM_POOL).keys() > before.keys(), 120)
     assert (
         len(api.list("karpenter.sh/v1", "NodeClaim", labelSelector=f"karpenter.sh/nodepool={SYSTEM_POOL}"))
         == 1
     )
     after = nodes_of(api, SYSTEM_POOL)
     (more,) = after.keys() - before.keys()
-    until(lambda: any(pod["spec"].get("nodeName") == more for pod in grown(api)))
+    wait(lambda: any(pod["spec"].get("nodeName") == more for pod in grown(api)), 120)
     node = nodes_of(api, SYSTEM_POOL)[more]
     labels = node["metadata"]["labels"]
     assert labels["node.kubernetes.io/instance-type"] == "m6a.xlarge"
@@ -364,13 +364,6 @@ def grown(api: Api) -> list[Object]:
 def told_of_pods(api: Api) -> list[str]:
     events = api.list("v1", "Event", namespace="default")
     return [event["message"] for event in events if event["involvedObject"]["name"].startswith("grows-")]
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
 
 
 @pytest.mark.parametrize("path", REFUSED)

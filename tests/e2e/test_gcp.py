@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,12 +15,14 @@ from localcloud.kubernetes.api import Api
 from localcloud.providers.gcp.provider import Gcp
 from localcloud.providers.kubernetes.provider import KubernetesProvider
 from localcloud.providers.protocol import Resource, ResourceError
+from tests.e2e.waiting import wait
 
 pytestmark = pytest.mark.e2e
 
 NAME, LOCATION = "gke-test", "asia-south1"
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
+SECONDS = 150
 
 
 class Stack:
@@ -71,13 +72,6 @@ def api(stack: Stack) -> Api:
 
 def nodes_of(api: Api, pool: str) -> list[dict[str, Any]]:
     return api.list("v1", "Node", labelSelector=f"cloud.google.com/gke-nodepool={pool}")
-
-
-def until(condition: Callable[[], bool], seconds: float = 150) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
 
 
 def pod(name: str) -> dict[str, Any]:
@@ -156,14 +150,14 @@ def test_an_autoscaled_pool_grows_for_a_pod_within_its_limit_and_shrinks(stack: 
     assert nodes_of(api, "serve") == []
     for name in ("first", "second"):
         api.request("POST", "/api/v1/namespaces/default/pods", pod(name))
-    until(lambda: any(p["status"]["phase"] == "Running" for p in api.list("v1", "Pod", "default")))
+    wait(lambda: any(p["status"]["phase"] == "Running" for p in api.list("v1", "Pod", "default")), SECONDS)
     (node,) = nodes_of(api, "serve")
     assert node["metadata"]["labels"]["cloud.google.com/gke-spot"] == "true"
     assert node["metadata"]["labels"]["node.kubernetes.io/instance-type"] == "g2-standard-8"
     assert GPU_TAINT in node["spec"]["taints"]
     for name in ("first", "second"):
         api.request("DELETE", f"/api/v1/namespaces/default/pods/{name}", query={"gracePeriodSeconds": "0"})
-    until(lambda: nodes_of(api, "serve") == [])
+    wait(lambda: nodes_of(api, "serve") == [], SECONDS)
     stack.down("serve")
     assert api.list("karpenter.sh/v1", "NodePool") == []
 
@@ -178,7 +172,7 @@ def test_a_pool_is_deleted_with_the_nodes_that_its_autoscaler_made(stack: Stack,
     )
     wanted = {**pod("busy"), "spec": {"containers": [{"name": "main", "image": "nginx"}]}}
     api.request("POST", "/api/v1/namespaces/default/pods", wanted)
-    until(lambda: len(nodes_of(api, "cpu")) == 1)
+    wait(lambda: len(nodes_of(api, "cpu")) == 1, SECONDS)
     stack.down("cpu")
     assert nodes_of(api, "cpu") == []
 
@@ -207,8 +201,8 @@ def test_nodes_that_an_autoscaler_made_have_a_resource_for_each_further_card(sta
     )
     wanted = {**pod("carded"), "spec": {"containers": [{"name": "main", "image": "nginx"}]}}
     api.request("POST", "/api/v1/namespaces/default/pods", wanted)
-    until(lambda: len(nodes_of(api, "carded")) == 1)
-    until(lambda: bool(cards_of(nodes_of(api, "carded")[0])))
+    wait(lambda: len(nodes_of(api, "carded")) == 1, SECONDS)
+    wait(lambda: bool(cards_of(nodes_of(api, "carded")[0])), SECONDS)
     assert cards_of(nodes_of(api, "carded")[0]) == {"card": "1", "card.IP": "1"}
     stack.down("carded")
     for made in (network, parameters):
@@ -269,7 +263,7 @@ def test_the_pools_of_a_chain_are_tried_in_the_order_of_its_class(stack: Stack, 
             made = api.list("v1", "Pod", "default", labelSelector=f"app={name}")
             return [each for each in made if each["status"]["phase"] == "Running"]
 
-        until(lambda: bool(running()))
+        wait(lambda: bool(running()), SECONDS)
         node = running()[0]["spec"]["nodeName"]
         return api.request("GET", f"/api/v1/nodes/{node}")["metadata"]["labels"][
             "cloud.google.com/gke-nodepool"
@@ -278,7 +272,7 @@ def test_the_pools_of_a_chain_are_tried_in_the_order_of_its_class(stack: Stack, 
     def end(*names: str) -> None:
         for name in names:
             api.delete(kept(name, {}), "Background")
-        until(lambda: not any(nodes_of(api, rung) for rung in rungs))
+        wait(lambda: not any(nodes_of(api, rung) for rung in rungs), SECONDS)
 
     pool_of("on-demand")  # the first made is not the first tried
     pool_of("spot")

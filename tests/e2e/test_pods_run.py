@@ -22,6 +22,7 @@ from localcloud.directories import bin_dir
 from localcloud.kubernetes import clusters, nodes
 from localcloud.kubernetes.agent import namespaces
 from localcloud.kubernetes.api import MERGE, Api
+from tests.e2e.waiting import wait
 
 pytestmark = [
     pytest.mark.e2e,
@@ -80,16 +81,6 @@ def make(api: Api, name: str, *containers: dict[str, Any], **spec: Any) -> dict[
     )
 
 
-def wait(look: Callable[[], Any]) -> Any:
-    """What `look` finds, as soon as it finds something."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {SECONDS} s")
-
-
 def pod(api: Api, name: str) -> dict[str, Any]:
     found = api.get({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"}})
     return found or {}
@@ -101,11 +92,11 @@ def state(api: Api, name: str) -> dict[str, Any]:
 
 
 def ended(api: Api, name: str) -> dict[str, Any]:
-    return wait(lambda: state(api, name)["state"].get("terminated"))
+    return wait(lambda: state(api, name)["state"].get("terminated"), SECONDS)
 
 
 def ready(api: Api, name: str) -> None:
-    wait(lambda: state(api, name)["ready"])
+    wait(lambda: state(api, name)["ready"], SECONDS)
 
 
 def log_of(name: str) -> str:
@@ -152,7 +143,7 @@ def outcome(api: Api, name: str) -> dict[str, Any]:
         found = (api.get(wanted) or {}).get("status", {}).get("conditions") or ()
         return next((each for each in found if each["type"] in ("Complete", "Failed")), None)
 
-    return wait(look)
+    return wait(look, SECONDS)
 
 
 def service(api: Api, name: str, selector: dict[str, str], **spec: Any) -> None:
@@ -210,7 +201,7 @@ def test_a_failure_policy_reads_the_real_exit_code(api: Api) -> None:
 def test_a_pod_is_ready_when_its_probe_says_so_and_not_before(api: Api, kubectl: Any) -> None:
     probe = {"exec": {"command": ["test", "-f", "/tmp/ready"]}, "periodSeconds": 1}
     make(api, "probed", container(program("import time; time.sleep(1000)"), readinessProbe=probe))
-    wait(lambda: "running" in state(api, "probed")["state"])
+    wait(lambda: "running" in state(api, "probed")["state"], SECONDS)
     time.sleep(2)  # two periods, in which the probe fails
     assert not state(api, "probed")["ready"]
     assert kubectl("exec", "probed", "--", "touch", "/tmp/ready").returncode == 0
@@ -233,7 +224,7 @@ def test_a_liveness_probe_that_fails_starts_the_container_anew(api: Api) -> None
     ports = [{"name": "web", "containerPort": 8080}]
     made = container(program(text), livenessProbe=probe, ports=ports)
     make(api, "lives", made, restartPolicy="Always", terminationGracePeriodSeconds=1)
-    wait(lambda: state(api, "lives")["restartCount"] >= 1)
+    wait(lambda: state(api, "lives")["restartCount"] >= 1, SECONDS)
     assert state(api, "lives")["lastState"]["terminated"]["exitCode"] in (137, 143)
 
 
@@ -252,7 +243,7 @@ def test_a_deleted_pod_has_its_grace_and_no_more(api: Api) -> None:
     ready(api, "deaf")
     for name in ("asked", "deaf"):
         api.delete(pod(api, name))
-    wait(lambda: not pod(api, "asked") and not pod(api, "deaf"))
+    wait(lambda: not pod(api, "asked") and not pod(api, "deaf"), SECONDS)
     assert "asked to stop" in log_of("asked")
     assert "saved" in log_of("asked")
     assert programs_with("SIG_IGN); print('begun')") == []
@@ -311,7 +302,7 @@ def test_files_and_variables_come_from_config_maps_secrets_and_the_pod(api: Api)
 def test_kubectl_follows_the_log_to_its_end(api: Api, kubectl: Any) -> None:
     text = "import time\nfor step in range(4):\n    print('step', step)\n    time.sleep(0.5)"
     make(api, "talks", container(program(text)))
-    wait(lambda: state(api, "talks")["state"].get("running"))
+    wait(lambda: state(api, "talks")["state"].get("running"), SECONDS)
     said = kubectl("logs", "-f", "talks")
     assert said.stdout.splitlines() == [f"step {number}" for number in range(4)], said.stderr
     assert kubectl("logs", "--tail", "1", "talks").stdout == "step 3\n"
@@ -408,7 +399,7 @@ def test_a_notice_is_in_the_metadata_of_its_node_alone(api: Api) -> None:
     first, second = (node["metadata"]["name"] for node in api.list("v1", "Node"))
     make(api, "noticed", container(program(watch)), nodeName=first)
     make(api, "not-noticed", container(program(watch)), nodeName=second)
-    wait(lambda: "404" in (log_of("noticed") if "running" in state(api, "noticed")["state"] else ""))
+    wait(lambda: "404" in (log_of("noticed") if "running" in state(api, "noticed")["state"] else ""), SECONDS)
     times = "2026-11-27T10:00:00Z/2026-11-27T10:02:00Z"
     notice = {"metadata": {"annotations": {INTERRUPTION: times}}}
     api.request("PATCH", f"/api/v1/nodes/{first}", notice, content=MERGE)
@@ -476,10 +467,10 @@ def test_a_pod_that_can_not_run_is_simulated_and_says_why(api: Api) -> None:
     # An image of the table whose volume nobody here has.
     volume = {"name": "disk", "csi": {"driver": "nobody.example"}}
     make(api, "imagined", container(["python"]), volumes=[volume])
-    wait(lambda: pod(api, "imagined").get("status", {}).get("phase") == "Running")
+    wait(lambda: pod(api, "imagined").get("status", {}).get("phase") == "Running", SECONDS)
     assert "no csi volumes here" in pod(api, "imagined")["metadata"]["annotations"][SIMULATED]
     make(api, "unknown", container(["anything"]) | {"image": "registry.example/unknown:1"})
-    wait(lambda: pod(api, "unknown").get("status", {}).get("phase") == "Running")
+    wait(lambda: pod(api, "unknown").get("status", {}).get("phase") == "Running", SECONDS)
     assert programs_with("anything") == []
 
 
@@ -495,7 +486,7 @@ def test_a_lost_node_takes_its_programs_at_once(api: Api) -> None:
     ready(api, "lost")
     assert programs_with("lost-node")
     api.request("DELETE", f"/api/v1/nodes/{name}")
-    wait(lambda: not programs_with("lost-node"))
+    wait(lambda: not programs_with("lost-node"), SECONDS)
     assert "asked" not in log_of("lost")
 
 
@@ -505,5 +496,5 @@ def test_a_killed_agent_leaves_no_program(api: Api) -> None:
     ready(api, "orphan")
     (agent,) = [each for each in clusters.processes_of(NAME, clusters.AGENT) if "-m" in each.cmdline()]
     os.kill(agent.pid, 9)
-    wait(lambda: not programs_with("print('orphaned')"))
+    wait(lambda: not programs_with("print('orphaned')"), SECONDS)
     assert not clusters.alive(NAME)

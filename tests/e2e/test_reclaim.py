@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from infra.settings.stack import Settings
 from localcloud.kubernetes import clusters, karpenter, nodes
 from localcloud.kubernetes.api import Api
 from localcloud.kubernetes.crds import install
+from tests.e2e.waiting import wait
 
 pytestmark = pytest.mark.e2e
 
@@ -128,13 +128,11 @@ def serve(api: Api) -> None:
 
 
 def running(api: Api, count: int) -> list[interruption.Pod]:
-    deadline, found = time.monotonic() + 120, list[interruption.Pod]()
-    while time.monotonic() < deadline:
-        found = [one for one in interruption.pods_of(api) if one.running]
-        if len(found) == count:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{len(found)} of {count} pods run: {interruption.pods_of(api)}")
+    def found() -> list[interruption.Pod]:
+        pods = [one for one in interruption.pods_of(api) if one.running]
+        return pods if len(pods) == count else []
+
+    return wait(found, 120, f"{count} pods that run")
 
 
 def take(

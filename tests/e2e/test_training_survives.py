@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -29,6 +27,7 @@ from localcloud.environments import environment as environment_of
 from localcloud.kubernetes import clusters
 from localcloud.kubernetes.agent import claims, namespaces
 from localcloud.kubernetes.api import Api
+from tests.e2e.waiting import wait
 from workloads.training import pod
 
 pytestmark = [
@@ -89,15 +88,6 @@ def access(stack: Stack) -> clusters.ClusterAccess:
     return only
 
 
-def wait(what: str, look: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"{what}: not within {SECONDS} s")
-
-
 def logs(access: clusters.ClusterAccess) -> str:
     """All that the pods of the job wrote, those that are gone too."""
     files = (clusters.folder(access.name) / "pods").glob("training_train-*/logs/trainer/*.log")
@@ -124,11 +114,11 @@ def test_training_goes_on_after_a_reclaim_as_if_there_had_been_none(
 ) -> None:
     monkeypatch.setenv("INDIA_AI_INFRA_AWS_ENDPOINT", environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
     api = access.api()
-    name = wait("a first rank that runs", lambda: first_rank(api))
+    name = wait(lambda: first_rank(api), SECONDS, "a first rank that runs")
     kubectl = [bin_dir() / "kubectl", "--kubeconfig", access.kubeconfig_path, "-n", "training"]
     with (tmp_path / "followed.log").open("w") as followed:
         follower = subprocess.Popen([*kubectl, "logs", "-f", name], stdout=followed, stderr=subprocess.STDOUT)
-        wait("a step", lambda: losses(logs(access)))
+        wait(lambda: losses(logs(access)), SECONDS, "a step")
         nodes = interruption.spot_nodes(api)
         there = {each["spec"].get("nodeName") for each in api.list("v1", "Pod", "training")}
         node = next(each for each in nodes if each.name in there)
@@ -141,7 +131,7 @@ def test_training_goes_on_after_a_reclaim_as_if_there_had_been_none(
         assert not job["status"].get("failed"), job["status"]
         return job["status"].get("succeeded") == PODS
 
-    wait("the end of the training", succeeded)
+    wait(succeeded, SECONDS, "the end of the training")
     log = logs(access)
     stopped = re.search(r"event=stopped step=(\d+)", log)
     resumed = re.search(r"event=resumed step=(\d+) ranks=4", log)

@@ -5,12 +5,16 @@ import logging
 import os
 import sys
 import threading
+from pathlib import Path
+from typing import Any
 
 from localcloud import cloud
 from localcloud.kubernetes import clusters
+from localcloud.kubernetes.agent.google_stores import GoogleStores
 from localcloud.kubernetes.agent.kubelet import Kubelet
-from localcloud.kubernetes.agent.node_agent import VITAL, NodeAgent
-from localcloud.kubernetes.agent.stores import ASSOCIATION, Stores
+from localcloud.kubernetes.agent.node_agent import VITAL, Cloud, NodeAgent, Stores
+from localcloud.kubernetes.agent.stores import ASSOCIATION
+from localcloud.kubernetes.agent.stores import Stores as AwsStores
 
 
 def main(name: str) -> None:
@@ -23,7 +27,9 @@ def main(name: str) -> None:
     # Under this link, so that whoever ends the cluster's processes finds them.
     folder = clusters.folder(name)
     interpreter = [str(folder / "bin" / clusters.AGENT), "-I", "-S"]
-    agent = NodeAgent(access.api(), folder, interpreter, access.endpoint, _stores(name, access.region))
+    agent = NodeAgent(
+        access.api(), folder, interpreter, access.endpoint, _stores(name, access.region, folder)
+    )
     server = clusters.kubelet(name)
     kubelet = Kubelet(agent.find, server.kwok_port, server.rule)
     threading.Thread(
@@ -39,11 +45,17 @@ def _on_failure(failed: threading.ExceptHookArgs) -> None:
         os._exit(1)
 
 
-def _stores(cluster: str, region: str) -> Stores | None:
-    aws = cloud.aws_endpoint()
-    return (
-        aws and Stores(cluster, region, aws, lambda: list(cloud.store().items(ASSOCIATION).values()))
-    ) or None
+def _stores(cluster: str, region: str, folder: Path) -> dict[Cloud, Stores]:
+    stores: dict[Cloud, Stores] = {"google": GoogleStores(cluster, folder / "objects", _inputs)}
+    if aws := cloud.aws_endpoint():
+        stores["aws"] = AwsStores(
+            cluster, region, aws, lambda: list(cloud.store().items(ASSOCIATION).values())
+        )
+    return stores
+
+
+def _inputs(kind: str) -> dict[str, dict[str, Any]]:
+    return {key: record["inputs"] for key, record in cloud.store().items(kind).items()}
 
 
 main(sys.argv[1])

@@ -5,33 +5,43 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 from infra.contracts.labels import SIMULATED
 from localcloud.kubernetes.agent import addresses, claims, hosts
 from localcloud.kubernetes.agent.forwarders import Forwarders
-from localcloud.kubernetes.agent.metadata import MetadataServers
+from localcloud.kubernetes.agent.metadata import MetadataServers, on_google
 from localcloud.kubernetes.agent.names import Names
 from localcloud.kubernetes.agent.plan import IDENTITY, hostname
 from localcloud.kubernetes.agent.pod import ENDED, Place, Pod, forget
 from localcloud.kubernetes.agent.references import References
-from localcloud.kubernetes.agent.stores import Stores
 from localcloud.kubernetes.api import MERGE, Api, ApiError, Object, UnreachableError
 
 RETRY_SECONDS = 1.0
 VITAL = "vital"  # the name of a thread without which the agent is of no use
 
+Cloud = Literal["aws", "google"]
+
 log = logging.getLogger(__name__)
 
 
+class Stores(Protocol):
+    """The object stores of a cloud, as its pods reach them: `stores.Stores` or `google_stores.GoogleStores`."""
+
+    def variables(self, references: References, folder: Path, /) -> dict[str, str]:
+        """What sends a pod's clients to its store, as its own identity. A token may be written to the folder."""
+        ...
+
+
 class NodeAgent:
-    """All nodes of one cluster. `folder` is the cluster's; `stores` are where its pods find S3, where there is an AWS;
-    `interpreter` runs the launcher, under a name that says whose it is."""
+    """All nodes of one cluster. `folder` is the cluster's; `stores` are those of each cloud; `interpreter` runs the
+    launcher, under a name that says whose it is."""
 
     def __init__(
-        self, api: Api, folder: Path, interpreter: list[str], endpoint: str, stores: Stores | None
+        self, api: Api, folder: Path, interpreter: list[str], endpoint: str, stores: Mapping[Cloud, Stores]
     ) -> None:
         self._api, self._endpoint = api, urlsplit(endpoint)
         self._stores = stores
@@ -163,8 +173,10 @@ class NodeAgent:
 
     def _platform(self, references: References, folder: Path) -> dict[str, str]:
         node = references.pod["spec"]["nodeName"]
+        about = self._node(node)
+        stores = self._stores.get("google" if about and on_google(about) else "aws")
         return {
-            **(self._stores.variables(references, folder / IDENTITY) if self._stores else {}),
+            **(stores.variables(references, folder / IDENTITY) if stores else {}),
             **self._metadata.variables(node, references.node_address),
             "KUBERNETES_SERVICE_HOST": self._endpoint.hostname or "127.0.0.1",
             "KUBERNETES_SERVICE_PORT": str(self._endpoint.port),

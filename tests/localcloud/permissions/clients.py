@@ -17,7 +17,7 @@ from localcloud.directories import PROJECT, cache_dir
 # torch and numpy are those of the tests, at the images' own versions.
 SHARED = ("torch", "numpy")
 # Where a file of requirements is compiled from another it has all that these need, and much that speaks to no store.
-CLIENTS = ("gcsfs", "s3fs")
+CLIENTS = ("boto3", "gcsfs", "google-cloud-storage", "s3fs")
 
 
 def requirements(image: str) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from localcloud.permissions.aws_account import Account, Bucket, Role
+from localcloud.permissions.google_policies import Binding, bindings
 from localcloud.permissions.iam_policies import statements
 from localcloud.permissions.network import Connection, End, Network, UnknownFieldError
 from tests.program.whole_stacks import S3_RANGE, config_of, run
@@ -136,6 +137,12 @@ def google_keys(made: Any, buckets: Mapping[str, str]) -> dict[str, str]:
         name: made_as[f"lake-{role}"].inputs["encryption"]["defaultKmsKeyName"]
         for role, name in buckets.items()
     }
+
+
+def google_bindings(made: Any) -> list[Binding]:
+    """What a deployed stack grants on buckets."""
+    granted = made.of("storage/bucketIAMMember:BucketIAMMember")
+    return bindings({name: each.inputs for name, each in granted.items()})
 
 
 def google_member(container: Container) -> str:

@@ -12,17 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.contracts.grants import HUMANS, Grant
-from tests.localcloud.permissions import recorded, rendered
-from tests.localcloud.permissions.gcs_calls import Call, needs, read
-from tests.localcloud.permissions.google_policies import (
+from localcloud.permissions.gcs_calls import Call, needs, read
+from localcloud.permissions.google_policies import (
     Binding,
     UnknownRoleError,
     allowing,
-    bindings,
     holds,
     refusals,
     roles,
 )
+from tests.localcloud.permissions import recorded, rendered
 from tests.localcloud.permissions.programs import PROGRAMS
 from tests.localcloud.permissions.recorded import Row
 from tests.workloads.registered import SERVICE_ACCOUNTS, WORKLOAD_GRANTS
@@ -38,7 +37,9 @@ def granted(deploy: Any) -> list[Binding]:
     """The bindings of a stack whose people are known."""
     access = {"dataEngineers": [PEOPLE["data-engineer"]], "mlEngineers": [PEOPLE["ml-engineer"]]}
     people = {**access, "auditors": [PEOPLE["auditor"]]}
-    return bindings(rendered.deployed(deploy, "prod", {"india-ai-infra:gcp": {"access": people}}))
+    return rendered.google_bindings(
+        rendered.deployed(deploy, "prod", {"india-ai-infra:gcp": {"access": people}})
+    )
 
 
 def member(who: str) -> str:

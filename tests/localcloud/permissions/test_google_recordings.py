@@ -21,9 +21,8 @@ from gcp_storage_emulator.server import create_server
 
 from localcloud import processes
 from localcloud.permissions.gate import Gate
+from localcloud.permissions.gcs_gate import GcsGate, Seen
 from tests.localcloud.permissions import clients, recorded, rendered
-from tests.localcloud.permissions.gcs_gate import GcsGate, Seen
-from tests.localcloud.permissions.google_policies import bindings
 from tests.localcloud.permissions.programs import PROGRAMS, RELEASED, Program
 from tests.localcloud.permissions.recorded import Row
 
@@ -47,7 +46,9 @@ def store(prod: Any, google_buckets: dict[str, str], model: dict[str, bytes]) ->
     server.start()
     try:
         _fill(port, google_buckets, model)
-        gate = GcsGate(bindings(prod), f"127.0.0.1:{port}", rendered.google_keys(prod, google_buckets))
+        gate = GcsGate(
+            rendered.google_bindings(prod), f"127.0.0.1:{port}", rendered.google_keys(prod, google_buckets)
+        )
         with gate.serve() as serving:
             yield Store(gate, serving)
     finally:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from localcloud.permissions.gate import Gate, HttpRequest, HttpResponse, forward
-from tests.localcloud.permissions.gcs_calls import Call, UnknownCallError, read
-from tests.localcloud.permissions.google_policies import Binding, refusals
+from localcloud.permissions.gcs_calls import Call, UnknownCallError, read
+from localcloud.permissions.google_policies import Binding, refusals
 
 _MAKES_OBJECTS = ("objects.insert", "objects.rewrite", "objects.copy", "objects.move")
 
@@ -67,7 +67,8 @@ class GcsGate:
         return self._note(call, answer if content else self._under_key(call, answer))
 
     def _under_key(self, call: Call, answer: HttpResponse) -> HttpResponse:
-        if call.operation != "objects.get" or "json" not in answer.headers.get("Content-type", ""):
+        json_of_one = call.operation == "objects.get" and "json" in answer.headers.get("Content-type", "")
+        if not json_of_one or call.bucket not in self.keys:
             return answer
         known = {"kmsKeyName": f"{self.keys[call.bucket]}/cryptoKeyVersions/1", **json.loads(answer.body)}
         return replace(answer, body=json.dumps(known).encode())

@@ -17,7 +17,7 @@ import celpy
 from celpy import celtypes
 from celpy.evaluation import CELEvalError
 
-from tests.localcloud.permissions.gcs_calls import Call, Need, needs
+from localcloud.permissions.gcs_calls import Call, Need, needs
 
 LIST_PREFIX = "storage.googleapis.com/objectListPrefix"
 
@@ -37,17 +37,17 @@ class Binding:
     condition: str | None
 
 
-def bindings(made: Any) -> list[Binding]:
-    """What a deployed stack grants on buckets."""
+def bindings(granted: Mapping[str, Mapping[str, Any]]) -> list[Binding]:
+    """Bindings on buckets, from the inputs of `gcp:storage/bucketIAMMember:BucketIAMMember` by the resource's name."""
     return [
         Binding(
             name,
-            granted.inputs["bucket"],
-            granted.inputs["member"],
-            granted.inputs["role"],
-            (granted.inputs.get("condition") or {}).get("expression"),
+            inputs["bucket"],
+            inputs["member"],
+            inputs["role"],
+            (inputs.get("condition") or {}).get("expression"),
         )
-        for name, granted in made.of("storage/bucketIAMMember:BucketIAMMember").items()
+        for name, inputs in granted.items()
     ]
 
 
