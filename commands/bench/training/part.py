@@ -18,10 +18,10 @@ from commands.console import console, step
 from localcloud.directories import PROJECT, run_dir
 from localcloud.environments import environment
 from workloads.training.trainer.interval import interval
+from workloads.training.trainer.recipe import Checkpoints
 
 REQUIREMENTS = PROJECT / "workloads" / "training" / "requirements.txt"
 RECLAIMS_SECONDS = (60.0, 300.0, 900.0)
-DEFAULT_MINIMUM_SECONDS = 60.0
 PLAIN_STEPS = (100, 1000, 10_000)
 
 
@@ -75,10 +75,9 @@ def simulated(
     plain = Costs(synchronous, synchronous, killed["a rank dies, plain loop"]["step"])
     found: dict[str, dict[str, float]] = {}
     for between in RECLAIMS_SECONDS:
-        # The trainer knows what a save stops it for, and not what the writing beside it takes.
         every, by_default = (
-            interval(speed["stall_seconds"], saved, 3600 / between, minimum)
-            for minimum in (0.0, DEFAULT_MINIMUM_SECONDS)
+            interval(trainer.added, saved, 3600 / between, minimum)
+            for minimum in (0.0, Checkpoints().minimum_seconds)
         )
         alone = goodput.simulate(trainer, every, between, notice=False)
         found[f"{between:.0f}"] = {
@@ -86,9 +85,6 @@ def simulated(
             "optimum": goodput.best(trainer.added, between),
             "trainer": alone.goodput,
             "trainer by default": goodput.simulate(trainer, by_default, between, notice=False).goodput,
-            "trainer, were all of a save known": goodput.simulate(
-                trainer, interval(trainer.added, saved, 3600 / between, 0.0), between, notice=False
-            ).goodput,
             "trainer with notice": goodput.simulate(trainer, every, between, notice=True).goodput,
             "restarts": alone.restart_share,
             **{

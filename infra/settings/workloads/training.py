@@ -100,7 +100,7 @@ class TrainingCheckpoints(Model):
     keep_hours: float | None = Field(
         default=None, gt=0, description="Older ones go, but never the newest; for ever unless given."
     )
-    minimum_seconds: float = Field(default=60, ge=0, description="The least time between two checkpoints.")
+    minimum_seconds: float = Field(default=10, ge=0, description="The least time between two checkpoints.")
     every_steps: int | None = Field(
         default=None,
         ge=1,

@@ -20,7 +20,7 @@ from . import data, models, tokens
 from .agreement import from_first, together
 from .checkpoints import Checkpoints, fingerprint
 from .interruption import Interruption
-from .interval import interval
+from .interval import SaveCost, interval
 from .ledger import Ledger, read_runs, write_runs
 from .metrics import Metrics, flops_per_token, peak_flops
 from .options import Options
@@ -187,6 +187,7 @@ class Run:
         self.metrics = Metrics(serve=os.environ.get("LOCAL_RANK", "0") == "0")
         self.every = interval(1.0, 1.0, recipe.interruptions.per_hour, kept.minimum_seconds)
         self._tracker = Tracker(recipe, dist.get_rank() == 0)
+        self._save_cost = SaveCost()
         self._saved_step = -1
         self._saved_at = time.perf_counter()
         self._at_risk_saved = False
@@ -233,11 +234,13 @@ class Run:
         progress = Progress(recipe, self.ledger, self.metrics, training.step, training.flops(), peak)
         while training.step < recipe.steps:
             watchdog.beat(training.step)
-            began = time.perf_counter()
+            began, saving = time.perf_counter(), self.checkpoints.saving()
             loss, norm = training.train_step()
             if training.device.type == "cpu" or self._saved_step < 0:
                 loss.item()
-            self.ledger.useful_seconds += time.perf_counter() - began
+            seconds = time.perf_counter() - began
+            self.ledger.useful_seconds += seconds
+            self._save_cost.step(seconds, beside_save=saving)
             stop, save, report = self._agree(progress)
             if report:
                 self._report(progress, loss, norm)
@@ -314,9 +317,8 @@ class Run:
             return
         recipe = self.training.recipe
         kept = recipe.checkpoints
-        self.every = interval(
-            done.stall_seconds, done.seconds, recipe.interruptions.per_hour, kept.minimum_seconds
-        )
+        cost = self._save_cost.seconds(done.stall_seconds)
+        self.every = interval(cost, done.seconds, recipe.interruptions.per_hour, kept.minimum_seconds)
         self.metrics.set("training_checkpoint_step", done.step)
         self.metrics.set("training_checkpoint_timestamp_seconds", time.time())
         self.metrics.set("training_checkpoint_stall_seconds", done.stall_seconds)

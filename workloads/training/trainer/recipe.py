@@ -109,7 +109,7 @@ class Checkpoints:
 
     keep: int = _number(2, least=1)
     keep_hours: float | None = _number(None, above=0)
-    minimum_seconds: float = _number(60.0, least=0)
+    minimum_seconds: float = _number(10.0, least=0)
     every_steps: int | None = _number(None, least=1)
 
 

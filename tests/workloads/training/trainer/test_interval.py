@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.training.trainer.interval import LONGEST_SECONDS, interval, lost_share, optimum
+from workloads.training.trainer.interval import LONGEST_SECONDS, SaveCost, interval, lost_share, optimum
 
 COSTS = st.floats(0.01, 300)
 RATES = st.floats(0.01, 60)
@@ -45,3 +45,23 @@ def test_the_lost_share_counts_saves_work_again_and_restarts() -> None:
     assert lost_share(90, 10, 0) == pytest.approx(0.1)
     assert lost_share(1e9, 0, 0.0) == 0
     assert lost_share(72, 0, 1, restart_seconds=36) == pytest.approx(0.02)
+
+
+def test_a_save_costs_what_steps_beside_it_are_longer_than_others() -> None:
+    cost = SaveCost()
+    for seconds in (9.0, 1.0, 1.0, 1.0):  # the first step of a run is long, and says nothing of others
+        cost.step(seconds, beside_save=False)
+    for seconds in (1.5, 1.25):
+        cost.step(seconds, beside_save=True)
+    assert cost.seconds(0.1) == pytest.approx(0.85)
+    assert cost.seconds(0.1) == pytest.approx(0.1), "each save is counted for itself"
+
+
+@given(beside=st.lists(st.floats(0, 10), max_size=5), alone=st.lists(st.floats(0, 10), max_size=5))
+def test_a_save_never_costs_less_than_its_stall(beside: list[float], alone: list[float]) -> None:
+    cost = SaveCost()
+    for seconds in alone:
+        cost.step(seconds, beside_save=False)
+    for seconds in beside:
+        cost.step(seconds, beside_save=True)
+    assert 0.1 <= cost.seconds(0.1) <= 0.1 + sum(beside)
