@@ -52,10 +52,20 @@ def losses(before: Deployed, resources: Iterable[Registered]) -> Iterator[str]:
             yield f"{end}: gone; an alias (pulumi.Alias) keeps one that is only called otherwise"
             continue
         new = _picked(now[end].inputs, _replacing(now[end]))
-        yield from (
-            f"{end}: replaced, for {name} was {old.get(name)!r} and is {new.get(name)!r}"
-            for name in _replaced(now[end].type, dict(old), new)
-        )
+        for name in _replaced(now[end].type, dict(old), new):
+            first, *others = _differences(name, old.get(name), new.get(name))
+            yield f"{end}: replaced, for {first}" + (f", and {len(others)} more" if others else "")
+
+
+def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in sorted(old.keys() | new.keys()):
+            yield from _differences(f"{path}.{name}", old.get(name), new.get(name))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(f"{path}[{index}]", one, other)
+    elif old != new:
+        yield f"{path} was {old!r} and is {new!r}"
 
 
 def _end(urn: str) -> str:

@@ -77,7 +77,11 @@ GROUP = "aws:ec2/securityGroup:SecurityGroup"
         (nodes("10.0.0.0/20"), nodes("10.0.0.0/19"), []),
         (nodes("10.0.0.0/20"), nodes("10.0.0.0/21"), ["Subnetwork::nodes: replaced, for ipCidrRange was"]),
         (job("a:1"), job("a:1", deadline=90), []),
-        (job("a:1"), job("a:2"), ["Job::train: replaced, for spec was"]),
+        (
+            job("a:1"),
+            job("a:2"),
+            ["Job::train: replaced, for spec.template.spec.containers[0].image was 'a:1' and is 'a:2'"],
+        ),
     ],
 )
 def test_what_is_called_otherwise_or_replaced_is_lost(
@@ -95,4 +99,4 @@ def test_of_a_long_text_a_change_is_kept_and_not_the_text(deploy: Deploy) -> Non
     before = deployed(deploy(program("x" * 500)).resources)
     assert "xxx" not in str(before)
     (line,) = losses(before, deploy(program("y" * 500)).resources)
-    assert "ConfigMap::program: replaced, for data was {'train.py': '500 characters, sha256" in line
+    assert "ConfigMap::program: replaced, for data.train.py was '500 characters, sha256" in line
