@@ -13,6 +13,7 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import OperationModel
+from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
@@ -74,15 +75,11 @@ class Api:
         method = client.meta.method_to_api_mapping
         name = next(python for python, api in method.items() if api == operation)
         try:
-            answer = (
-                client.get_paginator(name).paginate(**params).build_full_result()
-                if client.can_paginate(name)
-                else getattr(client, name)(**params)
-            )
+            answer = _answer(client, name, params)
         except ClientError as error:
             said = error.response.get("Error", {})
             raise RefusedError(operation, str(said.get("Code")), str(said.get("Message"))) from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             raise RefusedError(operation, type(error).__name__, str(error)) from error
         return _plain({k: v for k, v in answer.items() if k != "ResponseMetadata"})
 
@@ -117,6 +114,22 @@ class Api:
             except (BotoCoreError, ClientError) as error:
                 raise RefusedError("AssumeRole", type(error).__name__, str(error)) from error
         return self._signed_in
+
+
+def _answer(client: Any, name: str, params: dict[str, Any], attempts: int = 4) -> dict[str, Any]:
+    """What AWS answers, every page of it.
+
+    moto fails a call that reads what another thread writes, with a page instead of XML: botocore tries any other 500
+    again, and that not.
+    """
+    try:
+        if client.can_paginate(name):
+            return client.get_paginator(name).paginate(**params).build_full_result()
+        return getattr(client, name)(**params)
+    except ResponseParserError:
+        if attempts == 1:
+            raise
+        return _answer(client, name, params, attempts - 1)
 
 
 def _signed(keys: tuple[str, str]) -> dict[str, Any]:
