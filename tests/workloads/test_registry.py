@@ -28,6 +28,8 @@ pytestmark = pytest.mark.slow
 NAMES = {each.name for each in NEEDS}
 # Tells of the arithmetic of training and serving a model, whichever workload does it.
 ADVICE = PROJECT / "infra" / "advice"
+# Measures the program of one workload beside others.
+BENCH = PROJECT / "commands" / "bench"
 
 
 def test_every_field_of_the_settings_has_a_workload() -> None:
@@ -59,7 +61,7 @@ def _named(source: Path) -> set[str]:
 def test_nothing_below_the_workloads_knows_the_name_of_one() -> None:
     settings = PROJECT / "infra" / "settings"
     own = (*settings.glob("workloads*.py"), *(settings / "workloads").glob("*.py"))
-    exempt = {*own, *ADVICE.glob("*.py")}
+    exempt = {*own, *ADVICE.glob("*.py"), *BENCH.rglob("*.py")}
     named = {source: names for source in _sources() if source not in exempt and (names := _named(source))}
     assert named == {}
 
