@@ -312,6 +312,8 @@ class Run:
                 raise
             say(f"event=save-failed error={str(error)!r}")
             self._saved_step = -1
+            # By what steps beside it were longer is no cost of the next save.
+            self._save_cost.seconds(0.0)
             return
         if done is None:
             return
