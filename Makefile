@@ -85,7 +85,7 @@ test: setup check  ## Every check and every test
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 12 --ignore tests/e2e
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 12 tests/e2e
 
-unit: $(VENV)/ready-dev  ## The quick tests, some 80 s on two cores: no server, no engine, no imitated cloud
+unit: $(VENV)/ready-dev  ## The quick tests, some 100 s on two cores: no server, no engine, no imitated cloud
 	@HYPOTHESIS_PROFILE=unit $(BIN)/python -m pytest --numprocesses auto --dist loadscope -m "not slow" --ignore tests/e2e
 
 # Python 3.12 and newer count lines at little cost (COVERAGE_CORE=sysmon); on 3.11 the tests take twice as long.
