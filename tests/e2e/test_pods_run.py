@@ -8,6 +8,7 @@ import subprocess
 import textwrap
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ pytestmark = [
 
 NAME, REGION = "pods-run", "ap-south-1"
 IMAGE = "python:3.12-slim"
+MARK = uuid.uuid4().hex
 SECONDS = 60  # longer than anything here takes, on a machine that is busy
 POD_IP = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
 
@@ -106,6 +108,8 @@ def log_of(name: str) -> str:
 
 
 def programs_with(word: str) -> list[psutil.Process]:
+    """Any process of this machine: the word has to be one of this run (`MARK`), or a shell's script may hold it too."""
+    assert MARK in word
     found = psutil.process_iter(["cmdline"])
     return [each for each in found if any(word in part for part in each.info["cmdline"] or ())]
 
@@ -235,7 +239,7 @@ def test_a_deleted_pod_has_its_grace_and_no_more(api: Api) -> None:
     time.sleep(1000)
     """
     deaf = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('begun'); time.sleep(1000)"
+        f"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(1000) # deaf-{MARK}"
     )
     make(api, "asked", container(program(asked)), terminationGracePeriodSeconds=30)
     make(api, "deaf", container(program(deaf)), terminationGracePeriodSeconds=2)
@@ -246,7 +250,7 @@ def test_a_deleted_pod_has_its_grace_and_no_more(api: Api) -> None:
     wait(lambda: not pod(api, "asked") and not pod(api, "deaf"), SECONDS)
     assert "asked to stop" in log_of("asked")
     assert "saved" in log_of("asked")
-    assert programs_with("SIG_IGN); print('begun')") == []
+    assert programs_with(f"deaf-{MARK}") == []
 
 
 def test_a_program_over_its_memory_is_killed_for_it(api: Api) -> None:
@@ -469,32 +473,32 @@ def test_a_pod_that_can_not_run_is_simulated_and_says_why(api: Api) -> None:
     make(api, "imagined", container(["python"]), volumes=[volume])
     wait(lambda: pod(api, "imagined").get("status", {}).get("phase") == "Running", SECONDS)
     assert "no csi volumes here" in pod(api, "imagined")["metadata"]["annotations"][SIMULATED]
-    make(api, "unknown", container(["anything"]) | {"image": "registry.example/unknown:1"})
+    make(api, "unknown", container([f"unknown-{MARK}"]) | {"image": "registry.example/unknown:1"})
     wait(lambda: pod(api, "unknown").get("status", {}).get("phase") == "Running", SECONDS)
-    assert programs_with("anything") == []
+    assert programs_with(f"unknown-{MARK}") == []
 
 
 def test_a_lost_node_takes_its_programs_at_once(api: Api) -> None:
     (name,) = nodes.add_nodes(NAME, "test", REGION, "m7i.large", "ap-south-1a", 1, "spot")
-    deaf = """
+    deaf = f"""
     import signal, time
     signal.signal(signal.SIGTERM, lambda *_: print("asked"))
-    print("lost-node")
+    print("lost-{MARK}")
     time.sleep(1000)
     """
     make(api, "lost", container(program(deaf)), nodeName=name)
     ready(api, "lost")
-    assert programs_with("lost-node")
+    assert programs_with(f"lost-{MARK}")
     api.request("DELETE", f"/api/v1/nodes/{name}")
-    wait(lambda: not programs_with("lost-node"), SECONDS)
+    wait(lambda: not programs_with(f"lost-{MARK}"), SECONDS)
     assert "asked" not in log_of("lost")
 
 
 def test_a_killed_agent_leaves_no_program(api: Api) -> None:
     """Last: after it the cluster is no longer alive."""
-    make(api, "orphan", container(program("import time; print('orphaned'); time.sleep(1000)")))
+    make(api, "orphan", container(program(f"import time; print('orphan-{MARK}'); time.sleep(1000)")))
     ready(api, "orphan")
     (agent,) = [each for each in clusters.processes_of(NAME, clusters.AGENT) if "-m" in each.cmdline()]
     os.kill(agent.pid, 9)
-    wait(lambda: not programs_with("print('orphaned')"), SECONDS)
+    wait(lambda: not programs_with(f"orphan-{MARK}"), SECONDS)
     assert not clusters.alive(NAME)
