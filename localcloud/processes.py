@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+# Below those that systems hand out to connections: Linux from 32768, macOS from 49152.
+SERVER_PORTS = range(20_000, 32_768)
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,12 @@ def _signal(member: psutil.Process, number: signal.Signals) -> None:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody has now, and that no outgoing connection is given before the caller listens on it."""
+    for port in random.sample(SERVER_PORTS, len(SERVER_PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise RuntimeError(f"no port of {SERVER_PORTS[0]} to {SERVER_PORTS[-1]} is free")
 
 
 def wait_until_listening(port: int, process: Process, log: Path, timeout: float = 60) -> None:

@@ -76,13 +76,6 @@ def test_an_unknown_stack_starts_nothing(target: str, env: dict[str, str]) -> No
     assert "Local cloud" not in said
 
 
-def test_every_make_command_of_the_docs_exists() -> None:
-    commands = {c for page in PAGES for c in re.findall(r"\bmake (?:-s )?([a-z-]+)\b", _code(page))}
-    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
-    assert {"up", "test", "down", "preview", "doctor", "bench", "env"} <= commands
-    assert commands <= targets
-
-
 def test_prod_comes_up_and_goes_though_it_protects_its_data(env: dict[str, str]) -> None:
     said = make("up STACK=prod", env)
     assert "policies: no finding" in said

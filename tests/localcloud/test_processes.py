@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 
@@ -49,3 +50,13 @@ def test_a_server_that_dies_at_once_is_quoted(tmp_path: Path) -> None:
     process = processes.start([sys.executable, "-c", "raise SystemExit('no such option')"], log)
     with pytest.raises(RuntimeError, match="no such option"):
         processes.wait_until_listening(processes.free_port(), process, log, timeout=20)
+
+
+def test_a_free_port_is_one_that_no_connection_is_given() -> None:
+    first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    ports = [processes.free_port() for _ in range(50)]
+    assert not [port for port in ports if int(first) <= port <= int(last)]
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "SERVER_PORTS", [taken.getsockname()[1]])
+        with pytest.raises(RuntimeError, match="is free"):
+            processes.free_port()
