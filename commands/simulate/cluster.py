@@ -10,21 +10,31 @@ import os
 import shutil
 import string
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from commands.simulate.design import Design
+from commands.simulate.observed import (
+    WORKLOAD,
+    Node,
+    Pod,
+    Seen,
+    condition,
+    goes,
+    leaves,
+    node_of,
+    pod_of,
+    rests,
+)
 from infra import geography
 from infra.aws import karpenter_pools
 from infra.catalog.machines import Machine, machines
 from infra.catalog.resolved import ResolvedPool
 from infra.contracts.labels import (
     CAPACITY_TYPE_LABEL,
-    DISRUPTED_TAINT,
     GPU_RESOURCE,
     GPU_TAINT,
     GPU_TOLERATION,
@@ -45,7 +55,6 @@ from workloads.registry import WORKLOADS
 
 NAME = "simulate"
 NEVER = {"consolidateAfter": "Never"}  # empty nodes end in the replay's own time
-WORKLOAD = "india-ai-infra/workload"
 # The PriorityClasses that the platform creates, lowest first: a job of the trace has the lowest, a service the highest.
 PRIORITIES = sorted(
     ((each.needs.priority, each.needs.priority_class) for each in WORKLOADS if each.needs.priority),
@@ -58,37 +67,6 @@ NUDGE_EVERY = 3.0  # Karpenter looks again at a pod that it refused only every 1
 
 class SimulationError(Exception):
     """The cluster did not come to rest, in its own words, or another simulation runs."""
-
-
-@dataclass(frozen=True)
-class Pod:
-    """A pod of a workload, wanting `gpus` GPUs of a pool; `node` is None while it waits."""
-
-    name: str
-    workload: str
-    pool: str
-    gpus: int
-    node: str | None = None
-
-
-@dataclass(frozen=True)
-class Node:
-    """A node that pods can run on."""
-
-    name: str
-    pool: str
-    machine_type: str
-    spot: bool
-    gpus: int
-    zone: str = ""  # its id, where it is known
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A cluster at rest: its nodes and pods by name."""
-
-    nodes: Mapping[str, Node]
-    pods: Mapping[str, Pod]
 
 
 @dataclass
@@ -204,7 +182,7 @@ class ScratchCluster:
 
     def _node(self, item: Object) -> Node:
         ids = {name: zone for zone, name in self.zones.items()}
-        node = _node(item)
+        node = node_of(item)
         zone = ids.get(item["metadata"]["labels"].get(ZONE_LABEL, ""), "")
         return replace(node, zone=zone, machine_type=self._types.get(node.machine_type, node.machine_type))
 
@@ -238,14 +216,14 @@ class ScratchCluster:
         found = self.api.list("v1", "Node")
         pods = {pod["metadata"]["name"]: pod for pod in self._pods()}
         # Karpenter keeps a drained node for 5 s more. Nothing can come to it then: for the replay it has gone.
-        leaving = {node["metadata"]["name"] for node in found if _leaves(node)}
+        leaving = {node["metadata"]["name"] for node in found if leaves(node)}
         staying = [node for node in found if node["metadata"]["name"] not in leaving]
-        moving = [f"node {c['metadata']['name']} comes or goes" for c in claims if not _rests(c, leaving)]
+        moving = [f"node {c['metadata']['name']} comes or goes" for c in claims if not rests(c, leaving)]
         moving += [f"node {n['metadata']['name']} comes" for n in staying if not self._whole(n)]
-        moving += [f"pod {name} goes" for name, pod in pods.items() if _goes(pod, leaving)]
+        moving += [f"pod {name} goes" for name, pod in pods.items() if goes(pod, leaving)]
         seen = Seen(
             nodes={node.name: node for node in map(self._node, staying)},
-            pods={name: _seen_pod(pod) for name, pod in pods.items()},
+            pods={name: pod_of(pod) for name, pod in pods.items()},
         )
         for service, wanted in self._replicas.items():
             here = sum(pod.workload == service for pod in seen.pods.values())
@@ -264,7 +242,7 @@ class ScratchCluster:
             path = f"/api/v1/nodes/{node['metadata']['name']}/status"
             self._unless_gone("PATCH", path, {"status": {"capacity": {GPU_RESOURCE: gpus}}})
             return False
-        return "deletionTimestamp" not in node["metadata"] and _condition(node, "Ready")
+        return "deletionTimestamp" not in node["metadata"] and condition(node, "Ready")
 
     def _may_run(self, pod: Pod, seen: Seen) -> bool:
         """Whether the scheduler or Karpenter should find it a place; otherwise it waits for others to end."""
@@ -388,45 +366,6 @@ def _own_run_dir(base: Path) -> Iterator[None]:
                 if value is not None:
                     os.environ[key] = value
             shutil.rmtree(own, ignore_errors=True)
-
-
-def _node(item: Object) -> Node:
-    labels = item["metadata"]["labels"]
-    return Node(
-        name=item["metadata"]["name"],
-        pool=labels.get(POOL_LABEL, SYSTEM_POOL),
-        machine_type=labels.get(INSTANCE_TYPE_LABEL, ""),
-        spot=labels.get(CAPACITY_TYPE_LABEL) == "spot",
-        gpus=int(item["status"].get("allocatable", {}).get(GPU_RESOURCE, 0)),
-    )
-
-
-def _seen_pod(item: Object) -> Pod:
-    spec = item["spec"]
-    gpus = int(spec["containers"][0]["resources"]["limits"][GPU_RESOURCE])
-    pool = spec["nodeSelector"][POOL_LABEL]
-    metadata = item["metadata"]
-    return Pod(metadata["name"], metadata["labels"][WORKLOAD], pool, gpus, spec.get("nodeName"))
-
-
-def _leaves(node: Object) -> bool:
-    tainted = any(taint["key"] == DISRUPTED_TAINT for taint in node["spec"].get("taints") or ())
-    return "deletionTimestamp" in node["metadata"] and tainted
-
-
-def _rests(claim: Object, leaving: Set[str]) -> bool:
-    if "deletionTimestamp" in claim["metadata"]:
-        return claim.get("status", {}).get("nodeName") in leaving
-    return _condition(claim, "Initialized")
-
-
-def _goes(pod: Object, leaving: Set[str]) -> bool:
-    return "deletionTimestamp" in pod["metadata"] or pod["spec"].get("nodeName") in leaving
-
-
-def _condition(item: Object, type_: str) -> bool:
-    conditions: Sequence[Mapping[str, Any]] = item.get("status", {}).get("conditions") or ()
-    return any(c["type"] == type_ and c["status"] == "True" for c in conditions)
 
 
 def _log_end() -> str:

@@ -20,6 +20,7 @@ from policies.framework.unknowns import Leaf, Path, Unknown, dotted, leaves
 from policies.readers import locations
 from policies.readers.place_names import place_word
 from policies.readers.tables import table
+from policies.readers.values.copies import only_read
 from policies.readers.values.hosts import Host, Service, addressed, country_of, host, hosts_in, is_inside
 from policies.readers.values.models import geography_of
 from policies.readers.values.places import INDIA, Place, is_place_key, place, places_in, says_no_place
@@ -29,7 +30,6 @@ from policies.readers.values.stores import (
     Store,
     holds,
     may_hold_a_store,
-    only_read,
     place_of,
     store_in,
 )

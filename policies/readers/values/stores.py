@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -165,83 +163,9 @@ def is_public(store: Store) -> bool:
     return _public().fullmatch(f"{store.project}.{store.name}".lstrip(".").lower()) is not None
 
 
-def only_read(text: str) -> frozenset[str]:
-    """Addresses that commands in a text copy or fetch from, and that are nowhere else in it."""
-    if "://" not in text:
-        return frozenset()
-    read = [
-        address
-        for line in text.splitlines()
-        if "://" in line
-        for command in _ENDS.split(line)
-        for address in _read_by([word.strip("\"',[]()`") for word in command.split()])
-    ]
-    counts = Counter(read)
-    return frozenset(address for address, count in counts.items() if text.count(address) == count)
-
-
-_ENDS = re.compile(r"[;|&]+")
 # A home directory begins with its bucket: `/partner-drop/in`.
 _PATHS_OF_BUCKETS = ("aws:transfer/",)
 _SEVERAL = re.compile(r"bucket_?names$|buckets$", re.IGNORECASE)
-_COPIES = frozenset({"cp", "copy", "mv", "sync", "rsync"})
-_LOOKS = frozenset({"ls", "cat", "presign", "stat", "du"})
-_VALUED = frozenset(
-    {
-        "--region",
-        "--profile",
-        "--endpoint-url",
-        "--exclude",
-        "--include",
-        "--acl",
-        "--sse",
-        "--storage-class",
-        "-x",
-    }
-)
-_UPLOADS = re.compile(r"-(?:[a-zA-Z]*[TFdX].*|-(?:upload|data|form|request|post|body|method).*)")
-
-
-def _read_by(words: list[str]) -> Iterator[str]:
-    """The addresses that one command reads: all that `curl` is given, the first of two that `aws s3 cp` is."""
-    tool = next((at for at, word in enumerate(words) if word.rpartition("/")[2] in _TOOLS), None)
-    if tool is None:
-        return
-    name, rest = words[tool].rpartition("/")[2], words[tool + 1 :]
-    if name in _INSTALLERS:
-        yield from (word for word in rest if "://" in word)
-        return
-    if name in ("curl", "wget"):
-        if not any(_UPLOADS.fullmatch(word) for word in rest):
-            yield from (word for word in rest if "://" in word)
-        return
-    verb = next(
-        (at for at, word in enumerate(rest) if word in _COPIES or word in _LOOKS or word == "login"), None
-    )
-    if verb is None:
-        return
-    given = _positional(rest[verb + 1 :])
-    if rest[verb] in _COPIES:
-        # What is copied comes first, and where to follows.
-        given = given[:1] if len(given) > 1 else []
-    yield from (word for word in given if "://" in word)
-
-
-_INSTALLERS = frozenset({"apt", "apt-get", "apk", "dnf", "dpkg", "pip", "pip3", "rpm", "yum", "zypper"})
-_TOOLS = frozenset(
-    {"aws", "azcopy", "gsutil", "gcloud", "s5cmd", "rclone", "pulumi", "curl", "wget", *_INSTALLERS}
-)
-
-
-def _positional(words: list[str]) -> list[str]:
-    """The words of a command that are neither flags nor values of flags, up to where its output is sent."""
-    found = list[str]()
-    for before, word in zip(["", *words], words, strict=False):
-        if ">" in word or word.startswith(("#", "\\")):
-            break
-        if word and before not in _VALUED and (word == "-" or not word.startswith("-")):
-            found.append(word)
-    return found
 
 
 def _address(word: str) -> Store | None:

@@ -19,8 +19,9 @@ from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOp
 from policies.framework.control import Finding
 from policies.framework.resources import Stack
 from policies.pack import CONTROLS
+from policies.readers.values.copies import only_read
 from policies.readers.values.places import places_in
-from policies.readers.values.stores import Store, holds, is_public, only_read, place_of, store_in
+from policies.readers.values.stores import Store, holds, is_public, place_of, store_in
 from tests.policies import provider_blocks
 from tests.policies.harness import SAFE, UNKNOWN, Shown, put, run, unresolved
 
