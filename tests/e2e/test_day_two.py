@@ -180,6 +180,7 @@ ELSEWHERE = {
     "workloads.serving.maxModelLen": "arguments of the server: tests/workloads/serving",
     "workloads.serving.quantization": "arguments of the server: tests/workloads/serving",
     "workloads.serving.engineArgs": "arguments of the server: tests/workloads/serving",
+    "workloads.serving.scale": "replicas are KEDA's: tests/workloads/serving/test_scaling.py",
     "workloads.serving.image": "an image of the server: tests/workloads/serving",
 }
 
