@@ -29,6 +29,9 @@ def build(settings: Serving, sites: Sites) -> None:
             gpus=settings.gpus,
             image=site.image(settings.image or IMAGE),
             max_model_len=settings.max_model_len,
+            gpu_memory_utilization=round(
+                ModelServerArgs.gpu_memory_utilization * site.cluster.pools[settings.pool].gpu_memory_share, 3
+            ),
             quantization=settings.quantization,
             vllm_args=settings.engine_args,
         ),

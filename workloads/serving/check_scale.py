@@ -5,8 +5,6 @@ from __future__ import annotations
 from math import ceil
 
 from infra.settings.errors import Problem
-from infra.settings.on_premises import OnPremisesPool
-from infra.settings.pools import GpuPool
 from infra.settings.valid_parts import Parts
 from infra.settings.workloads.scaling import LONGEST_COOLDOWN
 from infra.settings.workloads.serving import Serving
@@ -28,15 +26,14 @@ def check_scale(parts: Parts) -> list[Problem]:
         )
         problems.append(Problem(f"{SERVING}.replicas", str(serving.replicas), allowed))
     pool = next((pool for pool in parts.pools.values() if pool.name == serving.pool), None)
-    if pool and serving.gpus <= pool.gpus_per_node and serving.scale.maximum > (most := _most(pool, serving)):
+    if (
+        pool
+        and serving.gpus <= pool.gpus_per_node
+        and serving.scale.maximum > (most := pool.holds(serving.gpus))
+    ):
         allowed = f"no more replicas than pool {pool.name} holds: {most} of {serving.gpus} GPUs"
         problems.append(Problem(f"{SERVING}.scale.maximum", str(serving.scale.maximum), allowed, str(most)))
     return problems + (_from_zero(serving, parts) if serving.scale.minimum == 0 else [])
-
-
-def _most(pool: GpuPool | OnPremisesPool, serving: Serving) -> int:
-    nodes = pool.static_nodes if pool.static else pool.most_nodes
-    return nodes * (pool.gpus_per_node // serving.gpus)
 
 
 def _from_zero(serving: Serving, parts: Parts) -> list[Problem]:
