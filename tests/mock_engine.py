@@ -70,6 +70,7 @@ class Registered:
     delete_before_replace: bool = False
     aliases: tuple[str, ...] = ()
     """URNs by which a state may have it."""
+    ignore_changes: tuple[str, ...] = ()
 
     def policy(self, key: str = "policy") -> dict[str, dict[str, Any]]:
         """The statements of a policy document, by Sid."""
@@ -157,6 +158,7 @@ class _Monitor(mocks.MockMonitor):
                     deleted_with=request.deletedWith,
                     delete_before_replace=request.deleteBeforeReplace,
                     aliases=self.aliases[answer.urn],
+                    ignore_changes=tuple(request.ignoreChanges),
                 )
             )
         return answer

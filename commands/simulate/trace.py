@@ -180,6 +180,9 @@ def _unserved(row: Row, design: Design) -> Iterable[Problem]:
     if pool is None:
         allowed = f"a pool of {design.name}: {', '.join(design.pools)} (several: batch|train, the first that there is)"
         return [Problem(_where(row.line, "pool"), row.pool, allowed, nearest(row.pool, design.pools))]
+    if pool.sharing:
+        allowed = "a pool without sharing: a simulation counts whole GPUs"
+        return [Problem(_where(row.line, "pool"), pool.name, allowed)]
     if row.gpus > pool.gpus_per_node:
         allowed = f"no more than the GPUs of a node of pool {pool.name} in {design.name}"
         return [Problem(_where(row.line, "gpus"), str(row.gpus), allowed, str(pool.gpus_per_node))]

@@ -200,7 +200,7 @@ def _room(server: Server) -> str:
 
 
 def _more_gpus(server: Server, pool: GpuPool | OnPremisesPool, least: int) -> Iterator[int]:
-    counts = range(least, pool.gpus_per_node + 1)
+    counts = range(least, (1 if pool.sharing else pool.gpus_per_node) + 1)
     return (gpus for gpus in counts if replace(server, gpus=gpus).fits)
 
 
@@ -210,8 +210,7 @@ def _other_pools(server: Server, serve: Serving, parts: Parts, resolve: Resolve)
         gpu = _gpu_of(pool, parts, resolve)
         if gpu is None or serve.gpus > pool.gpus_per_node:
             continue
-        room = pool.most_nodes * (pool.gpus_per_node // serve.gpus) >= serve.replicas
-        if room and replace(server, gpu=gpu).fits:
+        if pool.holds(serve.gpus) >= serve.replicas and replace(server, gpu=gpu).fits:
             yield pool.name
 
 
@@ -235,7 +234,15 @@ def _single_machines(server: Server) -> Iterator[Plan]:
 
 
 def _gpu_of(pool: GpuPool | OnPremisesPool, parts: Parts, resolve: Resolve) -> Gpu | None:
-    """The kind of GPU that a pool gets; None where no machine serves it, which another check says."""
+    """The kind of GPU that a pool gets, or the part of one that a pod does; None where no machine serves it, which
+    another check says."""
+    gpu = _whole_gpu_of(pool, parts, resolve)
+    if gpu is None or pool.sharing is None:
+        return gpu
+    return gpu.model_copy(update={"memory_gib": pool.sharing.memory_gib or gpu.memory_gib / pool.parts})
+
+
+def _whole_gpu_of(pool: GpuPool | OnPremisesPool, parts: Parts, resolve: Resolve) -> Gpu | None:
     if pool.gpu is not None:
         return gpus().get(pool.gpu)
     region = next((cloud.region for cloud in parts.clouds if pool in cloud.pools.values()), None)

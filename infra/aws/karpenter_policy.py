@@ -12,8 +12,8 @@ import pulumi
 
 from infra.aws import iam
 from infra.aws.iam import Account, Statement
+from infra.contracts.labels import KARPENTER_NODE_POOL
 
-NODEPOOL_TAG = "karpenter.sh/nodepool"
 MADE_BY_KARPENTER = (
     "fleet",
     "instance",
@@ -45,11 +45,11 @@ def documents(
 
 def _nodes(account: Account, cluster_name: str) -> list[Statement]:
     owned = f"kubernetes.io/cluster/{cluster_name}"
-    any_pool = {"StringLike": {f"aws:RequestTag/{NODEPOOL_TAG}": "*"}}
+    any_pool = {"StringLike": {f"aws:RequestTag/{KARPENTER_NODE_POOL}": "*"}}
     asked = {f"aws:RequestTag/{owned}": "owned", "aws:RequestTag/eks:eks-cluster-name": cluster_name}
     ours = {
         "StringEquals": {f"aws:ResourceTag/{owned}": "owned"},
-        "StringLike": {f"aws:ResourceTag/{NODEPOOL_TAG}": "*"},
+        "StringLike": {f"aws:ResourceTag/{KARPENTER_NODE_POOL}": "*"},
     }
     made = [_ec2(account, f"{kind}/*") for kind in MADE_BY_KARPENTER]
     return [

@@ -16,14 +16,18 @@ from infra.aws import fabric, nodes
 from infra.catalog.machines import Machine
 from infra.contracts.labels import (
     CAPACITY_TYPE_LABEL,
+    DEVICE_PLUGIN_CONFIG,
     DISCOVERY_TAG,
     EXPECTED_NODES,
     GPU_RESOURCE,
+    GPU_SHARES,
     GPU_TAINT,
     INSTANCE_TYPE_LABEL,
+    KARPENTER_NODE_POOL,
     POOL_LABEL,
     ZONE_IDS,
     ZONE_LABEL,
+    time_slicing,
 )
 from infra.settings.pools import SYSTEM_POOL, GpuPool
 from infra.settings.purchase import ON_DEMAND
@@ -31,6 +35,7 @@ from infra.settings.purchase import ON_DEMAND
 # Of most pools; one with a fabric or a reservation has its own class, named as it is. No name of a pool has a dot.
 NODE_CLASS = "gpu.shared"
 NODE_CLASS_API, NODE_POOL_API = "karpenter.k8s.aws/v1", "karpenter.sh/v1"
+NODE_OVERLAY_API = "karpenter.sh/v1alpha1"
 EMPTY_FOR = "5m"  # long enough for the next pod of a series, short enough for the price of a GPU
 # A spot notice leaves 120 s. Without this, Karpenter's drain obeys `do-not-disrupt` in a reclaim too (seen, 1.14.1): it
 # waits for such pods until EC2 takes their machine, and they are never told.
@@ -123,7 +128,7 @@ def node_pool(
     """The spec of a pool's NodePool."""
     return {
         "template": {
-            "metadata": {"labels": {POOL_LABEL: pool.name}},
+            "metadata": {"labels": {POOL_LABEL: pool.name, **_sharing_labels(pool)}},
             "spec": {
                 "nodeClassRef": _class_ref(class_name),
                 "requirements": [
@@ -136,9 +141,28 @@ def node_pool(
                 "terminationGracePeriod": NOTICE,
             },
         },
-        "limits": {GPU_RESOURCE: str(pool.most_gpus)},
+        "limits": {GPU_RESOURCE: str(pool.most_gpus * pool.parts)},
         "disruption": _disruption(pool),
     }
+
+
+def node_overlay(pool: GpuPool) -> dict[str, Any]:
+    """The spec of the NodeOverlay of a pool whose GPUs are shared: without it Karpenter counts whole GPUs, and buys a
+    node for each pod (kubernetes-sigs/karpenter#729)."""
+    return {
+        "requirements": [_one_of(KARPENTER_NODE_POOL, [pool.name])],
+        "capacity": {GPU_RESOURCE: _shares(pool)},
+    }
+
+
+def _sharing_labels(pool: GpuPool) -> dict[str, str]:
+    if pool.sharing is None:
+        return {}
+    return {DEVICE_PLUGIN_CONFIG: time_slicing(pool.parts), GPU_SHARES: _shares(pool)}
+
+
+def _shares(pool: GpuPool) -> str:
+    return str(pool.gpus_per_node * pool.parts)
 
 
 def system_pool(machine: Machine, zone_names: Sequence[pulumi.Input[str]], most_nodes: int) -> dict[str, Any]:

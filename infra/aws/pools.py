@@ -268,13 +268,25 @@ class Pools(pulumi.ComponentResource):
     ) -> kubernetes.apiextensions.CustomResource:
         pool, zones = resolved.settings, resolved.zones
         names = [self._args.network.zone_names[zone] for zone in zones]
+        shares = [self._overlay(name, pool)] if pool.sharing else []
         return kubernetes.apiextensions.CustomResource(
             f"{name}-{pool.name}",
             api_version=karpenter_pools.NODE_POOL_API,
             kind="NodePool",
             metadata={"name": pool.name, "annotations": karpenter_pools.priced_as(pool, zones)},
             spec=karpenter_pools.node_pool(pool, types, names, class_name),
-            opts=self._of_karpenter([*self._args.karpenter, node_class]),
+            opts=self._of_karpenter([*self._args.karpenter, node_class, *shares]),
+        )
+
+    def _overlay(self, name: str, pool: GpuPool) -> kubernetes.apiextensions.CustomResource:
+        """How many GPUs a node of the pool is to pods, which Karpenter can't see before there is one."""
+        return kubernetes.apiextensions.CustomResource(
+            f"{name}-{pool.name}-shares",
+            api_version=karpenter_pools.NODE_OVERLAY_API,
+            kind="NodeOverlay",
+            metadata={"name": pool.name},
+            spec=karpenter_pools.node_overlay(pool),
+            opts=self._of_karpenter(self._args.karpenter),
         )
 
     def _of_karpenter(self, needs: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
@@ -296,14 +308,15 @@ def describe(pools: Sequence[ResolvedPool[GpuPool]]) -> dict[str, contracts.Pool
 
 def _described(resolved: ResolvedPool[GpuPool]) -> contracts.Pool:
     pool, machine = resolved.settings, resolved.machine
-    limits = {GPU_RESOURCE: str(pool.gpus_per_node)}
+    shares = pool.gpus_per_node * pool.parts
+    limits = {GPU_RESOURCE: str(shares)}
     efa = pool.fabric == "efa"
     if efa:
         limits[EFA_RESOURCE] = str(machine.efa_interfaces)
     return contracts.Pool(
         name=pool.name,
         gpu=machine.gpu,
-        gpus_per_node=pool.gpus_per_node,
+        gpus_per_node=shares,
         purchase=pool.purchase,
         fabric=pool.fabric,
         machine_types=resolved.machine_types,
@@ -319,4 +332,6 @@ def _described(resolved: ResolvedPool[GpuPool]) -> contracts.Pool:
         notices="aws",
         reclaims_per_hour=resolved.reclaims_per_hour,
         usd_per_hour=resolved.usd_per_hour,
+        gpu_parts=pool.parts,
+        gpu_memory_share=1 / pool.parts,
     )

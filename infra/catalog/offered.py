@@ -12,6 +12,7 @@ from infra.catalog.choose import NoMachineError
 from infra.catalog.gpus import gpus
 from infra.catalog.kubernetes_versions import kubernetes_versions
 from infra.catalog.machines import machines
+from infra.catalog.mig import check_sharing
 from infra.catalog.resolved import Resolve, ResolvedPool, resolve
 from infra.geography import Cloud, regions_of
 from infra.settings.errors import NOTHING, Problem
@@ -119,7 +120,8 @@ def _pool(region: str, path: str, pool: GpuPool, resolve: Resolve) -> list[Probl
         setting = to_camel("purchase" if error.asked == "zones" else error.asked)
         given = in_words(pool.purchase) if setting == "purchase" else error.given
         return [Problem(f"{path}.{setting}", given, error.allowed, error.near)]
-    return _sold_ways(path, resolved) or _zone(path, resolved)
+    shared = check_sharing(path, resolved.machine.gpu, pool.sharing)
+    return _sold_ways(path, resolved) or _zone(path, resolved) or shared
 
 
 def _sold_ways(path: str, resolved: ResolvedPool[GpuPool]) -> list[Problem]:

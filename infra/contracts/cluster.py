@@ -43,6 +43,10 @@ class Pool:
     `notices` is whose metadata service announces that a node is taken back (`aws`, `google`), empty where none does.
     `reclaims_per_hour` are those of one node that the catalogue expects, and `usd_per_hour` is its price; 0 where none
     is known.
+
+    `gpu_parts` is how many pods share a GPU: `gpus_per_node` and `limits` then count parts, and a pod gets one.
+    `gpu_memory_share` is how much of the GPU's memory that a pod sees it may use: all, or its part where it sees what
+    is the others' too.
     """
 
     name: str
@@ -64,6 +68,8 @@ class Pool:
     notices: str = ""
     reclaims_per_hour: float = 0.0
     usd_per_hour: float = 0.0
+    gpu_parts: int = 1
+    gpu_memory_share: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from types import MappingProxyType
 
 # This platform's own: the pool of a node.
 POOL_LABEL = "india-ai-infra/pool"
+# On a node whose GPUs are shared: how many it is to pods.
+GPU_SHARES = "india-ai-infra/gpu-shares"
 # On a Karpenter NodePool: how many nodes its people count on, where the stack's own pods don't tell.
 EXPECTED_NODES = "india-ai-infra/expected-nodes"
 # The same on a GKE node pool, among its resource labels, with 0.5 as 0-5.
@@ -37,6 +39,9 @@ GKE_NETWORK_RESOURCES = "networking.gke.io.networks/"
 HUGE_PAGES = "hugepages-"
 HUGE_PAGES_2MI = "hugepages-2Mi"
 
+# NVIDIA's: which of its plugin's configurations a node has.
+DEVICE_PLUGIN_CONFIG = "nvidia.com/device-plugin.config"
+
 # Kubernetes on every node.
 HOSTNAME_LABEL = "kubernetes.io/hostname"
 ARCH_LABEL = "kubernetes.io/arch"
@@ -49,6 +54,8 @@ INSTANCE_TYPE_LABEL = "node.kubernetes.io/instance-type"
 CAPACITY_TYPE_LABEL = "karpenter.sh/capacity-type"
 DISCOVERY_TAG = "karpenter.sh/discovery"
 DISRUPTED_TAINT = "karpenter.sh/disrupted"
+# On its nodes; on its machines a tag.
+KARPENTER_NODE_POOL = "karpenter.sh/nodepool"
 DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
 
 # EKS' and GKE's.
@@ -69,6 +76,11 @@ EFFECTS = MappingProxyType(
 # Keeps pods that ask for no GPU off its nodes. GKE puts it on GPU pools itself.
 GPU_TAINT = {"key": GPU_RESOURCE, "value": "present", "effect": NO_SCHEDULE}
 GPU_TOLERATION = {"key": GPU_RESOURCE, "operator": "Exists", "effect": NO_SCHEDULE}
+
+
+def time_slicing(parts: int) -> str:
+    """The name of the plugin's configuration by which each GPU of a node is several."""
+    return f"time-slicing-{parts}"
 
 
 def taint_of_cloud(taint: Mapping[str, str]) -> dict[str, str]:

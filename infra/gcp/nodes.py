@@ -13,6 +13,7 @@ from infra.gcp import compute_class
 from infra.gcp.iam import Project
 from infra.settings.names import shortened
 from infra.settings.purchase import FLEX_START, ON_DEMAND, RESERVED, SPOT
+from infra.settings.sharing import TIME_SLICING, Sharing
 
 # GKE adds it by itself only where a pool without GPUs was there first (terraform-google-kubernetes-engine#703).
 
@@ -30,10 +31,11 @@ NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregist
 
 @dataclass(frozen=True)
 class Accelerator:
-    """GPUs of one node, by Google's name for them."""
+    """GPUs of one node, by Google's name for them, and how pods share each."""
 
     type: str
     count: int
+    sharing: Sharing | None = None
 
 
 @dataclass(frozen=True)
@@ -136,11 +138,20 @@ def _taints(args: NodeArgs) -> list[gcp.container.NodePoolNodeConfigTaintArgsDic
 
 
 def _accelerators(gpus: Accelerator) -> Sequence[gcp.container.NodePoolNodeConfigGuestAcceleratorArgsDict]:
+    sharing = gpus.sharing
     return [
         gcp.container.NodePoolNodeConfigGuestAcceleratorArgsDict(
             type=gpus.type,
             count=gpus.count,
             gpu_driver_installation_config={"gpu_driver_version": DRIVER},
+            # How pods share each: cut into instances of one profile, or by turns.
+            gpu_partition_size=sharing.profile if sharing else None,
+            gpu_sharing_config={
+                "gpu_sharing_strategy": "TIME_SHARING",
+                "max_shared_clients_per_gpu": sharing.parts,
+            }
+            if sharing and sharing.mode == TIME_SLICING
+            else None,
         )
     ]
 

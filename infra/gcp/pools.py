@@ -24,6 +24,7 @@ from infra.contracts.labels import (
     EXPECTED_NODES_GKE,
     GKE_COMPUTE_CLASS,
     GPU_RESOURCE,
+    GPU_SHARES,
     GPU_TOLERATION,
     POOL_LABEL,
 )
@@ -34,6 +35,7 @@ from infra.gcp.fabric_pods import DRIVER_ENVIRONMENT, fabric_pod
 from infra.gcp.iam import Project
 from infra.settings.pools import FLEX_START_HOURS, GooglePool
 from infra.settings.purchase import FLEX_START, SPOT, Purchase
+from infra.settings.sharing import MIG
 
 LOCAL_SSD_GB = 375
 
@@ -155,8 +157,9 @@ class Pools(pulumi.ComponentResource):
             max_run_hours=(pool.max_run_hours or FLEX_START_HOURS) if purchase == FLEX_START else None,
             notice_seconds=nodes.notice_seconds(args.cluster.args.version),
             compute_class=pool.name if pool.has_fallback else None,
-            accelerator=nodes.Accelerator(ACCELERATORS[machine.gpu], machine.gpu_count),
+            accelerator=nodes.Accelerator(ACCELERATORS[machine.gpu], machine.gpu_count, pool.sharing),
             local_ssds=machine.nvme_gb // LOCAL_SSD_GB,
+            node_labels={GPU_SHARES: str(pool.gpus_per_node * pool.parts)} if pool.sharing else {},
         )
 
     def _placement(self, name: str) -> gcp.container.NodePoolPlacementPolicyArgsDict:
@@ -209,6 +212,7 @@ def _networks(fabric: Fabric | None) -> gcp.container.NodePoolNetworkConfigArgsD
 
 def _described(resolved: ResolvedPool[GooglePool], notice: int) -> contracts.Pool:
     pool = resolved.settings
+    shares = pool.gpus_per_node * pool.parts
     selects = {POOL_LABEL: pool.name}
     tolerates = [GPU_TOLERATION]
     if pool.has_fallback:
@@ -217,7 +221,7 @@ def _described(resolved: ResolvedPool[GooglePool], notice: int) -> contracts.Poo
     seen = contracts.Pool(
         name=pool.name,
         gpu=resolved.machine.gpu,
-        gpus_per_node=pool.gpus_per_node,
+        gpus_per_node=shares,
         purchase=pool.purchase,
         fabric=pool.fabric,
         machine_types=resolved.machine_types,
@@ -225,11 +229,13 @@ def _described(resolved: ResolvedPool[GooglePool], notice: int) -> contracts.Poo
         static_nodes=pool.static_nodes if pool.static else None,
         node_selector=selects,
         tolerations=tolerates,
-        limits={GPU_RESOURCE: str(pool.gpus_per_node)},
+        limits={GPU_RESOURCE: str(shares)},
         fabric_pod=fabric_pod(pool.name, pool.fabric) if pool.fabric != "none" else contracts.FabricPod(),
         environment=DRIVER_ENVIRONMENT,
         notices="google",
         reclaims_per_hour=resolved.reclaims_per_hour,
         usd_per_hour=resolved.usd_per_hour,
+        gpu_parts=pool.parts,
+        gpu_memory_share=1.0 if pool.sharing and pool.sharing.mode == MIG else 1 / pool.parts,
     )
     return replace(seen, grace_seconds=notice - nodes.SYSTEM_SECONDS) if SPOT in pool.purchase else seen

@@ -19,6 +19,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.contracts.needs import PodMonitor, WorkloadNeeds
 from infra.contracts.platform_profile import PlatformProfile
+from infra.contracts.prometheus import SCRAPE_SECONDS
 
 API_VERSION = "monitoring.coreos.com/v1"
 NAMESPACE = "monitoring"
@@ -97,7 +98,7 @@ def _pod_monitor(namespace: str, app: str, port: str, labels: Sequence[str] = ()
         **({"podTargetLabels": list(labels)} if labels else {}),
         "namespaceSelector": {"matchNames": [namespace]},
         "selector": {"matchLabels": {"app.kubernetes.io/name": app}},
-        "podMetricsEndpoints": [{"port": port, "path": "/metrics", "interval": "15s"}],
+        "podMetricsEndpoints": [{"port": port, "path": "/metrics", "interval": f"{SCRAPE_SECONDS}s"}],
     }
 
 

@@ -23,6 +23,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.catalog.machines import Machine, machine
 from infra.catalog.resolved import ResolvedPool
+from infra.contracts import prometheus
 from infra.contracts.labels import INSTANCE_TYPE_LABEL
 from infra.contracts.platform_profile import PlatformProfile
 from infra.platform.charts import charts
@@ -41,8 +42,11 @@ COLUMNS = (
     "Version",
 )
 CONFIG_MAP, FILE, MOUNTED = "rupee-prices", "prices.csv", "/etc/opencost-prices"
-# Of the chart kube-prometheus-stack, under a release of that name.
-PROMETHEUS = {"serviceName": "kube-prometheus-stack-prometheus", "namespaceName": "monitoring", "port": 9090}
+PROMETHEUS = {
+    "serviceName": prometheus.SERVICE,
+    "namespaceName": prometheus.NAMESPACE,
+    "port": prometheus.PORT,
+}
 
 
 @dataclass(frozen=True)

@@ -144,11 +144,17 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
         kept if args.disk else opts,
     )
     releases = {"kube-prometheus-stack": prometheus}
+    pools = args.cluster.pools.values()
     if name := profile.node_controller:
-        karpenter = values.karpenter(args.cluster_name, args.interruption_queue, args.controller_replicas)
+        karpenter = values.karpenter(
+            args.cluster_name,
+            args.interruption_queue,
+            args.controller_replicas,
+            overlays=any(pool.gpu_parts > 1 for pool in pools),
+        )
         releases[name] = release(name, karpenter)
     releases[profile.gpu_chart] = release(
-        profile.gpu_chart, values.OF_GPU_CHART[profile.gpu_chart](), prometheus
+        profile.gpu_chart, values.OF_GPU_CHART[profile.gpu_chart](pools), prometheus
     )
     sheet = opencost.create_prices(profile, args.prices, opts)
     releases["opencost"] = release("opencost", opencost.values(args.cluster.name), prometheus, sheet)
@@ -158,7 +164,7 @@ def _install_charts(args: PlatformArgs, opts: pulumi.ResourceOptions) -> dict[st
         releases["cilium"] = install(
             table["cilium"], values.cilium(args.on_premises_pod_cidrs), opts, wait=False
         )
-    fabric_pools = [pool.name for pool in args.cluster.pools.values() if pool.fabric == "efa"]
+    fabric_pools = [pool.name for pool in pools if pool.fabric == "efa"]
     if fabric_pools:
         plugin = values.efa_device_plugin(fabric_pools)
         releases["aws-efa-k8s-device-plugin"] = release("aws-efa-k8s-device-plugin", plugin)

@@ -4,7 +4,7 @@ Sources: each chart's values.yaml at the version in charts.yaml; the AWS guide "
 2026-11-24). Where images come from is in images.yaml.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,16 @@ from typing import Any
 import pulumi
 import yaml
 
-from infra.contracts.labels import EKS_COMPUTE_TYPE, GKE_ACCELERATOR, GPU_TOLERATION, HUGE_PAGES, POOL_LABEL
+from infra.contracts.cluster import Pool
+from infra.contracts.labels import (
+    EKS_COMPUTE_TYPE,
+    GKE_ACCELERATOR,
+    GPU_RESOURCE,
+    GPU_TOLERATION,
+    HUGE_PAGES,
+    POOL_LABEL,
+    time_slicing,
+)
 from infra.contracts.platform_profile import PlatformProfile
 from infra.platform.namespaces import QUEUED
 from infra.settings.fields import ON_PREMISES_NODE_MASK
@@ -24,6 +33,8 @@ Receivers = Mapping[str, Sequence[Mapping[str, Any]]]
 ALERTMANAGER = "alertmanager"
 # Alerts that are no news: the one that always fires, the one that silences others, and notes.
 NO_NEWS = 'severity =~ "info|none"'
+# The configuration of NVIDIA's plugin for nodes whose GPUs nobody shares.
+WHOLE_GPUS = "whole"
 PROMETHEUS_GIB, ALERTMANAGER_GIB = 50, 1
 # The groups of kube-prometheus-stack's own rules that are alerts; the others record what Grafana's dashboards show
 # (prometheus-community/helm-charts, charts/kube-prometheus-stack/values.yaml, defaultRules).
@@ -107,9 +118,13 @@ def _kept(at: str, storage_class: str | None, gib: int) -> Values:
 
 
 def karpenter(
-    cluster_name: pulumi.Input[str], interruption_queue: pulumi.Input[str], replicas: int
+    cluster_name: pulumi.Input[str], interruption_queue: pulumi.Input[str], replicas: int, *, overlays: bool
 ) -> Values:
-    """`replicas` may not exceed the system nodes: two controllers never share a node, nor run on one of their own."""
+    """`replicas` may not exceed the system nodes: two controllers never share a node, nor run on one of their own.
+
+    `overlays` turns NodeOverlays on, an alpha of Karpenter's, which pools of shared GPUs need.
+    """
+    gates = {"featureGates": {"nodeOverlay": True}} if overlays else {}
     return {
         "replicas": replicas,
         "serviceAccount": {"name": "karpenter"},  # the name that its Pod Identity association speaks of
@@ -119,6 +134,7 @@ def karpenter(
             "eksControlPlane": True,
             # The cluster's is on: no node is started in a zone that AWS has moved traffic away from.
             "enableZonalShift": True,
+            **gates,
         },
         "controller": {
             "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}},
@@ -126,18 +142,40 @@ def karpenter(
     }
 
 
-def gpu_operator() -> Values:
-    """For EKS's AL2023 NVIDIA image: driver and container toolkit are in the image, the device plugin is not."""
+def gpu_operator(pools: Iterable[Pool] = ()) -> Values:
+    """For EKS's AL2023 NVIDIA image: driver and container toolkit are in the image, the device plugin is not.
+
+    Where GPUs of `pools` are shared, the plugin has a configuration for each number of parts, which a node's label
+    names, and one for nodes without that label, whose GPUs are whole.
+    """
     return {
         "driver": {"enabled": False},
         "toolkit": {"enabled": False},
-        "devicePlugin": {"enabled": True},
+        "devicePlugin": {"enabled": True, **_plugin_configurations(pools)},
         "daemonsets": {"tolerations": [GPU_TOLERATION]},
         "node-feature-discovery": {"worker": {"tolerations": [GPU_TOLERATION]}},
         "dcgmExporter": {
             "serviceMonitor": {"enabled": True},
             "config": {"name": "gpu-counters", "create": True, "data": gpu_counters()},
         },
+    }
+
+
+def _plugin_configurations(pools: Iterable[Pool]) -> Values:
+    shared = sorted({pool.gpu_parts for pool in pools} - {1})
+    if not shared:
+        return {}
+    data = {WHOLE_GPUS: {"version": "v1"}} | {time_slicing(parts): _time_slicing(parts) for parts in shared}
+    texts = {name: yaml.safe_dump(configuration, sort_keys=False) for name, configuration in data.items()}
+    return {"config": {"create": True, "name": "gpu-sharing", "default": WHOLE_GPUS, "data": texts}}
+
+
+def _time_slicing(parts: int) -> Values:
+    """A pod that asks for two would get no more than one that asks for one: it is refused."""
+    resources = [{"name": GPU_RESOURCE, "replicas": parts}]
+    return {
+        "version": "v1",
+        "sharing": {"timeSlicing": {"failRequestsGreaterThanOne": True, "resources": resources}},
     }
 
 
@@ -188,7 +226,7 @@ def gpu_counters() -> str:
     return Path(__file__).with_name("gpu_counters.csv").read_text()
 
 
-def dcgm_exporter() -> Values:
+def dcgm_exporter(_pools: Iterable[Pool] = ()) -> Values:
     """For GKE, beside Google's own exporter, whose 21 fields have no XID, no memory error and no throttling.
 
     Privileged, for it must see GPUs that belong to other pods; driver libraries are the node's. No profiling counters:
@@ -217,7 +255,7 @@ _ON_GPU_NODES = {
 
 
 # By the name of the chart that a cloud's profile gives.
-OF_GPU_CHART: Mapping[str, Callable[[], Values]] = MappingProxyType(
+OF_GPU_CHART: Mapping[str, Callable[[Iterable[Pool]], Values]] = MappingProxyType(
     {"gpu-operator": gpu_operator, "dcgm-exporter": dcgm_exporter}
 )
 

@@ -176,7 +176,7 @@ def _of_pool(pool: Resource, graph: ResourceGraph) -> Nodes:
     region = _region_of(zones, asked.get(ZONE_LABEL, ())) or graph.region(pool)
     of_class = (template.get("nodeClassRef") or {}).get("name")
     nodes = _nodes(types, region, purchases or [ON_DEMAND], zones, None, _class_disk(graph, of_class))
-    per_node = nodes.machine.gpu_count if nodes.machine and nodes.machine.gpu_count else 1
+    per_node = _gpus_of_node(nodes, ((spec.get("template") or {}).get("metadata") or {}).get("labels"))
     most = _most(spec.get("limits") or {}, per_node, nodes.machine)
     expected = node_counts.of_node_pool(pool, graph, per_node)
     if most is None or expected is None:
@@ -184,6 +184,12 @@ def _of_pool(pool: Resource, graph: ResourceGraph) -> Nodes:
     # A reservation is paid whether it is used or not; it is taken as large as the pool may grow.
     held = most if nodes.purchase == RESERVED else 0
     return replace(nodes, count=CostRange(held, max(held, min(expected, most)), most))
+
+
+def _gpus_of_node(nodes: Nodes, of_nodes: Mapping[str, Any] | None) -> int:
+    """How many GPUs a node is to pods: more than the machine has where they are shared."""
+    shares = number((of_nodes or {}).get(labels.GPU_SHARES))
+    return int(shares or (nodes.machine.gpu_count if nodes.machine else 0) or 1)
 
 
 def _region_of(zone_ids: Sequence[str], zone_names: Sequence[str]) -> str:
@@ -243,8 +249,9 @@ def _elastic(
     stated = (config.get("resourceLabels") or {}).get(labels.EXPECTED_NODES_GKE)
     expected = number(str(stated).replace("-", "."))
     if expected is None:
-        per_node = nodes.machine.gpu_count if nodes.machine and nodes.machine.gpu_count else 1
-        expected = node_counts.asked(graph, (config.get("labels") or {}).get(labels.POOL_LABEL), per_node)
+        of_nodes = config.get("labels") or {}
+        per_node = _gpus_of_node(nodes, of_nodes)
+        expected = node_counts.asked(graph, of_nodes.get(labels.POOL_LABEL), per_node)
     if least is None or most is None or expected is None:
         return None
     held = most if nodes.purchase == RESERVED else least

@@ -63,6 +63,8 @@ class OnPremisesPool(Model):
     )
 
     static: ClassVar[bool] = True
+    parts: ClassVar[int] = 1
+    sharing: ClassVar[None] = None
     fabric: ClassVar[str] = "none"
 
     @property
@@ -79,6 +81,10 @@ class OnPremisesPool(Model):
     def most_nodes(self) -> int:
         """The pool's size in nodes."""
         return self.nodes
+
+    def holds(self, gpus: int) -> int:
+        """How many pods of so many GPUs each it has room for."""
+        return self.nodes * (self.gpus_per_node // gpus)
 
     @property
     def vcpus(self) -> int:

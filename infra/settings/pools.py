@@ -22,6 +22,7 @@ from infra.settings.purchase import (
     on_aws,
     on_google,
 )
+from infra.settings.sharing import MIG, TIME_SLICING, Sharing
 
 # A node pool's name has 40 characters, less the longest way of buying.
 GOOGLE_POOL_NAME = 29
@@ -151,6 +152,17 @@ class GpuPool(Model):
         "stack's own workloads ask for unless given.",
     )
 
+    sharing: Sharing | None = Field(
+        default=None,
+        description="Each GPU is several to pods, which share it: docs/sharing.md. For model servers of one GPU, on "
+        "a pool that grows from zero.",
+    )
+
+    @property
+    def parts(self) -> int:
+        """Pods to a GPU."""
+        return self.sharing.parts if self.sharing else 1
+
     @property
     def colocated(self) -> bool:
         """Whether its nodes are in one zone, close to each other."""
@@ -187,6 +199,13 @@ class GpuPool(Model):
         if not self.static:
             return 0
         return self.most_nodes if self.min_nodes is None else self.min_nodes
+
+    def holds(self, gpus: int) -> int:
+        """How many pods of so many GPUs each it has room for. Of GPUs that are shared a pod gets a part of one."""
+        if gpus > 1 and self.parts > 1:
+            return 0
+        nodes = self.static_nodes if self.static else self.most_nodes
+        return nodes * (self.gpus_per_node * self.parts // gpus)
 
     @property
     def static_on_spot(self) -> bool:
@@ -259,6 +278,15 @@ class GpuPool(Model):
         most, gpus, per_node = (info.data.get(key) for key in ("max_nodes", "max_gpus", "gpus_per_node"))
         return _at_most(least, most or (gpus // per_node if gpus and per_node else None))
 
+    @field_validator("sharing")
+    @classmethod
+    def _parts_do_not_work_together(cls, sharing: Sharing | None, info: ValidationInfo) -> Sharing | None:
+        if sharing and _is_together(info.data):
+            raise refuse(
+                "only without fabric, placementGroup and capacity-block: those are for work over many GPUs"
+            )
+        return sharing
+
     @field_validator("expected_nodes")
     @classmethod
     def _standing_nodes_are_expected(cls, nodes: float | None, info: ValidationInfo) -> float | None:
@@ -269,12 +297,16 @@ class GpuPool(Model):
 
 def _is_static(given: Mapping[str, Any]) -> bool:
     """`GpuPool.static` of what has been read so far."""
-    together = (
+    return _is_together(given) and not given.get("elastic")
+
+
+def _is_together(given: Mapping[str, Any]) -> bool:
+    """`GpuPool.colocated` of what has been read so far."""
+    return bool(
         given.get("placement_group")
         or given.get("fabric", "none") != "none"
         or CAPACITY_BLOCK in given.get("purchase", ())
     )
-    return bool(together) and not given.get("elastic")
 
 
 class AwsPool(GpuPool):
@@ -321,6 +353,15 @@ class AwsPool(GpuPool):
         if fabric not in AWS_FABRICS:
             raise refuse(f"{', '.join(AWS_FABRICS)}: only Google has {fabric}", near="efa")
         return fabric
+
+    @field_validator("sharing")
+    @classmethod
+    def _sharing_of_aws(cls, sharing: Sharing | None) -> Sharing | None:
+        if sharing and sharing.mode == MIG:
+            raise refuse(
+                f"mode: {TIME_SLICING}: a node of EKS is cut only after pods may have begun on it (docs/sharing.md)"
+            )
+        return sharing
 
 
 class GooglePool(GpuPool):

@@ -49,6 +49,10 @@ def _fits(path: str, use: PoolUse, parts: Parts) -> list[Problem]:
         where = " or ".join(places + ["onPremises.pools"] * bool(parts.site.pools)) or "a cloud"
         return [Problem(f"{path}.pool", name, f"a pool of {where}: {allowed}", near)]
     pool = next((pool for pool in parts.pools.values() if pool.name == name), None)
+    if pool and pool.sharing and (gpus > 1 or use.nodes):
+        whole = [other.name for other in parts.pools.values() if other.sharing is None]
+        allowed = f"a pool without sharing: a pod on {name} gets a part of a GPU, for a server of one GPU"
+        return [Problem(f"{path}.pool", name, allowed, next(iter(whole), None))]
     if pool and gpus > pool.gpus_per_node:
         allowed = f"no more GPUs than a node of pool {name} has"
         return [Problem(f"{path}.{use.gpus_setting}", str(gpus), allowed, str(pool.gpus_per_node))]

@@ -118,6 +118,8 @@ def _run(access: clusters.ClusterAccess, instance_types: list[dict[str, Any]]) -
         *("-instance-types-file-path", str(file)),
         "-disable-leader-election",
         *("-health-probe-port", str(health), "-metrics-port", str(processes.free_port())),
+        # The chart has it where GPUs are shared.
+        *("-feature-gates", "NodeOverlay=true"),
         # Pods of one update arrive together; a second's wait for more would only slow the local cloud.
         *("-batch-idle-duration", "300ms", "-batch-max-duration", "2s"),
     ]

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from infra.aws import karpenter_pools
 from infra.catalog.machines import machine
+from infra.settings.pools import GpuPool
+from infra.settings.sharing import Sharing
 from localcloud.kubernetes import clusters, nodes
 from localcloud.kubernetes.api import MERGE, Api
 from localcloud.providers.kubernetes.provider import KubernetesProvider
@@ -139,13 +142,15 @@ def node_pool() -> dict[str, Any]:
     return {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "serve"}, "spec": spec}
 
 
+KARPENTER = {
+    "chart": "oci://public.ecr.aws/karpenter/karpenter",
+    "version": "1.14.1",
+    "namespace": "kube-system",
+}
+
+
 def install_karpenter(stack: Stack) -> None:
-    chart = {
-        "chart": "oci://public.ecr.aws/karpenter/karpenter",
-        "version": "1.14.1",
-        "namespace": "kube-system",
-    }
-    stack.up("helm.sh/v3:Release", "karpenter", chart)
+    stack.up("helm.sh/v3:Release", "karpenter", KARPENTER)
     stack.up("karpenter.sh/v1:NodePool", "serve", node_pool())
 
 
@@ -194,6 +199,27 @@ def test_karpenter_brings_the_cheapest_spot_machine_and_takes_it_away(stack: Sta
     stack.down()  # the NodePool before its controller: or its nodes would never let it go
     assert api.list("v1", "Node") == []
     assert clusters.processes_of(NAME, "karpenter") == []
+
+
+def test_pods_that_share_a_gpu_get_one_node(stack: Stack, api: Api):
+    """Karpenter buys by the NodeOverlay, the node has the parts, and a fifth pod is a second node."""
+    pool = GpuPool(name="serve", gpu="L4", max_nodes=4, sharing=Sharing(mode="time-slicing", parts=4))
+    zones = ["ap-south-1a", "ap-south-1b", "ap-south-1c"]
+    specs = {
+        "NodeOverlay": (karpenter_pools.NODE_OVERLAY_API, karpenter_pools.node_overlay(pool)),
+        "NodePool": (karpenter_pools.NODE_POOL_API, karpenter_pools.node_pool(pool, TYPES[:2], zones)),
+    }
+    stack.up("helm.sh/v3:Release", "karpenter", KARPENTER)
+    for kind, (version, spec) in specs.items():
+        made = {"apiVersion": version, "kind": kind, "metadata": {"name": pool.name}, "spec": spec}
+        stack.up(f"{version}:{kind}", kind, made)
+    stack.up("apps/v1:Deployment", "four", deployment("four", gpus=1, replicas=4))
+    (node,) = api.list("v1", "Node")
+    assert node["status"]["allocatable"]["nvidia.com/gpu"] == "4"
+    stack.up("apps/v1:Deployment", "fifth", deployment("fifth", gpus=1))
+    assert len(api.list("v1", "Node")) == 2
+    stack.down()
+    assert api.list("v1", "Node") == []
 
 
 def test_a_pod_that_fits_no_pool_fails_in_the_schedulers_and_karpenters_words(stack: Stack):

@@ -173,6 +173,7 @@ ELSEWHERE = {
     "budget.credits": "changes no resource but the Budget's own record: tests/commands/cost/test_command.py",
     "aws.replica": "tests/e2e/test_replica.py",
     "aws.registries.copied": "names images alone: tests/infra/aws/test_registry.py",
+    "aws.cluster.pools.sharing": "labels of nodes, and another NodeOverlay: tests/infra/aws/test_pools.py",
     "aws.cluster.access": "who reaches the cluster: the tests of the way in",
     "onPremises": "tests/e2e/test_hybrid.py",
     "gcp": "tests/e2e/test_clusters.py, tests/localcloud/providers/gcp/test_provider.py",
@@ -180,6 +181,7 @@ ELSEWHERE = {
     "workloads.serving.maxModelLen": "arguments of the server: tests/workloads/serving",
     "workloads.serving.quantization": "arguments of the server: tests/workloads/serving",
     "workloads.serving.engineArgs": "arguments of the server: tests/workloads/serving",
+    "workloads.serving.scale": "replicas are KEDA's: tests/workloads/serving/test_scaling.py",
     "workloads.serving.image": "an image of the server: tests/workloads/serving",
 }
 

@@ -55,6 +55,11 @@ def pool_for(cluster: GpuCluster, pool: str, *, gpus: int, pods: int) -> Pool:
             f"pool {pool!r}: {gpus} GPUs asked for one pod, but a node ({', '.join(found.machine_types)}) has "
             f"{found.gpus_per_node} x {found.gpu}; ask for {found.gpus_per_node} or fewer, or use another pool"
         )
+    if found.gpu_parts > 1 and gpus > 1:
+        raise ValueError(
+            f"pool {pool!r}: {gpus} GPUs asked for one pod, but each of its GPUs is shared by {found.gpu_parts} pods, "
+            "which get one part; ask for 1, or use a pool without sharing"
+        )
     if pods > capacity(found, gpus):
         raise ValueError(
             f"pool {pool!r}: {pods} pods of {gpus} GPUs asked, but it grows to {found.max_nodes} nodes of "
@@ -70,12 +75,18 @@ def capacity(pool: Pool, gpus: int) -> int:
 
 
 def resources(pool: Pool, gpus: int) -> k8s.core.v1.ResourceRequirementsArgs:
-    """Requests and limits of a pod with `gpus` GPUs: it gets the same share of the node's other devices."""
+    """Requests and limits of a pod with `gpus` GPUs, or parts of one: it gets the same share of the node's other
+    devices."""
     share = Fraction(gpus, pool.gpus_per_node)
     limits = {GPU_RESOURCE: str(gpus)} | {
         name: _part(amount, share) for name, amount in pool.limits.items() if name != GPU_RESOURCE
     }
     requests = {"cpu": str(CPU_PER_GPU * gpus), "memory": f"{MEMORY_GIB_PER_GPU * gpus}Gi"}
+    if pool.gpu_parts > 1:
+        requests = {
+            "cpu": f"{1000 * CPU_PER_GPU * gpus // pool.gpu_parts}m",
+            "memory": f"{1024 * MEMORY_GIB_PER_GPU * gpus // pool.gpu_parts}Mi",
+        }
     return k8s.core.v1.ResourceRequirementsArgs(requests=requests, limits=limits)
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from infra.settings.errors import refuse
 from infra.settings.fields import DnsLabel
+from infra.settings.workloads.scaling import Scale
 from infra.settings.workloads.workload import Image, PoolUse, WorkloadSettings
 
 # Flags of `vllm serve` that follow from settings, or that the platform sets for its probes and GPUs.
@@ -48,6 +49,7 @@ class Serving(WorkloadSettings):
     pool: DnsLabel = Field(description="The pool that it runs on, by its name.")
     model: str = Field(min_length=1, description="The model's name on Hugging Face, such as Qwen/Qwen3-8B.")
     replicas: int = Field(default=1, ge=1, description="Replicas of the server.")
+    scale: Scale | None = Field(default=None, description="Replicas by load, instead of `replicas`.")
     gpus: int = Field(default=1, ge=1, description="GPUs of each replica, of one node (tensor parallel).")
     max_model_len: int | None = Field(
         default=None,

@@ -88,6 +88,14 @@ def test_a_pool_that_stands_with_no_nodes_serves_nothing(tmp_path: Path) -> None
     assert refused(tmp_path / "t.csv", rows, prod) == ["line 2, pods: 1 (0)"]
 
 
+def test_a_pool_of_shared_gpus_is_refused(tmp_path: Path) -> None:
+    pools = tmp_path / "shared.yaml"
+    pools.write_text("- {name: serve, gpu: L4, maxNodes: 2, sharing: {mode: time-slicing, parts: 4}}\n")
+    shared = design.read(str(pools), "local")
+    text = f"{HEADER}\n0,replicas,chat,serve,1,1,,\n"
+    assert refused(tmp_path / "t.csv", text, shared) == ["line 2, pool: serve (None)"]
+
+
 def test_a_row_runs_on_the_first_pool_that_there_is(tmp_path: Path, local: Design) -> None:
     file = tmp_path / "t.csv"
     file.write_text(f"{HEADER}\n0,job,a,batch|train|serve,1,1,1,\n")

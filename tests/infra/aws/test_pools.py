@@ -22,7 +22,9 @@ from infra.catalog.machines import machine
 from infra.catalog.resolved import resolve
 from infra.contracts import Pool
 from infra.settings.pools import AwsPool, GooglePool, GpuPool, SystemPool
+from infra.settings.sharing import Sharing
 from tests.mock_engine import once
+from tests.schemas import validate
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 NAME = "india-ai-infra-unit"
@@ -496,3 +498,36 @@ def test_a_job_is_told_before_its_machine_is_taken(made):
     spec = valid(made(SERVE).one("karpenter.sh/v1:NodePool").inputs)
     period = int(spec["template"]["spec"]["terminationGracePeriod"].removesuffix("s"))
     assert describe(SERVE)["serve"].grace_seconds < period < 120
+
+
+SHARED = GpuPool(
+    name="shared", gpu="L4", gpus_per_node=4, max_nodes=2, sharing=Sharing(mode="time-slicing", parts=3)
+)
+
+
+def test_a_pool_of_shared_gpus_counts_parts(made):
+    recorded = made(SHARED, SERVE)
+    spec = valid(recorded.one("karpenter.sh/v1:NodePool", "pools-shared").inputs)
+    assert spec["template"]["metadata"]["labels"] == {
+        "india-ai-infra/pool": "shared",
+        "nvidia.com/device-plugin.config": "time-slicing-3",
+        "india-ai-infra/gpu-shares": "12",
+    }
+    assert spec["limits"] == {"nvidia.com/gpu": "24"}
+    overlay = recorded.one("karpenter.sh/v1alpha1:NodeOverlay").inputs
+    validate(overlay)
+    assert overlay["spec"] == {
+        "requirements": [{"key": "karpenter.sh/nodepool", "operator": "In", "values": ["shared"]}],
+        "capacity": {"nvidia.com/gpu": "12"},
+    }
+    # Karpenter knows what a node will have before it buys the first.
+    overlay_urn = recorded.one("karpenter.sh/v1alpha1:NodeOverlay").urn
+    assert overlay_urn in recorded.one("karpenter.sh/v1:NodePool", "pools-shared").depends_on
+    assert overlay_urn not in recorded.one("karpenter.sh/v1:NodePool", "pools-serve").depends_on
+
+
+def test_pods_see_the_parts_of_shared_gpus_and_a_share_of_their_memory():
+    shared, serve = describe(SHARED, SERVE).values()
+    assert (shared.gpus_per_node, shared.gpu_parts, shared.limits) == (12, 3, {"nvidia.com/gpu": "12"})
+    assert shared.gpu_memory_share == pytest.approx(1 / 3)
+    assert (serve.gpus_per_node, serve.gpu_parts, serve.gpu_memory_share) == (1, 1, 1.0)

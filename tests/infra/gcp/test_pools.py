@@ -16,6 +16,7 @@ from infra.gcp.network import Network, NetworkArgs
 from infra.gcp.pools import ACCELERATORS, Pools, PoolsArgs
 from infra.gcp.pools import describe as described
 from infra.settings.pools import GOOGLE_POOL_NAME, GooglePool, GoogleSystemPool
+from infra.settings.sharing import Sharing
 from tests.mock_engine import once
 
 CIDRS = ("10.64.0.0/20", "10.68.0.0/14", "10.65.0.0/20")
@@ -321,3 +322,32 @@ def test_whatever_is_chosen_exists_where_its_nodes_stand(region, gpu, count, fab
     assert fabric in ("none", *found.fabrics)
     if fabric != "none":
         assert found.extra_networks == len(KINDS[fabric].cards)
+
+
+TURNS = GooglePool(name="turns", gpu="L4", max_nodes=2, sharing=Sharing(mode="time-slicing", parts=4))
+CUT = GooglePool(name="cut", gpu="H100", max_nodes=2, sharing=Sharing(mode="mig", parts=7, profile="1g.10gb"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "memory"),
+    [
+        (
+            TURNS,
+            {"gpuSharingConfig": {"gpuSharingStrategy": "TIME_SHARING", "maxSharedClientsPerGpu": 4}},
+            0.25,
+        ),
+        # Each instance has memory of its own, and a pod sees no other.
+        (CUT, {"gpuPartitionSize": "1g.10gb"}, 1.0),
+    ],
+)
+def test_gke_is_told_how_gpus_are_shared_and_pods_how_many_there_are(made, asked, told, memory):
+    config = pool(made(asked), asked.name)["nodeConfig"]
+    (gpus,) = config["guestAccelerators"]
+    assert {
+        key: value for key, value in gpus.items() if key.startswith(("gpuSharing", "gpuPartition"))
+    } == told
+    assert config["labels"]["india-ai-infra/gpu-shares"] == str(asked.parts)
+    seen = describe("asia-south1", "1.35", asked)[asked.name]
+    assert (seen.gpus_per_node, seen.gpu_parts) == (asked.parts, asked.parts)
+    assert seen.limits == {"nvidia.com/gpu": str(asked.parts)}
+    assert seen.gpu_memory_share == memory

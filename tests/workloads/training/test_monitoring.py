@@ -10,9 +10,10 @@ import pytest
 
 from infra.platform.monitoring import metric_names
 from tests.workloads.training.metrics_table import constant
+from workloads.kubernetes.grafana import expressions
 from workloads.training import pod
 from workloads.training.alerts import ALERTS, JOB, JOB_LABEL
-from workloads.training.dashboard import DASHBOARD, PANELS, expressions
+from workloads.training.dashboard import DASHBOARD, ONE, PANELS
 
 RUNBOOK = Path(__file__).parents[3] / "docs/training.md"
 
@@ -24,7 +25,7 @@ def set_by_the_trainer() -> set[str]:
 
 
 def test_each_metric_of_a_panel_or_a_rule_is_one_that_the_trainer_sets() -> None:
-    asked = metric_names(*expressions(), *(alert.expression for alert in ALERTS))
+    asked = metric_names(*expressions(PANELS, ONE), *(alert.expression for alert in ALERTS))
     assert len(asked) > 10
     assert set(asked) <= set_by_the_trainer()
 
@@ -56,6 +57,6 @@ def test_the_dashboard_shows_one_job_and_its_panels_do_not_overlap() -> None:
         for y in range(place["y"], place["y"] + place["h"])
     ]
     assert len(cells) == len(set(cells)) and all(x < 24 for x, _ in cells)  # Grafana's grid has 24 columns
-    for expression in expressions():
+    for expression in expressions(PANELS, ONE):
         assert f'{JOB}="$job"' in expression
     assert json.loads(json.dumps(DASHBOARD)) == DASHBOARD
