@@ -31,7 +31,7 @@ class Forks:
     """A process that has imported `modules` from the folder `root`, and forks for each program."""
 
     def __init__(self, python: Path, root: Path, modules: list[str], folder: Path) -> None:
-        self._folder, self._runs = folder, 0
+        self.folder, self._runs = folder, 0
         self._process = subprocess.Popen(
             [python, Path(__file__).with_name("forks_server.py"), *modules],
             env={**os.environ, **QUIET, "PYTHONPATH": str(root)},
@@ -63,7 +63,7 @@ class Forks:
 
     def _run(self, request: dict[str, Any]) -> Ended:
         self._runs += 1
-        paths = [self._folder / f"{name}-{self._runs}" for name in ("output", "errors")]
+        paths = [self.folder / f"{name}-{self._runs}" for name in ("output", "errors")]
         assert self._process.stdin
         self._process.stdin.write(json.dumps({**request, "paths": [str(path) for path in paths]}) + "\n")
         self._process.stdin.flush()

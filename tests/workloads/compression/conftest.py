@@ -22,10 +22,10 @@ import sys
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from workloads.training.trainer.tokens import byte_tokenizer
-texts, target, width, steps = sys.argv[1:]
+texts, target, width, steps, layers = sys.argv[1:]
 torch.manual_seed(0)
 width = int(width)
-config = LlamaConfig(vocab_size=264, hidden_size=width, intermediate_size=2 * width, num_hidden_layers=2,
+config = LlamaConfig(vocab_size=264, hidden_size=width, intermediate_size=2 * width, num_hidden_layers=int(layers),
     num_attention_heads=2, num_key_value_heads=2, max_position_embeddings=256, use_cache=False,
     tie_word_embeddings=False)
 model = LlamaForCausalLM(config)
@@ -88,8 +88,8 @@ def bench_in(forks: Forks, folder: Path) -> Bench:
         (folder / "held" / f"{language}.txt").write_text(held)
         (folder / "texts" / f"{language}.txt").write_text(learnt)
     (folder / "all.txt").write_text("".join(learnt for learnt, _ in languages.texts().values()))
-    forks.script(TRAIN, str(folder / "all.txt"), str(folder / "source"), "64", "250")
-    forks.script(TRAIN, str(folder / "all.txt"), str(folder / "small"), "32", "20")
+    forks.script(TRAIN, str(folder / "all.txt"), str(folder / "source"), "64", "250", "2")
+    forks.script(TRAIN, str(folder / "all.txt"), str(folder / "small"), "32", "20", "2")
     return Bench(forks, folder)
 
 

@@ -49,7 +49,8 @@ class Phone:
         """A version with one file of weights and one that never changes."""
         (files := self.folder / f"files-{version}").mkdir(exist_ok=True)
         (files / "model.pte").write_bytes(weights)
-        (files / "tokenizer.json").write_bytes(b"{}" * 500)
+        (files / "tokenizer.json").write_bytes(b"{}" * 499)
+        (files / "export.json").write_bytes(b"{}")
         plain = {"name": "assistant", "version": version, "files": str(files), "target": str(self.bucket)}
         (job := self.folder / "job.json").write_text(
             json.dumps({**plain, "key": str(self.folder / "app.pem"), **more})
@@ -100,6 +101,7 @@ def test_an_update_is_a_delta_of_what_changed(phone: Phone) -> None:
     # It comes by the delta: the whole file is not there to be had.
     (phone.bucket / "2" / "model.pte").unlink()
     (phone.bucket / "2" / "tokenizer.json").unlink()
+    (phone.bucket / "2" / "export.json").unlink()
     updated = phone.update()
     assert (updated.code, updated.output) == (0, "2\n"), updated.errors
     assert phone.state()["2/model.pte"] == CHANGED
@@ -201,6 +203,7 @@ def test_a_delta_for_another_base_and_one_that_is_cut_are_refused(forks: Forks) 
         (2, {"maxSeconds": {"2G": 60}}, "takes 80 s to download by 2G; maxSeconds allows 60"),
         (2, {"maxSeconds": {"6G": 60}}, "maxSeconds names 6G: give 2G, 3G, 4G, 5G"),
         (2, {"name": "another"}, "holds assistant: give another a folder of its own"),
+        (2, {"files": "nowhere"}, "files nowhere has no export.json: export a model there, to the end"),
         (0, {}, "version is 0: Input should be greater than or equal to 1"),
     ],
 )

@@ -27,6 +27,8 @@ from workloads.training.trainer.launch import REFUSED
 from workloads.training.trainer.publication import listed, refusals
 from workloads.training.trainer.recipe import RecipeError
 
+# What an export writes last.
+EXPORTED = "export.json"
 # Of zstd's --patch-from, whose window must hold the base and the new file.
 _MOST_BYTES = 1 << 30
 _LEVEL = 19
@@ -71,9 +73,10 @@ def publish(bundle: Bundle) -> dict[str, Any]:
         raise RecipeError(
             f"key {bundle.key} is no key of Ed25519: make one with `openssl genpkey -algorithm ed25519`"
         )
-    contents = {path.name: path.read_bytes() for path in sorted(bundle.files.iterdir())}
-    if not contents:
-        raise RecipeError(f"files {bundle.files} is empty: export a model there first")
+    folder = sorted(bundle.files.iterdir()) if bundle.files.is_dir() else []
+    contents = {path.name: path.read_bytes() for path in folder}
+    if EXPORTED not in contents:
+        raise RecipeError(f"files {bundle.files} has no {EXPORTED}: export a model there, to the end")
     size = sum(map(len, contents.values()))
     budget.check(f"version {bundle.version}", size, bundle.max_bytes, bundle.max_seconds)
     with refusals(bundle.target):
