@@ -26,10 +26,6 @@ class Logits(torch.nn.Module):
 
 def onnx(model: Any, path: Path, bits: int, group_size: int, length: int) -> None:
     """Batches and lengths are free, the length up to `length`."""
-    import onnx as onnx_library
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-
     # Of an example of one row the exporter would make a model of one row alone.
     example = torch.zeros(2, length, dtype=torch.long)
     free = {"input_ids": {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", min=2, max=length)}}
@@ -38,16 +34,28 @@ def onnx(model: Any, path: Path, bits: int, group_size: int, length: int) -> Non
         Logits(model), (example,), dynamo=True, dynamic_shapes=free, verbose=False, **names
     )
     assert program
+    if bits == 32:
+        program.save(str(path))
+        return
     with tempfile.TemporaryDirectory() as folder:
-        whole = path if bits == 32 else Path(folder) / "whole.onnx"
-        program.save(str(whole))
-        if bits == 8:
-            quantize_dynamic(str(whole), str(path), weight_type=QuantType.QInt8)
-        elif bits == 4:
-            loaded = onnx_library.load(str(whole))
-            packed = MatMulNBitsQuantizer(loaded, block_size=group_size, is_symmetric=True, bits=4)
-            packed.process()
-            packed.model.save_model_to_file(str(path), False)
+        program.save(str(whole := Path(folder) / "whole.onnx"))
+        quantised_onnx(whole, path, bits, group_size)
+
+
+def quantised_onnx(whole: Path, path: Path, bits: int, group_size: int) -> None:
+    """A file of ONNX in 8 or 4 bits, of one in 32."""
+    import onnx as onnx_library
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+    if bits == 8:
+        quantize_dynamic(str(whole), str(path), weight_type=QuantType.QInt8)
+        return
+    packed = MatMulNBitsQuantizer(
+        onnx_library.load(str(whole)), block_size=group_size, is_symmetric=True, bits=bits
+    )
+    packed.process()
+    packed.model.save_model_to_file(str(path), False)
 
 
 def executorch(model: Any, path: Path, bits: int, group_size: int, length: int) -> None:
