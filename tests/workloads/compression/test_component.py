@@ -126,3 +126,19 @@ def test_the_settings_default_to_what_the_program_does() -> None:
     said = Job.read(document(Compression.model_validate(ASKED)))
     least = {name: ASKED[name] for name in ("method", "source", "target", "held")}
     assert said == Job.read(json.dumps(least))
+
+
+def test_a_stack_that_asks_for_it_has_the_job_and_its_namespace(deploy) -> None:
+    config = whole_stacks.config_of("local")
+    config["india-ai-infra:workloads"]["compression"] = ASKED
+    made = whole_stacks.run(deploy, config)
+    (job,) = [each for each in made.resources if each.type.endswith("v1:Job") and each.name == "compress"]
+    (container,) = job.inputs["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == ASKED["image"]
+    namespaces = {
+        each.inputs["metadata"]["name"] for each in made.resources if each.type.endswith("v1:Namespace")
+    }
+    assert "compression" in namespaces
+    (program,) = [each for each in made.resources if each.name == "compress-program"]
+    said = Job.read(program.inputs["data"]["job.json"])
+    assert said.source.startswith("s3://") and said.source.endswith("/released/qwen")
