@@ -25,7 +25,7 @@ from workloads.registry import WORKLOADS, check_places
 
 pytestmark = pytest.mark.slow
 
-NAMES = {each.name for each in NEEDS}
+NAMES = {each.needs.name for each in WORKLOADS}
 # Tells of the arithmetic of training and serving a model, whichever workload does it.
 ADVICE = PROJECT / "infra" / "advice"
 # Measures the program of one workload beside others.
@@ -116,7 +116,7 @@ def _bare(stack: str) -> Settings:
 def test_a_workload_that_nobody_asks_for_needs_nothing_unless_it_always_does() -> None:
     optional = [replace(each, needs=replace(each.needs, always=False)) for each in WORKLOADS]
     assert registry.needs_of(_bare("local"), optional) == []
-    assert {each.name for each in registry.needs_of(_bare("local"))} == NAMES
+    assert {each.name for each in registry.needs_of(_bare("local"))} == {each.name for each in NEEDS}
 
 
 def test_a_workload_on_a_pool_where_it_does_not_run_is_refused() -> None:

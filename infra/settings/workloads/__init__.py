@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from infra.settings.model import Model
+from infra.settings.workloads.compression import Compression
 from infra.settings.workloads.proof import Proof
 from infra.settings.workloads.serving import Serving
 from infra.settings.workloads.training import Training
@@ -23,6 +24,9 @@ class Workloads(Model):
     proof: Proof | None = Field(
         default=None,
         description="Jobs that measure every pool with a fabric, and test the lake: docs/proof.md.",
+    )
+    compression: Compression | None = Field(
+        default=None, description="A Job that makes a model smaller: docs/compression.md."
     )
 
     @property

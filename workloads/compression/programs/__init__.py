@@ -1,0 +1,1 @@
+"""What runs in the compression container. Imports nothing of Pulumi."""

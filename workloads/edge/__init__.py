@@ -1,0 +1,1 @@
+"""Models on phones: exported, checked, signed, and small enough for the connection."""
