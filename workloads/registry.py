@@ -14,6 +14,7 @@ from infra.contracts.site import Sites
 from infra.settings.errors import Problem
 from infra.settings.stack import Settings
 from infra.settings.valid_parts import Check, Parts
+from workloads.gateway.build import WORKLOAD as GATEWAY
 from workloads.proof.build import WORKLOAD as PROOF
 from workloads.serving.build import WORKLOAD as SERVING
 from workloads.training.build import WORKLOAD as TRAINING
@@ -24,6 +25,7 @@ WORKLOADS = (
     PROOF,
     TRAINING,
     SERVING,
+    GATEWAY,
 )
 
 

@@ -30,7 +30,7 @@ SECONDS = 120
 @pytest.fixture(scope="session")
 def python() -> Path:
     """The interpreter with what the cache imports, Redis and SMG."""
-    return environment(Path(__file__).with_name("requirements.txt"))
+    return environment(GATEWAY / "requirements-tests.txt")
 
 
 class Redis:

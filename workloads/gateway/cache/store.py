@@ -55,9 +55,12 @@ class Store:
             options.redis,
             password=options.redis_password,
             max_connections=CONNECTIONS,
-            timeout=options.redis_seconds,
-            # Once more on another connection: after Redis started anew, each pooled one is dead.
-            retry=Retry(NoBackoff(), 1),
+            # Each call has its time here, for all that it does: those of the client besides double what a call costs.
+            timeout=None,
+            socket_timeout=None,
+            socket_connect_timeout=None,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
         )
         self._redis = Redis(connection_pool=pool)
         self._rests_until = 0.0
