@@ -74,7 +74,7 @@ alarm: $(VENV)/ready  ## Fire one alert of each kind on the running local cloud,
 preflight: $(VENV)/ready  ## Before `up` on a real account: quotas, regions, zones, rights: STACK=prod
 	@$(RUN) preflight --stack $(STACK)
 
-bench: $(VENV)/$(if $(PART),ready-dev,ready)  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main; PART=training
+bench: $(VENV)/$(if $(PART),ready-dev,ready)  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main; PART=training or gateway
 	@$(RUN) bench $(call options,PREVIEWS AGAINST PART) $(if $(SKYPILOT),--skypilot)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools

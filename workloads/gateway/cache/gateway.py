@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import cycle
 
 import httpx
 
@@ -12,7 +13,11 @@ from . import http
 from .http import GoneError, Headers, Receive, Scope, Send
 from .options import Options
 
-CONNECT_SECONDS = 5.0
+# Long: it passes in this process too, which may have a thousand streams to serve meanwhile.
+CONNECT_SECONDS = 30.0
+# httpcore 1.0.9 looks at each connection of a pool for each request (`_assign_requests_to_connections`): with 1,000
+# streams in one pool the last began after half a minute.
+POOLS, KEPT_CONNECTIONS = 64, 256
 
 
 class Gateway:
@@ -26,8 +31,9 @@ class Gateway:
         self._url = httpx.URL(options.upstream)
         self._timeout = httpx.Timeout(options.upstream_seconds, connect=CONNECT_SECONDS, pool=None).as_dict()
         # As many streams at once as clients: admission is the gateway's own.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=256)
-        self._transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS // POOLS)
+        self._pools = [httpx.AsyncHTTPTransport(limits=limits, trust_env=False) for _ in range(POOLS)]
+        self._turns = cycle(self._pools)
 
     @asynccontextmanager
     async def asked(
@@ -37,7 +43,7 @@ class Gateway:
         url = self._url.copy_with(raw_path=_target(scope))
         timeout = {"timeout": self._timeout}
         request = httpx.Request(scope["method"], url, headers=headers, content=body, extensions=timeout)
-        response = await self._transport.handle_async_request(request)
+        response = await next(self._turns).handle_async_request(request)
         try:
             yield response
         finally:
@@ -63,7 +69,8 @@ class Gateway:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._transport.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
     async def _exchange(
         self, scope: Scope, send: Send, content: bytes | AsyncIterator[bytes], begun: list[int]
