@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m commands
 # What `make pins` resolves, in this order: some are held to the versions of those before them.
-PINNED := requirements requirements-dev $(addprefix workloads/,training/requirements training/requirements-ray proof/requirements compression/requirements compression/requirements-llmcompressor edge/requirements)
+PINNED := requirements requirements-dev $(addprefix workloads/,training/requirements training/requirements-ray proof/requirements compression/requirements compression/requirements-llmcompressor edge/requirements gateway/requirements gateway/requirements-tests)
 # Bytecode is kept: without it each of the many Python processes of a run compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
@@ -74,7 +74,7 @@ alarm: $(VENV)/ready  ## Fire one alert of each kind on the running local cloud,
 preflight: $(VENV)/ready  ## Before `up` on a real account: quotas, regions, zones, rights: STACK=prod
 	@$(RUN) preflight --stack $(STACK)
 
-bench: $(VENV)/$(if $(PART),ready-dev,ready)  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main; PART=training
+bench: $(VENV)/$(if $(PART),ready-dev,ready)  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main; PART=training or gateway
 	@$(RUN) bench $(call options,PREVIEWS AGAINST PART) $(if $(SKYPILOT),--skypilot)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools

@@ -15,6 +15,7 @@ from infra.settings.errors import Problem
 from infra.settings.stack import Settings
 from infra.settings.valid_parts import Check, Parts
 from workloads.compression.build import WORKLOAD as COMPRESSION
+from workloads.gateway.build import WORKLOAD as GATEWAY
 from workloads.proof.build import WORKLOAD as PROOF
 from workloads.serving.build import WORKLOAD as SERVING
 from workloads.training.build import WORKLOAD as TRAINING
@@ -26,6 +27,7 @@ WORKLOADS = (
     TRAINING,
     SERVING,
     COMPRESSION,
+    GATEWAY,
 )
 
 

@@ -22,6 +22,8 @@ from commands.bench import compression as bench_compression
 from commands.bench import odd_shapes as bench_odd_shapes
 from commands.bench import policies as bench_policies
 from commands.bench.compression import CompressionBenchError
+from commands.bench.gateway import part as bench_gateway
+from commands.bench.gateway.part import GatewayBenchError
 from commands.bench.training import part as bench_training
 from commands.bench.training.part import TrainingBenchError
 from commands.bench.training.restarts import RestartError
@@ -47,8 +49,19 @@ gcp.Provider("gcp", region="asia-south1")
 kubernetes.Provider("kubernetes", kubeconfig="{}")
 random.RandomId("random", byte_length=4)
 """
-ERRORS = (ToolchainError, EngineError, TrainingBenchError, RestartError, CompressionBenchError)
-PARTS: dict[str, Callable[[], None]] = {"training": bench_training.run, "compression": bench_compression.run}
+ERRORS = (
+    ToolchainError,
+    EngineError,
+    TrainingBenchError,
+    RestartError,
+    CompressionBenchError,
+    GatewayBenchError,
+)
+PARTS: dict[str, Callable[[], None]] = {
+    "training": bench_training.run,
+    "compression": bench_compression.run,
+    "gateway": bench_gateway.run,
+}
 SCRATCH, REGION = "bench", "ap-south-1"
 GROWTH = (
     0,

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -307,6 +307,7 @@ DnsLabel = Annotated[
         lambda name: _slug(name, 40),
     ),
 ]
+DataClass = Literal["personal", "sensitive", "payment", "internal", "public"]
 TagValue = Annotated[str, Rule(_tag_value, _TAG_VALUE)]
 AwsRegion = Annotated[str, _region_of("aws")]
 GoogleRegion = Annotated[str, _region_of("gcp")]

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from infra.geography import Cloud
 from infra.settings.aws import Aws
 from infra.settings.errors import refuse
-from infra.settings.fields import TagValue
+from infra.settings.fields import DataClass, TagValue
 from infra.settings.gcp import Gcp
 from infra.settings.model import Model
 from infra.settings.money import Budget, Currency
@@ -22,7 +22,6 @@ PERSONAL_RETENTION_DAYS = 365
 # A century: more is a slip, and lifecycle rules take no more than 32 bits.
 LONGEST_DAYS = 36500
 EVEN_PERCENT = 50
-DataClass = Literal["personal", "sensitive", "payment", "internal", "public"]
 Environment = Literal["local", "dev", "prod"]
 
 

@@ -179,6 +179,7 @@ ELSEWHERE = {
     "gcp": "tests/e2e/test_clusters.py, tests/localcloud/providers/gcp/test_provider.py",
     "workloads.training": "another recipe is another Job, its pods' own ConfigMap: tests/workloads/training",
     "workloads.compression": "another job is another Job, its pod's own ConfigMap: tests/workloads/compression",
+    "workloads.gateway": "replicas, flags and keys of its own pods: tests/workloads/gateway",
     "workloads.serving.maxModelLen": "arguments of the server: tests/workloads/serving",
     "workloads.serving.quantization": "arguments of the server: tests/workloads/serving",
     "workloads.serving.engineArgs": "arguments of the server: tests/workloads/serving",

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from infra.settings.model import Model
 from infra.settings.workloads.compression import Compression
+from infra.settings.workloads.gateway import Gateway
 from infra.settings.workloads.proof import Proof
 from infra.settings.workloads.serving import Serving
 from infra.settings.workloads.training import Training
@@ -21,6 +22,9 @@ class Workloads(Model):
 
     training: Training | None = Field(default=None, description="A distributed training job.")
     serving: Serving | None = Field(default=None, description="A model server.")
+    gateway: Gateway | None = Field(
+        default=None, description="One door to all models, with a response cache: docs/gateway.md."
+    )
     proof: Proof | None = Field(
         default=None,
         description="Jobs that measure every pool with a fabric, and test the lake: docs/proof.md.",
