@@ -14,7 +14,9 @@ from infra.contracts.site import Sites
 from infra.settings.errors import Problem
 from infra.settings.stack import Settings
 from infra.settings.valid_parts import Check, Parts
+from workloads.bento.build import WORKLOAD as BENTO
 from workloads.proof.build import WORKLOAD as PROOF
+from workloads.rayserve.build import WORKLOAD as RAYSERVE
 from workloads.serving.build import WORKLOAD as SERVING
 from workloads.training.build import WORKLOAD as TRAINING
 from workloads.workload import Workload
@@ -24,6 +26,8 @@ WORKLOADS = (
     PROOF,
     TRAINING,
     SERVING,
+    BENTO,
+    RAYSERVE,
 )
 
 

@@ -177,6 +177,8 @@ ELSEWHERE = {
     "onPremises": "tests/e2e/test_hybrid.py",
     "gcp": "tests/e2e/test_clusters.py, tests/localcloud/providers/gcp/test_provider.py",
     "workloads.training": "another recipe is another Job, its pods' own ConfigMap: tests/workloads/training",
+    "workloads.bento": "a Deployment of its own: tests/workloads/bento",
+    "workloads.rayserve": "a RayService of its own: tests/workloads/rayserve",
     "workloads.serving.maxModelLen": "arguments of the server: tests/workloads/serving",
     "workloads.serving.quantization": "arguments of the server: tests/workloads/serving",
     "workloads.serving.engineArgs": "arguments of the server: tests/workloads/serving",

@@ -14,7 +14,7 @@ from infra.platform.monitoring import rule_groups
 from tests.program.test_google import STACKS as GOOGLE_STACKS
 from tests.program.test_google import _run_google
 from tests.program.test_program import STACKS, _deployed
-from tests.workloads.registered import NEEDS
+from tests.workloads.registered import ALWAYS
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +82,7 @@ def test_every_rule_of_prometheus_reaches_a_channel_of_the_stack_on_google(on_go
         for one in policy.inputs["conditions"]
         if "conditionPrometheusQueryLanguage" in one
     }
-    rules = [rule for group in rule_groups(NEEDS) for rule in group["rules"]]
+    rules = [rule for group in rule_groups(ALWAYS) for rule in group["rules"]]
     assert {rule["alert"] for rule in rules} == set(policies)
     cluster = on_google.one("container/cluster:Cluster").inputs
     for rule in rules:
@@ -102,5 +102,5 @@ def test_every_rule_of_prometheus_is_news_to_alertmanager_on_aws(registered: Any
         route = release.inputs["values"]["alertmanager"]["config"]["route"]
         left = {text for one in route["routes"] for text in re.findall(r'"(.+)"', one["matchers"][0])}
         assert left == {"info|none"}
-        for group in rule_groups(NEEDS):
+        for group in rule_groups(ALWAYS):
             assert all(rule["labels"]["severity"] in ("critical", "warning") for rule in group["rules"])

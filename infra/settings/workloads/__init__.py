@@ -9,7 +9,9 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from infra.settings.model import Model
+from infra.settings.workloads.bento import Bento
 from infra.settings.workloads.proof import Proof
+from infra.settings.workloads.rayserve import Rayserve
 from infra.settings.workloads.serving import Serving
 from infra.settings.workloads.training import Training
 from infra.settings.workloads.workload import WorkloadSettings
@@ -23,6 +25,11 @@ class Workloads(Model):
     proof: Proof | None = Field(
         default=None,
         description="Jobs that measure every pool with a fabric, and test the lake: docs/proof.md.",
+    )
+
+    bento: Bento | None = Field(default=None, description="A classifier, by BentoML: docs/small-teams.md.")
+    rayserve: Rayserve | None = Field(
+        default=None, description="A classifier, by Ray Serve: docs/small-teams.md."
     )
 
     @property

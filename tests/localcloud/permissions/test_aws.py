@@ -23,11 +23,11 @@ from tests.localcloud.permissions import recorded, rendered
 from tests.localcloud.permissions.programs import PROGRAMS
 from tests.localcloud.permissions.recorded import Row
 from tests.localcloud.permissions.rendered import S3_RANGES
-from tests.workloads.registered import SERVICE_ACCOUNTS, WORKLOAD_GRANTS
+from tests.workloads.registered import ALWAYS_ACCOUNTS, ALWAYS_GRANTS
 
 pytestmark = pytest.mark.slow
 
-EVERYBODY = {**HUMANS, **WORKLOAD_GRANTS}
+EVERYBODY = {**HUMANS, **ALWAYS_GRANTS}
 ROWS = [(program, row) for program in PROGRAMS for row in recorded.read(f"aws-{program.name}")]
 
 
@@ -63,7 +63,7 @@ def test_a_recorded_call_is_answered_as_it_was(
 
 
 def test_every_workload_with_rights_has_a_recording() -> None:
-    assert {program.grants for program in PROGRAMS} == set(WORKLOAD_GRANTS)
+    assert {program.grants for program in PROGRAMS} == set(ALWAYS_GRANTS)
 
 
 def used(account: Account, buckets: dict[str, str]) -> set[tuple[str, str, str]]:
@@ -93,7 +93,7 @@ def unused_on_purpose() -> Iterator[tuple[str, str, str]]:
 def test_no_workload_has_a_permission_that_no_call_uses(account: Account, buckets: dict[str, str]) -> None:
     granted = {
         (who, statement["Sid"], action)
-        for who in WORKLOAD_GRANTS
+        for who in ALWAYS_GRANTS
         for held in account.roles[who].policies.values()
         for statement in held
         for action in statement["Action"]
@@ -109,7 +109,7 @@ def _bucket(who: str, sid: str) -> str:
     """The bucket of the grant that a statement is of: its Sid ends in the grant's number."""
     number = re.search(r"\d+$", sid)
     assert number, sid
-    return WORKLOAD_GRANTS[who][int(number[0])].bucket
+    return ALWAYS_GRANTS[who][int(number[0])].bucket
 
 
 def calls_of(grant: Grant, bucket: str, prefix: str) -> list[Call]:
@@ -194,9 +194,9 @@ def test_without_the_statement_for_evidence_the_failure_names_the_key(
     assert why.startswith(f"kms:GenerateDataKey on {key}: no statement of the key policy allows it")
 
 
-@pytest.mark.parametrize("workload", list(WORKLOAD_GRANTS))
+@pytest.mark.parametrize("workload", list(ALWAYS_GRANTS))
 def test_pod_identity_gives_the_role_to_its_service_account_alone(account: Account, workload: str) -> None:
-    role, pod = account.roles[workload], SERVICE_ACCOUNTS[workload]
+    role, pod = account.roles[workload], ALWAYS_ACCOUNTS[workload]
     ours = f"arn:aws:eks:ap-south-1:{account.id}:cluster/india-ai-infra-unit"
 
     def trusted(cluster: str, namespace: str, name: str) -> bool:
@@ -208,9 +208,9 @@ def test_pod_identity_gives_the_role_to_its_service_account_alone(account: Accou
     assert not trusted(f"{ours}-2", pod.namespace, pod.name)
 
 
-@pytest.mark.parametrize("workload", list(WORKLOAD_GRANTS))
+@pytest.mark.parametrize("workload", list(ALWAYS_GRANTS))
 def test_pods_reach_the_store_and_their_identity_and_nothing_abroad(prod: Any, workload: str) -> None:
-    namespace = SERVICE_ACCOUNTS[workload].namespace
+    namespace = ALWAYS_ACCOUNTS[workload].namespace
     s3 = S3_RANGES["ap-south-1"].partition("/")[0]
     assert rendered.may_reach(prod, "aws", namespace, s3, 443), "s3.ap-south-1.amazonaws.com"
     assert rendered.may_reach(prod, "aws", namespace, "169.254.170.23", 80), "the Pod Identity agent"
@@ -226,8 +226,8 @@ def test_the_other_regions_store_is_reached_after_a_failover_alone(
     replica = {"replica": {"region": "ap-south-2", "failover": failover}}
     made = rendered.deployed(deploy, "prod", {"india-ai-infra:aws": replica})
     away = S3_RANGES["ap-south-2"].partition("/")[0]
-    for workload in WORKLOAD_GRANTS:
-        namespace = SERVICE_ACCOUNTS[workload].namespace
+    for workload in ALWAYS_GRANTS:
+        namespace = ALWAYS_ACCOUNTS[workload].namespace
         assert rendered.may_reach(made, "aws", namespace, away, 443) is failover
     region = "ap-south-2" if failover else "ap-south-1"
     for name in ("trainer", "lake", "nccl", "vllm"):

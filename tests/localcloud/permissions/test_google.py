@@ -24,7 +24,7 @@ from localcloud.permissions.google_policies import (
 from tests.localcloud.permissions import recorded, rendered
 from tests.localcloud.permissions.programs import PROGRAMS
 from tests.localcloud.permissions.recorded import Row
-from tests.workloads.registered import SERVICE_ACCOUNTS, WORKLOAD_GRANTS
+from tests.workloads.registered import ALWAYS_ACCOUNTS, ALWAYS_GRANTS
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def granted(deploy: Any) -> list[Binding]:
 def member(who: str) -> str:
     if who in PEOPLE:
         return PEOPLE[who]
-    pod = SERVICE_ACCOUNTS[who]
+    pod = ALWAYS_ACCOUNTS[who]
     return rendered.google_member(rendered.Container(pod.namespace, pod.name, {}, []))
 
 
@@ -105,7 +105,7 @@ def test_no_workload_has_a_permission_that_no_call_uses(
     }
     held = {
         (who, named[binding.bucket], permission)
-        for who in WORKLOAD_GRANTS
+        for who in ALWAYS_GRANTS
         for binding in granted
         if binding.member == member(who)
         for permission in roles(binding.role)
@@ -137,7 +137,7 @@ def calls_of(grant: Grant, bucket: str, prefix: str) -> Sequence[Call]:
 
 GRANTS = [
     (who, grant)
-    for who, given_to in {**HUMANS, **WORKLOAD_GRANTS}.items()
+    for who, given_to in {**HUMANS, **ALWAYS_GRANTS}.items()
     for grant in given_to
     if grant.bucket != "access-logs"
 ]
@@ -150,7 +150,7 @@ def test_a_grant_gives_its_right_and_only_below_its_prefix(
     bucket = google_buckets[grant.bucket]
     for asked in calls_of(grant, bucket, grant.prefix):
         assert not (found := refusals(granted, member(who), asked)), found
-    others = {own.prefix for own in {**HUMANS, **WORKLOAD_GRANTS}[who] if own.bucket == grant.bucket}
+    others = {own.prefix for own in {**HUMANS, **ALWAYS_GRANTS}[who] if own.bucket == grant.bucket}
     if "" in others:
         return
     for asked in calls_of(grant, bucket, "elsewhere/"):
@@ -174,8 +174,8 @@ def test_without_its_binding_a_refused_call_names_what_lacks(
 
 
 def test_pods_reach_the_store_and_their_identity_and_nothing_else(prod: Any) -> None:
-    for workload in WORKLOAD_GRANTS:
-        namespace = SERVICE_ACCOUNTS[workload].namespace
+    for workload in ALWAYS_GRANTS:
+        namespace = ALWAYS_ACCOUNTS[workload].namespace
         assert rendered.may_reach(prod, "gcp", namespace, "199.36.153.8", 443), "private.googleapis.com"
         assert rendered.may_reach(prod, "gcp", namespace, "169.254.169.254", 80), "the metadata server"
         assert not rendered.may_reach(prod, "gcp", namespace, "142.250.183.16", 443), "storage.googleapis.com"

@@ -17,12 +17,12 @@ from tests.localcloud.permissions import recorded, rendered
 from tests.localcloud.permissions.programs import PROGRAMS, Program
 from tests.localcloud.permissions.rendered import Container
 from tests.localcloud.permissions.ways import ABROAD, addresses, pod, ways
-from tests.workloads.registered import SERVICE_ACCOUNTS
+from tests.workloads.registered import ALWAYS_ACCOUNTS
 
 pytestmark = pytest.mark.slow
 
 CLOUDS = ("aws", "gcp")
-NAMESPACES = sorted(account.namespace for account in SERVICE_ACCOUNTS.values())
+NAMESPACES = sorted(account.namespace for account in ALWAYS_ACCOUNTS.values())
 # Where torchrun's ranks meet, and a port that NCCL picks for its sockets.
 RENDEZVOUS, PICKED = 29400, 45678
 MONITORING = {"aws": "monitoring", "gcp": "gmp-system"}
