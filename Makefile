@@ -5,13 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m commands
 # What `make pins` resolves, in this order: some are held to the versions of those before them.
-PINNED := requirements requirements-dev $(addprefix workloads/,training/requirements training/requirements-ray proof/requirements compression/requirements compression/requirements-llmcompressor edge/requirements gateway/requirements gateway/requirements-tests)
+PINNED := requirements requirements-dev tests/commands/burst/skypilot tests/commands/burst/serverless $(addprefix workloads/,\
+	training/requirements training/requirements-ray proof/requirements compression/requirements \
+	compression/requirements-llmcompressor edge/requirements gateway/requirements gateway/requirements-tests \
+	bento/requirements rayserve/requirements)
 # Bytecode is kept: without it each of the many Python processes of a run compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback simulate reclaim alarm preflight bench test unit coverage check architecture setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback simulate reclaim alarm preflight bench burst test unit coverage check architecture setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -76,6 +79,9 @@ preflight: $(VENV)/ready  ## Before `up` on a real account: quotas, regions, zon
 
 bench: $(VENV)/$(if $(PART),ready-dev,ready)  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main; PART=training or gateway
 	@$(RUN) bench $(call options,PREVIEWS AGAINST PART) $(if $(SKYPILOT),--skypilot)
+
+burst: $(VENV)/ready  ## Files that run a workload elsewhere: TO=skypilot STACK=prod WORKLOAD= BUCKETS= (docs/burst.md)
+	@$(RUN) burst --stack $(STACK) $(call options,TO WORKLOAD REGIONS BUCKETS REGISTRY IMAGE OUT)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(RUN) setup

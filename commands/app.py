@@ -33,6 +33,7 @@ ROOMS = {
     "alarm": "commands.alarm.command",
     "preflight": "commands.preflight.command",
     "bench": "commands.bench.command",
+    "burst": "commands.burst.command",
 }
 
 

@@ -14,9 +14,11 @@ from infra.contracts.site import Sites
 from infra.settings.errors import Problem
 from infra.settings.stack import Settings
 from infra.settings.valid_parts import Check, Parts
+from workloads.bento.build import WORKLOAD as BENTO
 from workloads.compression.build import WORKLOAD as COMPRESSION
 from workloads.gateway.build import WORKLOAD as GATEWAY
 from workloads.proof.build import WORKLOAD as PROOF
+from workloads.rayserve.build import WORKLOAD as RAYSERVE
 from workloads.serving.build import WORKLOAD as SERVING
 from workloads.training.build import WORKLOAD as TRAINING
 from workloads.workload import Workload
@@ -28,6 +30,8 @@ WORKLOADS = (
     SERVING,
     COMPRESSION,
     GATEWAY,
+    BENTO,
+    RAYSERVE,
 )
 
 

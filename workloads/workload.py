@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from infra.contracts.burst import Burst
+from infra.contracts.cluster import Pool
 from infra.contracts.needs import WorkloadNeeds
 from infra.contracts.site import Sites
 from infra.settings.valid_parts import Check
@@ -23,6 +25,10 @@ class Workload:
     """What it needs with these settings, where that is more than `needs`: an operator that they choose."""
     checks: Sequence[Check] = ()
     """What its settings are held to beyond their own fields, before anything is made."""
+
+    burst: Callable[[Any, Pool, float], Burst] | None = None
+    """What it runs where there is no cluster, from its settings, its pool and the rupees of a dollar; None for one that
+    needs a cluster."""
 
     def needs_with(self, settings: Any) -> WorkloadNeeds:
         """What it needs with its settings; None are those of a stack that does not ask for it."""

@@ -47,9 +47,10 @@ def create_network_policies(
         "allow-ingress": _spec(["Ingress"], ingress=[_from_namespace_and_monitoring(profile)]),
     }
     if needs.clients:
-        labelled = LabelSelectorArgs(match_labels=dict(needs.clients))
-        clients = NetworkPolicyPeerArgs(namespace_selector=labelled)
-        spec["allow-clients"] = _spec(["Ingress"], ingress=[NetworkPolicyIngressRuleArgs(from_=[clients])])
+        some = [needs.clients] if isinstance(needs.clients, Mapping) else needs.clients
+        labelled = [LabelSelectorArgs(match_labels=dict(labels)) for labels in some]
+        clients = [NetworkPolicyPeerArgs(namespace_selector=each) for each in labelled]
+        spec["allow-clients"] = _spec(["Ingress"], ingress=[NetworkPolicyIngressRuleArgs(from_=clients)])
     if needs.internet:
         spec["allow-internet"] = _spec(["Egress"], egress=[_internet()], pods=INTERNET_EGRESS)
     return [

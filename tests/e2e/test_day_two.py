@@ -180,6 +180,8 @@ ELSEWHERE = {
     "workloads.training": "another recipe is another Job, its pods' own ConfigMap: tests/workloads/training",
     "workloads.compression": "another job is another Job, its pod's own ConfigMap: tests/workloads/compression",
     "workloads.gateway": "replicas, flags and keys of its own pods: tests/workloads/gateway",
+    "workloads.bento": "a Deployment of its own: tests/workloads/bento",
+    "workloads.rayserve": "a RayService of its own: tests/workloads/rayserve",
     "workloads.serving.maxModelLen": "arguments of the server: tests/workloads/serving",
     "workloads.serving.quantization": "arguments of the server: tests/workloads/serving",
     "workloads.serving.engineArgs": "arguments of the server: tests/workloads/serving",

@@ -61,8 +61,8 @@ PAGES = {
 }
 # ISO 3166-1 alpha-2, as far as clouds have regions there, so that a slip of the pen is seen.
 COUNTRIES = (
-    " AE AR AT AU BE BH BR CA CH CL CN CO DE DK EE ES FI FR GB GR HK ID IE IL IN IT JP KR MA MX MY NG NL NO NZ OM "
-    "PE PH PL QA RO RS SA SE SG TH TR TW US VN ZA "
+    " AE AR AT AU BE BH BR CA CH CL CN CO CZ DE DK EE ES FI FR GB GR HK ID IE IL IN IS IT JP KR MA MX MY NG NL NO NZ "
+    "OM PE PH PL QA RO RS SA SE SG TH TR TW US VN ZA "
 )
 
 

@@ -41,6 +41,12 @@ def container_port() -> k8s.core.v1.ContainerPortArgs:
 
 def torchrun(name: str, namespace: str, first_pod: str, *, nodes: int, gpus_per_node: int) -> list[str]:
     """The flags of `torchrun` on each of `nodes` pods, before those of its program; `first_pod` is that of index 0."""
+    *first, last = flags(name, nodes=nodes, gpus_per_node=gpus_per_node)
+    return [*first, f"--rdzv-endpoint={first_pod}.{name}.{namespace}.svc:{PORT}", last]
+
+
+def flags(name: str, *, nodes: int, gpus_per_node: int) -> list[str]:
+    """The same flags without the endpoint, wherever the nodes are."""
     return [
         f"--nnodes={nodes}",
         f"--nproc-per-node={gpus_per_node}",
@@ -49,6 +55,5 @@ def torchrun(name: str, namespace: str, first_pod: str, *, nodes: int, gpus_per_
         "--max-restarts=0",
         f"--rdzv-id={name}",
         "--rdzv-backend=c10d",
-        f"--rdzv-endpoint={first_pod}.{name}.{namespace}.svc:{PORT}",
         f"--rdzv-conf=join_timeout={SECONDS},read_timeout={SECONDS}",
     ]

@@ -5,6 +5,7 @@ import pulumi
 from infra import advice
 from infra.contracts.site import Sites
 from infra.settings.workloads.serving import Serving
+from workloads.serving.burst import burst
 from workloads.serving.check_scale import check_scale
 from workloads.serving.needs import IMAGE, NEEDS
 from workloads.workload import Workload
@@ -41,4 +42,4 @@ def build(settings: Serving, sites: Sites) -> None:
     pulumi.export("modelServerUrl", server.url)
 
 
-WORKLOAD = Workload(NEEDS, build, checks=(check_scale,))
+WORKLOAD = Workload(NEEDS, build, checks=(check_scale,), burst=burst)

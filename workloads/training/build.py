@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pulumi
 
-from infra.contracts.cluster import GpuCluster
+from infra.contracts.burst import Burst
+from infra.contracts.cluster import GpuCluster, Pool
 from infra.contracts.site import Sites
 from infra.settings.workloads.training import LAKE_BUCKETS, Training
 from workloads.training.needs import NEEDS
@@ -38,9 +39,15 @@ def build(settings: Training, sites: Sites) -> None:
     )
 
 
+def _burst(settings: Training, pool: Pool, usd_inr: float) -> Burst:
+    from workloads.training.burst import burst
+
+    return burst(settings, pool, usd_inr)
+
+
 def _after(cluster: GpuCluster, proof: pulumi.Resource | None) -> GpuCluster:
     """Nobody trains for days on a fabric that is slow; and the proof must have the nodes first."""
     return replace(cluster, platform=[*cluster.platform, proof]) if proof else cluster
 
 
-WORKLOAD = Workload(NEEDS, build, needs_for, (check_recipe,))
+WORKLOAD = Workload(NEEDS, build, needs_for, (check_recipe,), _burst)

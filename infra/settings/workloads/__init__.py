@@ -9,9 +9,11 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from infra.settings.model import Model
+from infra.settings.workloads.bento import Bento
 from infra.settings.workloads.compression import Compression
 from infra.settings.workloads.gateway import Gateway
 from infra.settings.workloads.proof import Proof
+from infra.settings.workloads.rayserve import Rayserve
 from infra.settings.workloads.serving import Serving
 from infra.settings.workloads.training import Training
 from infra.settings.workloads.workload import WorkloadSettings
@@ -31,6 +33,11 @@ class Workloads(Model):
     )
     compression: Compression | None = Field(
         default=None, description="A Job that makes a model smaller: docs/compression.md."
+    )
+
+    bento: Bento | None = Field(default=None, description="A classifier, by BentoML: docs/small-teams.md.")
+    rayserve: Rayserve | None = Field(
+        default=None, description="A classifier, by Ray Serve: docs/small-teams.md."
     )
 
     @property

@@ -29,6 +29,16 @@ _IMAGE = f"an image: <registry>/<repository>:<tag>, or {OWN_REGISTRY}/<repositor
 Image = Annotated[str, Rule(_image, _IMAGE)]
 
 
+def _released(text: str) -> str:
+    if re.fullmatch(r"released(/[A-Za-z0-9][A-Za-z0-9._-]*)+", text):
+        return text
+    raise refuse(_RELEASED)
+
+
+_RELEASED = "a folder of the bucket `models` below released/, such as released/intent"
+ReleasedModel = Annotated[str, Rule(_released, _RELEASED)]
+
+
 @dataclass(frozen=True)
 class PoolUse:
     """What a workload takes of the pool that its pods run on."""

@@ -174,7 +174,7 @@ def test_there_are_no_static_keys(made):
         found.type for found in made.resources if "accessKey" in found.type or "iam/user" in found.type
     ]
     assert set(made.result["humans"]) == {"data-engineer", "ml-engineer", "auditor"}
-    assert set(made.result["workloads"]) == {"training", "serving", "proof"}
+    assert set(made.result["workloads"]) == set(WORKLOAD_GRANTS)
 
 
 def test_roles_enter_the_cluster_as_groups_and_service_accounts(deploy):

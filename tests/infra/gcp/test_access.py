@@ -12,7 +12,7 @@ from infra.contracts.governance import DATA
 from infra.contracts.grants import Grant
 from infra.gcp import grants
 from infra.gcp.access import Access, AccessArgs, groups_domain
-from tests.workloads.registered import NEEDS
+from tests.workloads.registered import NEEDS, WORKLOAD_GRANTS
 
 PEOPLE = {
     "data-engineer": ["group:data@example.in"],
@@ -26,7 +26,7 @@ MEMBERS = {
     **{
         pod: "principal://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/"
         f"unit-project.svc.id.goog/subject/ns/{pod}/sa/{pod}"
-        for pod in ("training", "serving", "proof")
+        for pod in WORKLOAD_GRANTS
     },
 }
 ALLOWS = {
@@ -129,11 +129,8 @@ def test_people_find_the_cluster_and_auditors_the_logs(made):
 def test_a_role_without_people_is_nobodys(build):
     made = build({})
     assert not made.of("projects/iAMMember:IAMMember")
-    assert {binding.inputs["member"] for binding in made.of("BucketIAMMember").values()} == {
-        MEMBERS["training"],
-        MEMBERS["serving"],
-        MEMBERS["proof"],
-    }
+    members = {binding.inputs["member"] for binding in made.of("BucketIAMMember").values()}
+    assert members == {MEMBERS[name] for name in WORKLOAD_GRANTS}
 
 
 def test_pods_are_granted_once_the_cluster_made_their_identity_pool_and_people_at_once(made):

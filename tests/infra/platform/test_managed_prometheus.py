@@ -78,7 +78,8 @@ def test_targets_are_where_the_charts_and_workloads_put_them(google, monitorings
         inputs["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]: inputs["metadata"]["namespace"]
         for inputs in monitorings.values()
     }
-    assert placed == {**CHARTS, "model-server": "serving", "training-job": "training"}
+    of_workloads = {monitor.app: each.name for each in NEEDS for monitor in each.monitors}
+    assert placed == {**CHARTS, **of_workloads}
 
 
 def test_a_metric_has_the_labels_of_its_pod_by_which_rules_group(monitorings):

@@ -15,7 +15,7 @@ from tests.infra.platform.gpu_cluster import PROFILES, SERVE, TRAIN, CloudThing,
 from tests.schemas import validate
 from tests.workloads.registered import NEEDS, SERVICE_ACCOUNTS
 
-WORKLOADS = ("training", "serving", "proof")
+WORKLOADS = tuple(each.namespace.name for each in NEEDS if each.namespace)
 
 
 def platform(*pools, **changes):
@@ -350,12 +350,13 @@ def test_gke_brings_driver_device_plugin_and_autoscaler_itself(google):
         "opencost",
     }
     assert "gpu-operator-namespace" not in google.of("v1:Namespace")
-    assert set(google.of("PodMonitor")) == {"podmonitor-model-servers", "podmonitor-training-jobs"}
+    monitors = {f"podmonitor-{monitor.name}" for each in NEEDS for monitor in each.monitors}
+    assert set(google.of("PodMonitor")) == monitors
 
 
 def test_what_gke_makes_of_custom_resources_matches_their_schemas_too(google):
     found = [r for r in google.resources if r.type.startswith(("kubernetes:kueue", "kubernetes:monitoring"))]
-    assert len(found) == 12
+    assert len(found) == 18
     for resource in found:
         validate(resource.inputs)
 

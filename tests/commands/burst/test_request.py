@@ -1,0 +1,64 @@
+"""What is asked to run elsewhere: the workload, the lake's addresses, the registry; and what is missing of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from commands.burst.providers import BurstError
+from commands.burst.request import request
+from commands.stacks import settings_of
+from tests.commands.burst.asking import REGISTRY, asked, buckets_in
+
+
+def test_addresses_and_the_registry_are_filled_in(tmp_path: Path) -> None:
+    made = asked(tmp_path, "prod", "training")
+    assert made.burst.image == f"{REGISTRY}/india-ai-infra/training:2026.11"
+    assert made.scratch == "s3://lake-checkpoints-1a2b"
+    assert '"cloud": "aws"' in made.burst.files["recipe.json"]
+
+
+def test_a_stack_that_does_not_say_its_datas_class_has_personal_data(tmp_path: Path) -> None:
+    made = request("prod", settings_of("prod"), "serving", None, None)
+    assert made.personal
+    assert not asked(tmp_path, "prod", "serving", "internal").personal
+
+
+def test_programs_keep_their_braces(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    made = asked(tmp_path, "local", "training")
+    source = Path("workloads/training/trainer/publication.py").read_text()
+    assert made.burst.files["trainer/publication.py"] == source
+
+
+@pytest.mark.parametrize(
+    ("stack", "workload", "message"),
+    [
+        ("local", "servin", "WORKLOAD=servin: .*: training, serving; the nearest is serving"),
+        ("local", None, "WORKLOAD=: what this stack has that can run elsewhere: training, serving"),
+        # Measures the fabric of the stack's own nodes.
+        ("prod", "proof", "WORKLOAD=proof: .*training, serving"),
+        (
+            "prod",
+            "training",
+            r"the image \{registry\}/india-ai-infra/training:2026.11 is in the stack's own registry",
+        ),
+        ("local", "training", "it uses the lake's checkpoints: .*BUCKETS=buckets.json"),
+    ],
+)
+def test_what_is_missing_is_told(stack: str, workload: str | None, message: str) -> None:
+    with pytest.raises(BurstError, match=message):
+        request(stack, settings_of(stack), workload, None, None)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"models": 3}', '{"models": "s3://x"}', "{"])
+def test_a_file_that_names_no_buckets_is_refused(tmp_path: Path, text: str) -> None:
+    (file := buckets_in(tmp_path)).write_text(text)
+    with pytest.raises(BurstError, match="needed is what `pulumi stack output buckets --json` prints"):
+        request("local", settings_of("local"), "training", file, None)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BurstError, match="No such file"):
+        request("local", settings_of("local"), "training", tmp_path / "none.json", None)

@@ -1,0 +1,53 @@
+"""The application runs on a real Ray, by the config that the component writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from localcloud.environments import environment
+from localcloud.processes import free_port
+from tests.infra.platform.gpu_cluster import SERVE, gpu_cluster
+from tests.workloads.onnx_model import linear
+from workloads.rayserve.component import RayServiceArgs, serve_config
+
+pytestmark = pytest.mark.slow
+
+HOME = Path(__file__).parents[3] / "workloads" / "rayserve"
+SECONDS = 400
+RIGHT = '{"rows": [[1, 2, 3, 4], [0, 0, 0, 0]]}'
+WRONG = (
+    '{"rows": [[1, 2, 3]]}',
+    '{"rows": "x"}',
+    '{"rows": [["a"]]}',
+    '{"rows": []}',
+    "{}",
+    "[]",
+    "nonsense",
+)
+
+
+def test_it_answers_and_refuses(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(linear([[1, 0], [0, 1], [1, 1], [0, 0]], [0.5, -0.5]))
+    args = RayServiceArgs(gpu_cluster(SERVE), "image", str(tmp_path), workers=1, cpus=2, min_replicas=1)
+    config = serve_config("classify", str(tmp_path), args)
+    python, program = environment(HOME / "requirements.txt"), Path(__file__).with_name("served.py")
+    own = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(HOME)}
+    ran = subprocess.run(
+        [str(python), str(program), str(free_port()), config],
+        input="\n".join([RIGHT, *WRONG]),
+        env={**own, "RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert ran.returncode == 0, ran.stderr[-4000:]
+    (answer,) = [line for line in ran.stdout.splitlines() if line.startswith("[[")]
+    (status, scores), *refused = json.loads(answer)
+    assert (status, json.loads(scores)) == (200, [[4.5, 4.5], [0.5, -0.5]])
+    assert [status for status, _ in refused] == [400] * len(WRONG)
+    assert "rows of 4 numbers, not 3" in refused[0][1]
