@@ -3,7 +3,7 @@ workload's name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -136,9 +136,8 @@ class WorkloadNeeds:
     grants: tuple[Grant, ...] = ()
     """What its service account may do in the lake, on either cloud."""
     priority: Priority | None = None
-    clients: Mapping[str, str] | Sequence[Mapping[str, str]] = field(default_factory=dict)
-    """Namespaces with these labels may call its pods, or with those of any of several; without labels only its own
-    namespace may."""
+    clients: tuple[Mapping[str, str], ...] = ()
+    """Namespaces with all the labels of any of these may call its pods; beside them only its own namespace may."""
     internet: bool = False
     """Whether pods with the label `labels.INTERNET_EGRESS` may fetch over HTTPS from anywhere."""
     monitors: tuple[PodMonitor, ...] = ()

@@ -47,8 +47,7 @@ def create_network_policies(
         "allow-ingress": _spec(["Ingress"], ingress=[_from_namespace_and_monitoring(profile)]),
     }
     if needs.clients:
-        some = [needs.clients] if isinstance(needs.clients, Mapping) else needs.clients
-        labelled = [LabelSelectorArgs(match_labels=dict(labels)) for labels in some]
+        labelled = [LabelSelectorArgs(match_labels=dict(labels)) for labels in needs.clients]
         clients = [NetworkPolicyPeerArgs(namespace_selector=each) for each in labelled]
         spec["allow-clients"] = _spec(["Ingress"], ingress=[NetworkPolicyIngressRuleArgs(from_=clients)])
     if needs.internet:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from commands.simulate import cluster, command, design, show, trace
+from commands.simulate import cluster, command, design, observed, show, trace
 from commands.simulate.account import History
 from commands.simulate.cluster import Node, SimulationError
 from commands.simulate.trace import COLUMNS
@@ -112,7 +112,7 @@ def test_a_node_says_what_it_is() -> None:
     labels = {"node.kubernetes.io/instance-type": "g6.12xlarge", "karpenter.sh/capacity-type": "spot"}
     status = {"capacity": {"nvidia.com/gpu": "1"}, "allocatable": {"nvidia.com/gpu": "4"}}
     item = {"metadata": {"name": "n", "labels": {**labels, "india-ai-infra/pool": "train"}}, "status": status}
-    assert cluster._node(item) == Node("n", "train", "g6.12xlarge", True, 4)
+    assert observed.node_of(item) == Node("n", "train", "g6.12xlarge", True, 4)
 
 
 GOOGLE = """

@@ -25,7 +25,7 @@ NEEDS = WorkloadNeeds(
     namespace=Namespace("bento"),
     grants=(Grant("models", "read", "released/"),),
     priority=Priority(9_500, "Services of BentoML: people wait for their answers."),
-    clients={"india-ai-infra/bento-client": "true"},
+    clients=({"india-ai-infra/bento-client": "true"},),
     monitors=(PodMonitor("bento-services", APP, PORT_NAME, alerts=ALERTS),),
     roles=(RoleBinding(ML_ENGINEERS, "view"),),
 )

@@ -36,7 +36,7 @@ NEEDS = WorkloadNeeds(
     namespace=Namespace("serving"),
     grants=(Grant("models", "read", "released/"),),
     priority=Priority(10_000, "Model servers: people wait for their answers.", preempts=True),
-    clients={"india-ai-infra/serving-client": "true"},
+    clients=({"india-ai-infra/serving-client": "true"},),
     internet=True,
     monitors=(PodMonitor("model-servers", APP, PORT_NAME, (SERVER_LABEL,), ALERTS),),
     dashboards=(Dashboard("serving", DASHBOARD),),

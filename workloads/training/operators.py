@@ -45,5 +45,5 @@ def needs_for(settings: Training) -> WorkloadNeeds:
     operator = OPERATORS.get(settings.runner)
     if operator is None:
         return NEEDS
-    clients = {"kubernetes.io/metadata.name": operator.namespace} if operator is KUBERAY else {}
+    clients = ({"kubernetes.io/metadata.name": operator.namespace},) if operator is KUBERAY else ()
     return replace(NEEDS, charts=(operator,), clients=clients)

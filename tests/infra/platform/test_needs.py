@@ -39,7 +39,7 @@ REDIS = Chart(
 CACHE = WorkloadNeeds(
     "cache",
     namespace=Namespace("cache"),
-    clients={"team/cache-client": "true"},
+    clients=({"team/cache-client": "true"},),
     monitors=(PodMonitor("cache", "redis", "metrics"),),
     charts=(REDIS,),
 )

@@ -158,6 +158,6 @@ def test_a_runner_brings_its_operator_and_a_job_none():
 
 
 def test_only_rays_operator_may_call_the_pods():
-    assert operators.needs_for(settings("trainjob")).clients == {}
-    (label, namespace) = next(iter(operators.needs_for(settings("rayjob")).clients.items()))
+    assert operators.needs_for(settings("trainjob")).clients == ()
+    ((label, namespace),) = operators.needs_for(settings("rayjob")).clients[0].items()
     assert (label, namespace) == ("kubernetes.io/metadata.name", operators.KUBERAY.namespace)
