@@ -23,7 +23,8 @@ from tests.program.whole_stacks import config_of, run_anew
 
 ROOT = Path(__file__).parents[3]
 # Those whose question is a choice of their own: the command, its neighbours, and the advice on a model.
-CHOOSERS = ("infra/catalog/", "infra/advice/", "commands/choose/", "commands/bench/")
+# `burst` asks which other regions have what the pool has.
+CHOOSERS = ("infra/catalog/", "infra/advice/", "commands/choose/", "commands/bench/", "commands/burst/")
 SHAPES = sorted({(found.gpu, found.gpu_count) for found in everywhere() if found.gpu_count})
 
 

@@ -356,7 +356,7 @@ def test_gke_brings_driver_device_plugin_and_autoscaler_itself(google):
 
 def test_what_gke_makes_of_custom_resources_matches_their_schemas_too(google):
     found = [r for r in google.resources if r.type.startswith(("kubernetes:kueue", "kubernetes:monitoring"))]
-    assert len(found) == 18
+    assert len(found) == 12
     for resource in found:
         validate(resource.inputs)
 
