@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m commands
 # What `make pins` resolves, in this order: some are held to the versions of those before them.
-PINNED := requirements requirements-dev $(addprefix workloads/,training/requirements training/requirements-ray proof/requirements)
+PINNED := requirements requirements-dev tests/workloads/training/trainer/requirements-wandb $(addprefix workloads/,training/requirements training/requirements-ray proof/requirements)
 # Bytecode is kept: without it each of the many Python processes of a run compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
