@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m commands
 # What `make pins` resolves, in this order: some are held to the versions of those before them.
-PINNED := requirements requirements-dev tests/commands/burst/skypilot tests/commands/burst/serverless $(addprefix workloads/,\
+PINNED := requirements requirements-dev tests/commands/burst/skypilot tests/commands/burst/serverless \
+	tests/workloads/training/trainer/requirements-wandb $(addprefix workloads/,\
 	training/requirements training/requirements-ray proof/requirements compression/requirements \
 	compression/requirements-llmcompressor edge/requirements gateway/requirements gateway/requirements-tests \
 	bento/requirements rayserve/requirements)

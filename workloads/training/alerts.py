@@ -8,7 +8,8 @@ JOB = "app_kubernetes_io_instance"
 
 # Every pod reports for the whole job.
 _LOSS_IS_NO_NUMBER = "training_loss != training_loss or abs(training_loss) > 1e30"
-_CHECKPOINT_AGE = f"max by ({JOB}) (time() - training_checkpoint_timestamp_seconds)"
+# Of replicas one saves, and another may have before it.
+_CHECKPOINT_AGE = f"min by ({JOB}) (time() - training_checkpoint_timestamp_seconds)"
 _STARTS = f"max by ({JOB}) (max_over_time(training_starts[1h])) - min by ({JOB}) (min_over_time(training_starts[1h]))"
 
 

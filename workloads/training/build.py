@@ -35,6 +35,7 @@ def build(settings: Training, sites: Sites) -> None:
             checkpoint_uri=pulumi.Output.concat(site.lake["checkpoints"].uri, "/jobs/", settings.name),
             endpoint=site.lake.endpoint,
             runner=settings.runner,
+            recovery=settings.recovery,
         ),
     )
 

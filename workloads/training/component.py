@@ -8,6 +8,7 @@ from infra.contracts.resource_options import after
 from workloads.kubernetes import rendezvous
 from workloads.kubernetes.placement import may_be_absent, pool_for, tell_waits
 from workloads.training.job import job
+from workloads.training.lighthouse import lighthouse
 from workloads.training.pod import TrainingJobArgs, TrainingPod, labels
 from workloads.training.ray_job import ENTRY, ray_job
 from workloads.training.train_job import train_job
@@ -40,7 +41,10 @@ class TrainingJob(pulumi.ComponentResource):
             self.job = ray_job(name, args, pod, child)
         else:
             service = rendezvous.rendezvous_service(name, args.namespace, labels(name), goes_with_it)
-            self.job = job(name, args, pool, pod, after(child, service))
+            first = [service]
+            if args.recovery == "replicas":
+                first += lighthouse(name, args, pod, goes_with_it)
+            self.job = job(name, args, pool, pod, after(child, *first))
         if may_be_absent(pool):
             tell_waits(args.runner, name, args.namespace, pool, self)
         self.register_outputs({"job": self.job.id})

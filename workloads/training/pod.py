@@ -14,7 +14,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from infra.contracts.cluster import GpuCluster, Pool
 from infra.contracts.labels import DO_NOT_DISRUPT, ZONE_LABEL
 from infra.contracts.lake import Endpoint
-from infra.settings.workloads.training import Runner
+from infra.settings.workloads.training import Recovery, Runner
 from workloads.kubernetes import pods, rendezvous
 from workloads.kubernetes.placement import fabric_pod, nccl_environment, resources, tolerations
 from workloads.kubernetes.program_files import program_mount, program_texts, program_volume
@@ -24,6 +24,7 @@ PACKAGE = Path(__file__).with_name("trainer")
 DIRECTORY = "/opt/training"
 RECIPE = "recipe.json"
 READY_FILE = f"{pods.SCRATCH}/ready"
+LIGHTHOUSE_PORT = 29510  # torchft's own default
 
 # No autoscaler, Karpenter or GKE's, may stop a job to save on its node.
 NOT_FOR_SAVINGS: Mapping[str, str] = {
@@ -40,7 +41,8 @@ class TrainingJobArgs:
     (trainer/recipe.py); `words` are what stands in it for folders that are known later (`{models}`).
     checkpoint_uri: a folder, `s3://…` or a path, for this job alone.
     endpoint: where those checkpoints are, if not in the cloud's own store.
-    queue: Kueue's LocalQueue; None starts at once. runner: what makes the pods.
+    queue: Kueue's LocalQueue; None starts at once. runner: what makes the pods. recovery: whether all of them start
+    anew when one goes, or the others go on as replicas of the model.
     """
 
     cluster: GpuCluster
@@ -57,11 +59,17 @@ class TrainingJobArgs:
     queue: str | None = "gpus"
     priority_class: str | None = NEEDS.priority_class
     runner: Runner = "job"
+    recovery: Recovery = "checkpoints"
 
 
 def labels(name: str) -> dict[str, str]:
     """Of the pods of the job `name`, and of all that is made for them."""
     return {"app.kubernetes.io/name": APP, "app.kubernetes.io/instance": name}
+
+
+def lighthouse_address(name: str, namespace: str) -> str:
+    """Where the replicas of the job `name` ask who of them is there."""
+    return f"http://{name}-lighthouse.{namespace}.svc:{LIGHTHOUSE_PORT}"
 
 
 def save_seconds(grace_seconds: int) -> int:
@@ -120,10 +128,7 @@ class TrainingPod:
 
     def torchrun(self, name: str, first_pod: str) -> k8s.core.v1.ContainerArgs:
         """The container called `name` that runs the trainer under torchrun, whose ranks meet at `first_pod`."""
-        args = self._args
-        flags = rendezvous.torchrun(
-            self._name, args.namespace, first_pod, nodes=args.nodes, gpus_per_node=args.gpus_per_node
-        )
+        flags = self._meeting(first_pod)
         grace = f"--shutdown-timeout={save_seconds(self._pool.grace_seconds)}"
         # Ready is when the rank has met all others, which is also what Kueue waits for.
         met = k8s.core.v1.ProbeArgs(
@@ -135,6 +140,15 @@ class TrainingPod:
             args=[*self.trainer_flags(), "--ready-file", READY_FILE],
             readiness_probe=met,
             ports=[rendezvous.container_port(), metrics_port()],
+        )
+
+    def _meeting(self, first_pod: str) -> list[str]:
+        """The flags of torchrun that say whom its ranks meet: those of all pods, or of a replica those of its own."""
+        name, args = self._name, self._args
+        if args.recovery == "replicas":
+            return ["--standalone", f"--nproc-per-node={args.gpus_per_node}", "--max-restarts=0"]
+        return rendezvous.torchrun(
+            name, args.namespace, first_pod, nodes=args.nodes, gpus_per_node=args.gpus_per_node
         )
 
     def trainer_flags(self) -> list[pulumi.Input[str]]:
@@ -166,12 +180,18 @@ class TrainingPod:
             "TORCH_NCCL_DUMP_ON_TIMEOUT": "1",
             "TORCH_NCCL_DEBUG_INFO_TEMP_FILE": f"{pods.SCRATCH}/flight-record-",
             **({"RAY_USAGE_STATS_ENABLED": "0"} if self._args.runner == "rayjob" else {}),
+            **(self._of_replica() if self._args.recovery == "replicas" else {}),
             **pods.scratch_environment(),
             **self._args.cluster.environment,
             **more,
             **(self._args.endpoint.environment if self._args.endpoint else {}),
         }
         return [*pods.environment(values), _pod_ip()]
+
+    def _of_replica(self) -> dict[str, str]:
+        lighthouse = lighthouse_address(self._name, self._args.namespace)
+        # Of each step torchft would write two lines.
+        return {"TORCHFT_LIGHTHOUSE": lighthouse, "RUST_LOG": "warn"}
 
     def volumes(self, gpus: int) -> Sequence[k8s.core.v1.VolumeArgs]:
         """The program and the recipe, and room to write."""

@@ -19,7 +19,8 @@ FIELDS = {field.name for field in fields(Recipe)} & Training.model_fields.keys()
 
 def document(settings: Training) -> dict[str, Any]:
     """The recipe of the settings alone, in JSON's words."""
-    return settings.model_dump(by_alias=True, exclude_none=True, include=FIELDS)
+    replicas = {"replicas": settings.nodes} if settings.recovery == "replicas" else {}
+    return settings.model_dump(by_alias=True, exclude_none=True, include=FIELDS) | replicas
 
 
 def recipe(settings: Training, pool: Pool, usd_inr: float) -> str:
@@ -39,7 +40,10 @@ def check_recipe(parts: Parts) -> list[Problem]:
     asked = parts.workload(Training)
     if asked is None:
         return []
-    world = asked.nodes * asked.gpus_per_node
+    if asked.recovery == "replicas" and asked.runner != "job":
+        allowed = f'runner is "{asked.runner}", which starts all workers anew when one goes: give "job"'
+        return [Problem(f"{path_of(Training)}.recovery", asked.recovery, allowed)]
+    world = asked.gpus_per_node if asked.recovery == "replicas" else asked.nodes * asked.gpus_per_node
     try:
         Recipe.read(json.dumps(document(asked))).check_against(world)
     except RecipeError as error:

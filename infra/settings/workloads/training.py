@@ -15,6 +15,7 @@ from infra.settings.workloads.workload import Image, PoolUse, WorkloadSettings
 # The buckets of the stack's lake that a training job may read, written `{models}/released/llama`.
 LAKE_BUCKETS = ("models", "curated", "features")
 Runner = Literal["job", "trainjob", "rayjob"]
+Recovery = Literal["checkpoints", "replicas"]
 
 
 def _folder(text: str) -> str:
@@ -136,6 +137,12 @@ class Training(WorkloadSettings):
         description="What runs the workers: a Job of Kubernetes, a TrainJob of Kubeflow Trainer, or a RayJob of "
         "KubeRay. "
         "The operators of the last two are installed when they are asked for: docs/training.md.",
+    )
+    recovery: Recovery = Field(
+        default="checkpoints",
+        description="What a node that goes costs. checkpoints: all workers end, and start again from the newest. "
+        "replicas: the others go on, and a new one copies them; each worker holds the whole model, and `mesh` is that "
+        "of one worker: docs/training.md.",
     )
     model: TrainedModel = Field(default=TrainedModel(), description="The model that is trained.")
     data: TrainingData = Field(default=TrainingData(), description="What it is trained on.")

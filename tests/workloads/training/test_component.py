@@ -289,3 +289,46 @@ def test_a_job_that_fits_no_node_is_refused_before_anything_is_registered(deploy
     made = deploy(program)
     assert all(word in refusal[0] for word in words), refusal[0]
     assert not [found for found in made.resources if "TrainingJob" in found.type or "batch" in found.type]
+
+
+@pytest.fixture(scope="module")
+def replicas(deploy):
+    return deploy(lambda: job(recovery="replicas", recipe='{"steps": 10, "replicas": 2}').job.id)
+
+
+def test_a_replica_meets_its_own_ranks_alone_and_asks_the_lighthouse_for_others(replicas):
+    job_of_replicas = replicas.one("v1:Job")
+    container = job_of_replicas.inputs["spec"]["template"]["spec"]["containers"][0]
+    assert {"--standalone", "--nproc-per-node=8", "--max-restarts=0"} <= set(container["command"])
+    assert not [flag for flag in container["command"] if flag.startswith("--rdzv") or "--nnodes" in flag]
+    service = replicas.one("v1:Service", "llama-lighthouse")
+    (port,) = service.inputs["spec"]["ports"]
+    address = f"http://llama-lighthouse.training.svc:{port['port']:.0f}"
+    assert environment(container)["TORCHFT_LIGHTHOUSE"] == address
+    assert {service.urn, replicas.one("v1:Deployment").urn} <= set(job_of_replicas.depends_on)
+
+
+def test_the_lighthouse_is_no_pod_of_the_job_and_waits_for_no_gpu(replicas):
+    spec = replicas.one("v1:Deployment").inputs["spec"]
+    template, jobs_own = spec["template"], replicas.one("v1:Job").inputs["spec"]["template"]
+    pod = template["spec"]
+    (container,) = pod["containers"]
+    assert spec["replicas"] == 1 and spec["strategy"] == {"type": "Recreate"}
+    assert spec["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    meeting = replicas.one("v1:Service", "llama-rendezvous").inputs["spec"]["selector"]
+    assert not meeting.items() <= template["metadata"]["labels"].items()
+    assert "nodeSelector" not in pod and "tolerations" not in pod, "the pools of GPUs are tainted"
+    assert container["resources"]["limits"].keys() == {"memory"}
+    assert container["command"][:3] == ["python", "-m", "trainer.lighthouse"]
+    assert container["image"] == jobs_own["spec"]["containers"][0]["image"]
+    assert pod["securityContext"]["runAsNonRoot"] and container["securityContext"]["readOnlyRootFilesystem"]
+
+
+def test_a_replica_that_is_reclaimed_is_replaced_at_no_charge(replicas, spec):
+    asked = replicas.one("v1:Job").inputs["spec"]
+    assert asked["podFailurePolicy"] == spec["podFailurePolicy"] and asked["completions"] == 2
+
+
+def test_who_recovers_from_checkpoints_has_no_lighthouse(made, container):
+    assert not [found for found in made.resources if "lighthouse" in found.urn]
+    assert "TORCHFT_LIGHTHOUSE" not in environment(container)

@@ -97,12 +97,48 @@ class Asked:
         ({"mesh": {"pipeline": 5}, "gpusPerNode": 5, "accumulate": 32}, ["mesh.pipeline 5", "4 layers"]),
         ({"loss": "supervised"}, ["builtin", "supervised"]),
         ({"optimizer": {"warmupSteps": 9}, "steps": 9}, ["warmupSteps", "fewer than the 9"]),
+        (
+            {"recovery": "replicas", "nodes": 2, "mesh": {"tensor": 2}, "gpusPerNode": 2},
+            ["tensor 2", "leave out pipeline and tensor"],
+        ),
+        (
+            {"recovery": "replicas", "nodes": 2, "mesh": {"pipeline": 2}, "gpusPerNode": 2},
+            ["pipeline 2", "leave out"],
+        ),
+        (
+            {"recovery": "replicas", "nodes": 2, "mesh": {"replicate": 2}},
+            ["mesh", "2 ranks", "the job has 1"],
+        ),
+        (
+            {"recovery": "replicas", "nodes": 2, "batch": 30, "gpusPerNode": 8},
+            ["batch 30", "2 replicas", "multiple of 16"],
+        ),
+        (
+            {"recovery": "replicas", "nodes": 2, "loss": "supervised", "data": {"uri": "/d"}},
+            ["supervised", "recover from checkpoints"],
+        ),
+        ({"recovery": "replicas", "nodes": 2, "compile": True}, ["compile", "leave it out"]),
+        ({"recovery": "replicas"}, ["replicas is 1", "of at least 2"]),
     ],
 )
 def test_a_recipe_that_the_trainer_would_refuse_is_refused_in_one_message(asked, words) -> None:
     (problem,) = check_recipe(Asked(training(**asked)))  # type: ignore[arg-type]
     assert problem.path == "workloads.training"
     assert all(word in problem.allowed for word in words), problem.allowed
+
+
+@pytest.mark.parametrize("runner", ["trainjob", "rayjob"])
+def test_replicas_need_a_runner_that_replaces_one_worker_at_a_time(runner: str) -> None:
+    asked = training(recovery="replicas", nodes=2, runner=runner)
+    (problem,) = check_recipe(Asked(asked))  # type: ignore[arg-type]
+    assert problem.path == "workloads.training.recovery"
+    assert runner in problem.allowed and '"job"' in problem.allowed
+
+
+def test_the_workers_of_a_job_of_replicas_are_its_replicas() -> None:
+    asked = training(recovery="replicas", nodes=4, gpusPerNode=8, batch=64, mesh={"replicate": 2, "shard": 4})
+    assert check_recipe(Asked(asked)) == []  # type: ignore[arg-type]
+    assert Recipe.read(json.dumps(document(asked))).replicas == 4
 
 
 def test_a_stack_without_training_has_nothing_to_refuse() -> None:

@@ -43,6 +43,11 @@ class Ledger:
         self.startup_seconds += document["startup_seconds"]
         self.losses = [(step, loss) for step, loss in document["losses"]]
 
+    def replace(self, document: dict[str, Any]) -> None:
+        """Takes over what another replica of the model holds: the job's time is what its members lost."""
+        self.useful_seconds = self.stall_seconds = self.startup_seconds = 0.0
+        self.restore(document)
+
     def begin(self, runs: list[list[float]], started: float) -> None:
         """Adds this start to those before it."""
         self.runs = [*runs, [started, self._clock()]]

@@ -38,6 +38,11 @@ def say(line: str) -> None:
         print(line, flush=True)
 
 
+def pod_index() -> int:
+    """The number of this pod, which Kubernetes tells those of an Indexed Job."""
+    return int(os.environ.get("JOB_COMPLETION_INDEX", "0"))
+
+
 class Training:
     """A model, its optimizer and its data at some step, on the ranks of a mesh. RecipeError if it can't be run."""
 
@@ -102,7 +107,12 @@ class Training:
     def train_step(self) -> tuple[torch.Tensor, torch.Tensor]:
         """One optimizer step; the loss of this rank's samples and the norm of the gradients, still on the device."""
         rows = torch.from_numpy(next(self.batches()).astype(np.int64)).to(self.device, non_blocking=True)
-        total = self.pipeline.step(rows) if self.pipeline else self._gradients(rows)
+        accumulate = self.recipe.accumulate
+        total = self.pipeline.step(rows) if self.pipeline else self.gradients(rows, accumulate)
+        return total, self.update()
+
+    def update(self) -> torch.Tensor:
+        """Steps the optimizer with the gradients that are there; their norm."""
         norm = clip(self.parameters, self.recipe.optimizer.clip_norm, self.pipeline)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
@@ -110,11 +120,11 @@ class Training:
         self.optimizer.zero_grad()
         self.step += 1
         self.consumed += self.recipe.batch
-        return total, norm
+        return norm
 
-    def _gradients(self, rows: torch.Tensor) -> torch.Tensor:
-        """Leaves the gradients of these rows; their loss."""
-        parts = rows.chunk(self.recipe.accumulate)
+    def gradients(self, rows: torch.Tensor, accumulate: int) -> torch.Tensor:
+        """Leaves the gradients of these rows, in `accumulate` parts; their loss."""
+        parts = rows.chunk(accumulate)
         total = torch.zeros((), device=self.device)
         for at, part in enumerate(parts):
             if isinstance(self.model, FSDPModule):
@@ -186,17 +196,22 @@ class Run:
         self.ledger = Ledger()
         self.metrics = Metrics(serve=os.environ.get("LOCAL_RANK", "0") == "0")
         self.every = interval(1.0, 1.0, recipe.interruptions.per_hour, kept.minimum_seconds)
-        self._tracker = Tracker(recipe, dist.get_rank() == 0)
+        self._tracker = Tracker(recipe, dist.get_rank() == 0 and (not recipe.replicas or pod_index() == 0))
         self._save_cost = SaveCost()
         self._saved_step = -1
         self._saved_at = time.perf_counter()
         self._at_risk_saved = False
         self._runs_written = 0.0
+        self._tidied = False
+        self._replicas: Any = None
 
     def resume(self) -> None:
         """Goes to the newest good checkpoint, if there is one."""
         training, checkpoints = self.training, self.checkpoints
-        checkpoints.tidy()
+        # A replica that starts does not know whether another one is saving: it tidies when it is to save.
+        self._tidied = not training.recipe.replicas
+        if self._tidied:
+            checkpoints.tidy()
         state = training.state()
         checkpoints.require_room(state)
         newest, damages = checkpoints.newest_good(training.fingerprint, training.description)
@@ -216,10 +231,16 @@ class Run:
 
     def train(self) -> bool:
         """Trains to the last step; False if it was interrupted before that, and saved."""
+        if self.training.recipe.replicas:
+            # Its import takes seconds, and is in no image of other processors.
+            from .replicas import Replicas
+
+            self._replicas = Replicas(self.training, self.ledger, pod_index(), self.options.timeout_seconds)
         trained = self._steps(Watchdog(self.options.timeout_seconds, dist.get_rank()))
         if dist.get_rank() == 0:
-            self._write_runs()
             self._tracker.end()
+        if dist.get_rank() == 0 and self._leads:
+            self._write_runs()
             if trained:
                 write_report(self.checkpoints.folder, self.training.recipe, self.ledger)
         dist.barrier()
@@ -227,18 +248,23 @@ class Run:
             say(f"event=trained step={self.training.step}")
         return trained
 
+    @property
+    def _leads(self) -> bool:
+        """Whether this pod writes for the job: all do together, unless they are replicas, of which one does."""
+        return self._replicas is None or self._replicas.first
+
     def _steps(self, watchdog: Watchdog) -> bool:
         training, recipe = self.training, self.training.recipe
         peak = peak_flops(torch.cuda.get_device_name()) if training.device.type == "cuda" else None
-        peak = peak * dist.get_world_size() if peak else None
+        peak = peak * dist.get_world_size() * (recipe.replicas or 1) if peak else None
         progress = Progress(recipe, self.ledger, self.metrics, training.step, training.flops(), peak)
         while training.step < recipe.steps:
             watchdog.beat(training.step)
             began, saving = time.perf_counter(), self.checkpoints.saving()
-            loss, norm = training.train_step()
+            loss, norm = (self._replicas or training).train_step()
             if training.device.type == "cpu" or self._saved_step < 0:
                 loss.item()
-            seconds = time.perf_counter() - began
+            seconds = time.perf_counter() - began - (self._replicas.waited if self._replicas else 0.0)
             self.ledger.useful_seconds += seconds
             self._save_cost.step(seconds, beside_save=saving)
             stop, save, report = self._agree(progress)
@@ -246,6 +272,7 @@ class Run:
                 self._report(progress, loss, norm)
             with watchdog.paused():
                 if stop and training.step < recipe.steps:
+                    self._leave()
                     self._save(wait=True)
                     say(f"event=stopped step={training.step} reason={self._reasons()!r}")
                     return False
@@ -253,8 +280,14 @@ class Run:
                     self._save(wait=False)
                 self._collect()
         with watchdog.paused():
+            self._leave()
             self._save(wait=True)
         return True
+
+    def _leave(self) -> None:
+        """The others need not wait for the last save of this pod, nor it for them."""
+        if self._replicas:
+            self._replicas.leave()
 
     def _agree(self, progress: Progress) -> tuple[bool, bool, bool]:
         """Whether to stop, to save and to report: on every rank as soon as any rank wants it.
@@ -268,7 +301,7 @@ class Run:
         wishes = torch.tensor(
             [
                 int(self.interruption.stopping),
-                int(risk or (first and self._save_due())),
+                int(risk or (first and self._leads and self._save_due())),
                 int(last or (first and progress.due(self.options.progress_seconds))),
                 int(risk),
             ]
@@ -285,10 +318,15 @@ class Run:
         return time.perf_counter() - self._saved_at >= self.every and not self.checkpoints.saving()
 
     def _save(self, *, wait: bool) -> None:
+        if not self._leads:
+            return
         training, began = self.training, time.perf_counter()
         # One at a time: there is memory for one copy.
         self._collect(wait=True)
         if training.step != self._saved_step:
+            if not self._tidied:
+                self.checkpoints.tidy()
+                self._tidied = True
             details = {
                 "model": training.fingerprint,
                 "description": training.description,
@@ -343,7 +381,7 @@ class Run:
         if dist.get_rank() != 0:
             return
         self._tracker.log(reading)
-        if time.perf_counter() - self._runs_written > 30:
+        if self._leads and time.perf_counter() - self._runs_written > 30:
             self._write_runs()
 
     def _write_runs(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -71,3 +72,25 @@ def positions(consumed: int, batch: int, rank: int, ranks: int) -> np.ndarray:
     """The positions of a rank in the batch that begins after `consumed` samples: a part of its own, in order."""
     share = batch // ranks
     return np.arange(consumed + rank * share, consumed + (rank + 1) * share)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a replica computes of a batch: `parts` of its parts, from the part `first` on."""
+
+    first: int
+    parts: int
+
+
+def share(rank: int, replicas: int, parts: int) -> Share:
+    """The share of a replica among those that are there; together they are the batch, however many they are."""
+    first = rank * parts // replicas
+    return Share(first, (rank + 1) * parts // replicas - first)
+
+
+def positions_of_share(
+    consumed: int, batch: int, parts: int, mine: Share, rank: int, ranks: int
+) -> np.ndarray:
+    """The positions of a rank of a replica in the batch that begins after `consumed` samples and has `parts`."""
+    size = batch // parts
+    return positions(consumed + mine.first * size, mine.parts * size, rank, ranks)

@@ -138,12 +138,17 @@ class Tracking:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training job. `batch`: sequences a step over all ranks, in `accumulate` parts, one after the other."""
+    """A training job. `batch`: sequences a step over all ranks, in `accumulate` parts, one after the other.
+
+    `replicas`: pods that each hold the model on a mesh of their own, and recover from each other; without it all are
+    one mesh.
+    """
 
     steps: int = _number(least=1)
     model: Model = Model()
     data: Data = Data()
     mesh: Mesh = Mesh()
+    replicas: int | None = _number(None, least=2)
     loss: str = _choice("pretrain", LOSSES)
     batch: int = _number(32, least=1)
     accumulate: int = _number(1, least=1)
@@ -172,18 +177,20 @@ class Recipe:
         return json.dumps(_write(self), indent=2)
 
     def check_against(self, world: int) -> Mesh:
-        """The mesh over `world` ranks; RecipeError if they can't share the model or the batch."""
+        """The mesh over `world` ranks, of one replica where there are `replicas`; RecipeError if they can't share the
+        model or the batch."""
         mesh = self.mesh.over(world)
         if self.accumulate < mesh.pipeline:
             raise RecipeError(
                 f"accumulate {self.accumulate} is fewer parts than the {mesh.pipeline} stages of mesh.pipeline, which "
                 f"each work on one: give at least {mesh.pipeline}, better {4 * mesh.pipeline}"
             )
-        parts = mesh.batch_ranks * self.accumulate
+        parts = mesh.batch_ranks * self.accumulate * (self.replicas or 1)
         if self.batch % parts:
+            replicas = f"{self.replicas} replicas of " if self.replicas else ""
             raise RecipeError(
-                f"batch {self.batch} can't be shared by replicate {mesh.replicate} x shard {mesh.shard} ranks in "
-                f"{self.accumulate} parts: give a multiple of {parts}"
+                f"batch {self.batch} can't be shared by {replicas}replicate {mesh.replicate} x shard {mesh.shard} "
+                f"ranks in {self.accumulate} parts: give a multiple of {parts}"
             )
         if self.model.name == TINY:
             check_shape(mesh, TINY_SHAPE)
@@ -243,6 +250,25 @@ def _check_together(recipe: Recipe) -> None:
     if mesh.pipeline > 1 and mesh.tensor > 1:
         raise RecipeError(
             f"mesh {mesh}: pipeline and tensor together are not supported; set one of them to 1"
+        )
+    if recipe.replicas:
+        _check_replicas(recipe)
+
+
+def _check_replicas(recipe: Recipe) -> None:
+    mesh = recipe.mesh
+    if recipe.loss != "pretrain":
+        raise RecipeError(
+            f'loss is "{recipe.loss}", and replicas recover each other under "pretrain" alone: recover from checkpoints'
+        )
+    if max(mesh.pipeline, mesh.tensor) > 1:
+        raise RecipeError(
+            f"mesh {mesh}: a replica is data parallel: leave out pipeline and tensor, or recover from checkpoints"
+        )
+    if recipe.compile:
+        raise RecipeError(
+            "compile is set, and the others would wait for a replica that comes back and compiles: leave it out, "
+            "or recover from checkpoints"
         )
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numpy")
 
-from workloads.training.trainer.order import Order, positions, shuffled
+from workloads.training.trainer.order import Order, positions, positions_of_share, share, shuffled
 
 
 @given(seed=st.integers(0, 2**40), salt=st.integers(0, 2**40), count=st.integers(0, 300))
@@ -52,3 +52,22 @@ def test_over_restarts_on_any_worlds_no_sample_is_lost_or_repeated(starts: list[
                 seen.extend(positions(consumed, 12, rank, ranks))
             consumed += 12
     assert seen == list(range(consumed))
+
+
+@given(
+    members=st.lists(st.integers(1, 5), min_size=1, max_size=8),
+    accumulate=st.integers(1, 3),
+    ranks=st.sampled_from([1, 2, 4]),
+)
+def test_however_many_of_five_replicas_share_a_step_no_sample_is_lost_or_repeated(
+    members: list[int], accumulate: int, ranks: int
+) -> None:
+    parts = 5 * accumulate
+    batch, seen = 3 * parts * ranks, []
+    for step, there in enumerate(members):
+        shares = [share(replica, there, parts) for replica in range(there)]
+        assert all(mine.parts for mine in shares), "nobody has nothing to do"
+        for mine in shares:
+            for rank in range(ranks):
+                seen.extend(positions_of_share(step * batch, batch, parts, mine, rank, ranks))
+    assert seen == list(range(batch * len(members)))
