@@ -180,6 +180,10 @@ ELSEWHERE = {
     "workloads.serving.maxModelLen": "arguments of the server: tests/workloads/serving",
     "workloads.serving.quantization": "arguments of the server: tests/workloads/serving",
     "workloads.serving.engineArgs": "arguments of the server: tests/workloads/serving",
+    "workloads.serving.engine": "another engine is another program of the pod: tests/workloads/serving",
+    "workloads.serving.weights": "arguments of the server: tests/workloads/serving, tests/e2e/test_serving.py",
+    "workloads.serving.adapters": "arguments of the server: tests/workloads/serving, tests/e2e/test_serving.py",
+    "workloads.serving.kvOffloadGib": "arguments of the server: tests/workloads/serving",
     "workloads.serving.image": "an image of the server: tests/workloads/serving",
 }
 

@@ -1,11 +1,16 @@
 """The model server that the settings ask for."""
 
+from dataclasses import replace
+
 import pulumi
 
 from infra import advice
-from infra.contracts.site import Sites
-from infra.settings.workloads.serving import Serving
-from workloads.serving.needs import IMAGE, NEEDS
+from infra.contracts.needs import PodMonitor, WorkloadNeeds
+from infra.contracts.site import Site, Sites
+from infra.settings.workloads.serving import LAKE_ROLE, Serving
+from workloads.serving.checks import check_engine
+from workloads.serving.engines import engines
+from workloads.serving.needs import APP, METRICS_PORT_NAME, NEEDS, PORT_NAME
 from workloads.workload import Workload
 
 
@@ -17,6 +22,9 @@ def build(settings: Serving, sites: Sites) -> None:
     site = sites.with_pool(settings.pool)
     if unchecked := advice.unchecked(settings):
         pulumi.log.warn(f"workloads.serving: {unchecked}")
+    engine = engines()[settings.engine]
+    if engine.warning:
+        pulumi.log.warn(f"workloads.serving.engine: {engine.warning}")
     server = ModelServer(
         settings.name,
         ModelServerArgs(
@@ -25,13 +33,31 @@ def build(settings: Serving, sites: Sites) -> None:
             model=settings.model,
             replicas=settings.replicas,
             gpus=settings.gpus,
-            image=site.image(settings.image or IMAGE),
+            engine=engine,
+            weights=_in_lake(site, settings.weights) if settings.weights else None,
+            adapters={name: _in_lake(site, folder) for name, folder in settings.adapters.items()},
+            image=site.image(settings.image or engine.image),
             max_model_len=settings.max_model_len,
             quantization=settings.quantization,
-            vllm_args=settings.engine_args,
+            kv_offload_gib=settings.kv_offload_gib,
+            engine_args=settings.engine_args,
         ),
     )
     pulumi.export("modelServerUrl", server.url)
 
 
-WORKLOAD = Workload(NEEDS, build)
+def _in_lake(site: Site, folder: str) -> pulumi.Output[str]:
+    """Where a folder of the settings is: `{models}/released/x` is `s3://<bucket>/released/x`."""
+    return pulumi.Output.concat(site.lake[LAKE_ROLE].uri, folder.removeprefix(f"{{{LAKE_ROLE}}}"))
+
+
+def needs_for(settings: Serving) -> WorkloadNeeds:
+    """What it needs with another engine than vLLM: its metrics, without alerts on the names of vLLM's."""
+    engine = engines()[settings.engine]
+    if engine.name == "vllm":
+        return NEEDS
+    port = PORT_NAME if engine.metrics.port == engine.port else METRICS_PORT_NAME
+    return replace(NEEDS, monitors=(PodMonitor("model-servers", APP, port),))
+
+
+WORKLOAD = Workload(NEEDS, build, needs_for, (check_engine,))

@@ -15,10 +15,12 @@ from infra.contracts.needs import (
     RoleBinding,
     WorkloadNeeds,
 )
+from workloads.serving.engines import engines
 
-IMAGE = "vllm/vllm-openai:v0.33.0"
+IMAGE = engines()["vllm"].image
 APP = "model-server"
 PORT_NAME = "http"
+METRICS_PORT_NAME = "metrics"  # where metrics are on a port of their own
 
 SERVE = Role(
     "serve",
