@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m commands
 # What `make pins` resolves, in this order: some are held to the versions of those before them.
-PINNED := requirements requirements-dev $(addprefix workloads/,training/requirements training/requirements-ray proof/requirements)
+PINNED := requirements requirements-dev $(addprefix workloads/,training/requirements training/requirements-ray proof/requirements serving/requirements serving/requirements-triton)
 # Bytecode is kept: without it each of the many Python processes of a run compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
@@ -105,6 +105,7 @@ architecture: $(VENV)/ready-dev  ## Draw docs/architecture.svg anew from the imp
 pins: $(VENV)/ready-dev  ## Resolve the requirements again
 	@for pinned in $(PINNED); do \
 		$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+			$$([ -f $$pinned-overrides.txt ] && echo --generate-hashes --override $$pinned-overrides.txt) \
 			$$pinned.in -o $$pinned.txt || exit 1; \
 	done
 

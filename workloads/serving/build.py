@@ -41,6 +41,7 @@ def build(settings: Serving, sites: Sites) -> None:
             quantization=settings.quantization,
             kv_offload_gib=settings.kv_offload_gib,
             engine_args=settings.engine_args,
+            endpoint=site.lake.endpoint if settings.weights or settings.adapters else None,
         ),
     )
     pulumi.export("modelServerUrl", server.url)

@@ -10,6 +10,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.contracts.cluster import GpuCluster, Pool
 from infra.contracts.labels import HOSTNAME_LABEL, INTERNET_EGRESS, ZONE_LABEL
+from infra.contracts.lake import Endpoint
 from workloads.kubernetes import pods
 from workloads.kubernetes.placement import (
     WHEN_MADE,
@@ -44,7 +45,8 @@ class ModelServerArgs:
     max_model_len: tokens of prompt and answer together; None takes the model's own. quantization: a method of the
     engine; None leaves the checkpoint as it is. gpu_memory_utilization: share of each GPU's memory for weights and KV
     cache. kv_offload_gib: the node's memory for keys and values that no longer fit the GPUs. max_queued_requests:
-    beyond these a request is refused with 503. engine_args: further flags of the engine.
+    beyond these a request is refused with 503. engine_args: further flags of the engine. endpoint: where weights and
+    adapters are, if not in the cloud's own store.
     """
 
     cluster: GpuCluster
@@ -65,6 +67,7 @@ class ModelServerArgs:
     kv_offload_gib: int | None = None
     max_queued_requests: int = 64
     engine_args: Sequence[str] = field(default_factory=list)
+    endpoint: Endpoint | None = None
 
 
 class ModelServer(pulumi.ComponentResource):
@@ -212,7 +215,8 @@ def _fetch_adapters(args: ModelServerArgs) -> k8s.core.v1.ContainerArgs:
             f"--into={ADAPTERS}",
             *(pulumi.Output.concat(name, "=", uri) for name, uri in sorted(args.adapters.items())),
         ],
-        env=pods.environment({**args.cluster.environment, **pods.scratch_environment()}),
+        env=pods.environment({**args.cluster.environment, **pods.scratch_environment(), **_store(args)}),
+        env_from=pods.store_keys(args.endpoint),
         security_context=pods.container_security(),
         volume_mounts=[*pods.scratch_mounts(), program_mount(FETCH_FOLDER)],
     )
@@ -229,6 +233,7 @@ def _container(args: ModelServerArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
         command=[*engine.command],
         args=_arguments(args, drain),
         env=pods.environment(_environment(args, pool)),
+        env_from=pods.store_keys(args.endpoint if args.weights is not None else None),
         ports=_ports(engine),
         resources=resources(pool, args.gpus, memory_gib=args.kv_offload_gib or 0),
         security_context=pods.container_security(),
@@ -288,6 +293,7 @@ def _environment(args: ModelServerArgs, pool: Pool) -> dict[str, pulumi.Input[st
         **nccl_environment(pool, args.gpus),
     }
     if args.weights is not None:
+        environment |= _store(args)
         environment["HF_HUB_OFFLINE"] = "1"
         environment["RUNAI_STREAMER_CONCURRENCY"] = (
             "16"  # 16 to 32 is the best of the project's own benchmark
@@ -295,6 +301,15 @@ def _environment(args: ModelServerArgs, pool: Pool) -> dict[str, pulumi.Input[st
         # The streamer's buffer counts for every rank: without a limit it fills the pod's memory (streamer#76).
         environment["RUNAI_STREAMER_MEMORY_LIMIT"] = str(2 * 1024**3)
     return environment
+
+
+def _store(args: ModelServerArgs) -> Mapping[str, str]:
+    """What sends the streamer to a store that is not the cloud's: it asks for no address of S3 alone, and would look
+    for a host of each bucket's name."""
+    if args.endpoint is None:
+        return {}
+    address = {"AWS_ENDPOINT_URL": args.endpoint.environment["AWS_ENDPOINT_URL_S3"]}
+    return {**args.endpoint.environment, **address, "RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING": "0"}
 
 
 def _probe(path: str, period: int, failures: int) -> k8s.core.v1.ProbeArgs:

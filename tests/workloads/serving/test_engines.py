@@ -14,6 +14,7 @@ import pytest
 from infra.advice import check_fits
 from infra.advice.quantization import quantizations
 from infra.catalog.gpus import gpus
+from infra.contracts.lake import Endpoint
 from infra.settings import reading
 from infra.settings.errors import Problem, SettingsError
 from infra.settings.workloads.serving import EngineName, Serving, optional
@@ -230,6 +231,18 @@ def test_adapters_are_fetched_before_the_engine_starts(deploy: Any) -> None:
     assert "fetch_adapters.py" in made.one("v1:ConfigMap").inputs["data"]
     mounted = {mount["mountPath"] for mount in fetch["volumeMounts"]}
     assert "/scratch" in mounted and fetch["command"][1].rpartition("/")[0] in mounted
+
+
+def test_on_premises_weights_come_from_the_store_of_the_site(deploy: Any) -> None:
+    store = Endpoint({"AWS_ENDPOINT_URL_S3": "https://s3.site.example"}, "store-keys")
+    lake = {"weights": "s3://lake/released/m", "adapters": {"own": "s3://lake/released/a"}, "endpoint": store}
+    made = deploy(lambda: ModelServer("chat", server("vllm", **lake)).url)
+    (fetch,) = made.one("v1:Deployment").inputs["spec"]["template"]["spec"]["initContainers"]
+    for each in (fetch, container(made)):
+        values = {variable["name"]: variable["value"] for variable in each["env"]}
+        # The streamer reads AWS_ENDPOINT_URL alone: libstreamers3 of runai-model-streamer-s3 0.17.0, tried.
+        assert values["AWS_ENDPOINT_URL"] == "https://s3.site.example"
+        assert each["envFrom"] == [{"secretRef": {"name": "store-keys"}}]
 
 
 def test_memory_for_the_cache_is_asked_for(deploy: Any) -> None:
