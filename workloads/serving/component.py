@@ -304,12 +304,8 @@ def _environment(args: ModelServerArgs, pool: Pool) -> dict[str, pulumi.Input[st
 
 
 def _store(args: ModelServerArgs) -> Mapping[str, str]:
-    """What sends the streamer to a store that is not the cloud's: it asks for no address of S3 alone, and would look
-    for a host of each bucket's name."""
-    if args.endpoint is None:
-        return {}
-    address = {"AWS_ENDPOINT_URL": args.endpoint.environment["AWS_ENDPOINT_URL_S3"]}
-    return {**args.endpoint.environment, **address, "RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING": "0"}
+    """What sends the streamer to a store that is not the cloud's own."""
+    return {**args.endpoint.environment, **args.endpoint.streaming} if args.endpoint else {}
 
 
 def _probe(path: str, period: int, failures: int) -> k8s.core.v1.ProbeArgs:

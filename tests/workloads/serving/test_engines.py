@@ -13,6 +13,7 @@ import pytest
 
 from infra.advice import check_fits
 from infra.advice.quantization import quantizations
+from infra.aws.pod_environment import store_environment, streaming_environment
 from infra.catalog.gpus import gpus
 from infra.contracts.lake import Endpoint
 from infra.settings import reading
@@ -234,14 +235,14 @@ def test_adapters_are_fetched_before_the_engine_starts(deploy: Any) -> None:
 
 
 def test_on_premises_weights_come_from_the_store_of_the_site(deploy: Any) -> None:
-    store = Endpoint({"AWS_ENDPOINT_URL_S3": "https://s3.site.example"}, "store-keys")
+    url = "https://s3.site.example"
+    store = Endpoint(store_environment(url, "ap-south-1"), "store-keys", streaming_environment(url))
     lake = {"weights": "s3://lake/released/m", "adapters": {"own": "s3://lake/released/a"}, "endpoint": store}
     made = deploy(lambda: ModelServer("chat", server("vllm", **lake)).url)
     (fetch,) = made.one("v1:Deployment").inputs["spec"]["template"]["spec"]["initContainers"]
     for each in (fetch, container(made)):
         values = {variable["name"]: variable["value"] for variable in each["env"]}
-        # The streamer reads AWS_ENDPOINT_URL alone: libstreamers3 of runai-model-streamer-s3 0.17.0, tried.
-        assert values["AWS_ENDPOINT_URL"] == "https://s3.site.example"
+        assert values["AWS_ENDPOINT_URL"] == values["AWS_ENDPOINT_URL_S3"] == url
         assert each["envFrom"] == [{"secretRef": {"name": "store-keys"}}]
 
 
