@@ -9,7 +9,7 @@ PINNED := requirements requirements-dev tests/commands/burst/skypilot tests/comm
 	tests/workloads/training/trainer/requirements-wandb $(addprefix workloads/,\
 	training/requirements training/requirements-ray proof/requirements compression/requirements \
 	compression/requirements-llmcompressor edge/requirements gateway/requirements gateway/requirements-tests \
-	bento/requirements rayserve/requirements)
+	bento/requirements rayserve/requirements serving/requirements serving/requirements-triton)
 # Bytecode is kept: without it each of the many Python processes of a run compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
@@ -112,6 +112,7 @@ architecture: $(VENV)/ready-dev  ## Draw docs/architecture.svg anew from the imp
 pins: $(VENV)/ready-dev  ## Resolve the requirements again
 	@for pinned in $(PINNED); do \
 		$(BIN)/uv pip compile -q --universal --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+			$$([ -f $$pinned-overrides.txt ] && echo --generate-hashes --override $$pinned-overrides.txt) \
 			$$pinned.in -o $$pinned.txt || exit 1; \
 	done
 

@@ -42,7 +42,8 @@ def _build(draft: Path, requirements: Path) -> None:
     _uv("venv", "--relocatable", "--python", sys.executable, str(draft))
     # An import of torch without bytecode takes ten seconds of a processor, at each start of each rank.
     python = str(draft / "bin" / "python")
-    _uv("pip", "install", "--compile-bytecode", "--python", python, "-r", str(requirements))
+    # The file has all that is needed. What a package asks for is not asked again: it may have been overridden.
+    _uv("pip", "install", "--no-deps", "--compile-bytecode", "--python", python, "-r", str(requirements))
 
 
 def _uv(*arguments: str) -> None:

@@ -63,7 +63,10 @@ def request(
     if row.burst is None:
         raise BurstError(f"{name} needs a cluster: it can't run elsewhere")
     cloud = region(pool.region).cloud
-    burst = row.burst(asked, _as_seen(pool, cloud), settings.currency.usd_inr)
+    try:
+        burst = row.burst(asked, _as_seen(pool, cloud), settings.currency.usd_inr)
+    except ValueError as error:
+        raise BurstError(str(error)) from error
     addresses = _addresses(buckets, SCHEMES[cloud]) if buckets else {}
     return Request(stack, settings.data_class, _filled(burst, addresses, registry), pool, addresses)
 

@@ -53,6 +53,7 @@ UNCOUNTED = frozenset(
     }
 )
 SETTINGS = path_of(Serving)
+COUNTED = "vllm"  # the engine whose memory the formulas count
 
 
 @dataclass(frozen=True)
@@ -104,17 +105,26 @@ def check_fits(parts: Parts, resolve: Resolve = resolve) -> list[Problem]:
     A model whose shape is not known, and flags that change what memory holds, are not refused: see `unchecked`.
     """
     serve = parts.workload(Serving)
-    if serve is None:
+    if serve is None or serve.engine != COUNTED:
         return []
     if serve.quantization and serve.quantization not in quantizations():
         near = nearest(serve.quantization, quantizations())
         return [Problem(f"{SETTINGS}.quantization", serve.quantization, ", ".join(quantizations()), near)]
     pool = next((pool for pool in parts.pools.values() if pool.name == serve.pool), None)
-    if pool is None or serve.gpus > pool.gpus_per_node or unchecked(serve):
+    gpu = _gpu_of(pool, parts, resolve) if pool else None
+    if pool is None or gpu is None:
         return []  # the settings say so, or nobody can
-    known, gpu = checkpoint(serve.model), _gpu_of(pool, parts, resolve)
-    if known is None or gpu is None:
-        return []
+    if (method := serve.quantization) and quantizations()[method].capability > gpu.capability:
+        return [_too_old(serve, pool, gpu, parts, resolve)]
+    return _memory(serve, pool, gpu, parts, resolve)
+
+
+def _memory(
+    serve: Serving, pool: GpuPool | OnPremisesPool, gpu: Gpu, parts: Parts, resolve: Resolve
+) -> list[Problem]:
+    known = checkpoint(serve.model)
+    if known is None or serve.gpus > pool.gpus_per_node or unchecked(serve):
+        return []  # the settings say so, or nobody can
     shape, kept = known
     weights = _weights(serve, kept)
     if weights is None:
@@ -123,8 +133,29 @@ def check_fits(parts: Parts, resolve: Resolve = resolve) -> list[Problem]:
     return [] if server.fits else [_problem(server, serve, pool, parts, resolve)]
 
 
+def _too_old(
+    serve: Serving, pool: GpuPool | OnPremisesPool, gpu: Gpu, parts: Parts, resolve: Resolve
+) -> Problem:
+    """The GPU has not what the method needs, so that vLLM would not start (config/vllm.py)."""
+    asked = quantizations()[str(serve.quantization)]
+    rows = [row for row in quantizations().values() if row.capability <= gpu.capability]
+    allowed = (
+        f"what a GPU of compute capability {gpu.capability / 10} such as {gpu.name} can run, and {asked.method} needs "
+        f"{asked.capability / 10}: {', '.join(row.method for row in rows)}"
+    )
+    like = (
+        row.method
+        for row in rows
+        if row.weights == asked.weights
+        and not _memory(serve.model_copy(update={"quantization": row.method}), pool, gpu, parts, resolve)
+    )
+    return Problem(f"{SETTINGS}.quantization", asked.method, allowed, next(like, None))
+
+
 def unchecked(serve: Serving) -> str | None:
     """Why nobody has checked that the model fits, and what to do about it; None if it is checked."""
+    if serve.engine != COUNTED:
+        return f"whether {serve.model} fits its GPUs is not checked with engine: {serve.engine}"
     if checkpoint(serve.model) is None:
         return (
             f"whether {serve.model} fits its GPUs is not checked, for its shape is not known: "

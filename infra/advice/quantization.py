@@ -26,12 +26,14 @@ TUNED = r"(-(instruct|chat|base|it|pt|\d{4}))+$"
 class Quantization(Row):
     """A method of vLLM's `--quantization`. `made` says whether the checkpoint must have it, or loading makes it.
 
-    `weights` is empty where the method alone doesn't say how large the weights are.
+    `weights` is empty where the method alone doesn't say how large the weights are. `capability` is the least compute
+    capability with which vLLM loads it (`get_min_capability` of its class), as in the catalogue's GPUs.
     """
 
     method: str
     weights: Dtype | Literal[""]
     made: Literal["checkpoint", "loading"]
+    capability: int
 
 
 @cache

@@ -18,3 +18,9 @@ def lake_environment(region: str) -> Mapping[str, str]:
 def store_environment(url: str, region: str) -> Mapping[str, str]:
     """Sends every AWS SDK to an object store that is not AWS's."""
     return {"AWS_ENDPOINT_URL_S3": url, **lake_environment(region)}
+
+
+def streaming_environment(url: str) -> Mapping[str, str]:
+    """Sends Run:ai's model streamer there: it reads no address of S3 alone, and would ask for a host of each bucket
+    (runai-model-streamer-s3 0.17.0, tried)."""
+    return {"AWS_ENDPOINT_URL": url, "RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING": "0"}

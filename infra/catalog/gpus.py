@@ -16,15 +16,17 @@ class Gpu(Row):
     """One kind of GPU, named as in the machine catalogue; `where` is desk for cards that no cloud in India rents out.
 
     `memory_gib` is what the driver reports, and what memory is counted by; `nominal_gb` is what NVIDIA's data sheet
-    says, and the name of the card's class. Rates are dense (NVIDIA prints sparse ones, twice as
-    high): `bf16_tflops` accumulates in fp32, and is that of `half`, the 16-bit type that the card has. `link` joins the
-    GPUs of one machine; `link_gbs` is GB/s in one direction.
+    says, and the name of the card's class. `capability` is CUDA's compute capability without its point: an L4 has 8.9,
+    which is 89 (developer.nvidia.com/cuda-gpus; an A10G is an A10 there). Rates are dense (NVIDIA prints sparse ones,
+    twice as high): `bf16_tflops` accumulates in fp32, and is that of `half`, the 16-bit type that the card has. `link`
+    joins the GPUs of one machine; `link_gbs` is GB/s in one direction.
     """
 
     name: str = Field(min_length=1)
     where: Literal["cloud", "desk"]
     nominal_gb: int = Field(gt=0)
     memory_gib: float = Field(gt=0)
+    capability: int = Field(gt=0)
     half: Literal["bf16", "fp16"]
     bandwidth_gbs: float = Field(gt=0)
     bf16_tflops: float = Field(gt=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -25,10 +25,12 @@ class Bucket:
 @dataclass(frozen=True)
 class Endpoint:
     """An object store that is not the cloud's own. `environment` is what a container is told so that it finds it;
-    `secret` is the Kubernetes Secret, in each namespace of workloads, that holds its keys as environment variables."""
+    `secret` is the Kubernetes Secret, in each namespace of workloads, that holds its keys as environment variables.
+    `streaming` is what a container is told besides that streams weights from it."""
 
     environment: Mapping[str, str]
     secret: str
+    streaming: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

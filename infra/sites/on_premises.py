@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra import contracts
 from infra.aws import hybrid_nodes
-from infra.aws.pod_environment import store_environment
+from infra.aws.pod_environment import store_environment, streaming_environment
 from infra.contracts.governance import DataGovernance
 from infra.contracts.needs import WorkloadNeeds, on
 from infra.contracts.site import Site
@@ -50,7 +50,8 @@ def site(
         pulumi.ResourceOptions(provider=provider),
     )
     secrets = _secrets(cluster, credentials, on({"onPremises"}, needs))
-    access = contracts.Endpoint(store_environment(asked.store.endpoint, region), SECRET)
+    url = asked.store.endpoint
+    access = contracts.Endpoint(store_environment(url, region), SECRET, streaming_environment(url))
     there = replace(cluster, platform=[*cluster.platform, *secrets])
     return Site(there, replace(made.lake, endpoint=access), home.registry)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -80,7 +81,9 @@ class _Handler(BaseHTTPRequestHandler):
     answer: Answer
 
     def _do(self) -> None:
-        answered = self.answer(HttpRequest(self.command, self.path, dict(self.headers.items()), self._body()))
+        # AWS's C runtime, with which weights are streamed, writes the whole address (RFC 9112, 3.2.2).
+        target = re.sub(r"^https?://[^/]+", "", self.path)
+        answered = self.answer(HttpRequest(self.command, target, dict(self.headers.items()), self._body()))
         self.send_response(answered.status)
         for name, value in answered.headers.items():
             if name.lower() not in _OF_THE_CONNECTION:

@@ -21,6 +21,7 @@ FIRST = (
     "test_day_two",
     "test_make",
     "test_training_survives",
+    "test_serving",
     "test_way_in",
     "test_replica",
     "test_components",

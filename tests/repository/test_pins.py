@@ -84,7 +84,9 @@ def test_make_pins_resolves_each_of_them() -> None:
 def test_a_compiled_file_answers_what_is_asked(file: Path) -> None:
     name = file.relative_to(PROJECT)
     text = file.with_suffix(".txt").read_text()
-    assert f"#    {FLAGS} {name} -o {name.with_suffix('.txt')}\n" in text
+    overrides = file.with_name(f"{file.stem}-overrides.txt")
+    more = f" --generate-hashes --override {overrides.relative_to(PROJECT)}" if overrides.exists() else ""
+    assert f"#    {FLAGS}{more} {name} -o {name.with_suffix('.txt')}\n" in text
     assert not re.search(r"^(?!#|\s)(?!\S+==\S+).+$", text, re.MULTILINE), "something is not pinned"
     assert wrong(asked(file), text) == []
     for other in held_to(file):

@@ -74,18 +74,18 @@ def capacity(pool: Pool, gpus: int) -> int:
     return pool.max_nodes * (pool.gpus_per_node // gpus)
 
 
-def resources(pool: Pool, gpus: int) -> k8s.core.v1.ResourceRequirementsArgs:
+def resources(pool: Pool, gpus: int, *, memory_gib: int = 0) -> k8s.core.v1.ResourceRequirementsArgs:
     """Requests and limits of a pod with `gpus` GPUs, or parts of one: it gets the same share of the node's other
-    devices."""
+    devices, and asks for `memory_gib` besides the memory that goes with its GPUs."""
     share = Fraction(gpus, pool.gpus_per_node)
     limits = {GPU_RESOURCE: str(gpus)} | {
         name: _part(amount, share) for name, amount in pool.limits.items() if name != GPU_RESOURCE
     }
-    requests = {"cpu": str(CPU_PER_GPU * gpus), "memory": f"{MEMORY_GIB_PER_GPU * gpus}Gi"}
+    requests = {"cpu": str(CPU_PER_GPU * gpus), "memory": f"{MEMORY_GIB_PER_GPU * gpus + memory_gib}Gi"}
     if pool.gpu_parts > 1:
         requests = {
             "cpu": f"{1000 * CPU_PER_GPU * gpus // pool.gpu_parts}m",
-            "memory": f"{1024 * MEMORY_GIB_PER_GPU * gpus // pool.gpu_parts}Mi",
+            "memory": f"{1024 * MEMORY_GIB_PER_GPU * gpus // pool.gpu_parts + 1024 * memory_gib}Mi",
         }
     return k8s.core.v1.ResourceRequirementsArgs(requests=requests, limits=limits)
 

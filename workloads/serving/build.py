@@ -1,13 +1,18 @@
 """The model server that the settings ask for."""
 
+from dataclasses import replace
+
 import pulumi
 
 from infra import advice
-from infra.contracts.site import Sites
-from infra.settings.workloads.serving import Serving
+from infra.contracts.needs import WorkloadNeeds
+from infra.contracts.site import Site, Sites
+from infra.settings.workloads.serving import LAKE_ROLE, Serving
 from workloads.serving.burst import burst
 from workloads.serving.check_scale import check_scale
-from workloads.serving.needs import IMAGE, NEEDS
+from workloads.serving.checks import check_engine
+from workloads.serving.engines import engines
+from workloads.serving.needs import METRICS_PORT_NAME, NEEDS, PORT_NAME
 from workloads.workload import Workload
 
 
@@ -20,6 +25,9 @@ def build(settings: Serving, sites: Sites) -> None:
     site = sites.with_pool(settings.pool)
     if unchecked := advice.unchecked(settings):
         pulumi.log.warn(f"workloads.serving: {unchecked}")
+    engine = engines()[settings.engine]
+    if engine.warning:
+        pulumi.log.warn(f"workloads.serving.engine: {engine.warning}")
     server = ModelServer(
         settings.name,
         ModelServerArgs(
@@ -28,13 +36,18 @@ def build(settings: Serving, sites: Sites) -> None:
             model=settings.model,
             replicas=scaling.first_replicas(settings),
             gpus=settings.gpus,
-            image=site.image(settings.image or IMAGE),
+            engine=engine,
+            weights=_in_lake(site, settings.weights) if settings.weights else None,
+            adapters={name: _in_lake(site, folder) for name, folder in settings.adapters.items()},
+            image=site.image(settings.image or engine.image),
             max_model_len=settings.max_model_len,
             gpu_memory_utilization=round(
                 ModelServerArgs.gpu_memory_utilization * site.cluster.pools[settings.pool].gpu_memory_share, 3
             ),
             quantization=settings.quantization,
-            vllm_args=settings.engine_args,
+            kv_offload_gib=settings.kv_offload_gib,
+            engine_args=settings.engine_args,
+            endpoint=site.lake.endpoint if settings.weights or settings.adapters else None,
         ),
         scaling.options(settings.scale),
     )
@@ -42,4 +55,19 @@ def build(settings: Serving, sites: Sites) -> None:
     pulumi.export("modelServerUrl", server.url)
 
 
-WORKLOAD = Workload(NEEDS, build, checks=(check_scale,), burst=burst)
+def _in_lake(site: Site, folder: str) -> pulumi.Output[str]:
+    """Where a folder of the settings is: `{models}/released/x` is `s3://<bucket>/released/x`."""
+    return pulumi.Output.concat(site.lake[LAKE_ROLE].uri, folder.removeprefix(f"{{{LAKE_ROLE}}}"))
+
+
+def needs_for(settings: Serving) -> WorkloadNeeds:
+    """What it needs with another engine than vLLM: its metrics, without alerts and a dashboard on the names of vLLM's."""
+    engine = engines()[settings.engine]
+    if engine.name == "vllm":
+        return NEEDS
+    port = PORT_NAME if engine.metrics.port == engine.port else METRICS_PORT_NAME
+    (monitor,) = NEEDS.monitors
+    return replace(NEEDS, monitors=(replace(monitor, port=port, alerts=()),), dashboards=())
+
+
+WORKLOAD = Workload(NEEDS, build, needs_for, (check_engine, check_scale), burst)

@@ -13,7 +13,17 @@ PORT = 8000
 
 
 def burst(settings: Serving, pool: Pool, usd_inr: float) -> Burst:
-    """One server; whoever runs it decides how many. It takes the model from the hub, as the stack's own does."""
+    """One server of vLLM; whoever runs it decides how many. It takes the model from the hub.
+
+    Raises ValueError for another engine, and for weights or adapters of the lake, which need the pod's own identity.
+    """
+    for name, given in (("weights", settings.weights), ("adapters", settings.adapters)):
+        if given:
+            raise ValueError(
+                f"workloads.serving.{name} are in the lake, which only pods of the stack read: leave them out"
+            )
+    if settings.engine != "vllm":
+        raise ValueError(f"workloads.serving.engine is {settings.engine}: outside a cluster it is vllm")
     flags = [
         settings.model,
         f"--served-model-name={settings.model}",

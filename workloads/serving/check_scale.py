@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from infra.settings.errors import Problem
+from infra.settings.errors import NOTHING, Problem
 from infra.settings.valid_parts import Parts
 from infra.settings.workloads.scaling import LONGEST_COOLDOWN
 from infra.settings.workloads.serving import Serving
@@ -20,6 +20,9 @@ def check_scale(parts: Parts) -> list[Problem]:
     if serving is None or serving.scale is None:
         return []
     problems = []
+    if serving.engine != "vllm":
+        allowed = f"{NOTHING} with {serving.engine}: what it scales by are metrics of vLLM"
+        problems.append(Problem(f"{SERVING}.scale", "given", allowed, "engine: vllm"))
     if "replicas" in serving.model_fields_set:
         allowed = (
             f"nothing beside scale: it says how many, {serving.scale.minimum} to {serving.scale.maximum}"

@@ -1,10 +1,8 @@
-"""ModelServer: vLLM replicas on a GPU pool, behind a Service, that drain before they go.
+"""ModelServer: replicas of an engine on a GPU pool, behind a Service, that drain before they go."""
 
-Flags, environment and endpoints: the vLLM 0.33.0 wheel.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -12,6 +10,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.contracts.cluster import GpuCluster, Pool
 from infra.contracts.labels import HOSTNAME_LABEL, INTERNET_EGRESS, ZONE_LABEL
+from infra.contracts.lake import Endpoint
 from workloads.kubernetes import pods
 from workloads.kubernetes.placement import (
     WHEN_MADE,
@@ -24,9 +23,13 @@ from workloads.kubernetes.placement import (
     tell_waits,
     tolerations,
 )
-from workloads.serving.needs import APP, IMAGE, NEEDS, PORT_NAME
+from workloads.kubernetes.program_files import program_files, program_mount, program_volume
+from workloads.serving.engines import Engine, engines
+from workloads.serving.needs import APP, METRICS_PORT_NAME, NEEDS, PORT_NAME
 
-PORT = 8000
+FETCH = Path(__file__).with_name("fetch_adapters.py")
+FETCH_FOLDER = "/opt/adapters"
+ADAPTERS = f"{pods.SCRATCH}/adapters"
 
 LOAD_SECONDS = 1800  # image of 15 GB, weights, CUDA graphs, on a node that has just started
 HEALTHY_SECONDS = LOAD_SECONDS + 600  # and the node itself
@@ -36,12 +39,14 @@ HEALTHY_SECONDS = LOAD_SECONDS + 600  # and the node itself
 class ModelServerArgs:
     """`replicas` servers of one model, each over `gpus` GPUs of one node (tensor parallel).
 
-    model: the name that clients ask for. weights: where they are in the lake (`s3://…`), streamed to the GPUs; None
-    takes `model` from the Hugging Face hub, over the only way to the internet that the namespace has.
-    max_model_len: tokens of prompt and answer together; None takes the model's own. quantization: a method of vLLM;
-    None leaves the checkpoint as it is. gpu_memory_utilization: share of each GPU's memory for weights and KV
-    cache. max_queued_requests: beyond these a request is refused with 503.
-    vllm_args: further flags of `vllm serve`.
+    engine: what serves it, of `engines.yaml`. model: the name that clients ask for. weights: where they are in the lake
+    (`s3://…`), streamed to the GPUs; None takes `model` from the Hugging Face hub, over the only way to the internet
+    that the namespace has. adapters: LoRA by the name that clients ask for, and where each is in the lake.
+    max_model_len: tokens of prompt and answer together; None takes the model's own. quantization: a method of the
+    engine; None leaves the checkpoint as it is. gpu_memory_utilization: share of each GPU's memory for weights and KV
+    cache. kv_offload_gib: the node's memory for keys and values that no longer fit the GPUs. max_queued_requests:
+    beyond these a request is refused with 503. engine_args: further flags of the engine. endpoint: where weights and
+    adapters are, if not in the cloud's own store.
     """
 
     cluster: GpuCluster
@@ -49,16 +54,20 @@ class ModelServerArgs:
     model: str
     replicas: int = 1
     gpus: int = 1
+    engine: Engine = engines()["vllm"]
     weights: pulumi.Input[str] | None = None
-    image: pulumi.Input[str] = IMAGE
+    adapters: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    image: pulumi.Input[str] | None = None
     namespace: str = "serving"
     service_account: str = "serving"
     priority_class: str | None = NEEDS.priority_class
     max_model_len: int | None = None
     quantization: str | None = None
     gpu_memory_utilization: float = 0.9
+    kv_offload_gib: int | None = None
     max_queued_requests: int = 64
-    vllm_args: Sequence[str] = field(default_factory=list)
+    engine_args: Sequence[str] = field(default_factory=list)
+    endpoint: Endpoint | None = None
 
 
 class ModelServer(pulumi.ComponentResource):
@@ -88,14 +97,14 @@ class ModelServer(pulumi.ComponentResource):
         if may_be_absent(pool):
             tell_waits("deployment", name, args.namespace, pool, self)
         self.url = service.metadata.apply(
-            lambda metadata: f"http://{metadata.name}.{metadata.namespace}.svc:{PORT}/v1"
+            lambda metadata: f"http://{metadata.name}.{metadata.namespace}.svc:{args.engine.port}/v1"
         )
         self.register_outputs({"url": self.url})
 
 
 def drain_split(grace_seconds: int) -> tuple[int, int]:
-    """How a pod's grace is spent: seconds until endpoints forget it, then for answers in flight. vLLM leaves in the
-    rest. 10 and 85 of 110 s; 3 and 10 of the 15 that Google's older spot nodes give."""
+    """How a pod's grace is spent: seconds until endpoints forget it, then for answers in flight. The engine leaves in
+    the rest. 10 and 85 of 110 s; 3 and 10 of the 15 that Google's older spot nodes give."""
     forget = min(10, grace_seconds // 5)
     return forget, (grace_seconds - forget) * 85 // 100
 
@@ -129,7 +138,7 @@ def _deployment(
                 metadata=ObjectMetaArgs(
                     labels=labels | egress, annotations=dict(fabric_pod(pool, args.gpus).annotations) or None
                 ),
-                spec=_pod(name, args, pool),
+                spec=_pod(name, args, pool, _fetch_program(name, args, opts)),
             ),
         ),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(custom_timeouts=timeouts)),
@@ -145,8 +154,22 @@ def _strategy(args: ModelServerArgs, pool: Pool) -> k8s.apps.v1.DeploymentStrate
     return k8s.apps.v1.DeploymentStrategyArgs(type="RollingUpdate", rolling_update=rolling)
 
 
-def _pod(name: str, args: ModelServerArgs, pool: Pool) -> k8s.core.v1.PodSpecArgs:
+def _fetch_program(
+    name: str, args: ModelServerArgs, opts: pulumi.ResourceOptions
+) -> k8s.core.v1.ConfigMap | None:
+    return (
+        program_files(f"{name}-adapters", args.namespace, [FETCH], _labels(name), opts)
+        if args.adapters
+        else None
+    )
+
+
+def _pod(
+    name: str, args: ModelServerArgs, pool: Pool, fetch: k8s.core.v1.ConfigMap | None
+) -> k8s.core.v1.PodSpecArgs:
     fabric = fabric_pod(pool, args.gpus)
+    before = [*fabric.sidecars, *([_fetch_adapters(args)] if fetch else [])]
+    volumes = [program_volume(fetch)] if fetch else []
     return k8s.core.v1.PodSpecArgs(
         service_account_name=args.service_account,
         automount_service_account_token=False,
@@ -160,9 +183,13 @@ def _pod(name: str, args: ModelServerArgs, pool: Pool) -> k8s.core.v1.PodSpecArg
             _spread(name, HOSTNAME_LABEL),
         ],
         security_context=pods.pod_security(),
-        init_containers=[*fabric.sidecars] or None,
+        init_containers=before or None,
         containers=[_container(args, pool)],
-        volumes=[*pods.scratch_volumes(pods.SHARED_MEMORY_GIB_PER_GPU * args.gpus), *fabric.volumes],
+        volumes=[
+            *pods.scratch_volumes(pods.SHARED_MEMORY_GIB_PER_GPU * args.gpus),
+            *fabric.volumes,
+            *volumes,
+        ],
     )
 
 
@@ -176,58 +203,97 @@ def _spread(name: str, topology: str) -> k8s.core.v1.TopologySpreadConstraintArg
     )
 
 
+def _fetch_adapters(args: ModelServerArgs) -> k8s.core.v1.ContainerArgs:
+    """Copies the adapters from the lake before the engine starts, which reads them from a folder; one of another base
+    ends it, and the pod does not start."""
+    return k8s.core.v1.ContainerArgs(
+        name="adapters",
+        image=args.image or args.engine.image,
+        command=["python3", f"{FETCH_FOLDER}/{FETCH.name}"],
+        args=[
+            f"--model={args.model}",
+            f"--into={ADAPTERS}",
+            *(pulumi.Output.concat(name, "=", uri) for name, uri in sorted(args.adapters.items())),
+        ],
+        env=pods.environment({**args.cluster.environment, **pods.scratch_environment(), **_store(args)}),
+        env_from=pods.store_keys(args.endpoint),
+        security_context=pods.container_security(),
+        volume_mounts=[*pods.scratch_mounts(), program_mount(FETCH_FOLDER)],
+    )
+
+
 def _container(args: ModelServerArgs, pool: Pool) -> k8s.core.v1.ContainerArgs:
-    # The server goes on answering while the endpoints forget it; then SIGTERM, and vLLM's own drain.
+    # The server goes on answering while the endpoints forget it; then SIGTERM, and the engine's own drain.
     forget, drain = drain_split(pool.grace_seconds)
     sleep = k8s.core.v1.LifecycleHandlerArgs(sleep=k8s.core.v1.SleepActionArgs(seconds=forget))
+    engine = args.engine
     return k8s.core.v1.ContainerArgs(
-        name="vllm",
-        image=args.image,
-        command=["vllm", "serve"],
-        args=_flags(args, drain),
+        name=engine.name,
+        image=args.image or engine.image,
+        command=[*engine.command],
+        args=_arguments(args, drain),
         env=pods.environment(_environment(args, pool)),
-        ports=[k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=PORT)],
-        resources=resources(pool, args.gpus),
+        env_from=pods.store_keys(args.endpoint if args.weights is not None else None),
+        ports=_ports(engine),
+        resources=resources(pool, args.gpus, memory_gib=args.kv_offload_gib or 0),
         security_context=pods.container_security(),
-        startup_probe=_probe(period=10, failures=LOAD_SECONDS // 10),
-        readiness_probe=_probe(period=5, failures=3),
-        liveness_probe=_probe(period=30, failures=5),
+        startup_probe=_probe(engine.health, period=10, failures=LOAD_SECONDS // 10),
+        readiness_probe=_probe(engine.health, period=5, failures=3),
+        liveness_probe=_probe(engine.alive or engine.health, period=30, failures=5),
         lifecycle=k8s.core.v1.LifecycleArgs(pre_stop=sleep),
         volume_mounts=[*pods.scratch_mounts(), *fabric_pod(pool, args.gpus).mounts],
     )
 
 
-def _flags(args: ModelServerArgs, drain: int) -> list[pulumi.Input[str]]:
-    flags: list[pulumi.Input[str]] = [
-        args.model if args.weights is None else args.weights,
-        f"--served-model-name={args.model}",
-        f"--port={PORT}",
-        f"--tensor-parallel-size={args.gpus}",
-        f"--gpu-memory-utilization={args.gpu_memory_utilization}",
-        f"--max-num-queued-reqs={args.max_queued_requests}",
-        f"--shutdown-timeout={drain}",
+def _ports(engine: Engine) -> list[k8s.core.v1.ContainerPortArgs]:
+    """Where it answers, and where its metrics are if that is elsewhere."""
+    ports = {PORT_NAME: engine.port}
+    if engine.metrics.port != engine.port:
+        ports[METRICS_PORT_NAME] = engine.metrics.port
+    return [k8s.core.v1.ContainerPortArgs(name=name, container_port=port) for name, port in ports.items()]
+
+
+def _arguments(args: ModelServerArgs, drain: int) -> list[pulumi.Input[str]]:
+    """The command line, in the order of the engine's flags."""
+    values = {
+        "model": args.model if args.weights is None else args.weights,
+        "name": args.model,
+        "port": args.engine.port,
+        "gpus": args.gpus,
+        "memory": args.gpu_memory_utilization,
+        "queue": args.max_queued_requests,
+        "drain": drain,
+        "weights": args.weights,
+        "maxModelLen": args.max_model_len,
+        "quantization": args.quantization,
+        "kvOffloadGib": args.kv_offload_gib,
+    }
+    words = [
+        _filled(word, values[setting])
+        for setting, flags in args.engine.flags.items()
+        if setting != "adapters" and values[setting] is not None
+        for word in flags
     ]
-    if args.weights is not None:
-        flags.append("--load-format=runai_streamer")
-    if args.max_model_len is not None:
-        flags.append(f"--max-model-len={args.max_model_len}")
-    if args.quantization is not None:
-        flags.append(f"--quantization={args.quantization}")
-    return [*flags, *args.vllm_args]
+    paths = {name: f"{ADAPTERS}/{name}" for name in sorted(args.adapters)}
+    return [*words, *(args.engine.adapter_words(paths) if paths else ()), *args.engine_args]
+
+
+def _filled(word: str, value: object) -> pulumi.Input[str]:
+    return pulumi.Output.format(word, value) if isinstance(value, pulumi.Output) else word.format(value)
 
 
 def _environment(args: ModelServerArgs, pool: Pool) -> dict[str, pulumi.Input[str]]:
     environment: dict[str, pulumi.Input[str]] = {
         # Nothing about what runs here leaves the country.
         "DO_NOT_TRACK": "1",
-        "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        "VLLM_CACHE_ROOT": f"{pods.SCRATCH}/vllm",
+        **args.engine.environment,
         **args.cluster.environment,
         **pods.scratch_environment(),
         **nccl_environment(pool, args.gpus),
     }
     if args.weights is not None:
+        environment |= _store(args)
         environment["HF_HUB_OFFLINE"] = "1"
         environment["RUNAI_STREAMER_CONCURRENCY"] = (
             "16"  # 16 to 32 is the best of the project's own benchmark
@@ -237,9 +303,14 @@ def _environment(args: ModelServerArgs, pool: Pool) -> dict[str, pulumi.Input[st
     return environment
 
 
-def _probe(period: int, failures: int) -> k8s.core.v1.ProbeArgs:
+def _store(args: ModelServerArgs) -> Mapping[str, str]:
+    """What sends the streamer to a store that is not the cloud's own."""
+    return {**args.endpoint.environment, **args.endpoint.streaming} if args.endpoint else {}
+
+
+def _probe(path: str, period: int, failures: int) -> k8s.core.v1.ProbeArgs:
     return k8s.core.v1.ProbeArgs(
-        http_get=k8s.core.v1.HTTPGetActionArgs(path="/health", port="http"),
+        http_get=k8s.core.v1.HTTPGetActionArgs(path=path, port=PORT_NAME),
         period_seconds=period,
         failure_threshold=failures,
         timeout_seconds=5,
@@ -259,7 +330,7 @@ def _service(
         spec=k8s.core.v1.ServiceSpecArgs(
             type="ClusterIP",
             selector=_labels(name),
-            ports=[k8s.core.v1.ServicePortArgs(name="http", port=PORT, target_port="http")],
+            ports=[k8s.core.v1.ServicePortArgs(name=PORT_NAME, port=args.engine.port, target_port=PORT_NAME)],
         ),
         opts=opts,
     )

@@ -14,10 +14,12 @@ from infra.contracts.needs import (
 )
 from workloads.serving.alerts import ALERTS, SERVER_LABEL
 from workloads.serving.dashboard import DASHBOARD
+from workloads.serving.engines import engines
 
-IMAGE = "vllm/vllm-openai:v0.33.0"
+IMAGE = engines()["vllm"].image
 APP = "model-server"
 PORT_NAME = "http"
+METRICS_PORT_NAME = "metrics"  # where metrics are on a port of their own
 
 SERVE = Role(
     "serve",

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
+from pydantic.alias_generators import to_camel
 
 from infra.settings.errors import refuse
-from infra.settings.fields import DnsLabel
+from infra.settings.fields import DnsLabel, Rule
 from infra.settings.workloads.scaling import Scale
 from infra.settings.workloads.workload import Image, PoolUse, WorkloadSettings
 
-# Flags of `vllm serve` that follow from settings, or that the platform sets for its probes and GPUs.
+EngineName = Literal["vllm", "sglang", "triton", "tgi"]
+# Where released models are in the lake: all that the server may read of it.
+LAKE_ROLE = "models"
+RELEASED = f"{{{LAKE_ROLE}}}/released/"
+
+# Flags of the engines that follow from settings, or that the platform sets for its probes and GPUs.
 SET_BY_SETTINGS = {
     "model": "model",
     "served-model-name": "model",
@@ -20,6 +27,21 @@ SET_BY_SETTINGS = {
     "data-parallel-size": "replicas",
     "max-model-len": "maxModelLen",
     "quantization": "quantization",
+    "kv-offloading-size": "kvOffloadGib",
+    "lora-modules": "adapters",
+    "enable-lora": "adapters",
+    "max-loras": "adapters",
+    # SGLang
+    "model-path": "model",
+    "tp-size": "gpus",
+    "context-length": "maxModelLen",
+    # TGI
+    "model-id": "model",
+    "num-shard": "gpus",
+    "max-total-tokens": "maxModelLen",
+    "quantize": "quantization",
+    # Triton
+    "model-repository": "weights",
 }
 SET_BY_PLATFORM = (
     "config",
@@ -30,7 +52,28 @@ SET_BY_PLATFORM = (
     "port",
     "shutdown-timeout",
     "uds",
+    # SGLang
+    "enable-metrics",
+    "max-queued-requests",
+    "mem-fraction-static",
+    # TGI
+    "cuda-memory-fraction",
+    "max-concurrent-requests",
+    # Triton
+    "exit-timeout-secs",
+    "http-port",
+    "metrics-port",
 )
+
+
+def _released(text: str) -> str:
+    if re.fullmatch(rf"{re.escape(RELEASED)}\w[\w.-]*(/\w[\w.-]*)*/?", text):
+        return text.rstrip("/")
+    raise refuse(_RELEASED)
+
+
+_RELEASED = f"a folder of released models in the lake: {RELEASED}<name>"
+Released = Annotated[str, Rule(_released, _RELEASED)]
 
 
 def flag(word: str) -> str:
@@ -43,11 +86,28 @@ def flag(word: str) -> str:
 
 
 class Serving(WorkloadSettings):
-    """A model server: replicas of one model, with vLLM."""
+    """A model server: replicas of one model."""
 
+    engine: EngineName = Field(
+        default="vllm", description="What serves it: docs/serving.md says which for what."
+    )
     name: DnsLabel = Field(default="serve", description="The server's name.")
     pool: DnsLabel = Field(description="The pool that it runs on, by its name.")
-    model: str = Field(min_length=1, description="The model's name on Hugging Face, such as Qwen/Qwen3-8B.")
+    model: str = Field(
+        min_length=1,
+        description="The model's name on Hugging Face, such as Qwen/Qwen3-8B, which clients ask for.",
+    )
+    weights: Released | None = Field(
+        default=None,
+        description="Where its weights are in the lake, such as "
+        '"{models}/released/qwen3-8b": they are streamed to the GPUs, and the pods need no way to the internet. '
+        "From Hugging Face unless given. For Triton the folder is its repository of models.",
+    )
+    adapters: dict[DnsLabel, Released] = Field(
+        default={},
+        description="LoRA adapters beside the model, by the name that clients ask for, such as "
+        '{support: "{models}/released/qwen3-8b-support"}.',
+    )
     replicas: int = Field(default=1, ge=1, description="Replicas of the server.")
     scale: Scale | None = Field(default=None, description="Replicas by load, instead of `replicas`.")
     gpus: int = Field(default=1, ge=1, description="GPUs of each replica, of one node (tensor parallel).")
@@ -63,14 +123,19 @@ class Serving(WorkloadSettings):
         description="A quantization method of vLLM: the checkpoint's (fp8, awq), or one that is made while "
         "it loads (fp8_per_tensor).",
     )
+    kv_offload_gib: int | None = Field(
+        default=None,
+        ge=1,
+        description="GiB of the node's memory for keys and values that no longer fit the GPUs, of each replica.",
+    )
     engine_args: list[str] = Field(
         default=[],
-        description="Further flags of `vllm serve`, such as [--kv-cache-dtype=fp8]. Those that other "
-        "settings or the platform set are refused.",
+        description="Further flags of the engine, such as [--kv-cache-dtype=fp8]. Those that other "
+        "settings or the platform set are refused, and those that vLLM's version lacks.",
     )
     image: Image | None = Field(
         default=None,
-        description="An image of the server. vLLM's own, at the platform's version, unless given.",
+        description="An image of the server. The engine's own, at the platform's version, unless given.",
     )
 
     @property
@@ -92,5 +157,11 @@ class Serving(WorkloadSettings):
             if taken:
                 by = SET_BY_SETTINGS.get(taken)
                 why = f"the setting workloads.serving.{by}" if by else "set by the platform"
-                raise refuse(f"flags of vllm serve that nothing else sets: --{taken} is {why}")
+                raise refuse(f"flags of the engine that nothing else sets: --{taken} is {why}")
         return words
+
+
+def optional(serve: Serving) -> dict[str, object]:
+    """The settings that not every engine has, by their name in a stack's file."""
+    names = ("weights", "adapters", "max_model_len", "quantization", "kv_offload_gib")
+    return {to_camel(name): getattr(serve, name) for name in names}

@@ -27,6 +27,8 @@ class Environment:
 
     name: str
     requirements: Path | None = None
+    programs: Path | None = None
+    """A folder whose programs come before those that are installed: where an image's are different here."""
 
     @property
     def folder(self) -> Path:
@@ -71,5 +73,5 @@ def table() -> Table:
 
 
 def _environment(name: str, about: Mapping[str, Any]) -> Environment:
-    file = about.get("requirements")
-    return Environment(name, PROJECT / file if file else None)
+    paths = {key: PROJECT / about[key] for key in ("requirements", "programs") if key in about}
+    return Environment(name, **paths)

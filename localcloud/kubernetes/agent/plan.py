@@ -11,6 +11,7 @@ from typing import Any
 
 from localcloud.kubernetes.agent import volumes
 from localcloud.kubernetes.agent.expand import expand
+from localcloud.kubernetes.agent.images import Environment
 from localcloud.kubernetes.agent.quantities import resource
 from localcloud.kubernetes.agent.references import References
 from localcloud.kubernetes.agent.stores import TOKEN_FOLDER
@@ -34,9 +35,11 @@ class Sandbox:
     platform: Mapping[str, str]
 
 
-def write(container: Object, attempt: int, references: References, sandbox: Sandbox, programs: Path) -> Path:
-    """Write the plan of a container's start number `attempt` and return its file. `programs` is the folder of the
-    environment that its image has.
+def write(
+    container: Object, attempt: int, references: References, sandbox: Sandbox, image: Environment
+) -> Path:
+    """Write the plan of a container's start number `attempt` and return its file. `image` is the environment that its
+    image has.
 
     Raises:
         NotThereError: it refers to what is not there.
@@ -45,7 +48,7 @@ def write(container: Object, attempt: int, references: References, sandbox: Sand
     for part in ("root", "tmp"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "tmp").chmod(0o1777)
-    defined = variables(container, references, _platform(container, references, sandbox, programs))
+    defined = variables(container, references, _platform(container, references, sandbox, image))
     words = [*(container.get("command") or _no_entry_point()), *(container.get("args") or ())]
     user, group = _user(container, references.pod)
     plan = {
@@ -56,7 +59,7 @@ def write(container: Object, attempt: int, references: References, sandbox: Sand
         "user": user,
         "group": group,
         "root": str(folder / "root"),
-        "mounts": list(_mounts(container, folder, sandbox, programs, defined)),
+        "mounts": list(_mounts(container, folder, sandbox, image, defined)),
         "limits": {"RLIMIT_CORE": 0},
         "pid_file": str(folder / "pid"),
         "log_file": str(log_file(sandbox.folder, container["name"], attempt)),
@@ -84,9 +87,12 @@ def _no_entry_point() -> list[str]:
     return ["python3"]
 
 
-def _platform(container: Object, references: References, sandbox: Sandbox, programs: Path) -> dict[str, str]:
+def _platform(
+    container: Object, references: References, sandbox: Sandbox, image: Environment
+) -> dict[str, str]:
+    folders = [*filter(None, [image.programs]), image.folder / "bin"]
     given = {
-        "PATH": f"{programs / 'bin'}:{SYSTEM_PATH}",
+        "PATH": ":".join([*map(str, folders), SYSTEM_PATH]),
         "HOME": "/root",
         "HOSTNAME": hostname(references.pod),
         **sandbox.platform,
@@ -104,7 +110,7 @@ def _user(container: Object, pod: Object) -> tuple[int, int]:
 
 
 def _mounts(
-    container: Object, folder: Path, sandbox: Sandbox, programs: Path, defined: Mapping[str, str]
+    container: Object, folder: Path, sandbox: Sandbox, image: Environment, defined: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Each container has a /tmp of its own, and the names of its cluster alone; then come the pod's volumes."""
     own = [
@@ -117,8 +123,12 @@ def _mounts(
     ]
     if (sandbox.folder / IDENTITY).exists():
         own.append(_mount(sandbox.folder / IDENTITY, TOKEN_FOLDER, read_only=True))
-    if programs.is_relative_to("/tmp"):
-        own.append(_mount(programs, str(programs), read_only=True))
+    # A container has a /tmp of its own.
+    own += [
+        _mount(place, str(place), read_only=True)
+        for place in (image.folder, image.programs)
+        if place and place.is_relative_to("/tmp")
+    ]
     return [*own, *volumes.mounts(container, sandbox.volumes, lambda text: expand(text, defined))]
 
 

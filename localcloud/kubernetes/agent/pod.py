@@ -111,7 +111,7 @@ class Pod:
     def _plan(self, spec: Object, attempt: int) -> Path:
         environment = table().of(spec["image"])
         assert environment and self._sandbox
-        return plan.write(spec, attempt, self._references, self._sandbox, environment.folder)
+        return plan.write(spec, attempt, self._references, self._sandbox, environment)
 
     def _grace(self) -> float:
         return self.object["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE)

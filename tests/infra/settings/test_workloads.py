@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from infra.settings import reading
 from infra.settings.errors import SettingsError
 from infra.settings.workloads.serving import SET_BY_PLATFORM, SET_BY_SETTINGS, Serving, flag
-from workloads.serving.component import ModelServerArgs
+from workloads.serving.engines import engines
 
 POOLS = [
     {"name": "a", "gpu": "L4", "maxNodes": 2},
@@ -162,19 +162,10 @@ def test_flags_that_settings_or_the_platform_set_are_refused(word: str) -> None:
     assert served("--enable-prefix-caching", word) == {"workloads.serving.engineArgs": None}
 
 
-def test_every_flag_of_the_server_is_one_that_nobody_else_may_give() -> None:
-    """What workloads/serving/component.py passes is on one of the lists."""
-    from workloads.serving import component
-
-    args: Any = ModelServerArgs(
-        cluster=None,  # pyright: ignore[reportArgumentType]
-        pool="a",
-        model="m",
-        weights="s3://w",
-        max_model_len=1,
-        quantization="fp8",
-    )
-    passed = {flag(word) for word in component._flags(args, 1) if isinstance(word, str)} - {""}
+def test_every_flag_of_an_engine_is_one_that_nobody_else_may_give() -> None:
+    """What workloads/serving/engines.yaml passes is on one of the lists."""
+    words = [word for engine in engines().values() for flags in engine.flags.values() for word in flags]
+    passed = {flag(word) for word in words} - {""}
     assert passed <= {*SET_BY_SETTINGS, *SET_BY_PLATFORM}
     assert {"max-model-len", "quantization", "load-format", "gpu-memory-utilization"} <= passed
 

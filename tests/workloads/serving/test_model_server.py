@@ -148,7 +148,7 @@ def test_service_and_budget_pick_its_pods(made):
     assert budget["selector"]["matchLabels"].items() <= labels.items()
     # A minimum would forbid the drain of a lone replica's node.
     assert budget["maxUnavailable"] == 1 and "minAvailable" not in budget
-    assert made.result == f"http://chat.serving.svc:{component.PORT}/v1"
+    assert made.result == "http://chat.serving.svc:8000/v1"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from localcloud.kubernetes.agent import claims, plan, probes, volumes
+from localcloud.kubernetes.agent.images import Environment
 from localcloud.kubernetes.agent.plan import Sandbox
 from localcloud.kubernetes.agent.quantities import number
 from localcloud.kubernetes.agent.references import NotThereError, References
@@ -19,6 +20,15 @@ OBJECTS = {
     ("ConfigMap", "given"): {"data": {"a": "one", "b": "two"}},
     ("Secret", "keys"): {"data": {"KEY": base64.b64encode(b"hidden").decode()}},
 }
+
+
+class Installed(Environment):
+    """An environment in a folder that nobody has."""
+
+    folder = Path("/environment")  # pyright: ignore
+
+
+IMAGE = Installed("python", programs=Path("/tmp/different"))
 
 
 class Objects:
@@ -37,7 +47,7 @@ def written(container: dict[str, Any], folder: Path, **spec: Any) -> dict[str, A
     made = references({"containers": [container], **spec})
     places = volumes.lay_out(made, folder / "volumes", folder / "node")
     sandbox = Sandbox(folder, places, folder / "hosts", {"GIVEN": "by the platform"})
-    return json.loads(plan.write(container, 0, made, sandbox, Path("/environment")).read_text())
+    return json.loads(plan.write(container, 0, made, sandbox, IMAGE).read_text())
 
 
 def container(**more: Any) -> dict[str, Any]:
@@ -61,7 +71,8 @@ def test_variables_are_expanded_in_commands_and_in_later_variables(tmp_path: Pat
         "by the platform",
     )
     assert "NONE" not in environment
-    assert environment["PATH"].startswith("/environment/bin:")
+    assert environment["PATH"].startswith("/tmp/different:/environment/bin:")
+    assert "/tmp/different" in [mount["target"] for mount in made["mounts"]]
 
 
 @pytest.mark.parametrize(("cpu", "threads"), [("500m", "1"), ("1", "1"), ("900", "2")])
