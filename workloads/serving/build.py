@@ -61,7 +61,7 @@ def _in_lake(site: Site, folder: str) -> pulumi.Output[str]:
 
 
 def needs_for(settings: Serving) -> WorkloadNeeds:
-    """What it needs with another engine than vLLM: its metrics, without alerts and a dashboard on the names of vLLM's."""
+    """What it needs with another engine than vLLM: alerts and dashboard name metrics of vLLM's."""
     engine = engines()[settings.engine]
     if engine.name == "vllm":
         return NEEDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,3 +63,22 @@ def test_a_file_that_names_no_buckets_is_refused(tmp_path: Path, text: str) -> N
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BurstError, match="No such file"):
         request("local", settings_of("local"), "training", tmp_path / "none.json", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"engine": "tgi"}, "engine is tgi: outside a cluster it is vllm"),
+        ({"weights": "{models}/released/q"}, "weights are in the lake"),
+        ({"adapters": {"a": "{models}/released/q"}}, "adapters are in the lake"),
+    ],
+)
+def test_a_server_that_needs_the_lake_or_another_engine_is_refused(
+    changes: dict[str, Any], message: str
+) -> None:
+    there = settings_of("prod")
+    assert there.workloads.serving
+    serving = there.workloads.serving.model_copy(update=changes)
+    changed = there.model_copy(update={"workloads": there.workloads.model_copy(update={"serving": serving})})
+    with pytest.raises(BurstError, match=message):
+        request("prod", changed, "serving", None, None)

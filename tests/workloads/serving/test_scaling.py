@@ -144,6 +144,7 @@ def found(*, gateway: bool = False, **changes: Any) -> dict[str, Problem]:
             None,
         ),
         ({"scale": {"minimum": 0, "maximum": 2}}, "scale.minimum", "without workloads.gateway", "1"),
+        ({"scale": {"maximum": 2}, "engine": "sglang"}, "scale", "metrics of vLLM", "engine: vllm"),
         (
             {"scale": {"minimum": 0, "maximum": 2, "cooldownMinutes": 5}, "gateway": True},
             "scale.cooldownMinutes",
