@@ -1,4 +1,4 @@
-"""The client libraries that pods have, beside those of the tests: pods' images pin others than this project does."""
+"""The client libraries that pods have: their images pin others than this project does."""
 
 from __future__ import annotations
 
@@ -13,27 +13,23 @@ from pathlib import Path
 import yaml
 
 from localcloud.directories import PROJECT, cache_dir
+from localcloud.environments import environment as built
 
-# torch and numpy are those of the tests, at the images' own versions.
+# torch and numpy are those of the tests, at the versions of the images that are not ours.
 SHARED = ("torch", "numpy")
-# Where a file of requirements is compiled from another it has all that these need, and much that speaks to no store.
-CLIENTS = ("boto3", "gcsfs", "google-cloud-storage", "s3fs")
 
 
-def requirements(image: str) -> list[str]:
-    """What the image of a workload installs, less what the tests have already."""
+def interpreter(image: str) -> tuple[Path, list[Path]]:
+    """The Python that has what the image of a workload has, and the folders that it looks in besides."""
     file = PROJECT / "workloads" / image / "requirements.txt"
-    if not file.exists():
-        return yaml.safe_load(Path(__file__).with_name("clients.yaml").read_text())[image]["requirements"]
-    lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
-    if file.with_suffix(".in").exists():
-        return [line for line in lines if line.partition("==")[0] in CLIENTS]
-    return [line for line in lines if line and line.partition("==")[0] not in SHARED]
+    if file.exists():
+        return built(file), []
+    return Path(sys.executable), [folder(image)]
 
 
 def folder(image: str) -> Path:
-    """A folder with the libraries of an image, installed once by uv and kept in the user's cache."""
-    wanted = requirements(image)
+    """A folder with the libraries of an image that is not ours, installed once by uv and kept in the user's cache."""
+    wanted = yaml.safe_load(Path(__file__).with_name("clients.yaml").read_text())[image]["requirements"]
     place = cache_dir() / "clients" / f"{image}-{hashlib.sha256(repr(wanted).encode()).hexdigest()[:12]}"
     place.parent.mkdir(parents=True, exist_ok=True)
     # Two processes of one run of the tests may want it at once.
@@ -62,12 +58,14 @@ def run(program: Path, arguments: Sequence[str], environment: Mapping[str, str],
     Raises:
         AssertionError: it failed; with what it wrote.
     """
+    python, libraries = interpreter(image)
+    looked_in = [*libraries, PROJECT / "workloads" / image, PROJECT]
     done = subprocess.run(
-        [sys.executable, program, *arguments],
+        [python, program, *arguments],
         env={
             **environment,
             "PATH": "/usr/bin:/bin",
-            "PYTHONPATH": f"{folder(image)}:{PROJECT / 'workloads' / image}",
+            "PYTHONPATH": ":".join(map(str, looked_in)),
             "PYTHONWARNINGS": "ignore",
         },
         capture_output=True,

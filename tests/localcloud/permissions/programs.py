@@ -8,11 +8,18 @@ from pathlib import Path
 
 from localcloud.directories import PROJECT
 from tests.localcloud.permissions.rendered import Container
+from tests.workloads.registered import EVERY
+
+# Those of all workloads: `deployed` asks for each.
+ACCOUNTS = {each.name: account for each in EVERY if (account := each.service_account)}
+WORKLOAD_GRANTS = {each.name: each.grants for each in EVERY if each.grants}
+RIGHTLESS = sorted(ACCOUNTS.keys() - WORKLOAD_GRANTS.keys())
 
 _SCENARIOS = Path(__file__).with_name("scenarios")
 
 # A released model in the lake, which a server is told by `weights`; the scenario's test puts it there.
 RELEASED = "released/qwen3"
+TINY_MODEL = _SCENARIOS / "tiny_model.py"
 
 
 @dataclass(frozen=True)
@@ -68,5 +75,22 @@ PROGRAMS = (
         _SCENARIOS / "load_weights.py",
         lambda _, models: [f"{models}/{RELEASED}"],
         "serving",
+    ),
+    Program(
+        "compress",
+        "compression-job",
+        "compression",
+        _SCENARIOS / "compress.py",
+        lambda container, _: [container.texts["job.json"]],
+        "compression",
+    ),
+    Program("bento", "bento", "bento", _SCENARIOS / "load_bento.py", lambda *_: [], "bento"),
+    Program(
+        "rayserve",
+        "ray-worker",
+        "rayserve",
+        _SCENARIOS / "load_rayserve.py",
+        lambda container, _: [container.texts["serveConfigV2"]],
+        "rayserve",
     ),
 )

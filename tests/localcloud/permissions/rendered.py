@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
 
 from localcloud.permissions.aws_account import Account, Bucket, Role
 from localcloud.permissions.google_policies import Binding, bindings
@@ -15,17 +19,20 @@ from tests.program.whole_stacks import S3_RANGE, config_of, run
 
 # S3's ranges are public addresses, of each region its own; those of another are asked of EC2 (tests/mock_engine.py).
 S3_RANGES = {"ap-south-1": S3_RANGE, "ap-south-2": "203.0.113.0/24"}
+ASKED = yaml.safe_load(Path(__file__).with_name("workloads.yaml").read_text())
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container of a workload, as its pod's template has it."""
+    """A container of a workload, as its pod's template has it. `texts`: what its pods read of ConfigMaps, by key, and
+    Ray's `serveConfigV2`."""
 
     namespace: str
     service_account: str
     environment: Mapping[str, str]
     args: Sequence[str]
     labels: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def options(self, name: str) -> list[str]:
         """The values of `--name value` in the arguments, in order."""
@@ -34,9 +41,10 @@ class Container:
 
 
 def deployed(deploy: Any, stack: str, changes: Mapping[str, Any] | None = None) -> Any:
-    """What the program registers for one of the shipped stacks; `changes` are laid over its configuration."""
+    """What the program registers for one of the shipped stacks that asks for every workload; `changes` are laid over
+    its configuration."""
     config = config_of(stack)
-    for key, values in (changes or {}).items():
+    for key, values in {"india-ai-infra:workloads": ASKED, **(changes or {})}.items():
         config[key] = {**config[key], **values}
     return run(deploy, config)
 
@@ -97,22 +105,46 @@ def by_role(account: Account) -> dict[str, str]:
 
 def container(made: Any, cloud: str, name: str) -> Container:
     """The container called `name` (`trainer`, `lake`, `nccl`, `vllm`) on a cloud, the first where there are several."""
-    for resource in made.resources:
-        if f":{cloud}:Cluster" not in resource.provider:
-            continue
-        spec = resource.inputs.get("spec") or {}
-        # A CronJob has the template of a Job, which has that of its pods.
-        template = spec.get("jobTemplate", {}).get("spec", spec).get("template") or {}
-        for found in (template.get("spec") or {}).get("containers", []):
-            if found["name"] == name:
-                return Container(
-                    resource.inputs["metadata"]["namespace"],
-                    template["spec"]["serviceAccountName"],
-                    {each["name"]: each["value"] for each in found.get("env", []) if "value" in each},
-                    found.get("args", []),
-                    template["metadata"]["labels"],
-                )
+    for resource, template, found in _containers(made, cloud):
+        if found["name"] == name:
+            return Container(
+                resource.inputs["metadata"]["namespace"],
+                template["spec"]["serviceAccountName"],
+                {each["name"]: each["value"] for each in found.get("env", []) if "value" in each},
+                found.get("args", []),
+                template["metadata"]["labels"],
+                _texts(made, resource, template),
+            )
     raise LookupError(f"no container {name}")
+
+
+def _containers(made: Any, cloud: str) -> Iterator[tuple[Any, Any, Any]]:
+    """Each container, with the template of its pod and the resource that has it."""
+    for resource in made.resources:
+        if f":{cloud}:Cluster" in resource.provider:
+            for template in _templates(resource.inputs.get("spec") or {}):
+                yield from ((resource, template, found) for found in template["spec"].get("containers", []))
+
+
+def _templates(spec: Mapping[str, Any]) -> Iterator[Any]:
+    """The templates of pods in a resource's spec."""
+    # A CronJob has the template of a Job, which has that of its pods; a RayService those of a head and of workers.
+    spec = spec.get("jobTemplate", {}).get("spec", spec)
+    ray = spec.get("rayClusterConfig")
+    for holder in (ray["headGroupSpec"], *ray["workerGroupSpecs"]) if ray else (spec,):
+        if (template := holder.get("template")) and template.get("spec"):
+            yield template
+
+
+def _texts(made: Any, resource: Any, template: Any) -> dict[str, str]:
+    mounted = {(volume.get("configMap") or {}).get("name") for volume in template["spec"].get("volumes", [])}
+    maps = [
+        each.inputs
+        for each in made.of("core/v1:ConfigMap").values()
+        if each.provider == resource.provider and each.inputs["metadata"]["name"] in mounted
+    ]
+    config = {key: text for key, text in resource.inputs["spec"].items() if key == "serveConfigV2"}
+    return {key: text for each in maps for key, text in each["data"].items()} | config
 
 
 def google_container(made: Any, name: str) -> Container:
@@ -121,13 +153,22 @@ def google_container(made: Any, name: str) -> Container:
         return container(made, "gcp", name)
     except LookupError:
         found = container(made, "aws", name)
+    lake, buckets = container(made, "gcp", "lake").environment, google_buckets(made)
+
+    def there(text: Any) -> str:
+        return re.sub(r"s3://lake-([a-z-]+)-\w+", lambda uri: f"gs://{buckets[uri[1]]}", str(text))
+
+    kept = {key: there(value) for key, value in found.environment.items() if not key.startswith("AWS_")}
+    own = {key: value for key, value in lake.items() if key not in found.environment}
+    texts = {key: there(text) for key, text in found.texts.items()}
+    return replace(found, environment=kept | own, args=[there(arg) for arg in found.args], texts=texts)
+
+
+def google_buckets(made: Any) -> dict[str, str]:
+    """The names of the lake's buckets on Google, by what they are."""
     lake = container(made, "gcp", "lake")
-    cloud = {name for name in found.environment if name.startswith("AWS_")}
-    own = {name: value for name, value in lake.environment.items() if name not in found.environment}
-    checkpoints = lake.options("uri")[0].removesuffix("/proof")
-    args = [re.sub(r"s3://[^/]*checkpoints[^/]*", checkpoints, str(arg)) for arg in found.args]
-    environment = {name: value for name, value in found.environment.items() if name not in cloud} | own
-    return replace(found, environment=environment, args=args)
+    named = {urlsplit(uri).netloc for uri in (*lake.options("uri"), *lake.options("refused-uri"))}
+    return {name.removeprefix("lake-").rpartition("-")[0]: name for name in named}
 
 
 def google_keys(made: Any, buckets: Mapping[str, str]) -> dict[str, str]:

@@ -20,10 +20,9 @@ from localcloud.permissions.aws_account import Account
 from localcloud.permissions.iam_policies import allowing
 from localcloud.permissions.s3_calls import Call, needs
 from tests.localcloud.permissions import recorded, rendered
-from tests.localcloud.permissions.programs import PROGRAMS
+from tests.localcloud.permissions.programs import ACCOUNTS, PROGRAMS, RIGHTLESS, WORKLOAD_GRANTS
 from tests.localcloud.permissions.recorded import Row
 from tests.localcloud.permissions.rendered import S3_RANGES
-from tests.workloads.registered import SERVICE_ACCOUNTS, WORKLOAD_GRANTS
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +63,17 @@ def test_a_recorded_call_is_answered_as_it_was(
 
 def test_every_workload_with_rights_has_a_recording() -> None:
     assert {program.grants for program in PROGRAMS} == set(WORKLOAD_GRANTS)
+
+
+@pytest.mark.parametrize("workload", RIGHTLESS)
+def test_a_workload_without_grants_is_there_without_a_role(
+    prod: Any, account: Account, workload: str
+) -> None:
+    namespace = ACCOUNTS[workload].namespace
+    assert namespace in rendered.network(prod, "aws").namespaces
+    assert workload not in account.roles
+    given = prod.of("eks/podIdentityAssociation:PodIdentityAssociation").values()
+    assert namespace not in {each.inputs["namespace"] for each in given}
 
 
 def used(account: Account, buckets: dict[str, str]) -> set[tuple[str, str, str]]:
@@ -196,7 +206,7 @@ def test_without_the_statement_for_evidence_the_failure_names_the_key(
 
 @pytest.mark.parametrize("workload", list(WORKLOAD_GRANTS))
 def test_pod_identity_gives_the_role_to_its_service_account_alone(account: Account, workload: str) -> None:
-    role, pod = account.roles[workload], SERVICE_ACCOUNTS[workload]
+    role, pod = account.roles[workload], ACCOUNTS[workload]
     ours = f"arn:aws:eks:ap-south-1:{account.id}:cluster/india-ai-infra-unit"
 
     def trusted(cluster: str, namespace: str, name: str) -> bool:
@@ -210,7 +220,7 @@ def test_pod_identity_gives_the_role_to_its_service_account_alone(account: Accou
 
 @pytest.mark.parametrize("workload", list(WORKLOAD_GRANTS))
 def test_pods_reach_the_store_and_their_identity_and_nothing_abroad(prod: Any, workload: str) -> None:
-    namespace = SERVICE_ACCOUNTS[workload].namespace
+    namespace = ACCOUNTS[workload].namespace
     s3 = S3_RANGES["ap-south-1"].partition("/")[0]
     assert rendered.may_reach(prod, "aws", namespace, s3, 443), "s3.ap-south-1.amazonaws.com"
     assert rendered.may_reach(prod, "aws", namespace, "169.254.170.23", 80), "the Pod Identity agent"
@@ -227,11 +237,11 @@ def test_the_other_regions_store_is_reached_after_a_failover_alone(
     made = rendered.deployed(deploy, "prod", {"india-ai-infra:aws": replica})
     away = S3_RANGES["ap-south-2"].partition("/")[0]
     for workload in WORKLOAD_GRANTS:
-        namespace = SERVICE_ACCOUNTS[workload].namespace
+        namespace = ACCOUNTS[workload].namespace
         assert rendered.may_reach(made, "aws", namespace, away, 443) is failover
     region = "ap-south-2" if failover else "ap-south-1"
-    for name in ("trainer", "lake", "nccl", "vllm"):
-        environment = rendered.container(made, "aws", name).environment
+    for program in PROGRAMS:
+        environment = rendered.container(made, "aws", program.container).environment
         assert environment["AWS_DEFAULT_REGION"] == environment["AWS_REGION"] == region
     account = rendered.aws_account(made, account_id)
     used = urlsplit(rendered.container(made, "aws", "trainer").options("checkpoint-uri")[0]).netloc

@@ -7,9 +7,8 @@ recorded instead of comparing it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from localcloud.permissions.gate import Gate
 from localcloud.permissions.pod_identity import PodIdentity
 from localcloud.permissions.s3_gate import S3Gate, Seen
 from tests.localcloud.permissions import clients, recorded, rendered
-from tests.localcloud.permissions.programs import PROGRAMS, RELEASED, Program
+from tests.localcloud.permissions.programs import ACCOUNTS, PROGRAMS, WORKLOAD_GRANTS, Program
 from tests.localcloud.permissions.recorded import Row
 
 pytestmark = pytest.mark.slow
@@ -41,14 +40,17 @@ class Store:
 
 
 @pytest.fixture(scope="module")
-def store(account: Account, buckets: dict[str, str], model: dict[str, bytes]) -> Iterator[Store]:
+def store(
+    account: Account, buckets: dict[str, str], objects: Mapping[tuple[str, str], bytes]
+) -> Iterator[Store]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     try:
-        _fill(f"http://{host}:{port}", account, buckets, model)
+        _fill(f"http://{host}:{port}", account, buckets, objects)
         cluster = f"arn:aws:eks:ap-south-1:{account.id}:cluster/india-ai-infra-unit"
-        roles = {f"{name}/{name}": account.roles[name] for name in ("training", "serving", "proof")}
+        accounts = {name: ACCOUNTS[name] for name in WORKLOAD_GRANTS}
+        roles = {f"{pod.namespace}/{pod.name}": account.roles[name] for name, pod in accounts.items()}
         identity = PodIdentity(account, cluster, roles, f"http://{host}:{port}", "ap-south-1")
         gate = S3Gate(account, identity.role_of, f"{host}:{port}")
         with gate.serve() as serving, identity.agent() as agent:
@@ -57,7 +59,9 @@ def store(account: Account, buckets: dict[str, str], model: dict[str, bytes]) ->
         server.stop()
 
 
-def _fill(moto: str, account: Account, buckets: dict[str, str], model: dict[str, bytes]) -> None:
+def _fill(
+    moto: str, account: Account, buckets: dict[str, str], objects: Mapping[tuple[str, str], bytes]
+) -> None:
     keys = {"region_name": "ap-south-1", "aws_access_key_id": "unit", "aws_secret_access_key": "unit"}
     s3 = boto3.client("s3", endpoint_url=moto, **keys)
     for bucket in account.buckets.values():
@@ -66,8 +70,8 @@ def _fill(moto: str, account: Account, buckets: dict[str, str], model: dict[str,
             by_default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": bucket.key}
             rules = [{"ApplyServerSideEncryptionByDefault": by_default}]
             s3.put_bucket_encryption(Bucket=bucket.name, ServerSideEncryptionConfiguration={"Rules": rules})
-    for name, body in model.items():
-        s3.put_object(Bucket=buckets["models"], Key=f"{RELEASED}/{name}", Body=body)
+    for (role, key), body in objects.items():
+        s3.put_object(Bucket=buckets[role], Key=key, Body=body)
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
@@ -110,12 +114,3 @@ def _rows(seen: Seen, buckets: dict[str, str]) -> list[Row]:
         )
         for key in call.keys or ("",)
     ]
-
-
-@pytest.mark.parametrize("image", ["training", "proof"])
-def test_what_the_tests_share_with_an_image_is_of_its_version(image: str) -> None:
-    text = (clients.PROJECT / "workloads" / image / "requirements.txt").read_text()
-    for name in clients.SHARED:
-        for line in text.splitlines():
-            if line.startswith(f"{name}=="):
-                assert line == f"{name}=={version(name)}"

@@ -22,9 +22,8 @@ from localcloud.permissions.google_policies import (
     roles,
 )
 from tests.localcloud.permissions import recorded, rendered
-from tests.localcloud.permissions.programs import PROGRAMS
+from tests.localcloud.permissions.programs import ACCOUNTS, PROGRAMS, RIGHTLESS, WORKLOAD_GRANTS
 from tests.localcloud.permissions.recorded import Row
-from tests.workloads.registered import SERVICE_ACCOUNTS, WORKLOAD_GRANTS
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +44,7 @@ def granted(deploy: Any) -> list[Binding]:
 def member(who: str) -> str:
     if who in PEOPLE:
         return PEOPLE[who]
-    pod = SERVICE_ACCOUNTS[who]
+    pod = ACCOUNTS[who]
     return rendered.google_member(rendered.Container(pod.namespace, pod.name, {}, []))
 
 
@@ -157,6 +156,14 @@ def test_a_grant_gives_its_right_and_only_below_its_prefix(
         assert asked.operation == "buckets.get" or refusals(granted, member(who), asked), asked
 
 
+@pytest.mark.parametrize("workload", RIGHTLESS)
+def test_a_workload_without_grants_is_there_without_a_binding(
+    prod: Any, granted: list[Binding], workload: str
+) -> None:
+    assert ACCOUNTS[workload].namespace in rendered.network(prod, "gcp").namespaces
+    assert member(workload) not in {binding.member for binding in granted}
+
+
 def test_a_list_of_the_whole_bucket_is_refused_to_who_has_a_part(
     granted: list[Binding], google_buckets: dict[str, str]
 ) -> None:
@@ -175,7 +182,7 @@ def test_without_its_binding_a_refused_call_names_what_lacks(
 
 def test_pods_reach_the_store_and_their_identity_and_nothing_else(prod: Any) -> None:
     for workload in WORKLOAD_GRANTS:
-        namespace = SERVICE_ACCOUNTS[workload].namespace
+        namespace = ACCOUNTS[workload].namespace
         assert rendered.may_reach(prod, "gcp", namespace, "199.36.153.8", 443), "private.googleapis.com"
         assert rendered.may_reach(prod, "gcp", namespace, "169.254.169.254", 80), "the metadata server"
         assert not rendered.may_reach(prod, "gcp", namespace, "142.250.183.16", 443), "storage.googleapis.com"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from localcloud import processes
 from localcloud.permissions.gate import Gate
 from localcloud.permissions.gcs_gate import GcsGate, Seen
 from tests.localcloud.permissions import clients, recorded, rendered
-from tests.localcloud.permissions.programs import PROGRAMS, RELEASED, Program
+from tests.localcloud.permissions.programs import PROGRAMS, Program
 from tests.localcloud.permissions.recorded import Row
 
 pytestmark = pytest.mark.slow
@@ -40,12 +40,14 @@ class Store:
 
 
 @pytest.fixture(scope="module")
-def store(prod: Any, google_buckets: dict[str, str], model: dict[str, bytes]) -> Iterator[Store]:
+def store(
+    prod: Any, google_buckets: dict[str, str], objects: Mapping[tuple[str, str], bytes]
+) -> Iterator[Store]:
     port = processes.free_port()
     server = create_server("127.0.0.1", port, in_memory=True)
     server.start()
     try:
-        _fill(port, google_buckets, model)
+        _fill(port, google_buckets, objects)
         gate = GcsGate(
             rendered.google_bindings(prod), f"127.0.0.1:{port}", rendered.google_keys(prod, google_buckets)
         )
@@ -55,11 +57,11 @@ def store(prod: Any, google_buckets: dict[str, str], model: dict[str, bytes]) ->
         server.stop()
 
 
-def _fill(port: int, buckets: dict[str, str], model: dict[str, bytes]) -> None:
+def _fill(port: int, buckets: dict[str, str], objects: Mapping[tuple[str, str], bytes]) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    models = f"/upload/storage/v1/b/{buckets['models']}/o?uploadType=media"
     uploads = [
-        (f"{models}&name={quote(f'{RELEASED}/{name}', safe='')}", body) for name, body in model.items()
+        (f"/upload/storage/v1/b/{buckets[role]}/o?uploadType=media&name={quote(key, safe='')}", body)
+        for (role, key), body in objects.items()
     ]
     for target, body in [
         *(("/storage/v1/b", json.dumps({"name": name}).encode()) for name in buckets.values()),

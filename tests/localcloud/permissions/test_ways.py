@@ -14,15 +14,14 @@ import pytest
 from infra.contracts.labels import INTERNET_EGRESS
 from localcloud.permissions.network import Connection, End, Network, rules
 from tests.localcloud.permissions import recorded, rendered
-from tests.localcloud.permissions.programs import PROGRAMS, Program
+from tests.localcloud.permissions.programs import ACCOUNTS, PROGRAMS, Program
 from tests.localcloud.permissions.rendered import Container
-from tests.localcloud.permissions.ways import ABROAD, addresses, pod, ways
-from tests.workloads.registered import SERVICE_ACCOUNTS
+from tests.localcloud.permissions.ways import ABROAD, addresses, pod, ways, ways_to_names
 
 pytestmark = pytest.mark.slow
 
 CLOUDS = ("aws", "gcp")
-NAMESPACES = sorted(account.namespace for account in SERVICE_ACCOUNTS.values())
+NAMESPACES = sorted(account.namespace for account in ACCOUNTS.values())
 # Where torchrun's ranks meet, and a port that NCCL picks for its sockets.
 RENDEZVOUS, PICKED = 29400, 45678
 MONITORING = {"aws": "monitoring", "gcp": "gmp-system"}
@@ -54,13 +53,19 @@ def test_each_recorded_call_has_a_way(prod: Any, cloud: str, network: Network, p
 
 
 def between_pods(made: Any, cloud: str) -> Iterator[Connection]:
-    """Ranks meet and measure; clients and Prometheus come to the model servers."""
-    for name in ("trainer", "nccl"):
+    """Ranks meet and measure, and so do the pods of Ray; clients and Prometheus come to the model servers; the gateway
+    asks its cache, and the model servers where the stack has both."""
+    for name in ("trainer", "nccl", "ray-worker"):
         rank = pod(container(made, cloud, name))
         yield from (Connection(rank, rank, port) for port in (RENDEZVOUS, PICKED))
     server = replace(pod(container(made, cloud, "vllm")), ports={"http": 8000})
     for namespace in ("chat", MONITORING[cloud]):
         yield Connection(End(namespace=namespace), server, 8000)
+    gateway = pod(container(made, cloud, "smg"))
+    yield from ways_to_names(made, cloud, gateway)
+    yield Connection(gateway, gateway, PICKED)
+    if cloud == rendered.ASKED["gateway"]["cloud"]:
+        yield Connection(gateway, server, 8000)
 
 
 def test_pods_meet_each_other(prod: Any, cloud: str, network: Network) -> None:

@@ -32,8 +32,7 @@ def pod(container: Container) -> End:
 def ways(made: Any, cloud: str, container: Container) -> Iterator[Connection]:
     """What a call of a container's program to its store opens, one after the other."""
     source = pod(container)
-    for protocol in ("UDP", "TCP"):
-        yield Connection(source, _name_server(made, cloud), 53, protocol)
+    yield from ways_to_names(made, cloud, source)
     if cloud == "aws":
         yield Connection(source, POD_IDENTITY_AGENT, 80)
     else:
@@ -41,6 +40,12 @@ def ways(made: Any, cloud: str, container: Container) -> Iterator[Connection]:
         yield Connection(source, server, port)
     for address in addresses(made, cloud, store_host(cloud, container)):
         yield Connection(source, address, 443)
+
+
+def ways_to_names(made: Any, cloud: str, source: End) -> Iterator[Connection]:
+    """What a pod opens to resolve a name."""
+    for protocol in ("UDP", "TCP"):
+        yield Connection(source, _name_server(made, cloud), 53, protocol)
 
 
 def store_host(cloud: str, container: Container) -> str:
