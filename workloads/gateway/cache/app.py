@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
+import aiohttp
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -56,7 +56,7 @@ class Cache:
         except GoneError:
             # Without a last part the server closes the connection: nobody takes what came for a whole answer.
             line.status = line.status or 499
-        except httpx.HTTPError:
+        except aiohttp.ClientError:
             line.status = 502
             await http.refuse(send, 502, "gateway_unreachable", GATEWAY_FAILED)
         except TimeoutError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-import httpx
+import aiohttp
 
 from . import answers, http, metrics
 from .entries import Answer, PoisonedError, opened, seal, tenant_secret
@@ -29,7 +29,7 @@ class Door:
         self._flights: dict[str, Flight] = {}
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, line: Line) -> None:
-        """Answer one request. Raises GoneError where nobody is left to answer, httpx.HTTPError before it began."""
+        """Answer one request. Raises GoneError where nobody is left to answer, aiohttp.ClientError before it began."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             body = await http.read_body(receive, self._options.largest_request, self._options.client_seconds)
@@ -159,7 +159,7 @@ class Door:
             if answer and time.monotonic() - started < ERASED_SECONDS:
                 await self._store.put(asked, seal(self._secret(asked), asked.key, answer))
             self._land(asked.key, flight)
-        except httpx.HTTPError:
+        except aiohttp.ClientError:
             if not flight.status:
                 failed = [(b"content-type", b"application/json")]
                 flight.add(b'{"error": {"message": "%s", "type": "server_error"}}' % GATEWAY_FAILED.encode())
@@ -176,17 +176,17 @@ class Door:
         # Not compressed: the next client may not take it so.
         sent = http.end_to_end(scope["headers"], b"host", b"content-length", b"accept-encoding")
         async with self._gateway.asked(scope, [*sent, (b"accept-encoding", b"identity")], body) as response:
-            received = http.end_to_end(response.headers.raw, b"set-cookie")
-            flight.begin(response.status_code, received)
-            async for chunk in response.aiter_raw():
+            received = http.end_to_end(response.raw_headers, b"set-cookie")
+            flight.begin(response.status, received)
+            async for chunk in response.content.iter_any():
                 flight.add(chunk)
         if refusal := self._refusal(response, flight):
             metrics.unstored.labels(refusal).inc()
             return None
         return Answer(response.headers.get("content-type", ""), tuple(flight.chunks), int(time.time()))
 
-    def _refusal(self, response: httpx.Response, flight: Flight) -> str:
-        if response.status_code != 200:
+    def _refusal(self, response: aiohttp.ClientResponse, flight: Flight) -> str:
+        if response.status != 200:
             return "status"
         if "content-encoding" in response.headers:
             return "encoding"

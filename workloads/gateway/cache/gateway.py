@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import cycle
+from functools import cached_property
 
-import httpx
+import aiohttp
+from yarl import URL
 
 from . import http
 from .http import GoneError, Headers, Receive, Scope, Send
@@ -15,44 +16,49 @@ from .options import Options
 
 # Long: it passes in this process too, which may have a thousand streams to serve meanwhile.
 CONNECT_SECONDS = 30.0
-# httpcore 1.0.9 looks at each connection of a pool for each request (`_assign_requests_to_connections`): with 1,000
-# streams in one pool the last began after half a minute.
-POOLS, KEPT_CONNECTIONS = 64, 256
+# What aiohttp would add to a request that came without.
+ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
 class Gateway:
-    """The gateway's address, and connections to it.
-
-    A transport and no client of httpx: that one keeps cookies, and would send one client's with another's request.
-    """
+    """The gateway's address, and connections to it."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._url = httpx.URL(options.upstream)
-        self._timeout = httpx.Timeout(options.upstream_seconds, connect=CONNECT_SECONDS, pool=None).as_dict()
-        # As many streams at once as clients: admission is the gateway's own.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS // POOLS)
-        self._pools = [httpx.AsyncHTTPTransport(limits=limits, trust_env=False) for _ in range(POOLS)]
-        self._turns = cycle(self._pools)
+        self._url = options.upstream.rstrip("/")
+
+    @cached_property
+    def _session(self) -> aiohttp.ClientSession:
+        # Made by the first request: it belongs to the loop that serves.
+        return aiohttp.ClientSession(
+            # As many streams at once as clients: admission is the gateway's own.
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=CONNECT_SECONDS, sock_read=self._options.upstream_seconds
+            ),
+            # One client's cookies are not to go with another's request.
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=ADDED,
+            auto_decompress=False,
+        )
 
     @asynccontextmanager
     async def asked(
         self, scope: Scope, headers: Headers, body: bytes | AsyncIterator[bytes]
-    ) -> AsyncIterator[httpx.Response]:
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The gateway's answer, whose body has not come yet. Leaving it early ends the request there too."""
-        url = self._url.copy_with(raw_path=_target(scope))
-        timeout = {"timeout": self._timeout}
-        request = httpx.Request(scope["method"], url, headers=headers, content=body, extensions=timeout)
-        response = await next(self._turns).handle_async_request(request)
-        try:
+        url = URL(self._url + _target(scope).decode("latin-1"), encoded=True)
+        text = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        asking = self._session.request(
+            scope["method"], url, headers=text, data=body or None, allow_redirects=False
+        )
+        async with asking as response:
             yield response
-        finally:
-            await response.aclose()
 
     async def forward(self, scope: Scope, receive: Receive, send: Send, body: bytes | None = None) -> int:
         """Hand a request on, and its answer back, both as they come. `body` where it was read already.
 
-        Returns the status. Raises GoneError, and httpx.HTTPError before the answer began.
+        Returns the status. Raises GoneError, and aiohttp.ClientError before the answer began.
         """
         read = asyncio.Event()
         content = self._parts(receive, read) if body is None and _has_body(scope) else body or b""
@@ -69,20 +75,19 @@ class Gateway:
 
     async def close(self) -> None:
         """Close the connections."""
-        for pool in self._pools:
-            await pool.aclose()
+        await self._session.close()
 
     async def _exchange(
         self, scope: Scope, send: Send, content: bytes | AsyncIterator[bytes], begun: list[int]
     ) -> None:
         headers = http.end_to_end(scope["headers"], b"host")
         async with self.asked(scope, headers, content) as response:
-            begun[0] = response.status_code
-            await http.begin(send, response.status_code, http.end_to_end(response.headers.raw))
+            begun[0] = response.status
+            await http.begin(send, response.status, http.end_to_end(response.raw_headers))
             try:
-                async for chunk in response.aiter_raw():
+                async for chunk in response.content.iter_any():
                     await http.part(send, chunk, self._options.client_seconds)
-            except httpx.HTTPError as error:
+            except aiohttp.ClientError as error:
                 # The head is out: all that can be said is an end that is none.
                 raise GoneError from error
             await http.part(send, b"", self._options.client_seconds, more=False)
