@@ -33,7 +33,7 @@ class Forks:
     def __init__(self, python: Path, root: Path, modules: list[str], folder: Path) -> None:
         self.folder, self._runs = folder, 0
         self._process = subprocess.Popen(
-            [python, Path(__file__).with_name("forks_server.py"), *modules],
+            [python, "-P", Path(__file__).with_name("forks_server.py"), *modules],
             env={**os.environ, **QUIET, "PYTHONPATH": str(root)},
             cwd=folder,
             stdin=subprocess.PIPE,

@@ -11,7 +11,7 @@ import pytest
 from localcloud.permissions.aws_account import Account
 from tests.localcloud.permissions import clients, rendered
 from tests.localcloud.permissions.programs import RELEASED, TINY_MODEL
-from tests.workloads.onnx_model import linear
+from tests.workloads.linear_model import linear
 
 # More tokens than a language is judged by, a byte each.
 TEXT = b"The lake is near the hills, and the road to it is long.\n" * 40

@@ -17,7 +17,7 @@ import pytest
 
 from localcloud.environments import environment
 from localcloud.processes import free_port
-from tests.workloads.onnx_model import linear
+from tests.workloads.linear_model import linear
 from workloads.bento.needs import ALERTS
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+
+from tests.workloads.moto_server import moto
 
 pytestmark = pytest.mark.slow
 
@@ -69,11 +70,8 @@ def test_a_fabric_under_its_floor_fails(tmp_path: Path):
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto() as address:
+        yield address
 
 
 @pytest.fixture

@@ -6,19 +6,21 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from localcloud.environments import environment
 from localcloud.processes import free_port
-from tests.infra.platform.gpu_cluster import SERVE, gpu_cluster
-from tests.workloads.onnx_model import linear
+from tests.workloads.linear_model import linear
 from workloads.rayserve.component import RayServiceArgs, serve_config
 
 pytestmark = pytest.mark.slow
 
 HOME = Path(__file__).parents[3] / "workloads" / "rayserve"
 SECONDS = 400
+# The configuration does not depend on it, and one of resources needs an engine.
+NO_CLUSTER: Any = None
 RIGHT = '{"rows": [[1, 2, 3, 4], [0, 0, 0, 0]]}'
 WRONG = (
     '{"rows": [[1, 2, 3]]}',
@@ -33,7 +35,7 @@ WRONG = (
 
 def test_it_answers_and_refuses(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(linear([[1, 0], [0, 1], [1, 1], [0, 0]], [0.5, -0.5]))
-    args = RayServiceArgs(gpu_cluster(SERVE), "image", str(tmp_path), workers=1, cpus=2, min_replicas=1)
+    args = RayServiceArgs(NO_CLUSTER, "image", str(tmp_path), workers=1, cpus=2, min_replicas=1)
     config = serve_config("classify", str(tmp_path), args)
     python, program = environment(HOME / "requirements.txt"), Path(__file__).with_name("served.py")
     own = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(HOME)}

@@ -13,12 +13,12 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from localcloud import processes
 from localcloud.environments import environment
 from localcloud.kubernetes.agent import addresses
 from tests.e2e.waiting import wait
+from tests.workloads.moto_server import moto
 from workloads.serving import engines as engines_module
 from workloads.serving.engines import engines
 
@@ -50,10 +50,8 @@ MODELS = {"doubled": "* 2", "raised": "+ 1"}
 @pytest.fixture(scope="module")
 def store() -> Iterator[str]:
     """An S3 of moto's."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+    with moto() as address:
+        yield address
 
 
 @pytest.fixture(scope="module", params=["folder", "lake"])

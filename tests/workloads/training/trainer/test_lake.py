@@ -11,9 +11,9 @@ import boto3
 import pytest
 import requests
 from gcp_storage_emulator.server import create_server
-from moto.server import ThreadedMotoServer
 
 from localcloud.processes import free_port
+from tests.workloads.moto_server import moto
 from tests.workloads.training.trainer.conftest import Ended, Ranks
 
 pytestmark = pytest.mark.slow
@@ -24,10 +24,12 @@ OBJECTS = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipart
 @pytest.fixture
 def lake() -> Iterator[dict[str, str]]:
     """The environment of an identity that may touch s3://lake/jobs/own alone, and list its bucket: moto enforces it."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
+    with moto() as endpoint:
+        yield _lake(endpoint)
+        requests.post(f"{endpoint}/moto-api/reset-auth", data="inf", timeout=10)
+
+
+def _lake(endpoint: str) -> dict[str, str]:
     clients: dict[str, Any] = {
         name: boto3.client(
             name,
@@ -50,15 +52,13 @@ def lake() -> Iterator[dict[str, str]]:
     clients["iam"].put_user_policy(UserName="job", PolicyName="own", PolicyDocument=document)
     key = clients["iam"].create_access_key(UserName="job")["AccessKey"]
     requests.post(f"{endpoint}/moto-api/reset-auth", data="0", timeout=10)
-    yield {
+    return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": "ap-south-1",
         "AWS_DEFAULT_REGION": "ap-south-1",
         "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
     }
-    requests.post(f"{endpoint}/moto-api/reset-auth", data="inf", timeout=10)
-    server.stop()
 
 
 @pytest.fixture
