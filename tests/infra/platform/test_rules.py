@@ -12,7 +12,7 @@ import yaml
 from infra.platform.managed_prometheus import rules_of_cluster
 from infra.platform.monitoring import rule_groups
 from localcloud.toolchain import install
-from tests.workloads.registered import NEEDS
+from tests.workloads.registered import EVERY
 from workloads.training.alerts import ALERTS, JOB
 
 pytestmark = pytest.mark.slow
@@ -65,7 +65,7 @@ def written(folder: Path, groups: list[dict[str, Any]]) -> Path:
     return file
 
 
-@pytest.mark.parametrize("groups", [rule_groups(NEEDS), rules_of_cluster(NEEDS, "llm-gke", "asia-south1")])
+@pytest.mark.parametrize("groups", [rule_groups(EVERY), rules_of_cluster(EVERY, "llm-gke", "asia-south1")])
 def test_promtool_takes_every_rule(promtool: Path, tmp_path: Path, groups: list[dict[str, Any]]) -> None:
     """Of the cluster's own Prometheus, and as Cloud Monitoring is given them."""
     rules = sum(len(group["rules"]) for group in groups)
@@ -106,7 +106,7 @@ def test_each_alert_of_training_fires_once_for_its_job_and_else_does_not(
     promtool: Path, tmp_path: Path
 ) -> None:
     assert CASES.keys() == {alert.name for alert in ALERTS}
-    written(tmp_path, rule_groups(NEEDS))
+    written(tmp_path, rule_groups(EVERY))
     tests = [
         case(name, minutes, values, fires=fires)
         for name, (minutes, bad, good) in CASES.items()
