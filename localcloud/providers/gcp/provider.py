@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from threading import Lock
 from typing import Any
@@ -75,7 +75,7 @@ class Gcp(Provider):
         filled = _named(found, resource, old_inputs, inputs)
         if filled == old_inputs:
             return filled
-        if wrong := shapes.misfits(found, filled) or self._refusals(found, filled):
+        if wrong := shapes.misfits(found, filled) or self._refusals(found, filled, resource.urn):
             raise InvalidInputsError(wrong)
         return filled
 
@@ -104,7 +104,7 @@ class Gcp(Provider):
         with self._one_at_a_time:
             self._done(found, scope["id"])
             self._admit(resource, found, inputs, scope)
-            self._store.put(found.token, scope["id"], {"inputs": inputs, "drawn": drawn})
+            self._store.put(found.token, scope["id"], {"inputs": inputs, "drawn": drawn, "urn": resource.urn})
         lacks = habits.spot_has_none(self._call(found, inputs, scope))
         try:
             if found.side_effects:
@@ -116,7 +116,7 @@ class Gcp(Provider):
         except Exception:
             self._store.delete(found.token, scope["id"])
             raise
-        self._store.put(found.token, scope["id"], {"inputs": inputs, "drawn": drawn})
+        self._store.put(found.token, scope["id"], {"inputs": inputs, "drawn": drawn, "urn": resource.urn})
         habits.made(self._call(found, inputs, scope))
         outputs = self._outputs(found, inputs, drawn)
         if lacks:
@@ -150,7 +150,7 @@ class Gcp(Provider):
         habits.refuse(_said(resource), self._call(found, inputs, scope))
         if found.side_effects:
             drawn["played"] = self._played_again(found, inputs, scope, drawn.get("played", {}))
-        self._store.put(found.token, resource.id, {"inputs": inputs, "drawn": drawn})
+        self._store.put(found.token, resource.id, {"inputs": inputs, "drawn": drawn, "urn": resource.urn})
         return self._outputs(found, inputs, drawn)
 
     def _played_again(self, found: Row, inputs: Values, scope: Values, before: Values) -> Values:
@@ -243,16 +243,21 @@ class Gcp(Provider):
             raise ResourceError(f"{_said(resource)}: {_together(wrong)}")
         habits.refuse(_said(resource), self._call(found, inputs, scope))
 
-    def _refusals(self, found: Row, inputs: Values) -> list[tuple[str, str]]:
+    def _refusals(self, found: Row, inputs: Values, replacing: str = "") -> list[tuple[str, str]]:
+        """What breaks a rule. `replacing` is the URN of what a plan may put these inputs in the place of: that is no
+        neighbour of theirs. Whether it is gone in time is known when they are made."""
         scope = self._scope(found, inputs)
         stands = self._store.get(found.token, scope["id"]) if scope["id"] is not UNKNOWN else None
         scope["old"] = stands["inputs"] if stands else {}
         scope["played"] = stands["drawn"].get("played", {}) if stands else {}
-        return refusals(found.token, inputs, scope, self._inputs_of)
+        return refusals(found.token, inputs, scope, partial(self._inputs_of, without=replacing))
 
-    def _inputs_of(self, token: str) -> Mapping[str, Values]:
-        """The inputs of every resource of a type, as they are or as this preview would have them."""
-        there = {key: record["inputs"] for key, record in self._store.items(token).items()}
+    def _inputs_of(self, token: str, without: str = "") -> Mapping[str, Values]:
+        """The inputs of every resource of a type, as they are or as this preview would have them, but for a URN's."""
+        standing = self._store.items(token).items()
+        there = {
+            key: record["inputs"] for key, record in standing if not without or record.get("urn") != without
+        }
         return there | self._planned.get(token, {})
 
     def _plan(self, found: Row, resource_id: Any, inputs: Values) -> None:

@@ -456,12 +456,29 @@ def test_rules_that_google_enforces(stack: Stack, token: str, inputs: Values, pa
 
 
 def test_subnets_of_one_network_do_not_overlap_in_any_region(stack: Stack):
-    stack.make(SUBNET, name="mumbai", network="projects/ai-team/global/networks/n", ipCidrRange="10.0.0.0/16")
+    network = "projects/ai-team/global/networks/n"
+    stack.make(SUBNET, "first", name="mumbai", network=network, ipCidrRange="10.0.0.0/16")
     said = refused(stack, SUBNET, name="delhi", region="asia-south2", network="n", ipCidrRange="10.0.1.0/24")
     assert said["ipCidrRange"] == (
         "Invalid IPCidrRange: 10.0.1.0/24 conflicts with existing subnetwork 'mumbai' in region 'asia-south1'."
     )
     stack.make(SUBNET, "other", name="other", network="m", ipCidrRange="10.0.1.0/24")
+
+
+def test_a_subnet_that_is_replaced_conflicts_with_itself_only_when_it_is_made(stack: Stack):
+    """As with Google: no preview knows whether the old one is gone by then."""
+    made = stack.make(SUBNET, name="a", network="n", ipCidrRange="10.0.0.0/16")
+    elsewhere = {**made.inputs, "region": "asia-south2"}
+    moved = stack.check(SUBNET, elsewhere, made.inputs)
+    # As the engine checks what it will make instead: without the old inputs.
+    anew = stack.check(SUBNET, {**elsewhere, "name": "a2"})
+    for inputs in (moved, anew):
+        with pytest.raises(
+            ResourceError, match="conflicts with existing subnetwork 'a' in region 'asia-south1'"
+        ):
+            stack.provider.create(_resource(SUBNET, "one"), inputs)
+    stack.delete(made)
+    stack.provider.create(_resource(SUBNET, "one"), anew)
 
 
 def test_two_subnets_that_overlap_in_one_update_fail_when_the_second_is_made(stack: Stack):
