@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localcloud.environments import environment
 from localcloud.processes import free_port
 from tests.workloads.linear_model import linear
+from tests.workloads.ray_process import run_ray
 from workloads.rayserve.component import RayServiceArgs, serve_config
 
 pytestmark = pytest.mark.slow
 
 HOME = Path(__file__).parents[3] / "workloads" / "rayserve"
-SECONDS = 400
 # The configuration does not depend on it, and one of resources needs an engine.
 NO_CLUSTER: Any = None
 RIGHT = '{"rows": [[1, 2, 3, 4], [0, 0, 0, 0]]}'
@@ -37,16 +34,10 @@ def test_it_answers_and_refuses(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(linear([[1, 0], [0, 1], [1, 1], [0, 0]], [0.5, -0.5]))
     args = RayServiceArgs(NO_CLUSTER, "image", str(tmp_path), workers=1, cpus=2, min_replicas=1)
     config = serve_config("classify", str(tmp_path), args)
-    python, program = environment(HOME / "requirements.txt"), Path(__file__).with_name("served.py")
-    own = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(HOME)}
-    ran = subprocess.run(
-        [str(python), str(program), str(free_port()), config],
-        input="\n".join([RIGHT, *WRONG]),
-        env={**own, "RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
+    program = str(Path(__file__).with_name("served.py"))
+    own = {"PYTHONPATH": str(HOME), "RAY_raylet_start_wait_time_s": "120"}
+    bodies = "\n".join([RIGHT, *WRONG])
+    ran = run_ray(HOME / "requirements.txt", [program, str(free_port()), config], own, bodies)
     assert ran.returncode == 0, ran.stderr[-4000:]
     (answer,) = [line for line in ran.stdout.splitlines() if line.startswith("[[")]
     (status, scores), *refused = json.loads(answer)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from localcloud.environments import environment
+from tests.workloads.ray_process import run_ray
 from workloads.training import ray_job
 from workloads.training.trainer.recipe import Recipe
 
@@ -18,7 +16,6 @@ pytestmark = pytest.mark.slow
 
 FOLDER = ray_job.ENTRY.parent
 REQUIREMENTS = FOLDER / "requirements-ray.txt"
-SECONDS = 400
 
 
 def recipe(folder: Path, steps: int) -> Path:
@@ -36,21 +33,11 @@ def recipe(folder: Path, steps: int) -> Path:
 
 def run(arguments: list[str], code: int = 0) -> str:
     """The output of a program in the environment of Ray, which ends with `code`."""
-    variables = {
-        "HOME": os.environ["HOME"],
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(FOLDER),
-        "OMP_NUM_THREADS": "1",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_DEDUP_LOGS": "0",
-        "RAY_ADDRESS": "local",
-    }
-    command = [str(environment(REQUIREMENTS)), *arguments]
-    ran = subprocess.run(
-        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS
-    )
-    assert ran.returncode == code, ran.stdout[-4000:]
-    return ran.stdout
+    own = {"PYTHONPATH": str(FOLDER), "OMP_NUM_THREADS": "1", "RAY_DEDUP_LOGS": "0", "RAY_ADDRESS": "local"}
+    ran = run_ray(REQUIREMENTS, arguments, own)
+    log = ran.stdout + ran.stderr
+    assert ran.returncode == code, log[-4000:]
+    return log
 
 
 def losses(log: str) -> dict[int, str]:
