@@ -147,6 +147,8 @@ class WorkloadNeeds:
     """Operators that it needs beside those of every cluster; in a namespace of the platform's or its own."""
     runs_on: frozenset[Place] = EVERYWHERE
     """Where its pods may run. On premises they get the keys of the site's object store."""
+    database: bool = False
+    """Whether it has a PostgreSQL database of its own, which its pods find by the Secret `database.SECRET`."""
     default_image: str | None = None
     """What it runs where its settings name no image."""
     always: bool = False
