@@ -87,10 +87,14 @@ burst: $(VENV)/ready  ## Files that run a workload elsewhere: TO=skypilot STACK=
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(RUN) setup
 
-# A file of tests stays with one process, for what its tests share; each process of tests/e2e has a local cloud.
+# A file of tests stays with one process, for what its tests share; each process of tests/e2e has a local cloud. The
+# second half runs whatever the first found: who waits for an hour hears of every failure.
 test: setup check  ## Every check and every test
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 12 --ignore tests/e2e
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 12 tests/e2e
+	@failed=0; \
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 12 --ignore tests/e2e || failed=1; \
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 12 \
+		tests/e2e || failed=1; \
+	exit $$failed
 
 unit: $(VENV)/ready-dev  ## The quick tests, some 100 s on two cores: no server, no engine, no imitated cloud
 	@HYPOTHESIS_PROFILE=unit $(BIN)/python -m pytest --numprocesses auto --dist loadscope -m "not slow" --ignore tests/e2e
