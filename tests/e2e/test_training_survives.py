@@ -1,5 +1,5 @@
 """A TrainingJob of four pods really trains on the local cloud; a node is taken back, and the loss is that of a run that
-nobody interrupted, step for step.
+nobody interrupted, step for step. Then as replicas: the others go on without the pod, and a new one copies them.
 
 The stack is `dev` with one pool of single L4 on spot. Pods are processes of this machine: the agent gives their node's
 notice to them, and Karpenter drains it. The other run is four ranks of the same recipe, without Kubernetes.
@@ -12,6 +12,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -63,23 +64,28 @@ def stack(
     environment: dict[str, str], python: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     config = tmp_path_factory.mktemp("config") / "Pulumi.dev.yaml"
-    values = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())
-    said = values["config"]
-    said["india-ai-infra:budget"] = {"monthlyInr": 100_000_000}
-    said["india-ai-infra:aws"]["cluster"]["pools"] = [POOL]
-    said["india-ai-infra:workloads"] = {"training": TRAINING}
-    config.write_text(yaml.safe_dump(values))
     opened = Stack("dev", cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"]), config_file=config)
     with pytest.MonkeyPatch.context() as patch:
         # The cluster's agent, which the update starts, runs pods with torch.
         patch.setenv(claims.HEAVY, "1")
-        outcome = opened.up()
-    assert not outcome.failed, "\n".join(outcome.errors)
+        bring_up(opened, config, TRAINING)
     yield opened
     opened.unprotect()
     destroyed = opened.destroy()
     assert not destroyed.failed, "\n".join(destroyed.errors)
     assert list(doctor.leftovers("dev")) == []
+
+
+def bring_up(stack: Stack, config: Path, training: dict[str, Any]) -> None:
+    """Gives the stack this training."""
+    values = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())
+    said = values["config"]
+    said["india-ai-infra:budget"] = {"monthlyInr": 100_000_000}
+    said["india-ai-infra:aws"]["cluster"]["pools"] = [POOL]
+    said["india-ai-infra:workloads"] = {"training": training}
+    config.write_text(yaml.safe_dump(values))
+    outcome = stack.up()
+    assert not outcome.failed, "\n".join(outcome.errors)
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +180,54 @@ def uninterrupted(api: Api, python: Path, folder: Path, last: int) -> dict[int, 
                 ran.terminate()
                 break
     return losses(log)
+
+
+def test_replicas_go_on_without_the_one_whose_node_is_taken_back(
+    stack: Stack, access: clusters.ClusterAccess, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INDIA_AI_INFRA_AWS_ENDPOINT", environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
+    # Longer than anybody waits: the one that comes back finds the others at work however slow the machine is.
+    endless = {"steps": 1_000_000, "checkpoints": {"everySteps": 1_000_000}}
+    bring_up(
+        stack, stack.config_file, TRAINING | endless | {"name": "twins", "nodes": 2, "recovery": "replicas"}
+    )
+    api = access.api()
+
+    def twins() -> dict[str, str]:
+        """The pods that run, and their nodes."""
+        pods = api.list("v1", "Pod", "training", labelSelector="batch.kubernetes.io/job-name=twins")
+        return {
+            each["metadata"]["name"]: each["spec"]["nodeName"]
+            for each in pods
+            if each["status"].get("phase") == "Running" and "deletionTimestamp" not in each["metadata"]
+        }
+
+    def logs_of(pod_name: str) -> str:
+        (file,) = (clusters.folder(access.name) / "pods").glob(f"training_{pod_name}_*/logs/trainer/*.log")
+        return file.read_text()
+
+    def quorums(pod_name: str) -> list[tuple[int, int]]:
+        """The steps before which another number of replicas met, and how many."""
+        met = re.findall(r"event=quorum step=(\d+) replicas=(\d+) of=2", logs_of(pod_name))
+        return [(int(step), int(replicas)) for step, replicas in met]
+
+    def both_train() -> bool:
+        return len(twins()) == 2 and all(quorums(each)[-1:] and quorums(each)[-1][1] == 2 for each in twins())
+
+    wait(both_train, SECONDS, "two replicas that train")
+    before = twins()
+    stays, goes = sorted(before)
+    node = next(each for each in interruption.spot_nodes(api) if each.name == before[goes])
+    until = len(quorums(stays))
+    reclaim.interrupt(access, node, settings_of("dev"), 120)
+    wait(lambda: set(twins()) - set(before) and both_train(), SECONDS, "two replicas that train again")
+    (back,) = set(twins()) - {stays}
+    assert twins()[back] != before[goes]
+    healed = re.search(r"event=healed step=(\d+)", logs_of(back))
+    assert healed and (int(healed[1]) + 1, 2) in quorums(stays), "who copied takes part in the next step"
+    since = quorums(stays)[until:]
+    assert any(replicas == 1 and step <= int(healed[1]) for step, replicas in since), since
+    assert "event=stopped" in logs_of(goes)
+    assert "event=resumed" not in logs_of(stays) + logs_of(back), (
+        "no checkpoint was read, and no step was lost"
+    )
