@@ -87,13 +87,14 @@ burst: $(VENV)/ready  ## Files that run a workload elsewhere: TO=skypilot STACK=
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(RUN) setup
 
-# A file of tests stays with one process, for what its tests share; each process of tests/e2e has a local cloud. The
-# second half runs whatever the first found: who waits for an hour hears of every failure.
+# A file of tests stays with one process, for what its tests share; each process of tests/e2e has a local cloud, and
+# waits half of its time, so there is one more than cores. The second half runs whatever the first found: who waits for
+# an hour hears of every failure.
+test: CLOUDS = $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 test: setup check  ## Every check and every test
 	@failed=0; \
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 12 --ignore tests/e2e || failed=1; \
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 12 \
-		tests/e2e || failed=1; \
+	$(BIN)/python -m pytest --numprocesses $(CLOUDS) --dist loadfile --no-loadscope-reorder --durations 12 tests/e2e || failed=1; \
 	exit $$failed
 
 unit: $(VENV)/ready-dev  ## The quick tests, some 100 s on two cores: no server, no engine, no imitated cloud
