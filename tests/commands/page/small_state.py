@@ -89,6 +89,23 @@ QUEUE_SPEC = {
 }
 
 
+AWS_BUDGET = {
+    "name": "spend",
+    "limitAmount": "100.5",
+    "limitUnit": "USD",
+    "notifications": [
+        {"notificationType": kind, "threshold": share, "subscriberEmailAddresses": ["a@b.in"]}
+        for kind, share in (("ACTUAL", 80), ("FORECASTED", 100))
+    ],
+}
+GCP_BUDGET = {
+    "displayName": "gcp-spend",
+    "amount": {"specifiedAmount": {"units": "9000", "currencyCode": "INR"}},
+    "thresholdRules": [{"thresholdPercent": 0.5}],
+    "allUpdatesRule": {"monitoringNotificationChannels": [CHANNEL]},
+}
+
+
 def resources() -> list[dict[str, Any]]:
     """The stack; its network, and one bucket that another team owns, are what costs beside the pools."""
     tags = json.dumps({"tags": {"owner": "ml-platform"}})
@@ -159,6 +176,8 @@ def resources() -> list[dict[str, Any]]:
             GCP,
             id=CHANNEL,
         ),
+        resource("aws:budgets/budget:Budget", "spend", AWS_BUDGET, AWS),
+        resource("gcp:billing/budget:Budget", "spend", GCP_BUDGET, GCP),
         resource(
             "gcp:monitoring/alertPolicy:AlertPolicy",
             "keys",

@@ -26,7 +26,10 @@ from policies.configuration.profiles import UnknownProfileError
 from policies.runner.states import StateFileError
 from tests.browser import Browser, NoBrowserError, find
 from tests.commands.page import small_state as small
+from tests.commands.test_showback import OpenCost, address, allocation
 from tests.examples import examples
+
+__all__ = ["address"]
 
 pytestmark = pytest.mark.slow
 
@@ -113,6 +116,21 @@ def test_the_rupees_are_those_of_make_cost(tables: Tables) -> None:
     }
 
 
+def test_an_opencost_that_is_asked_says_what_each_team_spent(address: str, tmp_path: Path) -> None:
+    OpenCost.body = {
+        "code": 200,
+        "data": [{"fraud": allocation(1000, 1, 1), "__idle__": allocation(0, 5, 0)}],
+    }
+    found = month.month(read("", small.written(tmp_path)), SETTINGS, month.OpenCost(address, 3))
+    table = next(one for one in month.section(found).tables if "OpenCost" in one.caption)
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["fraud", "₹1,000", "₹1", "₹1", "₹1,002"],
+        ["(idle)", "₹0", "₹5", "₹0", "₹5"],
+        ["all", "", "", "", "₹1,007"],
+    ]
+    assert OpenCost.asked["aggregate"] == ["label:owner"] and OpenCost.asked["window"] == ["3d"]
+
+
 names = st.sampled_from(["", "a", "b"])
 
 
@@ -149,7 +167,7 @@ def test_what_stands_is_counted_where_it_is(tables: Tables, file: Path) -> None:
     rows = {name: counts for name, *counts in tables.of("Resources by kind")}
     assert rows["clusters"] == ["1", "1", "0"]
     assert rows["workloads"] == ["3", "0", "0"]
-    assert rows["in all"] == ["14", "3", "1"]
+    assert rows["in all"] == ["15", "4", "1"]
     assert "network &lt;b&gt;team&lt;/b&gt;" in file.read_text()
 
 
@@ -181,9 +199,16 @@ def test_who_hears_of_what_and_what_nobody_hears_is_first(tables: Tables, tmp_pa
         ["GpuXidCritical", "critical", "XID <value> on GPU <gpu>", "a@b.in"],
         ["audit-keys", "critical", "A key of <key_id> goes.", "c@d.in"],
         ["spot", "", "Alerts: spot", "a@b.in"],
+        ["spend", "", "of 100.5 USD a month", "a@b.in"],
+        ["gcp-spend", "", "of 9000 INR a month", "c@d.in"],
+    ]
+    assert [row[5] for row in tables.of("Rules, and who hears")][-2:] == [
+        "actual 80 %, forecasted 100 %",
+        "50 %",
     ]
     deaf = [one for one in small.resources() if not one["urn"].endswith("::mail")]
-    assert not any(one.people for one in alerts.alerts(read("", small.written(tmp_path, deaf))))
+    heard = [one.rule for one in alerts.alerts(read("", small.written(tmp_path, deaf))) if one.people]
+    assert heard == ["spend"]  # AWS Budgets mails by itself
 
 
 def test_findings_and_the_law_that_asks(tables: Tables) -> None:
