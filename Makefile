@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback simulate reclaim alarm preflight bench burst test unit coverage check architecture setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback page simulate reclaim alarm preflight bench burst test unit coverage check architecture setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -65,6 +65,9 @@ settings: $(VENV)/ready  ## After a change of infra/settings: Pulumi.yaml, docs/
 
 showback: $(VENV)/ready  ## Rupees of the last days, from OpenCost in a cluster: BY=namespace or owner DAYS=7 ADDRESS=
 	@$(RUN) showback $(call options,ADDRESS DAYS BY)
+
+page: $(VENV)/ready  ## One page over a stack that is up, or of STATE=stack.json: LINEAGE=lineage.json ADDRESS= DAYS=7
+	@$(RUN) page --stack $(STACK) $(call options,STATE LINEAGE ADDRESS DAYS PROFILE OUT)
 
 simulate: $(VENV)/ready  ## Replay a trace on real Karpenter: STACK=dev AGAINST=local DAYS=7 TRACE=trace.csv
 	@$(RUN) simulate --stack $(STACK) $(call options,DAYS TRACE AGAINST SEED RECLAIMS START_MINUTES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 import shutil
 import struct
@@ -22,6 +24,27 @@ class NoBrowserError(Exception):
     """This machine has none, and it can't be installed."""
 
 
+# What is in `srcdoc` is of the same origin as the frame's own page, so that this may look at it.
+_FRAME = """<!doctype html><iframe style="width:WIDTHpx;height:900px;border:0" srcdoc="PAGE"></iframe><p></p>
+<script>
+addEventListener("load", () => {
+  const inside = document.querySelector("iframe"), page = inside.contentDocument.documentElement;
+  const seen = { wide: page.scrollWidth, high: page.scrollHeight,
+                 asked: inside.contentWindow.performance.getEntriesByType("resource").length };
+  document.body.innerHTML = "laid out: " + JSON.stringify(seen);
+});
+</script>"""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many pixels a page takes, wide and high, and how many other files it asked for."""
+
+    wide: int
+    high: int
+    asked: int
+
+
 @dataclass(frozen=True)
 class Browser:
     """`profile` is a folder of its own, for nothing of a person's browser is touched."""
@@ -38,6 +61,12 @@ class Browser:
     def picture(self, page: Path, to: Path) -> Path:
         self._run(f"--screenshot={to}", "--window-size=1280,1600", page.as_uri())
         return to
+
+    def laid_out(self, page: Path, width: int) -> Layout:
+        """How a page lies in a window of a phone or a desk. Chromium's own is 500 px wide at least: a frame is not."""
+        frame = page.with_name(f"{page.stem}-{width}.html")
+        frame.write_text(_FRAME.replace("WIDTH", str(width)).replace("PAGE", html.escape(page.read_text())))
+        return Layout(**json.loads(self.text(frame).rpartition("laid out: ")[2]))
 
     def colours(self, picture: Path) -> int:
         """How many bytes differ in a PNG's rows: one of a blank sheet has a handful."""

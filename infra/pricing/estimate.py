@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -91,24 +91,31 @@ class Estimate:
         return [item for item in self.items if item.usd is None]
 
 
-def estimate(resources: Iterable[Resource], usage: Usage) -> Estimate:
-    """The bill of a stack, in dollars without tax, the items in the order in which they were registered."""
+def estimate(
+    resources: Iterable[Resource],
+    usage: Usage,
+    component: Callable[[ResourceGraph, Resource], str] = ResourceGraph.component,
+) -> Estimate:
+    """The bill of a stack, in dollars without tax, the items in the order in which they were registered.
+
+    `component` is what an item's line is added up by: another function splits the same sum in another way.
+    """
     graph = ResourceGraph(resources, usage)
     found: list[tuple[str, Line | Metered]] = []
     unpriced: Counter[str] = Counter()
     use: Counter[str] = Counter()
     for resource in graph.by_urn.values():
         if metered := METERED.get(resource.type):
-            component = graph.component(resource)
-            found += [(component, line) for line in metered(resource, graph)]
+            of = component(graph, resource)
+            found += [(of, line) for line in metered(resource, graph)]
         elif resource.type in services.by_use():
             use[resource.type] += 1
         elif not (services.is_free(resource.type) or _is_component(resource)):
             unpriced[resource.type] += 1
     lines: dict[tuple[str, str], list[Line]] = {}
-    for component, line in _priced(found):
-        lines.setdefault((component, line.what), []).append(line)
-    items = tuple(_item(component, what, same) for (component, what), same in lines.items())
+    for of, line in _priced(found):
+        lines.setdefault((of, line.what), []).append(line)
+    items = tuple(_item(of, what, same) for (of, what), same in lines.items())
     return Estimate(items, unpriced, use)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra.pricing.rupees import format_inr
 from localcloud.directories import PROJECT
 from tests.e2e.newcomer import env, make, processes
 
@@ -52,10 +54,22 @@ def test_up_twice_then_everything_else_then_down(env: dict[str, str], tmp_path: 
     subprocess.run(["bash", "-c", export], cwd=PROJECT, env=env, capture_output=True, check=True)
     assert "controls: 0 violations" in make(f"audit STATE={state} OUT={tmp_path / 'audit'}", env)
     assert (tmp_path / "audit" / "evidence.html").exists()
+    _the_page_has_the_rupees_of_make_cost(env, tmp_path)
     said = make("down", env)
     assert "nothing is left behind" in said
     assert "moto" in said
     assert processes(env) == []
+
+
+def _the_page_has_the_rupees_of_make_cost(env: dict[str, str], folder: Path) -> None:
+    """What stands costs what `make cost` said before: the one reads the state, the other a preview."""
+    make("cost", env)
+    told = json.loads((Path(env["INDIA_AI_INFRA_RUN"]) / "cost-local.json").read_text())
+    assert f"wrote {folder / 'page.html'}" in make(f"page OUT={folder / 'page.html'}", env)
+    page = (folder / "page.html").read_text()
+    for part in (told["totalInr"], *told["components"]):
+        for figure in ("low", "expected", "high"):
+            assert format_inr(part[figure]) in page, f"{part}: {figure}"
 
 
 @pytest.mark.parametrize("after", ["Preview", "Update"])

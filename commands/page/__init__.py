@@ -1,0 +1,1 @@
+"""`make page`: one page over a stack, from its state."""
