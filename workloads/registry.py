@@ -20,12 +20,14 @@ from workloads.gateway.build import WORKLOAD as GATEWAY
 from workloads.proof.build import WORKLOAD as PROOF
 from workloads.rayserve.build import WORKLOAD as RAYSERVE
 from workloads.serving.build import WORKLOAD as SERVING
+from workloads.tracking.build import WORKLOAD as TRACKING
 from workloads.training.build import WORKLOAD as TRAINING
 from workloads.workload import Workload
 
-# In the order in which they are built: what proves a pool comes before what waits for the proof.
+# In the order in which they are built: what others use or wait for comes before them.
 WORKLOADS = (
     PROOF,
+    TRACKING,
     TRAINING,
     SERVING,
     COMPRESSION,

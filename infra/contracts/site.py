@@ -15,6 +15,16 @@ from infra.settings.workloads.workload import OWN_REGISTRY
 
 
 @dataclass(frozen=True)
+class Service:
+    """A service that one workload of a site has for the pods of others, inside the cluster."""
+
+    url: str
+    namespace: str
+    port: int
+    """Of its pods, which is what network policies see."""
+
+
+@dataclass(frozen=True)
 class Site:
     """What a stack has in one region, or on premises: where workloads run, and where their data is.
 
@@ -28,6 +38,9 @@ class Site:
     registry: pulumi.Input[str]
     node_configs: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     tunnel: pulumi.Output[str] | None = None
+    services: dict[str, Service] = field(default_factory=dict)
+    """What its workloads have for each other, by the name of the workload that adds it: the registry has that before
+    those that use it."""
 
     def image(self, reference: str) -> pulumi.Input[str]:
         """The image that a setting names: in the site's own registry where it says so, else in its upstream's

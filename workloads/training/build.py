@@ -8,6 +8,7 @@ from infra.contracts.burst import Burst
 from infra.contracts.cluster import GpuCluster, Pool
 from infra.contracts.site import Sites
 from infra.settings.workloads.training import LAKE_BUCKETS, Training
+from workloads.tracking.needs import NAME as TRACKING
 from workloads.training.needs import NEEDS
 from workloads.training.operators import needs_for
 from workloads.training.recipe import check_recipe, recipe
@@ -22,6 +23,7 @@ def build(settings: Training, sites: Sites) -> None:
 
     site = sites.with_pool(settings.pool)
     pool = site.cluster.pools[settings.pool]
+    tracking = None if settings.tracking.mlflow_uri else site.services.get(TRACKING)
     TrainingJob(
         settings.name,
         TrainingJobArgs(
@@ -30,12 +32,13 @@ def build(settings: Training, sites: Sites) -> None:
             nodes=settings.nodes,
             gpus_per_node=settings.gpus_per_node,
             image=site.image(settings.image),
-            recipe=recipe(settings, pool, sites.usd_inr),
+            recipe=recipe(settings, pool, sites.usd_inr, tracking.url if tracking else None),
             words={f"{{{role}}}": site.lake[role].uri for role in LAKE_BUCKETS},
             checkpoint_uri=pulumi.Output.concat(site.lake["checkpoints"].uri, "/jobs/", settings.name),
             endpoint=site.lake.endpoint,
             runner=settings.runner,
             recovery=settings.recovery,
+            tracking=tracking,
         ),
     )
 

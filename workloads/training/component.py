@@ -7,8 +7,10 @@ import pulumi
 from infra.contracts.resource_options import after
 from workloads.kubernetes import rendezvous
 from workloads.kubernetes.placement import may_be_absent, pool_for, tell_waits
+from workloads.tracking.network import open_way
 from workloads.training.job import job
 from workloads.training.lighthouse import lighthouse
+from workloads.training.needs import APP
 from workloads.training.pod import TrainingJobArgs, TrainingPod, labels
 from workloads.training.ray_job import ENTRY, ray_job
 from workloads.training.train_job import train_job
@@ -32,6 +34,8 @@ class TrainingJob(pulumi.ComponentResource):
         )
         in_cluster = pulumi.ResourceOptions(deleted_with=args.cluster.resource)
         goes_with_it = pulumi.ResourceOptions.merge(child, in_cluster)
+        if args.tracking:
+            open_way(args.namespace, {"app.kubernetes.io/name": APP}, args.tracking, goes_with_it)
         entry = {ENTRY.name: ENTRY.read_text()} if args.runner == "rayjob" else {}
         pod = TrainingPod(name, args, pool, goes_with_it, entry)
         # Not `deleted_with` the cluster: its pods forbid Karpenter to drain their nodes, and so must go first.

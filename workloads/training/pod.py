@@ -14,6 +14,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from infra.contracts.cluster import GpuCluster, Pool
 from infra.contracts.labels import DO_NOT_DISRUPT, ZONE_LABEL
 from infra.contracts.lake import Endpoint
+from infra.contracts.site import Service
 from infra.settings.workloads.training import Recovery, Runner
 from workloads.kubernetes import pods, rendezvous
 from workloads.kubernetes.placement import fabric_pod, nccl_environment, resources, tolerations
@@ -42,7 +43,8 @@ class TrainingJobArgs:
     checkpoint_uri: a folder, `s3://…` or a path, for this job alone.
     endpoint: where those checkpoints are, if not in the cloud's own store.
     queue: Kueue's LocalQueue; None starts at once. runner: what makes the pods. recovery: whether all of them start
-    anew when one goes, or the others go on as replicas of the model.
+    anew when one goes, or the others go on as replicas of the model. tracking: the server of the site that the recipe
+    names, to which the network is opened.
     """
 
     cluster: GpuCluster
@@ -60,6 +62,7 @@ class TrainingJobArgs:
     priority_class: str | None = NEEDS.priority_class
     runner: Runner = "job"
     recovery: Recovery = "checkpoints"
+    tracking: Service | None = None
 
 
 def labels(name: str) -> dict[str, str]:

@@ -23,8 +23,9 @@ def document(settings: Training) -> dict[str, Any]:
     return settings.model_dump(by_alias=True, exclude_none=True, include=FIELDS) | replicas
 
 
-def recipe(settings: Training, pool: Pool, usd_inr: float) -> str:
-    """The recipe, with what the pool's nodes cost and how often they are taken back, as the pods read it."""
+def recipe(settings: Training, pool: Pool, usd_inr: float, mlflow_uri: str | None = None) -> str:
+    """The recipe, with what the pool's nodes cost and how often they are taken back, as the pods read it; `mlflow_uri`
+    is the site's own server, for settings that name none."""
     per_hour = settings.interruptions_per_hour
     expected = pool.reclaims_per_hour * settings.nodes if per_hour is None else per_hour
     rupees = pool.usd_per_hour * settings.nodes * usd_inr
@@ -32,7 +33,10 @@ def recipe(settings: Training, pool: Pool, usd_inr: float) -> str:
         "interruptions": {"cloud": pool.notices, "perHour": _rough(expected)},
         "cost": {"inrPerHour": _rough(rupees)},
     }
-    return json.dumps({**document(settings), **derived}, indent=2)
+    made = {**document(settings), **derived}
+    if mlflow_uri:
+        made["tracking"] = {"mlflowUri": mlflow_uri, **made.get("tracking", {})}
+    return json.dumps(made, indent=2)
 
 
 def check_recipe(parts: Parts) -> list[Problem]:

@@ -15,6 +15,7 @@ from infra.settings.workloads.gateway import Gateway
 from infra.settings.workloads.proof import Proof
 from infra.settings.workloads.rayserve import Rayserve
 from infra.settings.workloads.serving import Serving
+from infra.settings.workloads.tracking import Tracking
 from infra.settings.workloads.training import Training
 from infra.settings.workloads.workload import WorkloadSettings
 
@@ -38,6 +39,9 @@ class Workloads(Model):
     bento: Bento | None = Field(default=None, description="A classifier, by BentoML: docs/small-teams.md.")
     rayserve: Rayserve | None = Field(
         default=None, description="A classifier, by Ray Serve: docs/small-teams.md."
+    )
+    tracking: Tracking | None = Field(
+        default=None, description="MLflow: runs, models and their stages: docs/tracking.md."
     )
 
     @property

@@ -111,10 +111,13 @@ class TrainingCheckpoints(Model):
 
 
 class TrainingTracking(Model):
-    """Where metrics are sent to besides Prometheus. Nowhere unless given."""
+    """Where metrics are sent to besides Prometheus."""
 
     mlflow_uri: str | None = Field(
-        default=None, min_length=1, description="The address of your MLflow server."
+        default=None,
+        min_length=1,
+        description="The address of your MLflow server. The stack's own in the same cloud (`workloads.tracking`), "
+        "where it has one, unless given.",
     )
     wandb: str | None = Field(
         default=None, min_length=1, description="The address of your own Weights & Biases server."

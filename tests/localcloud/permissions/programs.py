@@ -93,4 +93,20 @@ PROGRAMS = (
         lambda container, _: [container.texts["serveConfigV2"]],
         "rayserve",
     ),
+    Program(
+        "artifacts",
+        "mlflow",
+        "tracking",
+        _SCENARIOS / "keep_artifacts.py",
+        lambda container, _: container.options("artifacts-destination"),
+        "tracking",
+    ),
+    Program(
+        "export",
+        "mlflow",
+        "tracking",
+        _SCENARIOS / "read_export.py",
+        lambda _, models: [f"{models}/candidates/student", f"{models}/released/teacher"],
+        "tracking",
+    ),
 )
