@@ -348,6 +348,7 @@ def _subnet(asked: dict[str, Any]) -> dict[str, Any]:
         "availabilityZone": ZONES[zone],
         "availabilityZoneId": zone,
         "availableIpAddressCount": 4091,
+        "cidrBlock": f"10.9.{int(asked['id'][-1], 16)}.0/24",
         "tags": {"karpenter.sh/discovery": "india-ai-infra-unit"},
     }
 

@@ -9,6 +9,7 @@ from infra.advice import check_fits
 from infra.catalog.fabric_floors import check_floors
 from infra.catalog.offered import check_offered
 from infra.catalog.resolved import Resolve, resolve
+from infra.contracts.database import CERTIFICATE, SECRET, VARIABLES
 from infra.contracts.needs import WorkloadNeeds
 from infra.contracts.site import Sites
 from infra.settings.errors import Problem
@@ -66,7 +67,7 @@ def checks(workloads: Sequence[Workload] = WORKLOADS, resolve: Resolve = resolve
 
 
 def check_places(workloads: Sequence[Workload] = WORKLOADS) -> Check:
-    """A check of settings: no workload is on a pool of a place where it does not run."""
+    """A check of settings: no workload is on a pool of a place where it does not run, or has no database."""
 
     def check(parts: Parts) -> list[Problem]:
         return [problem for each in workloads for problem in _misplaced(each.needs, parts)]
@@ -81,8 +82,19 @@ def _misplaced(needs: WorkloadNeeds, parts: Parts) -> list[Problem]:
     if use is None:
         return []
     places = {pool.name: path.partition(".")[0] for path, pool in parts.pools.items()}
-    if places.get(use.pool) in (None, *needs.runs_on):
+    runs_on = needs.runs_on - {"onPremises"} if needs.database else needs.runs_on
+    if places.get(use.pool) in (None, *runs_on):
         return []  # a pool that is nowhere is another check's
-    fitting = [name for name, place in places.items() if place in needs.runs_on]
-    allowed = f"a pool of {' or '.join(sorted(needs.runs_on))}, where it runs"
+    fitting = [name for name, place in places.items() if place in runs_on]
+    allowed = f"a pool of {' or '.join(sorted(runs_on))}, where it runs{_why_not_on_premises(needs)}"
     return [Problem(f"{path}.pool", use.pool, allowed, next(iter(fitting), None))]
+
+
+def _why_not_on_premises(needs: WorkloadNeeds) -> str:
+    """What somebody would have to give where no cloud makes the database."""
+    if not needs.database or needs.namespace is None or "onPremises" not in needs.runs_on:
+        return ""
+    return (
+        f"; on premises its PostgreSQL database would be yours, given by a Secret {SECRET} in the namespace "
+        f"{needs.namespace.name} with {', '.join(VARIABLES)} and {CERTIFICATE}, which no setting takes yet"
+    )

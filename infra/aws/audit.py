@@ -162,15 +162,6 @@ def _alerts(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> pulumi.
         tags=args.governance.tags(f"{args.trail_name}-alerts", args.governance.log_days),
         opts=opts,
     )
-    rules = {
-        alert: aws.cloudwatch.EventRule(
-            f"{name}-{alert}",
-            description=f"Alerts: {alert}",
-            event_pattern=json.dumps(told.pattern),
-            opts=opts,
-        )
-        for alert, told in ALERTS.items()
-    }
     policy = aws.sns.TopicPolicy(
         f"{name}-alerts",
         arn=topic.arn,
@@ -178,22 +169,29 @@ def _alerts(name: str, args: AuditArgs, opts: pulumi.ResourceOptions) -> pulumi.
         opts=opts,
     )
     after_policy = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[policy]))
-    for alert, rule in rules.items():
-        aws.cloudwatch.EventTarget(
-            f"{name}-{alert}",
-            rule=rule.name,
-            arn=topic.arn,
-            input_transformer={
-                "input_paths": ALERTS[alert].facts,
-                "input_template": json.dumps(ALERTS[alert].words),
-            },
-            opts=after_policy,
-        )
+    for alert, told in ALERTS.items():
+        tell(f"{name}-{alert}", alert, told, topic.arn, after_policy)
     for email in args.alert_emails:
         aws.sns.TopicSubscription(
             f"{name}-{email}", topic=topic.arn, protocol="email", endpoint=email, opts=opts
         )
     return topic.arn
+
+
+def tell(
+    name: str, alert: str, told: Alert, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> None:
+    """Mails an event of EventBridge to the subscribers of a topic."""
+    rule = aws.cloudwatch.EventRule(
+        name, description=f"Alerts: {alert}", event_pattern=json.dumps(told.pattern), opts=opts
+    )
+    aws.cloudwatch.EventTarget(
+        name,
+        rule=rule.name,
+        arn=topic_arn,
+        input_transformer={"input_paths": told.facts, "input_template": json.dumps(told.words)},
+        opts=opts,
+    )
 
 
 def _topic_policy(topic: pulumi.Output[str]) -> pulumi.Output[str]:

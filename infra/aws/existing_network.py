@@ -44,6 +44,7 @@ class Subnet:
     route_table: str
     leads_out: bool
     tags: Mapping[str, str]
+    cidr: str
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,7 @@ class ExistingNetwork(pulumi.ComponentResource):
         self.zone_names = {subnet.zone: of(subnet.zone_name) for subnet in found.private}
         self.private_subnet_ids = list(self.private_subnets.values())
         self.intra_subnet_ids = [of(subnet.id) for subnet in found.control_plane]
+        self.intra_cidrs = [subnet.cidr for subnet in found.control_plane]
         tables = dict.fromkeys(subnet.route_table for subnet in (*found.private, *found.control_plane))
         self.route_tables = {table: of(table) for table in tables}
         s3 = aws.ec2.get_prefix_list_output(
@@ -233,6 +235,7 @@ class _Reader:
                 route.cidr_block == ANYWHERE and not route.gateway_id.startswith("igw-") for route in routes
             ),
             tags=found.tags,
+            cidr=found.cidr_block,
         )
 
     def _tables(self, vpc_id: str, name: str, value: str) -> Sequence[str]:

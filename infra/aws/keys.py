@@ -1,4 +1,4 @@
-"""Keys: a customer key each for the lake, for the cluster and for the logs, in the stack's own region."""
+"""Keys: a customer key each for the lake, the cluster, the logs and databases, in the stack's own region."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ ADMINISTRATION = (
     "kms:RotateKeyOnDemand",
 )
 USE = ("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey")
+EVERY_STACKS, DATABASE = ("lake", "cluster", "logs"), "database"
 DELETION_WINDOW_DAYS = 30  # the longest that KMS offers, to notice a mistake in
 
 
@@ -50,20 +51,21 @@ class KeysArgs:
     trail_name: str
     protect: bool = True
     audit_bucket: str = ""
-    uses: Sequence[str] = ("lake", "cluster", "logs")
+    uses: Sequence[str] = EVERY_STACKS
 
 
 class Keys(pulumi.ComponentResource):
     """Customer keys that rotate yearly and never leave their region.
 
     `lake` encrypts the data, `cluster` Kubernetes secrets, node disks and images, `logs` log groups, the trail and
-    alerts; each is a key's ARN. Administrators of the account manage the keys through IAM; who uses one is in its
-    policy.
+    alerts, `database` the databases of workloads; each is a key's ARN. Administrators of the account manage the keys
+    through IAM; who uses one is in its policy.
     """
 
     lake: pulumi.Output[str]
     cluster: pulumi.Output[str]
     logs: pulumi.Output[str]
+    database: pulumi.Output[str]
 
     def __init__(self, name: str, args: KeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:aws:Keys", name, None, opts)
@@ -71,6 +73,7 @@ class Keys(pulumi.ComponentResource):
             "lake": ("The data lake", _lake_users(args.account)),
             "cluster": ("Kubernetes secrets, node disks and images", _cluster_users(args.account)),
             "logs": ("Logs, the trail and alerts", _log_users(args)),
+            DATABASE: ("The databases of workloads", _database_users(args.account)),
         }
         made = {use: self._key(name, use, about[use][0], args, about[use][1]) for use in args.uses}
         for use, arn in made.items():
@@ -134,6 +137,18 @@ def _cluster_users(account: Account) -> list[Statement]:
             principal=iam.principals(account.root),
             conditions=_through(account, "ecr"),
         ),
+    ]
+
+
+def _database_users(account: Account) -> list[Statement]:
+    """Whoever makes a database lets RDS use the key by a grant ("AWS KMS key management", RDS User Guide)."""
+    return [
+        iam.statement(
+            "DatabasesThroughRds",
+            (*USE, "kms:CreateGrant"),
+            principal=iam.principals(account.root),
+            conditions=_through(account, "rds"),
+        )
     ]
 
 

@@ -49,10 +49,10 @@ class Zone:
 class Network(pulumi.ComponentResource):
     """A VPC: nodes in private subnets, load balancers in public ones, the control plane and endpoints in intra ones.
 
-    Intra subnets have no way out but the endpoints. `private_subnet_ids` and `intra_subnet_ids` are in the order of the
-    zones; `private_subnets` and `zone_names` (`ap-south-1a`) are by zone ID. `route_tables` are those of the nodes and
-    of the control plane, by name. `https_cidrs` is what is reached over HTTPS without the internet: the VPC with its
-    endpoints, and S3, whose gateway keeps public addresses.
+    Intra subnets have no way out but the endpoints. `private_subnet_ids`, `intra_subnet_ids` and `intra_cidrs` are in
+    the order of the zones; `private_subnets` and `zone_names` (`ap-south-1a`) are by zone ID. `route_tables` are those
+    of the nodes and of the control plane, by name. `https_cidrs` is what is reached over HTTPS without the internet:
+    the VPC with its endpoints, and S3, whose gateway keeps public addresses.
     """
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -87,6 +87,7 @@ class Network(pulumi.ComponentResource):
         self.private_subnet_ids = list(self.private_subnets.values())
         self.public_subnet_ids = [at.public.id for at in self._zones.values()]
         self.intra_subnet_ids = [at.intra.id for at in self._zones.values()]
+        self.intra_cidrs = [plan.intra for plan in plans]
         self.zone_names = {zone: pulumi.Output.from_input(known) for zone, known in names.items()}
         self.https_cidrs = self.endpoints.s3.cidr_blocks.apply(lambda s3: [args.cidr, *(s3 or ())])
         self.register_outputs(

@@ -17,6 +17,7 @@ AGENTS: Mapping[str, str] = MappingProxyType(
         "compute": "compute-system",
         "container": "container-engine-robot",
         "logging": "gcp-sa-logging",
+        "sqladmin": "gcp-sa-cloud-sql",
     }
 )
 

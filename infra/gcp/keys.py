@@ -1,4 +1,4 @@
-"""Keys: a customer key each for the lake, for the cluster and for the logs, in the stack's own region."""
+"""Keys: a customer key each for the lake, the cluster, the logs and databases, in the stack's own region."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ USE = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 
 # Google makes these agents when their service is first used. Compute Engine's exists once its API is on; the invokes in
 # `_member` make those of storage and logging.
-MADE_ON_DEMAND = ("artifactregistry", "container")
+MADE_ON_DEMAND = ("artifactregistry", "container", "sqladmin")
+EVERY_STACKS, DATABASE = ("lake", "cluster", "logs"), "database"
 # The agents that use each key.
 USERS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "lake": ("storage",),
         "cluster": ("artifactregistry", "container", "compute"),
         "logs": ("storage", "logging"),
+        DATABASE: ("sqladmin",),
     }
 )
 
@@ -41,20 +43,22 @@ class KeysArgs:
     alias: str
     protect: bool = True
     lake_location: str | None = None
-    uses: Sequence[str] = tuple(USERS)
+    uses: Sequence[str] = EVERY_STACKS
 
 
 class Keys(pulumi.ComponentResource):
     """Customer keys that rotate every 90 days, each used by the service agents that need it and by nobody else.
 
-    `lake` encrypts the data, `cluster` Kubernetes secrets, node disks and images, `logs` log buckets;
-    each is the path of a key, known to a preview (so that policies see its region), and of use: it waits for the
-    grants. A key ring can't be deleted, so its name ends in something random and a stack can be made again.
+    `lake` encrypts the data, `cluster` Kubernetes secrets, node disks and images, `logs` log buckets, `database` the
+    databases of workloads; each is the path of a key, known to a preview (so that policies see its region), and of use:
+    it waits for the grants. A key ring can't be deleted, so its name ends in something random and a stack can be made
+    again.
     """
 
     lake: pulumi.Output[str]
     cluster: pulumi.Output[str]
     logs: pulumi.Output[str]
+    database: pulumi.Output[str]
 
     def __init__(self, name: str, args: KeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("india-ai-infra:gcp:Keys", name, None, opts)

@@ -14,6 +14,7 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
+from infra.contracts.database import PORT, Database
 from infra.contracts.labels import INTERNET_EGRESS
 from infra.contracts.needs import WorkloadNeeds
 from infra.contracts.platform_profile import PlatformProfile
@@ -28,12 +29,13 @@ def create_network_policies(
     https_cidrs: pulumi.Input[Sequence[str]],
     opts: pulumi.ResourceOptions,
     store: tuple[Sequence[str], int] | None = None,
+    database: Database | None = None,
 ) -> list[NetworkPolicy]:
     """The policies of one workload's namespace; none where it has no namespace.
 
     `https_cidrs` may be reached on port 443: the VPC (interface endpoints, the API server) and the object store's
     ranges, which a gateway endpoint does not move into the VPC. `store` is an object store on premises: its networks
-    and its port.
+    and its port; `database` is the workload's own.
     """
     if needs.namespace is None:
         return []
@@ -50,6 +52,8 @@ def create_network_policies(
         labelled = [LabelSelectorArgs(match_labels=dict(labels)) for labels in needs.clients]
         clients = [NetworkPolicyPeerArgs(namespace_selector=each) for each in labelled]
         spec["allow-clients"] = _spec(["Ingress"], ingress=[NetworkPolicyIngressRuleArgs(from_=clients)])
+    if database:
+        spec["allow-database"] = _spec(["Egress"], egress=[_cidrs(database.cidrs, PORT)])
     if needs.internet:
         spec["allow-internet"] = _spec(["Egress"], egress=[_internet()], pods=INTERNET_EGRESS)
     return [

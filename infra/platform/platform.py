@@ -8,11 +8,13 @@ from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.helm.v3 import Release
 
 from infra.contracts.cluster import GpuCluster
+from infra.contracts.database import Database
 from infra.contracts.needs import WorkloadNeeds
 from infra.contracts.platform_profile import PlatformProfile
 from infra.contracts.resource_options import after
 from infra.platform import opencost, values
 from infra.platform.charts import charts, install
+from infra.platform.database_secrets import create_database_secrets
 from infra.platform.images import from_mirrors, images
 from infra.platform.managed_prometheus import create_collection
 from infra.platform.monitoring import create_dashboards, create_monitoring
@@ -33,6 +35,7 @@ class PlatformArgs:
     cluster: where it runs; its `platform` list is not read. cluster_name: as the cloud knows the cluster.
     workloads: what those need that may run here.
     https_cidrs: what workloads may reach on port 443, the VPC and the object store's ranges.
+    databases: the PostgreSQL databases that workloads have here, by the workload's name.
     on_premises_pod_cidrs: pod networks of nodes on premises; store: the networks and the port of an object store there.
     alert_receivers: where Alertmanager sends, by its own name of their kind (`sns_configs`); without any there is none.
     prices: what its nodes cost, for OpenCost.
@@ -50,6 +53,7 @@ class PlatformArgs:
     cluster_name: pulumi.Input[str]
     https_cidrs: pulumi.Input[Sequence[str]]
     workloads: Sequence[WorkloadNeeds] = ()
+    databases: Mapping[str, Database] = field(default_factory=dict)
     on_premises_pod_cidrs: Sequence[str] = ()
     store: tuple[Sequence[str], int] | None = None
     alert_receivers: values.Receivers = field(default_factory=dict)
@@ -100,8 +104,11 @@ class Platform(pulumi.ComponentResource):
         policies = [
             policy
             for each in needs
-            for policy in create_network_policies(each, profile, args.https_cidrs, in_namespaces, args.store)
+            for policy in create_network_policies(
+                each, profile, args.https_cidrs, in_namespaces, args.store, args.databases.get(each.name)
+            )
         ]
+        databases = create_database_secrets(needs, args.databases, in_namespaces)
         access = create_rbac(needs, self.namespaces, args.people, child)
         priorities = create_priorities(needs, child)
 
@@ -119,7 +126,7 @@ class Platform(pulumi.ComponentResource):
             *(create_collection(needs, in_namespaces) if profile.managed_prometheus else []),
         ]
 
-        self.ready = [*guard, *limits, *policies, *access, *priorities]
+        self.ready = [*guard, *limits, *policies, *databases, *access, *priorities]
         self.ready += [*disks, *releases.values(), *queues, *alerts]
         controllers = {name: found.id for name, found in releases.items() if name == profile.node_controller}
         self.register_outputs({**controllers, "namespaces": sorted(self.namespaces)})

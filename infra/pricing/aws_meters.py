@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from infra.pricing.lines import CostRange, Line, Metered, metered_line
-from infra.pricing.meter import Meters, by_days, each, share, size
+from infra.pricing.meter import Meters, by_days, each, growing, share, size
 from infra.pricing.nodes import node_group, nodes_of
 from infra.pricing.resources import Resource, ResourceGraph, plain
 
@@ -58,6 +58,16 @@ def _instance(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Meter
     yield from each(f"instance-{resource.inputs.get('instanceType')}", resource, graph)
     disk = plain(resource.inputs, "rootBlockDevice", "volumeSize")
     yield from metered_line(graph, resource, "gp3", size(disk))
+
+
+def _database(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
+    """A machine and its disk, twice in two zones. Backups are free up to the size of the disk, which weeks of small
+    changes do not reach."""
+    copies = 2 if resource.inputs.get("multiAz") is True else 1
+    machine = f"rds-{resource.inputs.get('instanceClass')}"
+    yield from metered_line(graph, resource, machine, CostRange.always(copies))
+    first, most = (resource.inputs.get(name) for name in ("allocatedStorage", "maxAllocatedStorage"))
+    yield from metered_line(graph, resource, "rds-gib", growing(first, most or first, copies))
 
 
 def _key(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
@@ -207,6 +217,7 @@ METERED: Meters = {
     "aws:eks/nodeGroup:NodeGroup": node_group,
     "aws:guardduty/detector:Detector": _guardduty,
     "aws:guardduty/detectorFeature:DetectorFeature": _guardduty_feature,
+    "aws:rds/instance:Instance": _database,
     "aws:ssm/parameter:Parameter": _hybrid,
     "aws:lb/loadBalancer:LoadBalancer": partial(each, "load-balancer"),
     "aws:cloudwatch/logGroup:LogGroup": _log_group,

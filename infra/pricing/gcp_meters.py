@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
 from infra.pricing.lines import NOTHING, CostRange, Line, Metered, metered_line
-from infra.pricing.meter import Meters, by_days, each, share, size
+from infra.pricing.meter import Meters, by_days, each, growing, share, size
 from infra.pricing.nodes import gke_pool, google_nodes
 from infra.pricing.resources import Resource, ResourceGraph, plain
 
 BUCKET, NAT = "gcp:storage/bucket:Bucket", "gcp:compute/routerNat:RouterNat"
+DATABASE = "gcp:sql/databaseInstance:DatabaseInstance"
 CLUSTER, KEY = "gcp:container/cluster:Cluster", "gcp:kms/cryptoKey:CryptoKey"
 MOST_NAT_NODES = 32  # that a gateway is paid for
 FREE_LOG_DAYS = 30  # the price of taking a log in covers these
@@ -94,9 +96,39 @@ def _alert_policy(resource: Resource, graph: ResourceGraph) -> Iterator[Line | M
     return metered_line(graph, resource, "gcp-alert-condition", CostRange.always(len(paid)))
 
 
+def _address(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
+    """An address of a subnet's own range is free."""
+    if resource.inputs.get("addressType") != "INTERNAL":
+        yield from each("gcp-address", resource, graph)
+
+
+def _forwarding_rule(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
+    """One that leads to a database is an endpoint of Private Service Connect, and no load balancer's."""
+    to_database = graph.behind(resource, "target", DATABASE)
+    yield from each("gcp-psc-endpoint" if to_database else "gcp-load-balancer", resource, graph)
+
+
+def _database(resource: Resource, graph: ResourceGraph) -> Iterator[Line | Metered]:
+    """A machine by its vCPUs and memory, and its disk, twice in two zones; and a copy of the disk for the backups, each
+    of which but the first holds what changed."""
+    asked = plain(resource.inputs, "settings") or {}
+    copies = 2 if asked.get("availabilityType") == "REGIONAL" else 1
+    shape = re.fullmatch(r"db-custom-(\d+)-(\d+)", str(asked.get("tier")))
+    vcpus, mib = map(int, shape.groups()) if shape else (None, None)
+    yield from metered_line(graph, resource, "gcp-sql-vcpu", _copies(vcpus, copies))
+    yield from metered_line(graph, resource, "gcp-sql-memory-gib", _copies(mib, copies / 1024))
+    first, most = asked.get("diskSize"), asked.get("diskAutoresizeLimit")
+    yield from metered_line(graph, resource, "gcp-sql-gib", growing(first, most, copies))
+    yield from metered_line(graph, resource, "gcp-sql-backup-gib", growing(first, most, 1))
+
+
+def _copies(units: int | None, copies: float) -> CostRange | None:
+    return None if units is None else CostRange.always(units * copies)
+
+
 METERED: Meters = {
-    "gcp:compute/address:Address": partial(each, "gcp-address"),
-    "gcp:compute/forwardingRule:ForwardingRule": partial(each, "gcp-load-balancer"),
+    "gcp:compute/address:Address": _address,
+    "gcp:compute/forwardingRule:ForwardingRule": _forwarding_rule,
     "gcp:compute/globalAddress:GlobalAddress": partial(each, "gcp-address"),
     "gcp:compute/instance:Instance": _instance,
     "gcp:container/nodePool:NodePool": gke_pool,
@@ -104,6 +136,7 @@ METERED: Meters = {
     "gcp:logging/projectBucketConfig:ProjectBucketConfig": _logs,
     "gcp:monitoring/alertPolicy:AlertPolicy": _alert_policy,
     BUCKET: _bucket,
+    DATABASE: _database,
     CLUSTER: _cluster,
     KEY: _key,
     NAT: _nat,

@@ -28,6 +28,13 @@ def by_days(a_month: CostRange, days: Any) -> CostRange | None:
     return a_month.times(days / DAYS_A_MONTH) if isinstance(days, int | float) else None
 
 
+def growing(first: Any, most: Any, copies: float) -> CostRange | None:
+    """GiB of a disk that grows by itself, in so many copies: as made, and as large as it may become."""
+    if not isinstance(first, int | float) or not isinstance(most, int | float):
+        return None
+    return CostRange(first, first, max(first, most)).times(copies)
+
+
 def size(given: Any) -> CostRange | None:
     """A number of units; None where it can't be known."""
     return CostRange.always(given) if isinstance(given, int | float) else None

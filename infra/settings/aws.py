@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from infra.geography import regions_of
+from infra.settings.database import AwsDatabase
 from infra.settings.errors import refuse
 from infra.settings.fields import (
     AddonVersion,
@@ -279,9 +280,13 @@ class Aws(Model):
         default=Registries(), description="Where nodes pull the charts' images from: docs/registries.md."
     )
     cluster: Cluster = Field(default=Cluster(), description="The EKS cluster, its nodes and its GPU pools.")
+    database: AwsDatabase = Field(
+        default=AwsDatabase(),
+        description="The PostgreSQL databases of workloads that need one: docs/database.md.",
+    )
     access: Access = Field(default=Access(), description="Who may assume the roles that see data.")
     audit: Audit = Field(default=Audit(), description="Threat detection and alerts.")
-    protect_data: bool = Field(default=True, description="Buckets and keys survive a destroy.")
+    protect_data: bool = Field(default=True, description="Buckets, databases and keys survive a destroy.")
 
     @field_validator("replica")
     @classmethod

@@ -365,6 +365,17 @@ AddonVersion = Annotated[
         lambda text: f"v{text}" if re.fullmatch(_BUILD, f"v{text}") else None,
     ),
 ]
+RdsMachine = Annotated[
+    str, _matching(r"db\.[a-z][a-z0-9-]*\.[a-z0-9-]+", "an instance class of RDS, such as db.t4g.small")
+]
+CloudSqlMachine = Annotated[
+    str,
+    _matching(
+        r"db-custom-\d+-\d+",
+        "a custom machine type of Cloud SQL's Enterprise edition: db-custom-<vCPUs>-<MiB>",
+        lambda text: f"db-{text}" if re.fullmatch(r"custom-\d+-\d+", text) else None,
+    ),
+]
 IamMember = Annotated[
     str,
     _matching(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
+from infra.settings.database import GoogleDatabase
 from infra.settings.errors import refuse
 from infra.settings.fields import (
     Email,
@@ -224,6 +225,10 @@ class Gcp(Model):
     cluster: GoogleCluster = Field(
         default=GoogleCluster(), description="The GKE cluster, its nodes and its GPU pools."
     )
+    database: GoogleDatabase = Field(
+        default=GoogleDatabase(),
+        description="The PostgreSQL databases of workloads that need one: docs/database.md.",
+    )
     access: GoogleAccess = Field(default=GoogleAccess(), description="Who has the rights on data.")
     audit: GoogleAudit = Field(default=GoogleAudit(), description="Logs of the project, and alerts.")
     lake: GoogleLake = Field(default=GoogleLake(), description="Where the lake's data is: docs/failover.md.")
@@ -232,7 +237,7 @@ class Gcp(Model):
     )
     protect_data: bool = Field(
         default=True,
-        description="Buckets and keys survive a destroy. Without it the audit bucket has no retention, "
+        description="Buckets, databases and keys survive a destroy. Without it the audit bucket has no retention, "
         "which the policy LOG-04 refuses.",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pulumi
@@ -15,6 +15,7 @@ from infra.aws.alertmanager import Alertmanager, AlertmanagerArgs
 from infra.aws.audit import Audit, AuditArgs
 from infra.aws.budget import SpendBudget, SpendBudgetArgs
 from infra.aws.cluster import Cluster, ClusterArgs, Reach
+from infra.aws.database import Databases, DatabasesArgs
 from infra.aws.deployer import Deployer, administrators, caller
 from infra.aws.endpoints import ENDPOINTS, GUARDDUTY
 from infra.aws.existing_network import AnyNetwork, ExistingNetwork, Needs, NetworkFacts, look
@@ -22,7 +23,7 @@ from infra.aws.hybrid_nodes import HybridNodes, HybridNodesArgs
 from infra.aws.iam import Account
 from infra.aws.jump_host import PROXY_URL, JumpHost, JumpHostArgs
 from infra.aws.karpenter import Karpenter, KarpenterArgs
-from infra.aws.keys import Keys, KeysArgs
+from infra.aws.keys import DATABASE, EVERY_STACKS, Keys, KeysArgs
 from infra.aws.lake import Lake, LakeArgs, audit_bucket
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.on_premises_vpn import OnPremisesVpn, OnPremisesVpnArgs
@@ -32,6 +33,7 @@ from infra.aws.pools import Pools, PoolsArgs
 from infra.aws.registry import Registry, RegistryArgs
 from infra.aws.replica import Replica, ReplicaArgs
 from infra.catalog.resolved import ResolvedPool
+from infra.contracts.database import Database
 from infra.contracts.governance import DataGovernance
 from infra.contracts.grants import by_role
 from infra.contracts.needs import WorkloadNeeds, on
@@ -43,6 +45,7 @@ from infra.settings.aws import Aws
 from infra.settings.aws import ClusterAccess as Reaching
 from infra.settings.pools import AwsPool
 from infra.settings.stack import Settings
+from infra.sites.databases import with_database
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ def site(
         AlertmanagerArgs(base.account, cluster.resource, name, topic_arn, base.keys.logs),
         base.opts,
     )
-    gpus = _cluster_services(base, network, cluster, joined, sender)
+    databases = _databases(base, network, cluster, topic_arn)
+    gpus = _cluster_services(base, network, cluster, joined, sender, databases)
     data = base.replica.lake if base.replica and base.replica.failover else base.lake.lake
     registry = pulumi.Output.concat(base.account.id, f".dkr.ecr.{cloud.region}.amazonaws.com")
     return Site(gpus, data, registry, joined.node_configs if joined else {}, host.tunnel if host else None)
@@ -135,6 +139,7 @@ def _foundation(
         trail_name=name,
         protect=cloud.protect_data,
         audit_bucket=audit_bucket("lake"),
+        uses=(*EVERY_STACKS, *([DATABASE] if with_database(settings, "aws", needs) else [])),
     )
     keys = Keys("keys", keys_args, opts)
     lake_args = LakeArgs(
@@ -242,6 +247,29 @@ def _hybrid(base: Foundation, cluster: Cluster, link: OnPremisesVpn | None) -> H
     return HybridNodes("hybrid", args, base.opts)
 
 
+def _databases(
+    base: Foundation, network: AnyNetwork, cluster: Cluster, topic_arn: pulumi.Output[str]
+) -> Mapping[str, Database]:
+    """Those of the workloads that need one, by the workload's name."""
+    workloads = with_database(base.settings, "aws", base.needs)
+    if not workloads:
+        return {}
+    args = DatabasesArgs(
+        base.account,
+        base.governance,
+        base.name,
+        network,
+        [cluster.security_group_id],
+        base.cloud.database,
+        workloads,
+        base.keys.database,
+        base.keys.logs,
+        topic_arn,
+        base.cloud.protect_data,
+    )
+    return Databases("databases", args, base.opts).by_workload
+
+
 def _replica(base: Foundation, home: aws.Provider) -> LakeReplica | None:
     """The lake a second time, if the stack asks for it."""
     asked = base.cloud.replica
@@ -277,6 +305,7 @@ def _cluster_services(
     cluster: Cluster,
     joined: HybridNodes | None,
     sender: Alertmanager,
+    databases: Mapping[str, Database],
 ) -> contracts.GpuCluster:
     """People's and pods' access to the cluster, its operators and its GPU pools."""
     granted = _access(base, cluster)
@@ -293,7 +322,7 @@ def _cluster_services(
         mirrors=registry.mirrors,
         environment=lake_environment(replica.region if replica and replica.failover else base.cloud.region),
     )
-    platform = _platform(base, network, cluster, gpus, karpenter, registry, sender)
+    platform = _platform(base, network, cluster, gpus, karpenter, registry, sender, databases)
     pools_args = PoolsArgs(
         base.account,
         base.governance,
@@ -348,6 +377,7 @@ def _platform(
     karpenter: Karpenter,
     registry: Registry,
     sender: Alertmanager,
+    databases: Mapping[str, Database],
 ) -> Platform:
     """The operators, and the namespaces that workloads run in."""
     on_premises = base.settings.on_premises
@@ -360,6 +390,7 @@ def _platform(
         cluster_name=cluster.name,
         https_cidrs=_reachable(network, base.replica),
         workloads=base.needs,
+        databases=databases,
         data_class=base.governance.data_class,
         on_premises_pod_cidrs=on_premises.pod_cidrs if on_premises else (),
         store=on_premises.store_reach if on_premises else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pulumi
@@ -10,6 +10,7 @@ import pulumi_gcp as gcp
 
 from infra import contracts
 from infra.catalog.resolved import ResolvedPool
+from infra.contracts.database import Database
 from infra.contracts.governance import DataGovernance
 from infra.contracts.grants import KUBERNETES_GROUPS, by_role
 from infra.contracts.needs import WorkloadNeeds, on
@@ -19,6 +20,7 @@ from infra.gcp import audit as gcp_audit
 from infra.gcp import bucket as gcp_bucket
 from infra.gcp import budget as gcp_budget
 from infra.gcp import cluster as gcp_cluster
+from infra.gcp import database as gcp_database
 from infra.gcp import deployer as gcp_deployer
 from infra.gcp import iam as gcp_iam
 from infra.gcp import jump_host as gcp_jump_host
@@ -41,6 +43,7 @@ from infra.settings.cross_checks import GOOGLE_FABRIC_CIDR
 from infra.settings.gcp import Gcp, GoogleClusterAccess
 from infra.settings.pools import GooglePool
 from infra.settings.stack import Settings
+from infra.sites.databases import with_database
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def site(
     network = _network(base, existing)
     host = _jump_host(base, network)
     cluster = _cluster(base, network)
-    gpus = _cluster_services(base, network, cluster)
+    gpus = _cluster_services(base, network, cluster, _databases(base, network))
     registry = f"{cloud.region}-docker.pkg.dev/{cloud.project}"
     return Site(gpus, base.lake.lake, registry, tunnel=host.tunnel if host else None)
 
@@ -108,7 +111,11 @@ def _foundation(
     if cloud.org:
         gcp_org.Org("org", gcp_org.OrgArgs(cloud.org.folder, cloud.project, cloud.region, both), opts)
     lake_location = gcp_bucket.DUAL_REGION.lower() if both else None
-    keys = gcp_keys.Keys("keys", gcp_keys.KeysArgs(project, governance, name, protect, lake_location), opts)
+    uses = gcp_keys.EVERY_STACKS
+    if with_database(settings, "gcp", needs):
+        uses = (*uses, gcp_keys.DATABASE)
+    keys_args = gcp_keys.KeysArgs(project, governance, name, protect, lake_location, uses)
+    keys = gcp_keys.Keys("keys", keys_args, opts)
     lake_args = gcp_lake.LakeArgs(project, governance, keys.lake, keys.logs, both, protect)
     lake = gcp_lake.Lake("lake", lake_args, opts)
     return Foundation(name, settings, cloud, pools, needs, project, governance, keys, lake, opts)
@@ -208,8 +215,29 @@ def reach(asked: GoogleClusterAccess) -> gcp_cluster.Reach:
     return gcp_cluster.Reach(asked.cidrs, asked.dns_endpoint, proxy, asked.deployers)
 
 
+def _databases(base: Foundation, network: AnyNetwork) -> Mapping[str, Database]:
+    """Those of the workloads that need one, by the workload's name."""
+    workloads = with_database(base.settings, "gcp", base.needs)
+    if not workloads:
+        return {}
+    args = gcp_database.DatabasesArgs(
+        base.project,
+        base.governance,
+        base.name,
+        network,
+        base.cloud.database,
+        workloads,
+        base.keys.database,
+        base.cloud.protect_data,
+    )
+    return gcp_database.Databases("databases", args, base.opts).by_workload
+
+
 def _cluster_services(
-    base: Foundation, network: AnyNetwork, cluster: gcp_cluster.Cluster
+    base: Foundation,
+    network: AnyNetwork,
+    cluster: gcp_cluster.Cluster,
+    databases: Mapping[str, Database],
 ) -> contracts.GpuCluster:
     """People's and pods' access to the data and the cluster, its operators and its GPU pools."""
     cloud, people = base.cloud, by_role(base.cloud.access)
@@ -234,6 +262,7 @@ def _cluster_services(
         cluster_name=cluster.name,
         https_cidrs=network.https_cidrs,
         workloads=base.needs,
+        databases=databases,
         data_class=base.governance.data_class,
         people={KUBERNETES_GROUPS[person]: members for person, members in people.items()},
         prices=price_sheet(

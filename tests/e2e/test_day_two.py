@@ -172,6 +172,7 @@ ELSEWHERE = {
     "budget.awsPercent": "of a stack on both clouds alone: tests/infra/aws/test_budget.py",
     "budget.credits": "changes no resource but the Budget's own record: tests/commands/cost/test_command.py",
     "aws.replica": "tests/e2e/test_replica.py",
+    "aws.database": "of workloads that need one: tests/program/test_databases.py",
     "aws.registries.copied": "names images alone: tests/infra/aws/test_registry.py",
     "aws.cluster.pools.sharing": "labels of nodes, and another NodeOverlay: tests/infra/aws/test_pools.py",
     "aws.cluster.access": "who reaches the cluster: the tests of the way in",

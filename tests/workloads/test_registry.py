@@ -16,6 +16,7 @@ from infra.contracts.needs import WorkloadNeeds
 from infra.settings import reading
 from infra.settings.errors import SettingsError
 from infra.settings.stack import Settings
+from infra.settings.valid_parts import parts_of
 from infra.settings.workloads import Workloads, kinds
 from localcloud.directories import PROJECT
 from tests.program import whole_stacks
@@ -141,3 +142,23 @@ def test_a_workload_on_a_pool_where_it_does_not_run_is_refused() -> None:
         for path in kinds()
         if path in ("workloads.training", "workloads.serving")
     }
+
+
+def test_a_workload_with_a_database_is_not_on_premises_and_is_told_what_that_would_take() -> None:
+    chosen = next(each for each in WORKLOADS if each.needs.name == "training")
+    needs = replace(chosen.needs, database=True)
+    parts = parts_of(
+        {
+            "aws": {
+                "region": "ap-south-1",
+                "cluster": {"pools": [{"name": "cloud", "gpu": "L4", "maxNodes": 1}]},
+            },
+            "onPremises": {"pools": [{"name": "hall", "gpu": "H100", "nodes": 2}]},
+            "workloads": {"training": {"pool": "hall", "image": "example.in/training:1"}},
+        }
+    )
+    (problem,) = check_places([replace(chosen, needs=needs)])(parts)
+    assert (problem.path, problem.given, problem.nearest) == ("workloads.training.pool", "hall", "cloud")
+    for word in ("Secret database in the namespace training", "PGHOST", "PGPASSWORD", "ca.pem"):
+        assert word in problem.allowed
+    assert check_places([chosen])(parts) == []

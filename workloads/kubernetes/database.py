@@ -2,7 +2,7 @@
 
 import pulumi_kubernetes as k8s
 
-from infra.contracts.database import FOLDER, SECRET
+from infra.contracts.database import CERTIFICATE, FOLDER, SECRET
 
 
 def database_environment() -> k8s.core.v1.EnvFromSourceArgs:
@@ -12,7 +12,7 @@ def database_environment() -> k8s.core.v1.EnvFromSourceArgs:
 
 def database_volume() -> k8s.core.v1.VolumeArgs:
     """The certificate that the server's is checked against."""
-    items = [k8s.core.v1.KeyToPathArgs(key="ca.pem", path="ca.pem")]
+    items = [k8s.core.v1.KeyToPathArgs(key=CERTIFICATE, path=CERTIFICATE)]
     source = k8s.core.v1.SecretVolumeSourceArgs(secret_name=SECRET, items=items, default_mode=0o444)
     return k8s.core.v1.VolumeArgs(name="database", secret=source)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from localcloud.providers.protocol import UNKNOWN, Values
 FILE = Path(__file__).with_name("habits.yaml")
 QUOTAS = DATA / "aws_quotas.csv"
 EVERY_TYPE = "*"
+LONGEST_DATABASE = 63
 ENABLED_REGIONS = "INDIA_AI_INFRA_ENABLED_REGIONS"
 OPT_IN_REGIONS = tuple(region for region in regions_of("aws") if REGIONS[region].opt_in)
 # Machine types, with commas between, that spot is out of: `INDIA_AI_INFRA_NO_SPOT=p5.48xlarge make up`.
@@ -272,6 +274,46 @@ def _group_beside_a_reservation(api: Api, scope: Values) -> None:
         )
 
 
+def _database_identifier(_api: Api, scope: Values) -> None:
+    name = scope["inputs"]["identifier"]
+    if not re.fullmatch(r"[A-Za-z](-?[A-Za-z0-9])*", name) or len(name) > LONGEST_DATABASE:
+        raise RefusedError(
+            "CreateDBInstance",
+            "InvalidParameterValue",
+            f"The parameter DBInstanceIdentifier is not a valid identifier: {name}. Identifiers must begin with a "
+            "letter; must contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain "
+            "two consecutive hyphens.",
+        )
+
+
+def _two_zones_for_databases(api: Api, scope: Values) -> None:
+    subnet_ids = scope["inputs"]["subnetIds"]
+    subnets = api.call("ec2", scope["region"], "DescribeSubnets", {"SubnetIds": subnet_ids})["Subnets"]
+    zones = {subnet["AvailabilityZone"] for subnet in subnets}
+    if len(zones) < 2:
+        raise RefusedError(
+            "ModifyDBSubnetGroup" if scope["old"] else "CreateDBSubnetGroup",
+            "DBSubnetGroupDoesNotCoverEnoughAZs",
+            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage: "
+            f"{', '.join(sorted(zones))}. Add subnets to cover at least 2 AZs.",
+        )
+
+
+def _storage_never_shrinks(_api: Api, scope: Values) -> None:
+    inputs, before = scope["inputs"], scope["old"].get("allocatedStorage") or 0
+    size, most = inputs.get("allocatedStorage") or 0, inputs.get("maxAllocatedStorage") or 0
+    operation = "ModifyDBInstance" if scope["old"] else "CreateDBInstance"
+    if size < before:
+        kind = f"engine name {inputs['engine']} and storage type {inputs.get('storageType')}"
+        raise RefusedError(operation, "InvalidParameterValue", f"Invalid storage size for {kind}: {size}")
+    if size < most < size * 1.1:
+        raise RefusedError(
+            operation,
+            "InvalidParameterCombination",
+            f"Max storage size must be at least 10% greater than the allocated storage: {most} for {size}",
+        )
+
+
 def _region_not_enabled(api: Api, scope: Values) -> None:
     if scope["region"] is not UNKNOWN and not enabled(scope["region"]):
         raise not_enabled(scope["region"])
@@ -319,4 +361,12 @@ PLAYERS: Mapping[str, Mapping[str, Moment]] = {
     "spot_has_a_role": {},
     # Moto keeps the buckets of all its accounts in one table.
     "bucket_names_are_everybodys": {},
+    "database_identifier": {"creating": _database_identifier},
+    "two_zones_for_databases": {
+        "creating": _two_zones_for_databases,
+        "updating": _two_zones_for_databases,
+    },
+    "storage_never_shrinks": {"creating": _storage_never_shrinks, "updating": _storage_never_shrinks},
+    # Moto refuses, and makes the snapshot.
+    "database_is_protected": {},
 }

@@ -35,7 +35,8 @@ NODE_POOL = "gcp:container/nodePool:NodePool"
 # Machine types, with commas between, that spot is out of, as on the local AWS.
 NO_SPOT = "INDIA_AI_INFRA_NO_SPOT"
 
-LOG_BUCKET_DAYS, IDENTITY_POOL_DAYS = 7, 30
+DATABASE = "gcp:sql/databaseInstance:DatabaseInstance"
+LOG_BUCKET_DAYS, IDENTITY_POOL_DAYS, DATABASE_DAYS = 7, 30, 7
 OWN_SINKS = ("_Default", "_Required")
 # Nobody with an address here belongs to the organisation of a customer.
 FOREIGN_DOMAINS = ("google.com", "googlegroups.com", "gmail.com", "googlemail.com")
@@ -204,6 +205,13 @@ def identity_pools_linger(call: Call) -> bool:
     return False
 
 
+def database_names_linger(call: Call) -> bool:
+    """A deleted Cloud SQL instance keeps its name for a week."""
+    if call.token == DATABASE:
+        _linger(call, timedelta(days=DATABASE_DAYS))
+    return False
+
+
 def keys_never_go(call: Call) -> bool:
     """Key rings and keys are never deleted, so their records stay."""
     return call.token in (KEY_RING, KEY)
@@ -301,6 +309,7 @@ MAKERS: tuple[Callable[[Call], None], ...] = (
 ENDS: tuple[Callable[[Call], bool], ...] = (
     log_buckets_linger,
     identity_pools_linger,
+    database_names_linger,
     keys_never_go,
     own_sinks_stay,
 )

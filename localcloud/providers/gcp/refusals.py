@@ -195,6 +195,47 @@ def _default_pool(inputs: Values, scope: Scope, records: Records) -> Iterator[Mi
         yield from ((path + where, reason) for where, reason in node_pools.pool(own, scope, records))
 
 
+# ── Databases ────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _database_key(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    yield from key_in_region(inputs, "encryptionKeyName", scope["region"], "database")
+
+
+def _database_is_reached(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    path = "settings.ipConfiguration"
+    ways = given(inputs, path)
+    if ways is None or is_open(ways):
+        return
+    private = ways.get("privateNetwork") or any(one.get("pscEnabled") for one in ways.get("pscConfigs") or ())
+    if ways.get("ipv4Enabled") is False and not private:
+        yield path, "At least one of Public IP or Private IP or PSC connectivity must be enabled."
+
+
+def _database_edition(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
+    """From PostgreSQL 16 on the default is Enterprise Plus, which has no custom machines and longer logs."""
+    settings, version = inputs.get("settings"), given(inputs, "databaseVersion")
+    if not isinstance(settings, dict) or not isinstance(version, str):
+        return
+    edition, tier = settings.get("edition"), settings.get("tier")
+    plus = edition == "ENTERPRISE_PLUS" or (
+        edition is None
+        and version.startswith("POSTGRES_")
+        and version[9:].isdecimal()
+        and int(version[9:]) >= 16
+    )
+    if plus and isinstance(tier, str) and tier.startswith(("db-custom-", "db-f1-", "db-g1-")):
+        yield (
+            "settings.tier",
+            f"Invalid Tier ({tier}) for (ENTERPRISE_PLUS) Edition: it has no custom or shared-core machines; "
+            "edition ENTERPRISE has",
+        )
+    days = given(inputs, "settings.backupConfiguration.transactionLogRetentionDays")
+    if isinstance(days, int) and edition is not UNKNOWN and not 1 <= days <= (35 if plus else 7):
+        yield (
+            "settings.backupConfiguration.transactionLogRetentionDays",
+            f"is {days}; logs are kept 1 to {35 if plus else 7} days in this edition",
+        )
+
+
 # ── Alerts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _alert_policy(inputs: Values, scope: Scope, records: Records) -> Iterator[Misfit]:
     """A policy is on logs or on metrics: only the first kind has a rate limit, and must have it."""
@@ -249,6 +290,7 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
         _cluster_key,
         _default_pool,
     ),
+    "gcp:sql/databaseInstance:DatabaseInstance": (_database_key, _database_is_reached, _database_edition),
     "gcp:container/nodePool:NodePool": (node_pools.pool, node_pools.networks),
 }
 

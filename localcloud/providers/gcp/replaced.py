@@ -33,6 +33,7 @@ CONDITIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "": lambda old, new: True,
     "shrinks": _shrinks,
     "turned off": lambda old, new: bool(old) and not new,
+    "smaller": lambda old, new: bool(old and new) and new < old,
 }
 
 

@@ -39,11 +39,11 @@ def minor_of(version: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def key_in_region(inputs: Values, path: str, location: Any) -> Iterator[Misfit]:
-    """A cluster's keys are in its region."""
+def key_in_region(inputs: Values, path: str, location: Any, what: str = "cluster") -> Iterator[Misfit]:
+    """The keys of a cluster or database are in its region."""
     key = key_location(given(inputs, path))
     if key and isinstance(location, str) and key != region_of(location):
-        yield path, f"the key is in {key}; it must be in {region_of(location)}, where the cluster is"
+        yield path, f"the key is in {key}; it must be in {region_of(location)}, where the {what} is"
 
 
 def seconds_of(duration: str) -> float:

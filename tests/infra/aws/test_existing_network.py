@@ -21,7 +21,7 @@ NAME = "india-ai-infra-unit"
 VPC = Vpc("vpc-00000001", ("10.9.0.0/16",), dns=True)
 TAGS = {"karpenter.sh/discovery": NAME}
 SUBNETS = [
-    Subnet(f"subnet-0000000{letter}", VPC.id, zone, "", 4091, "rtb-1", out, TAGS)
+    Subnet(f"subnet-0000000{letter}", VPC.id, zone, "", 4091, "rtb-1", out, TAGS, "10.9.0.0/24")
     for letter, zone, out in (
         ("a", "aps1-az1", True),
         ("b", "aps1-az2", True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,9 @@ import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pulumi_kubernetes.core.v1 import Secret
 
+from infra.contracts.database import Database
 from infra.contracts.images import Image
 from infra.contracts.needs import (
     EVERYWHERE,
@@ -45,7 +47,12 @@ CACHE = WorkloadNeeds(
 )
 
 
-def platform(deploy: Callable[..., Any], *needs: WorkloadNeeds, cloud: str = "aws") -> Any:
+def platform(
+    deploy: Callable[..., Any],
+    *needs: WorkloadNeeds,
+    cloud: str = "aws",
+    databases: Mapping[str, Database] | None = None,
+) -> Any:
     def program() -> Any:
         return Platform(
             "platform",
@@ -55,6 +62,7 @@ def platform(deploy: Callable[..., Any], *needs: WorkloadNeeds, cloud: str = "aw
                 "mumbai",
                 ["10.0.0.0/16"],
                 needs,
+                databases=databases or {},
                 registries={"quay.io": pulumi.Output.from_input("mirror.example/quay")},
             ),
         ).ready
@@ -91,6 +99,31 @@ def test_only_clients_come_in_and_nobody_gets_out(deploy: Any) -> None:
     assert policies["cache-allow-clients"]["ingress"] == [
         {"from": [{"namespaceSelector": {"matchLabels": {"team/cache-client": "true"}}}]}
     ]
+
+
+def test_a_workload_with_a_database_finds_it_by_a_secret_and_reaches_nothing_else(deploy: Any) -> None:
+    database = Database("db.internal", "cache", "drawn", "verify-full", "PEM", ["10.0.9.0/24", "10.0.8.0/24"])
+    made = platform(deploy, CACHE, databases={"cache": database})
+    secret = made.one("v1:Secret", "cache-database")
+    assert secret.inputs["metadata"] == {"name": "database", "namespace": "cache"}
+    # Pulumi marks it as a secret.
+    assert secret.inputs["stringData"]["value"] == {
+        "PGHOST": "db.internal",
+        "PGPORT": "5432",
+        "PGDATABASE": "cache",
+        "PGUSER": "cache",
+        "PGPASSWORD": "drawn",
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "/var/run/database/ca.pem",
+        "ca.pem": "PEM",
+    }
+    assert any(isinstance(one, Secret) for one in made.result), "workloads wait for it"
+    policy = made.one("v1:NetworkPolicy", "cache-allow-database").inputs["spec"]
+    assert policy["policyTypes"] == ["Egress"]
+    (rule,) = policy["egress"]
+    assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == ["10.0.9.0/24", "10.0.8.0/24"]
+    assert rule["ports"] == [{"port": 5432, "protocol": "TCP"}]
+    assert "cache-database" not in platform(deploy, CACHE).of("v1:Secret")
 
 
 @pytest.mark.parametrize("cloud", ["aws", "gcp"])

@@ -70,6 +70,45 @@ def test_an_interface_endpoint_is_paid_in_each_of_its_zones() -> None:
     assert item.usd.expected == pytest.approx(3 * 0.013 * MONTH_HOURS)
 
 
+RDS = {"instanceClass": "db.t4g.small", "allocatedStorage": 20, "maxAllocatedStorage": 100}
+
+
+@pytest.mark.parametrize(("multi", "copies"), [(False, 1), (True, 2)])
+def test_a_database_is_a_machine_and_a_disk_that_grows_twice_in_two_zones(multi: bool, copies: int) -> None:
+    month = billed(made("aws:rds/instance:Instance", **RDS, multiAz=multi))
+    found = {item.what: item for item in month.items}
+    machine_, disk = found["db.t4g.small of RDS for PostgreSQL"], found["GiB of gp3 disk of RDS"]
+    assert machine_.usd
+    assert machine_.usd.expected == pytest.approx(copies * 0.042 * MONTH_HOURS)
+    assert disk.count == CostRange(20 * copies, 20 * copies, 100 * copies)
+
+
+def test_a_database_on_a_machine_without_a_price_is_no_zero() -> None:
+    month = billed(made("aws:rds/instance:Instance", **{**RDS, "instanceClass": "db.r9.huge"}))
+    assert [item.what for item in month.unknown] == ["rds-db.r9.huge"]
+
+
+def test_a_database_on_google_is_its_vcpus_memory_disk_and_backups() -> None:
+    sql, settings = "gcp:sql/databaseInstance:DatabaseInstance", {"tier": "db-custom-2-7680", "diskSize": 20}
+    instance = made(
+        sql, "db", settings={**settings, "diskAutoresizeLimit": 100, "availabilityType": "REGIONAL"}
+    )
+    rule = made(
+        "gcp:compute/forwardingRule:ForwardingRule", sources={"target": [instance.urn]}, target=UNKNOWN
+    )
+    address = made("gcp:compute/address:Address", addressType="INTERNAL")
+    month = billed(instance, rule, address)
+    counts = {item.what: item.count for item in month.items}
+    assert counts == {
+        "vCPU of Cloud SQL Enterprise": CostRange.always(4),
+        "GiB of memory of Cloud SQL Enterprise": CostRange.always(15),
+        "GiB of SSD of Cloud SQL": CostRange(40, 40, 200),
+        "GiB of backups of Cloud SQL": CostRange(20, 20, 100),
+        "gcp-psc-endpoint": CostRange.always(1),
+    }
+    assert [item.what for item in month.unknown] == ["gcp-psc-endpoint"], "no source with its price was found"
+
+
 def test_a_number_that_a_preview_cannot_know_is_no_zero() -> None:
     month = billed(made("aws:ec2/vpcEndpoint:VpcEndpoint", vpcEndpointType="Interface", subnetIds=UNKNOWN))
     assert [item.usd for item in month.items] == [None]
@@ -237,8 +276,8 @@ def test_a_stack_abroad_has_a_bill_with_gaps() -> None:
 
 
 def test_a_type_that_no_table_knows_is_listed() -> None:
-    month = billed(made("aws:rds/instance:Instance"), made("aws:iam/role:Role"), made("aws:sqs/queue:Queue"))
-    assert month.unpriced == {"aws:rds/instance:Instance": 1}
+    month = billed(made("aws:rds/proxy:Proxy"), made("aws:iam/role:Role"), made("aws:sqs/queue:Queue"))
+    assert month.unpriced == {"aws:rds/proxy:Proxy": 1}
     assert month.by_use == {"aws:sqs/queue:Queue": 1}
     assert not month.items
 

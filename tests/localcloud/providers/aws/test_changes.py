@@ -196,7 +196,10 @@ CHANGES: dict[str, Any] = {
 
 
 # What AWS takes in one direction only, and how it refuses the other.
-ONE_WAY = {("cluster", "version"): "Unsupported Kubernetes minor version update"}
+ONE_WAY = {
+    ("cluster", "version"): "Unsupported Kubernetes minor version update",
+    ("database", "allocatedStorage"): "Invalid storage size for engine name postgres",
+}
 
 
 @pytest.fixture(scope="module")

@@ -407,9 +407,79 @@ def an_addon_of_another_kubernetes(world: World) -> None:
     end_network(world, "adds")
 
 
+DATABASE, DATABASE_SUBNETS = "aws:rds/instance:Instance", "aws:rds/subnetGroup:SubnetGroup"
+
+
+def database(world: World, name: str, **more: Any) -> Any:
+    given = {
+        "identifier": name,
+        "engine": "postgres",
+        "engineVersion": "17",
+        "instanceClass": "db.t4g.small",
+        "allocatedStorage": 20,
+        "username": "tracking",
+        "password": "correct-horse-battery",
+        "skipFinalSnapshot": True,
+        **more,
+    }
+    return world.make(DATABASE, name, given)
+
+
+def a_database_called_otherwise(world: World) -> None:
+    for name in ("1-tracking", "tracking--1", "tracking-", "tracking_1", "t" * 64):
+        with pytest.raises(ResourceError, match="DBInstanceIdentifier is not a valid identifier"):
+            database(world, name)
+    database(world, "t" * 63)
+    end(world, "t" * 63)
+
+
+def databases_in_one_zone(world: World) -> None:
+    subnets = network(world, "zones")
+    given = {"description": "Databases"}
+    with pytest.raises(ResourceError, match="DBSubnetGroupDoesNotCoverEnoughAZs"):
+        world.make(DATABASE_SUBNETS, "group", {**given, "subnetIds": subnets[:1]})
+    world.make(DATABASE_SUBNETS, "group", {**given, "subnetIds": subnets[:2]})
+    with pytest.raises(ResourceError, match="DBSubnetGroupDoesNotCoverEnoughAZs"):
+        world.change("group", {"subnetIds": subnets[1:2]})
+    end(world, "group")
+    end_network(world, "zones")
+
+
+def a_disk_that_shrinks(world: World) -> None:
+    with pytest.raises(ResourceError, match="at least 10% greater"):
+        database(world, "disk", maxAllocatedStorage=21)
+    database(world, "disk", maxAllocatedStorage=22)
+    world.change("disk", {"allocatedStorage": 30, "maxAllocatedStorage": 100})
+    with pytest.raises(ResourceError, match="Invalid storage size for engine name postgres"):
+        world.change("disk", {"allocatedStorage": 20})
+    end(world, "disk")
+
+
+def a_protected_database(world: World) -> None:
+    last = {"skipFinalSnapshot": False, "finalSnapshotIdentifier": "kept-last"}
+    database(world, "kept", deletionProtection=True, **last)
+    made = world.made["kept"]
+    with pytest.raises(ResourceError, match="Cannot delete protected DB Instance"):
+        world.aws.delete(made.resource, made.inputs, made.outputs)
+    world.change("kept", {"deletionProtection": False})
+    end(world, "kept")
+    found = world.aws._calls.api.call("rds", REGION, "DescribeDBSnapshots", {})["DBSnapshots"]
+    assert "kept-last" in [snapshot["DBSnapshotIdentifier"] for snapshot in found]
+    database(world, "kept", **last)
+    made = world.made["kept"]
+    with pytest.raises(ResourceError, match="kept-last"):
+        world.aws.delete(made.resource, made.inputs, made.outputs)
+    world.change("kept", {"skipFinalSnapshot": True})
+    end(world, "kept")
+
+
 SCENARIOS: dict[str, Callable[[World], None]] = {
     "one_gateway_an_address": an_address_in_two_gateways,
     "quota": a_sixth_address,
+    "database_identifier": a_database_called_otherwise,
+    "two_zones_for_databases": databases_in_one_zone,
+    "storage_never_shrinks": a_disk_that_shrinks,
+    "database_is_protected": a_protected_database,
     "region_not_enabled": a_region_that_is_off,
     "secret_waits_for_its_deletion": a_secret_made_again,
     "machine_not_sold_in_zone": a_machine_in_every_zone,

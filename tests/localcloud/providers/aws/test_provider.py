@@ -808,6 +808,51 @@ STEPS: list[Step] = [
         {"durationSeconds": 3600},
     ),
     (
+        "aws:rds/subnetGroup:SubnetGroup",
+        "database-subnets",
+        lambda made: {"description": "one", "subnetIds": [made["subnet"].id, made["subnet-2"].id]},
+        {"description": "two"},
+    ),
+    (
+        "aws:rds/parameterGroup:ParameterGroup",
+        "database-parameters",
+        {
+            "description": "TLS",
+            "family": "postgres17",
+            "parameters": [{"name": "rds.force_ssl", "value": "1"}],
+        },
+        {"tags": {"Name": "databases"}},
+    ),
+    (
+        "aws:rds/instance:Instance",
+        "database",
+        lambda made: {
+            "identifier": "unit-tracking",
+            "engine": "postgres",
+            "engineVersion": "17",
+            "instanceClass": "db.t4g.small",
+            "allocatedStorage": 20,
+            "maxAllocatedStorage": 100,
+            "storageType": "gp3",
+            "storageEncrypted": True,
+            "kmsKeyId": made["key"].arn,
+            "dbName": "tracking",
+            "username": "tracking",
+            "password": "correct-horse-battery",
+            "caCertIdentifier": "rds-ca-rsa2048-g1",
+            "dbSubnetGroupName": made["database-subnets"].id,
+            "parameterGroupName": made["database-parameters"].id,
+            "publiclyAccessible": False,
+            "backupRetentionPeriod": 7,
+            "copyTagsToSnapshot": True,
+            "enabledCloudwatchLogsExports": ["postgresql"],
+            "applyImmediately": True,
+            "skipFinalSnapshot": True,
+            "finalSnapshotIdentifier": "unit-tracking-a1b2c3",
+        },
+        {"instanceClass": "db.t4g.medium", "allocatedStorage": 30, "multiAz": True},
+    ),
+    (
         "aws:ssm/parameter:Parameter",
         "parameter",
         {"name": "/unit/plain", "type": "String", "insecureValue": "one", "description": "plain"},
@@ -979,6 +1024,11 @@ def census() -> dict[str, Any]:
         "guardduty": ["ListDetectors DetectorIds "],
         "secretsmanager": ["ListSecrets SecretList Name"],
         "ssm": ["DescribeParameters Parameters Name"],
+        "rds": [
+            "DescribeDBInstances DBInstances DBInstanceIdentifier",
+            "DescribeDBSubnetGroups DBSubnetGroups DBSubnetGroupName",
+            "DescribeDBParameterGroups DBParameterGroups DBParameterGroupName",
+        ],
     }
     found: dict[str, Any] = {}
     for service, lists in listings.items():
@@ -1326,6 +1376,7 @@ PARTLY = {
     ("eks", "UpdateClusterConfig"),
     ("eks", "UpdateNodegroupConfig"),
     ("guardduty", "UpdateDetector"),
+    ("rds", "ModifyDBSubnetGroup"),
 }
 
 

@@ -259,6 +259,25 @@ def test_the_id_of_a_deleted_identity_pool_is_held_for_a_month(project):
     make()
 
 
+def test_the_name_of_a_deleted_database_is_held_for_a_week(project):
+    def make() -> SimpleNamespace:
+        settings = {"tier": "db-custom-1-3840", "edition": "ENTERPRISE"}
+        return project.make(
+            gcp_habits.DATABASE,
+            name="tracking",
+            databaseVersion="POSTGRES_17",
+            settings=settings,
+            deletionProtection=False,
+        )
+
+    project.delete(make())
+    project.now += timedelta(days=6)
+    with pytest.raises(ResourceError, match=r"Error 409: .*tracking already exists"):
+        make()
+    project.now += timedelta(days=2)
+    make()
+
+
 def test_key_rings_and_keys_never_go(project):
     ring = project.make(gcp_habits.KEY_RING, name="ring", location="asia-south1")
     key = project.make(gcp_habits.KEY, name="key", keyRing=ring.resource.id)

@@ -224,9 +224,9 @@ def test_what_is_not_known_yet_is_no_mistake(stack: Stack, token: str):
 def test_a_type_that_is_not_there_names_the_table(stack: Stack):
     with pytest.raises(
         ResourceError,
-        match=r"gcp:sql/user:User is not in the local cloud: add a row .*providers/gcp/types\.yaml",
+        match=r"gcp:sql/sslCert:SslCert is not in the local cloud: add a row .*providers/gcp/types\.yaml",
     ):
-        stack.check("gcp:sql/user:User", {})
+        stack.check("gcp:sql/sslCert:SslCert", {})
 
 
 # ── Life of a resource ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -381,6 +381,8 @@ def test_service_agents_have_googles_names(stack: Stack):
 
 
 # ── What Google refuses ──────────────────────────────────────────────────────────────────────────────────────────────
+SQL, SQL_17 = "gcp:sql/databaseInstance:DatabaseInstance", {"databaseVersion": "POSTGRES_17"}
+SQL_SETTINGS = {"tier": "db-custom-1-3840", "edition": "ENTERPRISE"}
 BUCKET_IN_MUMBAI = {"location": "ASIA-SOUTH1"}
 OPEN = {"consumeReservationType": "ANY_RESERVATION"}
 HELD = {"consumeReservationType": "SPECIFIC_RESERVATION", "key": "compute.googleapis.com/reservation-name"}
@@ -447,6 +449,14 @@ L4 = {"type": "nvidia-l4", "count": 1}
         (POOL, {"nodeConfig": {"machineType": "a3-highgpu-2g", "reservationAffinity": HELD},
                 "nodeLocations": ["asia-south1-c"]},
          "nodeConfig.machineType", "can't be had reserved: it is sold as spot or flex-start"),
+        (SQL, {**SQL_17, "region": "asia-south2", "encryptionKeyName": KEY, "settings": SQL_SETTINGS},
+         "encryptionKeyName", "the key is in asia-south1; it must be in asia-south2, where the database is"),
+        (SQL, {**SQL_17, "settings": {**SQL_SETTINGS, "ipConfiguration": {"ipv4Enabled": False}}},
+         "settings.ipConfiguration", "At least one of Public IP or Private IP or PSC connectivity must be enabled."),
+        (SQL, {**SQL_17, "settings": {"tier": "db-custom-1-3840"}}, "settings.tier",
+         "Invalid Tier (db-custom-1-3840) for (ENTERPRISE_PLUS) Edition"),
+        (SQL, {**SQL_17, "settings": {**SQL_SETTINGS, "backupConfiguration": {"transactionLogRetentionDays": 8}}},
+         "settings.backupConfiguration.transactionLogRetentionDays", "is 8; logs are kept 1 to 7 days"),
         (SUBNET, {"network": "n", "ipCidrRange": "10.0.0.1/24"}, "ipCidrRange", "has host bits set"),
     ],
 )  # fmt: skip

@@ -1,0 +1,33 @@
+"""Which workloads have a PostgreSQL database at a site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from infra.contracts.needs import Place, WorkloadNeeds
+from infra.settings.on_premises import OnPremisesPool
+from infra.settings.pools import AwsPool, GooglePool
+from infra.settings.stack import Settings
+
+
+def with_database(settings: Settings, place: Place, needs: Iterable[WorkloadNeeds]) -> list[str]:
+    """The names of the workloads that a cloud keeps a database for: one whose pool is elsewhere has it there."""
+    return [
+        each.name
+        for each in needs
+        if each.database and each.namespace and _place(settings, each) in (None, place)
+    ]
+
+
+def _place(settings: Settings, needs: WorkloadNeeds) -> Place | None:
+    """Where the workload's pool is; None for one that names no pool, which may run at every site of the stack."""
+    asked = settings.workloads.chosen.get(needs.name)
+    use = asked.pool_use if asked else None
+    if use is None:
+        return None
+    pools: Mapping[Place, Sequence[AwsPool | GooglePool | OnPremisesPool]] = {
+        "aws": settings.aws.cluster.pools if settings.aws else [],
+        "gcp": settings.gcp.cluster.pools if settings.gcp else [],
+        "onPremises": settings.on_premises.pools if settings.on_premises else [],
+    }
+    return next((place for place, there in pools.items() if use.pool in [pool.name for pool in there]), None)
