@@ -91,6 +91,9 @@ def test_only_clients_come_in_and_nobody_gets_out(deploy: Any) -> None:
     assert policies["cache-allow-clients"]["ingress"] == [
         {"from": [{"namespaceSelector": {"matchLabels": {"team/cache-client": "true"}}}]}
     ]
+    # It was granted nothing of the lake: neither an identity nor a store is of use to it.
+    egress = policies["cache-allow-egress"]["egress"]
+    assert not [peer for rule in egress for peer in rule["to"] if "ipBlock" in peer]
 
 
 @pytest.mark.parametrize("cloud", ["aws", "gcp"])
