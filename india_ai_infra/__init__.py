@@ -7,6 +7,7 @@ from india_ai_infra.args import (
     GpuPool,
     LakeArgs,
     Network,
+    Sharing,
     SystemPool,
 )
 from india_ai_infra.checked import ArgumentsError
@@ -23,5 +24,6 @@ __all__ = [
     "Lake",
     "LakeArgs",
     "Network",
+    "Sharing",
     "SystemPool",
 ]

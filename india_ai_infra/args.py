@@ -9,6 +9,18 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """Each GPU of a pool is several to pods, which get one part each: docs/sharing.md."""
+
+    mode: str
+    """time-slicing, or on Google mig."""
+    parts: int
+    """Pods to a GPU. With mig as many as the profile makes."""
+    profile: str | None = None
+    """With mig: how a GPU is cut, such as 1g.10gb of an H100, which makes 7."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class GpuPool:
     """Nodes with one kind of GPU, on the cheapest machines of the region that have it. Give `gpu` or `minGpuMemoryGib`,
     and `maxNodes` or `maxGpus`."""
@@ -48,6 +60,8 @@ class GpuPool:
     """Nodes of a pool that grows from zero which a month's price counts on."""
     max_run_hours: int | None = None
     """On Google with flex-start: hours after which such a node ends."""
+    sharing: Sharing | None = None
+    """How pods share each GPU. Each pod has whole ones unless given."""
 
 
 @dataclass(frozen=True, kw_only=True)

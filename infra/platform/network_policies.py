@@ -35,14 +35,15 @@ def create_network_policies(
 
     `https_cidrs` may be reached on port 443: the VPC (interface endpoints, the API server) and the object store's
     ranges, which a gateway endpoint does not move into the VPC. `store` is an object store on premises: its networks
-    and its port; `database` is the workload's own.
+    and its port; `database` is the workload's own. Pods that were granted nothing of the lake have no use for the
+    store, nor for an identity.
     """
     if needs.namespace is None:
         return []
     namespace = needs.namespace.name
-    egress = [_in_namespace_egress(), _dns(profile), _cidrs(https_cidrs), *_identity(profile)]
-    if store:
-        egress.append(_cidrs(*store))
+    egress = [_in_namespace_egress(), _dns(profile)]
+    if needs.grants:
+        egress += [_cidrs(https_cidrs), *_identity(profile), *([_cidrs(*store)] if store else [])]
     spec = {
         "default-deny": _spec(["Ingress", "Egress"]),
         "allow-egress": _spec(["Egress"], egress=egress),

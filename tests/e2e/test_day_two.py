@@ -188,6 +188,7 @@ ELSEWHERE = {
     "workloads.serving.quantization": "arguments of the server: tests/workloads/serving",
     "workloads.serving.engineArgs": "arguments of the server: tests/workloads/serving",
     "workloads.serving.scale": "replicas are KEDA's: tests/workloads/serving/test_scaling.py",
+    "workloads.serving.onDemandFloor": "a Deployment of its own: tests/workloads/serving/test_floor.py",
     "workloads.serving.engine": "another engine is another program of the pod: tests/workloads/serving",
     "workloads.serving.weights": "arguments of the server: tests/workloads/serving, tests/e2e/test_serving.py",
     "workloads.serving.adapters": "arguments of the server: tests/workloads/serving, tests/e2e/test_serving.py",

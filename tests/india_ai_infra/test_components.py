@@ -20,6 +20,7 @@ from india_ai_infra import (
     Lake,
     LakeArgs,
     Network,
+    Sharing,
 )
 from india_ai_infra.provider import components
 
@@ -111,6 +112,12 @@ def test_a_cluster_has_what_its_pools_need(deploy):
         if each["key"] == "node.kubernetes.io/instance-type"
     )
     assert set(types) == set(made.result)
+
+
+def test_pods_share_the_gpus_of_a_pool_that_says_so(deploy):
+    shared = GpuPool(name="small", gpu="L4", max_nodes=2, sharing=Sharing(mode="time-slicing", parts=4))
+    made = deploy(lambda: GpuCluster("small", replace(CLUSTER, pools=[shared])).cluster_name, outputs=EKS)
+    assert made.one("NodeOverlay").inputs["spec"]["capacity"] == {"nvidia.com/gpu": "4"}
 
 
 def test_a_network_that_exists_gets_nothing_made_in_it(deploy):

@@ -9,6 +9,7 @@ from infra.contracts.needs import WorkloadNeeds
 from infra.contracts.site import Site, Sites
 from infra.settings.workloads.serving import LAKE_ROLE, Serving
 from workloads.serving.burst import burst
+from workloads.serving.check_floor import check_floor
 from workloads.serving.check_scale import check_scale
 from workloads.serving.checks import check_engine
 from workloads.serving.engines import engines
@@ -20,7 +21,7 @@ def build(settings: Serving, sites: Sites) -> None:
     """The model server, where its pool is; what nobody could check about it is logged."""
     # The SDK of Kubernetes, which only who builds waits for.
     from workloads.serving import scaling
-    from workloads.serving.component import ModelServer, ModelServerArgs
+    from workloads.serving.component import Floor, ModelServer, ModelServerArgs
 
     site = sites.with_pool(settings.pool)
     if unchecked := advice.unchecked(settings):
@@ -35,6 +36,7 @@ def build(settings: Serving, sites: Sites) -> None:
             pool=settings.pool,
             model=settings.model,
             replicas=scaling.first_replicas(settings),
+            floor=Floor(floor.pool, floor.replicas) if (floor := settings.on_demand_floor) else None,
             gpus=settings.gpus,
             engine=engine,
             weights=_in_lake(site, settings.weights) if settings.weights else None,
@@ -49,7 +51,7 @@ def build(settings: Serving, sites: Sites) -> None:
             engine_args=settings.engine_args,
             endpoint=site.lake.endpoint if settings.weights or settings.adapters else None,
         ),
-        scaling.options(settings.scale),
+        scaling.options(settings),
     )
     scaling.create(settings, site.cluster, server)
     pulumi.export("modelServerUrl", server.url)
@@ -70,4 +72,4 @@ def needs_for(settings: Serving) -> WorkloadNeeds:
     return replace(NEEDS, monitors=(replace(monitor, port=port, alerts=()),), dashboards=())
 
 
-WORKLOAD = Workload(NEEDS, build, needs_for, (check_engine, check_scale), burst)
+WORKLOAD = Workload(NEEDS, build, needs_for, (check_engine, check_scale, check_floor), burst)

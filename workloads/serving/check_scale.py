@@ -29,14 +29,13 @@ def check_scale(parts: Parts) -> list[Problem]:
         )
         problems.append(Problem(f"{SERVING}.replicas", str(serving.replicas), allowed))
     pool = next((pool for pool in parts.pools.values() if pool.name == serving.pool), None)
-    if (
-        pool
-        and serving.gpus <= pool.gpus_per_node
-        and serving.scale.maximum > (most := pool.holds(serving.gpus))
-    ):
-        allowed = f"no more replicas than pool {pool.name} holds: {most} of {serving.gpus} GPUs"
+    most = serving.floor + (pool.holds(serving.gpus) if pool else 0)
+    if pool and serving.gpus <= pool.gpus_per_node and serving.scale.maximum > most:
+        beside = f" beside the {serving.floor} on demand" if serving.floor else ""
+        allowed = f"no more replicas than pool {pool.name} holds{beside}: {most} of {serving.gpus} GPUs"
         problems.append(Problem(f"{SERVING}.scale.maximum", str(serving.scale.maximum), allowed, str(most)))
-    return problems + (_from_zero(serving, parts) if serving.scale.minimum == 0 else [])
+    none = serving.scale.minimum == 0 and not serving.floor
+    return problems + (_from_zero(serving, parts) if none else [])
 
 
 def _from_zero(serving: Serving, parts: Parts) -> list[Problem]:

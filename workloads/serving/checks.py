@@ -21,6 +21,7 @@ def check_engine(parts: Parts) -> list[Problem]:
     return [
         *_cannot(asked, engine),
         *_missing(asked, engine),
+        *_on_premises(asked, engine, parts),
         *_quantization(asked, engine),
         *_flags(asked, engine),
     ]
@@ -54,6 +55,14 @@ def _missing(asked: Serving, engine: Engine) -> list[Problem]:
     return [
         Problem(f"{SETTINGS}.{name}", NOTHING, f"what {asked.engine} can't do without") for name in missing
     ]
+
+
+def _on_premises(asked: Serving, engine: Engine, parts: Parts) -> list[Problem]:
+    if not engine.in_clouds_alone or asked.pool not in {pool.name for pool in parts.site.pools.values()}:
+        return []
+    pools = {pool.name for cloud in parts.clouds for pool in cloud.pools.values()}
+    allowed = f"a pool of a cloud with {asked.engine}: {engine.in_clouds_alone}"
+    return [Problem(f"{SETTINGS}.pool", asked.pool, allowed, nearest(asked.pool, pools))]
 
 
 def _quantization(asked: Serving, engine: Engine) -> list[Problem]:

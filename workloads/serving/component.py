@@ -1,7 +1,7 @@
 """ModelServer: replicas of an engine on a GPU pool, behind a Service, that drain before they go."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pulumi
@@ -25,14 +25,23 @@ from workloads.kubernetes.placement import (
 )
 from workloads.kubernetes.program_files import program_files, program_mount, program_volume
 from workloads.serving.engines import Engine, engines
-from workloads.serving.needs import APP, METRICS_PORT_NAME, NEEDS, PORT_NAME
+from workloads.serving.needs import APP, METRICS_PORT_NAME, NEEDS, PORT_NAME, floor_name
 
 FETCH = Path(__file__).with_name("fetch_adapters.py")
 FETCH_FOLDER = "/opt/adapters"
 ADAPTERS = f"{pods.SCRATCH}/adapters"
+PART_OF = "app.kubernetes.io/part-of"
 
 LOAD_SECONDS = 1800  # image of 15 GB, weights, CUDA graphs, on a node that has just started
 HEALTHY_SECONDS = LOAD_SECONDS + 600  # and the node itself
+
+
+@dataclass(frozen=True)
+class Floor:
+    """`replicas` on `pool`, whose nodes nobody takes back."""
+
+    pool: str
+    replicas: int
 
 
 @dataclass
@@ -46,7 +55,7 @@ class ModelServerArgs:
     engine; None leaves the checkpoint as it is. gpu_memory_utilization: share of each GPU's memory for weights and KV
     cache. kv_offload_gib: the node's memory for keys and values that no longer fit the GPUs. max_queued_requests:
     beyond these a request is refused with 503. engine_args: further flags of the engine. endpoint: where weights and
-    adapters are, if not in the cloud's own store.
+    adapters are, if not in the cloud's own store. floor: further replicas on a second pool, of the same GPUs.
     """
 
     cluster: GpuCluster
@@ -68,31 +77,33 @@ class ModelServerArgs:
     max_queued_requests: int = 64
     engine_args: Sequence[str] = field(default_factory=list)
     endpoint: Endpoint | None = None
+    floor: Floor | None = None
 
 
 class ModelServer(pulumi.ComponentResource):
-    """The Deployment, its Service and its PodDisruptionBudget. On a pool that may have no node for days no update waits
-    for the replicas.
+    """The Deployment, its Service and its PodDisruptionBudget; a floor is a second Deployment behind the same Service.
+    On a pool that may have no node for days no update waits for the replicas.
 
-    url: of the OpenAI-compatible API inside the cluster. Raises ValueError, before anything is registered, if the pool
-    can't hold the replicas.
+    url: of the OpenAI-compatible API inside the cluster. Raises ValueError, before anything is registered, if a pool
+    can't hold its replicas.
     """
 
     url: pulumi.Output[str]
 
     def __init__(self, name: str, args: ModelServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         pool = pool_for(args.cluster, args.pool, gpus=args.gpus, pods=args.replicas)
+        of_floor = _of_floor(args)
         if not 0 < args.gpu_memory_utilization <= 1:
             raise ValueError(f"gpu_memory_utilization {args.gpu_memory_utilization} is not in (0, 1]")
         super().__init__("india-ai-infra:workloads:ModelServer", name, None, opts)
-        child = pulumi.ResourceOptions(
-            parent=self, provider=args.cluster.provider, depends_on=args.cluster.needed_on(args.pool)
-        )
+        child = self._child(args)
         # Neither is `deleted_with` the cluster: Karpenter would drain their nodes one pod at a time, and each pod would
         # come back. They go before its NodePools do.
-        deployment = _deployment(name, args, pool, child)
+        deployments = [_deployment(name, name, args, pool, child)]
+        if of_floor:
+            deployments.append(_deployment(floor_name(name), name, *of_floor, opts=self._child(of_floor[0])))
         _disruption_budget(name, args, child)
-        after = pulumi.ResourceOptions(deleted_with=args.cluster.resource, depends_on=[deployment])
+        after = pulumi.ResourceOptions(deleted_with=args.cluster.resource, depends_on=deployments)
         service = _service(name, args, pool, pulumi.ResourceOptions.merge(child, after))
         if may_be_absent(pool):
             tell_waits("deployment", name, args.namespace, pool, self)
@@ -100,6 +111,11 @@ class ModelServer(pulumi.ComponentResource):
             lambda metadata: f"http://{metadata.name}.{metadata.namespace}.svc:{args.engine.port}/v1"
         )
         self.register_outputs({"url": self.url})
+
+    def _child(self, args: ModelServerArgs) -> pulumi.ResourceOptions:
+        """Options of what waits for the nodes of its pool."""
+        needed = args.cluster.needed_on(args.pool)
+        return pulumi.ResourceOptions(parent=self, provider=args.cluster.provider, depends_on=needed)
 
 
 def drain_split(grace_seconds: int) -> tuple[int, int]:
@@ -109,12 +125,28 @@ def drain_split(grace_seconds: int) -> tuple[int, int]:
     return forget, (grace_seconds - forget) * 85 // 100
 
 
-def _labels(name: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": APP, "app.kubernetes.io/instance": name}
+def _of_floor(args: ModelServerArgs) -> tuple[ModelServerArgs, Pool] | None:
+    """The same server on the pool of its floor."""
+    if args.floor is None:
+        return None
+    pool = pool_for(args.cluster, args.floor.pool, gpus=args.gpus, pods=args.floor.replicas)
+    return replace(args, pool=pool.name, replicas=args.floor.replicas), pool
+
+
+def _labels(deployment: str) -> dict[str, str]:
+    """Those by which a Deployment knows its pods, and metrics are told apart."""
+    return {"app.kubernetes.io/name": APP, "app.kubernetes.io/instance": deployment}
+
+
+def _of_server(name: str, args: ModelServerArgs) -> dict[str, str]:
+    """Those that all pods of the server have, and no other's."""
+    if args.floor is None:
+        return _labels(name)
+    return {"app.kubernetes.io/name": APP, PART_OF: name}
 
 
 def _deployment(
-    name: str, args: ModelServerArgs, pool: Pool, opts: pulumi.ResourceOptions
+    name: str, server: str, args: ModelServerArgs, pool: Pool, opts: pulumi.ResourceOptions
 ) -> k8s.apps.v1.Deployment:
     labels = _labels(name)
     # Without weights of our own the pod must reach the hub; the label opens that way (see the namespace's policies).
@@ -136,9 +168,10 @@ def _deployment(
             revision_history_limit=3,
             template=k8s.core.v1.PodTemplateSpecArgs(
                 metadata=ObjectMetaArgs(
-                    labels=labels | egress, annotations=dict(fabric_pod(pool, args.gpus).annotations) or None
+                    labels=labels | _of_server(server, args) | egress,
+                    annotations=dict(fabric_pod(pool, args.gpus).annotations) or None,
                 ),
-                spec=_pod(name, args, pool, _fetch_program(name, args, opts)),
+                spec=_pod(server, args, pool, _fetch_program(name, args, opts)),
             ),
         ),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(custom_timeouts=timeouts)),
@@ -179,8 +212,8 @@ def _pod(
         node_selector=dict(pool.node_selector),
         tolerations=tolerations(pool),
         topology_spread_constraints=[
-            _spread(name, ZONE_LABEL),
-            _spread(name, HOSTNAME_LABEL),
+            _spread(_of_server(name, args), ZONE_LABEL),
+            _spread(_of_server(name, args), HOSTNAME_LABEL),
         ],
         security_context=pods.pod_security(),
         init_containers=before or None,
@@ -193,13 +226,13 @@ def _pod(
     )
 
 
-def _spread(name: str, topology: str) -> k8s.core.v1.TopologySpreadConstraintArgs:
+def _spread(labels: Mapping[str, str], topology: str) -> k8s.core.v1.TopologySpreadConstraintArgs:
     # A preference: when spot is to be had in one zone only, two replicas there beat one.
     return k8s.core.v1.TopologySpreadConstraintArgs(
         max_skew=1,
         topology_key=topology,
         when_unsatisfiable="ScheduleAnyway",
-        label_selector=LabelSelectorArgs(match_labels=_labels(name)),
+        label_selector=LabelSelectorArgs(match_labels=labels),
     )
 
 
@@ -329,7 +362,7 @@ def _service(
         ),
         spec=k8s.core.v1.ServiceSpecArgs(
             type="ClusterIP",
-            selector=_labels(name),
+            selector=_of_server(name, args),
             ports=[k8s.core.v1.ServicePortArgs(name=PORT_NAME, port=args.engine.port, target_port=PORT_NAME)],
         ),
         opts=opts,
@@ -346,7 +379,7 @@ def _disruption_budget(
         spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
             max_unavailable=1,
             unhealthy_pod_eviction_policy="AlwaysAllow",
-            selector=LabelSelectorArgs(match_labels=_labels(name)),
+            selector=LabelSelectorArgs(match_labels=_of_server(name, args)),
         ),
         opts=opts,
     )

@@ -38,6 +38,8 @@ class Engine(BaseModel):
     flags: Mapping[str, tuple[str, ...]]
     cannot: Mapping[str, str] = Field(default={})
     needs: tuple[str, ...] = ()
+    in_clouds_alone: str = ""
+    """Why it can't serve from a store on premises; empty if it can."""
     quantization: tuple[str, ...] | None = None
     environment: Mapping[str, str] = Field(default={})
     warning: str = ""

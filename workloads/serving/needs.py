@@ -21,6 +21,12 @@ APP = "model-server"
 PORT_NAME = "http"
 METRICS_PORT_NAME = "metrics"  # where metrics are on a port of their own
 
+
+def floor_name(server: str) -> str:
+    """The name of the Deployment of a server's floor on demand."""
+    return f"{server}-on-demand"
+
+
 SERVE = Role(
     "serve",
     (

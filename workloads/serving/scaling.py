@@ -21,7 +21,7 @@ from infra.settings.workloads.serving import Serving
 from workloads.kubernetes.placement import WHEN_MADE
 from workloads.serving.alerts import SERVER
 from workloads.serving.cold_start import cold_start
-from workloads.serving.needs import NEEDS
+from workloads.serving.needs import NEEDS, floor_name
 
 API_VERSION = "keda.sh/v1alpha1"
 POLL_SECONDS = 15
@@ -35,16 +35,20 @@ UNSERVED = 'smg_router_request_errors_total{error_type="no_workers"}'
 
 
 def first_replicas(serving: Serving) -> int:
-    """With how many the Deployment is made: one where there may be none, to see that the model loads."""
-    return max(1, serving.scale.minimum) if serving.scale else serving.replicas
+    """With how many the Deployment is made, without the floor on demand: one where there may be none, to see that the
+    model loads."""
+    if serving.scale is None:
+        return serving.replicas - serving.floor
+    return max(1, serving.scale.minimum - serving.floor)
 
 
-def options(scale: Scale | None) -> pulumi.ResourceOptions | None:
+def options(serving: Serving) -> pulumi.ResourceOptions | None:
     """Options of a ModelServer whose replicas are KEDA's: an update neither changes their number nor, where there may
     be none, waits for one."""
-    if scale is None:
+    if serving.scale is None:
         return None
-    return pulumi.ResourceOptions(transformations=[lambda args: _left_to_keda(args, scale)])
+    none = serving.scale.minimum == 0
+    return pulumi.ResourceOptions(transformations=[lambda args: _left_to_keda(args, serving.name, none)])
 
 
 def create(serving: Serving, cluster: GpuCluster, server: pulumi.Resource) -> CustomResource | None:
@@ -63,15 +67,18 @@ def create(serving: Serving, cluster: GpuCluster, server: pulumi.Resource) -> Cu
         api_version=API_VERSION,
         kind="ScaledObject",
         metadata=ObjectMetaArgs(name=serving.name, namespace=NEEDS.namespace.name),
-        spec=scaled_object(serving.name, serving.scale, cluster.pools[serving.pool].grace_seconds),
+        spec=scaled_object(
+            serving.name, serving.scale, cluster.pools[serving.pool].grace_seconds, serving.floor
+        ),
         opts=pulumi.ResourceOptions(
             provider=cluster.provider, depends_on=[server], deleted_with=cluster.resource
         ),
     )
 
 
-def scaled_object(name: str, scale: Scale, grace_seconds: int) -> dict[str, Any]:
-    """The spec of the ScaledObject of the Deployment `name`, whose pods take `grace_seconds` to leave.
+def scaled_object(name: str, scale: Scale, grace_seconds: int, floor: int = 0) -> dict[str, Any]:
+    """The spec of the ScaledObject of the Deployment `name`, whose pods take `grace_seconds` to leave. Of the server's
+    replicas it has those above `floor`.
 
     A replica goes when load has been low for the whole cooldown, one at a time, and the next when that one has answered
     what it had begun: the HPA takes any pod, also one in the middle of an answer.
@@ -80,14 +87,14 @@ def scaled_object(name: str, scale: Scale, grace_seconds: int) -> dict[str, Any]
     one_by_one = [{"type": "Pods", "value": 1, "periodSeconds": max(60, grace_seconds)}]
     return {
         "scaleTargetRef": {"name": name},
-        "minReplicaCount": scale.minimum,
-        "maxReplicaCount": scale.maximum,
+        "minReplicaCount": scale.minimum - floor,
+        "maxReplicaCount": scale.maximum - floor,
         "pollingInterval": POLL_SECONDS,
         "cooldownPeriod": cooldown,
         # Prometheus that does not answer says nothing about load: neither more replicas nor fewer.
         "fallback": {
             "failureThreshold": FAILURES,
-            "replicas": max(1, scale.minimum),
+            "replicas": max(1, scale.minimum - floor),
             "behavior": "currentReplicasIfHigher",
         },
         "advanced": {
@@ -95,21 +102,30 @@ def scaled_object(name: str, scale: Scale, grace_seconds: int) -> dict[str, Any]
                 "behavior": {"scaleDown": {"stabilizationWindowSeconds": cooldown, "policies": one_by_one}}
             }
         },
-        "triggers": triggers(name, scale),
+        "triggers": triggers(name, scale, floor),
     }
 
 
-def triggers(name: str, scale: Scale) -> list[dict[str, Any]]:
-    """What KEDA asks Prometheus: sums over the replicas, each divided by what one replica may have of it."""
-    of_server = f'{{namespace="{NEEDS.name}",{SERVER}="{name}"}}'
+def triggers(name: str, scale: Scale, floor: int = 0) -> list[dict[str, Any]]:
+    """What KEDA asks Prometheus: sums over the replicas, each divided by what one replica may have of it. With a floor
+    the sums are over its replicas too, less what those may have."""
+    pods = f'{SERVER}=~"{name}|{floor_name(name)}"' if floor else f'{SERVER}="{name}"'
+    of_server = f'{{namespace="{NEEDS.name}",{pods}}}'
     # Without a replica the engine has no metrics, which is no fault; with one it is: then `fallback`.
     empty_is_zero = scale.minimum == 0
     of_engine = [
-        _trigger("queue", f"sum(vllm:num_requests_waiting{of_server})", scale.queue, empty_is_zero),
-        _trigger("kv-cache", f"sum(vllm:kv_cache_usage_perc{of_server})", scale.kv_cache, empty_is_zero),
+        _trigger(name, _above(f"sum({metric}{of_server})", floor * threshold), threshold, empty_is_zero)
+        for name, metric, threshold in (
+            ("queue", "vllm:num_requests_waiting", scale.queue),
+            ("kv-cache", "vllm:kv_cache_usage_perc", scale.kv_cache),
+        )
     ]
     # No more than one: it wakes the server, and how many replicas there are is the engine's to say.
     return [*of_engine, _trigger("asked", asked(), 1, True)] if scale.minimum == 0 else of_engine
+
+
+def _above(query: str, floor: float) -> str:
+    return f"clamp_min({query} - {floor:g}, 0)" if floor else query
 
 
 def asked() -> str:
@@ -136,13 +152,16 @@ def _trigger(name: str, query: str, threshold: float, empty_is_zero: bool) -> di
 
 
 def _left_to_keda(
-    args: pulumi.ResourceTransformationArgs, scale: Scale
+    args: pulumi.ResourceTransformationArgs, server: str, none: bool
 ) -> pulumi.ResourceTransformationResult | None:
-    """The Deployment without its number of replicas; of a server that may have none, nothing waits for one."""
+    """The Deployment without its number of replicas; of a server that may have none, nothing waits for one. A floor's
+    Deployment keeps its number."""
+    if args.name == floor_name(server):
+        return None
     waits = {k8s.apps.v1.Deployment: WHEN_MADE, k8s.core.v1.Service: SKIP_AWAIT}.get(type(args.resource))
     if waits is None:
         return None
-    if scale.minimum == 0:
+    if none:
         metadata: Any = args.props["metadata"]
         metadata.annotations = waits
     own = ["spec.replicas"] if waits is WHEN_MADE else []

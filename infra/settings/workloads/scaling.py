@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, ValidationInfo, field_validator
 
 from infra.settings.errors import refuse
+from infra.settings.fields import DnsLabel
 from infra.settings.model import Model
 
 # The HPA looks back no further than an hour (`stabilizationWindowSeconds`, autoscaling/v2).
@@ -49,3 +50,14 @@ class Scale(Model):
         if most < least:
             raise refuse(f"no fewer than minimum, {least}", near=str(least))
         return most
+
+
+class OnDemandFloor(Model):
+    """Replicas that nobody takes back, on a second pool, beside those on spot."""
+
+    pool: DnsLabel = Field(
+        description="A pool of the same cloud with the same GPUs that is bought on demand (or reserved), by its name."
+    )
+    replicas: int = Field(
+        ge=1, description="How many of the server's replicas are there: fewer than it has in all."
+    )

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from infra.settings.errors import refuse
 from infra.settings.fields import DnsLabel, Rule
-from infra.settings.workloads.scaling import Scale
+from infra.settings.workloads.scaling import OnDemandFloor, Scale
 from infra.settings.workloads.workload import Image, PoolUse, WorkloadSettings
 
 EngineName = Literal["vllm", "sglang", "triton", "tgi"]
@@ -110,6 +110,10 @@ class Serving(WorkloadSettings):
     )
     replicas: int = Field(default=1, ge=1, description="Replicas of the server.")
     scale: Scale | None = Field(default=None, description="Replicas by load, instead of `replicas`.")
+    on_demand_floor: OnDemandFloor | None = Field(
+        default=None,
+        description="Of the replicas, those that stay when spot is taken back: docs/serving.md.",
+    )
     gpus: int = Field(default=1, ge=1, description="GPUs of each replica, of one node (tensor parallel).")
     max_model_len: int | None = Field(
         default=None,
@@ -142,6 +146,11 @@ class Serving(WorkloadSettings):
     def pool_use(self) -> PoolUse:
         """The pool that the server runs on, and the GPUs of a replica."""
         return PoolUse(self.pool, self.gpus, "gpus")
+
+    @property
+    def floor(self) -> int:
+        """How many of the replicas are on the pool of `on_demand_floor`."""
+        return self.on_demand_floor.replicas if self.on_demand_floor else 0
 
     @field_validator("engine_args")
     @classmethod

@@ -99,6 +99,9 @@ def test_only_clients_come_in_and_nobody_gets_out(deploy: Any) -> None:
     assert policies["cache-allow-clients"]["ingress"] == [
         {"from": [{"namespaceSelector": {"matchLabels": {"team/cache-client": "true"}}}]}
     ]
+    # It was granted nothing of the lake: neither an identity nor a store is of use to it.
+    egress = policies["cache-allow-egress"]["egress"]
+    assert not [peer for rule in egress for peer in rule["to"] if "ipBlock" in peer]
 
 
 def test_a_workload_with_a_database_finds_it_by_a_secret_and_reaches_nothing_else(deploy: Any) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from infra import geography
 from tests.workloads.edge.conftest import BUNDLE, VERIFY
 from tests.workloads.forks import Ended, Forks
+from tests.workloads.moto_server import moto
 from workloads.compression.package import ROOT
 
 pytestmark = pytest.mark.slow
@@ -45,7 +49,7 @@ class Phone:
     forks: Forks
     folder: Path
 
-    def publish(self, version: int, weights: bytes, **more: Any) -> Ended:
+    def publish(self, version: int, weights: bytes, env: dict[str, str] | None = None, **more: Any) -> Ended:
         """A version with one file of weights and one that never changes."""
         (files := self.folder / f"files-{version}").mkdir(exist_ok=True)
         (files / "model.pte").write_bytes(weights)
@@ -55,7 +59,7 @@ class Phone:
         (job := self.folder / "job.json").write_text(
             json.dumps({**plain, "key": str(self.folder / "app.pem"), **more})
         )
-        return self.forks.main(BUNDLE, "--job", str(job))
+        return self.forks.main(BUNDLE, "--job", str(job), env=env)
 
     def update(self, key: str = "app.pub") -> Ended:
         """What the phone does."""
@@ -88,6 +92,74 @@ def phone(forks: Forks, tmp_path: Path) -> Phone:
     first = made.update()
     assert (first.code, first.output) == (0, "1\n"), first.errors
     return made
+
+
+REGIONS = {"home": "ap-south-1", "abroad": "eu-west-1"}
+
+
+@pytest.fixture(scope="module")
+def stores() -> Iterator[dict[str, str]]:
+    """The environment of a publisher to a moto with a bucket in each of REGIONS."""
+    with moto() as endpoint:
+        keys = {"AWS_ACCESS_KEY_ID": "unit", "AWS_SECRET_ACCESS_KEY": "unit"}
+        for name, region in REGIONS.items():
+            client = boto3.client(
+                "s3",
+                region_name=region,
+                endpoint_url=endpoint,
+                aws_access_key_id="unit",
+                aws_secret_access_key="unit",
+            )
+            client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
+        yield {**keys, "AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": "ap-south-1"}
+
+
+def test_a_version_is_published_in_india_alone(phone: Phone, stores: dict[str, str]) -> None:
+    made = {name: phone.publish(2, CHANGED, env=stores, target=f"s3://{name}/phones") for name in REGIONS}
+    assert (made["home"].code, made["abroad"].code) == (0, 64), made["home"].errors
+    assert "s3://abroad/phones is in eu-west-1: publish in India" in made["abroad"].errors
+    store = boto3.client(
+        "s3",
+        endpoint_url=stores["AWS_ENDPOINT_URL"],
+        aws_access_key_id="unit",
+        aws_secret_access_key="unit",
+        region_name="ap-south-1",
+    )
+    kept = {name: store.list_objects_v2(Bucket=name)["KeyCount"] for name in REGIONS}
+    assert kept["home"] and not kept["abroad"]
+
+
+PLACES = """
+import json
+from workloads.edge.programs import residency
+
+class Store:
+    def __init__(self, place):
+        self.place = place
+    def info(self, bucket):
+        return {"name": bucket} if self.place is None else {"location": self.place}
+    def call_s3(self, call, Bucket):
+        return {"LocationConstraint": self.place}
+
+def judged(scheme, place):
+    try:
+        residency.check(f"{scheme}://bucket/phones", Store(place), "bucket/phones")
+    except residency.RecipeError as error:
+        return str(error)
+    return ""
+
+asked = [("gs", "IN"), ("gs", "ASIA-SOUTH1"), ("gs", "ASIA"), ("gs", None)]
+asked += [("s3", None), ("s3", "ap-south-2"), ("file", "")]
+print(json.dumps([residency.IN_INDIA, [judged(*one) for one in asked]]))
+"""
+
+
+def test_where_a_bucket_is_is_asked_of_its_store(forks: Forks) -> None:
+    known, judged = forks.script(PLACES)
+    assert set(known) == {*geography.REGIONS, "in"}
+    right, wrong = [judged[at] for at in (0, 1, 5, 6)], [judged[at] for at in (2, 3, 4)]
+    assert not any(right)
+    assert "is in ASIA:" in wrong[0] and "storage.buckets.get" in wrong[1] and "is in us-east-1:" in wrong[2]
 
 
 CHANGED = WEIGHTS[:100_000] + b"other weights" + WEIGHTS[100_100:]

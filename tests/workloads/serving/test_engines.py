@@ -18,6 +18,7 @@ from infra.catalog.gpus import gpus
 from infra.contracts.lake import Endpoint
 from infra.settings import reading
 from infra.settings.errors import Problem, SettingsError
+from infra.settings.valid_parts import parts_of
 from infra.settings.workloads.serving import EngineName, Serving, optional
 from tests.infra.platform.gpu_cluster import SERVE, gpu_cluster
 from workloads.serving import fetch_adapters
@@ -126,6 +127,15 @@ def test_what_an_engine_does_not_have_is_refused_with_one_that_has_it(engine: st
 def test_triton_without_a_repository_is_refused() -> None:
     (problem,) = refused(engine="triton", maxModelLen=None)
     assert problem.path == "workloads.serving.weights"
+
+
+def test_triton_on_premises_is_refused() -> None:
+    site = {"pools": [{"name": "hall", "gpu": "H100", "nodes": 2}]}
+    asked = {"pool": "hall", "model": "m", "weights": f"{LAKE}/repository"}
+    values = {"onPremises": site, "workloads": {"serving": {**asked, "engine": "triton"}}}
+    (problem,) = check_engine(parts_of(values))
+    assert problem.path == "workloads.serving.pool" and "a pool of a cloud with triton" in problem.allowed
+    assert check_engine(parts_of({**values, "workloads": {"serving": asked}})) == []
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def deployed(deploy: Any, pool: Pool = ON_DEMAND, **scale: Any) -> Any:
         cluster = gpu_cluster(pool)
         replicas = scaling.first_replicas(settings)
         args = ModelServerArgs(cluster=cluster, pool="serve", model=MODEL, replicas=replicas)
-        server = ModelServer("chat", args, scaling.options(settings.scale))
+        server = ModelServer("chat", args, scaling.options(settings))
         scaling.create(settings, cluster, server)
         return server.url
 

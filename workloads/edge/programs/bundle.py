@@ -21,7 +21,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from workloads.edge.programs import budget
+from workloads.edge.programs import budget, residency
 from workloads.edge.programs.verify import LATEST, MANIFEST, SIGNATURE, digest
 from workloads.training.trainer.launch import REFUSED
 from workloads.training.trainer.publication import listed, refusals
@@ -81,6 +81,7 @@ def publish(bundle: Bundle) -> dict[str, Any]:
     budget.check(f"version {bundle.version}", size, bundle.max_bytes, bundle.max_seconds)
     with refusals(bundle.target):
         store, root = fsspec.core.url_to_fs(bundle.target.rstrip("/"))
+        residency.check(bundle.target, store, root)
         before = _before(store, root, bundle)
         files, objects = {}, {}
         for name, content in contents.items():
