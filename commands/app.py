@@ -34,6 +34,7 @@ ROOMS = {
     "preflight": "commands.preflight.command",
     "bench": "commands.bench.command",
     "burst": "commands.burst.command",
+    "dvc": "commands.dvc.command",
 }
 
 
