@@ -35,6 +35,7 @@ ROOMS = {
     "bench": "commands.bench.command",
     "burst": "commands.burst.command",
     "dvc": "commands.dvc.command",
+    "reproduce": "commands.reproduce",
 }
 
 

@@ -1,6 +1,7 @@
 """The training job that the settings ask for."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pulumi
 
@@ -11,7 +12,7 @@ from infra.settings.workloads.training import LAKE_BUCKETS, Training
 from workloads.training.needs import NEEDS
 from workloads.training.operators import needs_for
 from workloads.training.recipe import check_recipe, recipe
-from workloads.workload import Workload
+from workloads.workload import Program, Workload
 
 
 def build(settings: Training, sites: Sites) -> None:
@@ -36,6 +37,7 @@ def build(settings: Training, sites: Sites) -> None:
             endpoint=site.lake.endpoint,
             runner=settings.runner,
             recovery=settings.recovery,
+            code_commit=settings.code_commit,
         ),
     )
 
@@ -51,4 +53,5 @@ def _after(cluster: GpuCluster, proof: pulumi.Resource | None) -> GpuCluster:
     return replace(cluster, platform=[*cluster.platform, proof]) if proof else cluster
 
 
-WORKLOAD = Workload(NEEDS, build, needs_for, (check_recipe,), _burst)
+PROGRAM = Program(Path(__file__).with_name("requirements.txt"), "trainer.reproduce")
+WORKLOAD = Workload(NEEDS, build, needs_for, (check_recipe,), _burst, PROGRAM)

@@ -42,7 +42,8 @@ class TrainingJobArgs:
     checkpoint_uri: a folder, `s3://…` or a path, for this job alone.
     endpoint: where those checkpoints are, if not in the cloud's own store.
     queue: Kueue's LocalQueue; None starts at once. runner: what makes the pods. recovery: whether all of them start
-    anew when one goes, or the others go on as replicas of the model.
+    anew when one goes, or the others go on as replicas of the model. code_commit: of this repository, for the record of
+    the run.
     """
 
     cluster: GpuCluster
@@ -60,6 +61,7 @@ class TrainingJobArgs:
     priority_class: str | None = NEEDS.priority_class
     runner: Runner = "job"
     recovery: Recovery = "checkpoints"
+    code_commit: str | None = None
 
 
 def labels(name: str) -> dict[str, str]:
@@ -172,9 +174,12 @@ class TrainingPod:
 
     def environment(self, more: Mapping[str, str]) -> list[k8s.core.v1.EnvVarArgs]:
         """What the trainer knows of its pod."""
-        values = {
+        values: dict[str, pulumi.Input[str]] = {
             "PYTHONPATH": DIRECTORY,
             "PYTHONUNBUFFERED": "1",
+            # For the record of the run (trainer/record.py).
+            "IMAGE": self._args.image,
+            **({"CODE_COMMIT": self._args.code_commit} if self._args.code_commit else {}),
             # The flight recorder: which collective hung, written when one does.
             "TORCH_FR_BUFFER_SIZE": "2000",
             "TORCH_NCCL_DUMP_ON_TIMEOUT": "1",
