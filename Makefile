@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m commands
 # What `make pins` resolves, in this order: some are held to the versions of those before them.
-PINNED := requirements requirements-dev tests/commands/burst/skypilot tests/commands/burst/serverless \
+PINNED := requirements requirements-dev commands/dvc/requirements tests/commands/burst/skypilot tests/commands/burst/serverless \
 	tests/workloads/training/trainer/requirements-wandb $(addprefix workloads/,\
 	training/requirements training/requirements-ray proof/requirements compression/requirements \
 	compression/requirements-llmcompressor edge/requirements gateway/requirements gateway/requirements-tests \
@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback page simulate reclaim alarm preflight bench burst test unit coverage check architecture setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback page simulate reclaim alarm preflight bench burst dvc reproduce test unit coverage check architecture setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -86,6 +86,12 @@ bench: $(VENV)/$(if $(PART),ready-dev,ready)  ## Times and memory, as ratios aga
 
 burst: $(VENV)/ready  ## Files that run a workload elsewhere: TO=skypilot STACK=prod WORKLOAD= BUCKETS= (docs/burst.md)
 	@$(RUN) burst --stack $(STACK) $(call options,TO WORKLOAD REGIONS BUCKETS REGISTRY IMAGE OUT)
+
+dvc: $(VENV)/ready  ## A Git repository's data in the lake, by DVC: STACK=prod BUCKETS=buckets.json REPO=../data PLACE= KEY=
+	@$(RUN) dvc --stack $(STACK) $(call options,BUCKETS REPO PLACE KEY)
+
+reproduce: $(VENV)/ready-dev  ## Make a training run again from its record, on CPU: RUN=s3://…/jobs/train DATA= ANYWAY=1
+	@$(BIN)/python -m commands reproduce --run "$(if $(findstring command,$(origin RUN)),$(RUN))" $(call options,DATA) $(if $(ANYWAY),--anyway)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(RUN) setup

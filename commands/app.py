@@ -35,6 +35,8 @@ ROOMS = {
     "bench": "commands.bench.command",
     "burst": "commands.burst.command",
     "page": "commands.page.command",
+    "dvc": "commands.dvc.command",
+    "reproduce": "commands.reproduce",
 }
 
 

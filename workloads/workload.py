@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from infra.contracts.burst import Burst
@@ -11,6 +12,15 @@ from infra.contracts.cluster import Pool
 from infra.contracts.needs import WorkloadNeeds
 from infra.contracts.site import Sites
 from infra.settings.valid_parts import Check
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program whose runs can be made again on any machine: `reproduce` is the module that does it, run with
+    `python -m` in the folder of `requirements`, by an environment that has these."""
+
+    requirements: Path
+    reproduce: str
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,9 @@ class Workload:
     burst: Callable[[Any, Pool, float], Burst] | None = None
     """What it runs where there is no cluster, from its settings, its pool and the rupees of a dollar; None for one that
     needs a cluster."""
+
+    program: Program | None = None
+    """What makes its runs again, if it keeps records of them."""
 
     def needs_with(self, settings: Any) -> WorkloadNeeds:
         """What it needs with its settings; None are those of a stack that does not ask for it."""

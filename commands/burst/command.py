@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
+from commands.buckets import BucketsError
 from commands.burst import judged, modal, runpod, skypilot
 from commands.burst.providers import BurstError, providers
 from commands.burst.request import Request, request
@@ -16,7 +17,7 @@ from commands.console import console
 from commands.stacks import StackName, settings_of
 from infra.catalog.choose import NoMachineError
 
-ERRORS = (BurstError, NoMachineError)
+ERRORS = (BurstError, BucketsError, NoMachineError)
 To = Literal["skypilot", "runpod", "modal"]
 NEXT: Mapping[str, str] = {
     "skypilot": "SKYPILOT_DISABLE_USAGE_COLLECTION=1 sky {verb} task.yaml",

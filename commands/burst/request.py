@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from commands.buckets import addresses
 from commands.burst.providers import BurstError
 from infra.catalog.resolved import ResolvedPool, resolve
 from infra.contracts.burst import Burst
@@ -55,6 +55,7 @@ def request(
 
     Raises:
         BurstError: there is no such workload, it needs a cluster, or an address is missing.
+        BucketsError: the file of buckets is something else.
     """
     name = _chosen(settings, workload)
     asked = settings.workloads.chosen[name]
@@ -67,8 +68,8 @@ def request(
         burst = row.burst(asked, _as_seen(pool, cloud), settings.currency.usd_inr)
     except ValueError as error:
         raise BurstError(str(error)) from error
-    addresses = _addresses(buckets, SCHEMES[cloud]) if buckets else {}
-    return Request(stack, settings.data_class, _filled(burst, addresses, registry), pool, addresses)
+    lake = addresses(buckets, SCHEMES[cloud]) if buckets else {}
+    return Request(stack, settings.data_class, _filled(burst, lake, registry), pool, lake)
 
 
 def _chosen(settings: Settings, workload: str | None) -> str:
@@ -110,20 +111,6 @@ def _as_seen(pool: ResolvedPool[GpuPool], cloud: Cloud) -> Pool:
         reclaims_per_hour=pool.reclaims_per_hour,
         usd_per_hour=pool.usd_per_hour,
     )
-
-
-def _addresses(file: Path, scheme: str) -> dict[str, str]:
-    """The addresses in what `pulumi stack output buckets --json` printed."""
-    try:
-        names = json.loads(file.read_text())
-        if all(re.fullmatch(r"[a-z0-9][a-z0-9._-]+", name) for name in names.values()):
-            return {role: f"{scheme}://{name}" for role, name in names.items()}
-        why = "a value is no bucket's name"
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        why = str(error)
-    raise BurstError(
-        f"BUCKETS={file}: {why}; needed is what `pulumi stack output buckets --json` prints"
-    ) from None
 
 
 def _filled(burst: Burst, buckets: Mapping[str, str], registry: str | None) -> Burst:

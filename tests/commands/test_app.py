@@ -22,6 +22,7 @@ WRONG = {
     "review --profile sebi": "the nearest is sebi-re",
     "simulate --stack nope": "there is no such file, so no stack nope",
     "reclaim --stack nope": "there is no such file, so no stack nope",
+    "reproduce --run=": "RUN=: give the folder of a run's checkpoints",
     "preflight --stack nope": "there is no such file, so no stack nope",
 }
 

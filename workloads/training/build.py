@@ -1,6 +1,7 @@
 """The training job that the settings ask for."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pulumi
 
@@ -12,7 +13,7 @@ from workloads.tracking.needs import NAME as TRACKING
 from workloads.training.needs import NEEDS
 from workloads.training.operators import needs_for
 from workloads.training.recipe import check_recipe, recipe
-from workloads.workload import Workload
+from workloads.workload import Program, Workload
 
 
 def build(settings: Training, sites: Sites) -> None:
@@ -39,6 +40,7 @@ def build(settings: Training, sites: Sites) -> None:
             runner=settings.runner,
             recovery=settings.recovery,
             tracking=tracking,
+            code_commit=settings.code_commit,
         ),
     )
 
@@ -54,4 +56,5 @@ def _after(cluster: GpuCluster, proof: pulumi.Resource | None) -> GpuCluster:
     return replace(cluster, platform=[*cluster.platform, proof]) if proof else cluster
 
 
-WORKLOAD = Workload(NEEDS, build, needs_for, (check_recipe,), _burst)
+PROGRAM = Program(Path(__file__).with_name("requirements.txt"), "trainer.reproduce")
+WORKLOAD = Workload(NEEDS, build, needs_for, (check_recipe,), _burst, PROGRAM)

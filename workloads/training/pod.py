@@ -44,7 +44,7 @@ class TrainingJobArgs:
     endpoint: where those checkpoints are, if not in the cloud's own store.
     queue: Kueue's LocalQueue; None starts at once. runner: what makes the pods. recovery: whether all of them start
     anew when one goes, or the others go on as replicas of the model. tracking: the server of the site that the recipe
-    names, to which the network is opened.
+    names, to which the network is opened. code_commit: of this repository, for the record of the run.
     """
 
     cluster: GpuCluster
@@ -63,6 +63,7 @@ class TrainingJobArgs:
     runner: Runner = "job"
     recovery: Recovery = "checkpoints"
     tracking: Service | None = None
+    code_commit: str | None = None
 
 
 def labels(name: str) -> dict[str, str]:
@@ -175,9 +176,12 @@ class TrainingPod:
 
     def environment(self, more: Mapping[str, str]) -> list[k8s.core.v1.EnvVarArgs]:
         """What the trainer knows of its pod."""
-        values = {
+        values: dict[str, pulumi.Input[str]] = {
             "PYTHONPATH": DIRECTORY,
             "PYTHONUNBUFFERED": "1",
+            # For the record of the run (trainer/record.py).
+            "IMAGE": self._args.image,
+            **({"CODE_COMMIT": self._args.code_commit} if self._args.code_commit else {}),
             # The flight recorder: which collective hung, written when one does.
             "TORCH_FR_BUFFER_SIZE": "2000",
             "TORCH_NCCL_DUMP_ON_TIMEOUT": "1",

@@ -65,6 +65,16 @@ class TrainingData(Model):
     )
     sequence_length: int = Field(default=128, ge=2, description="Tokens of a sequence.")
     seed: int = Field(default=0, ge=0, description="Of the order of the samples.")
+    commit: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Which version of the data it is, for the record of the run: DVC's md5 of the folder (….dir), or a "
+        "commit of lakeFS.",
+    )
+    remote: Folder | None = Field(
+        default=None,
+        description='DVC\'s remote that has that commit, such as "{curated}/dvc": docs/versions.md.',
+    )
 
 
 class TrainingMesh(Model):
@@ -179,6 +189,12 @@ class Training(WorkloadSettings):
     )
     tracking: TrainingTracking = Field(
         default=TrainingTracking(), description="Where metrics are sent to besides Prometheus."
+    )
+    code_commit: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{40}(-dirty)?$",
+        description="The commit of this repository that the job's program is of, for the record of the run: "
+        "what `git describe --always --abbrev=40 --dirty` prints. Another one is another Job.",
     )
 
     @property

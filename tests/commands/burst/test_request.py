@@ -10,7 +10,7 @@ import pytest
 from commands.burst.providers import BurstError
 from commands.burst.request import request
 from commands.stacks import settings_of
-from tests.commands.burst.asking import REGISTRY, asked, buckets_in
+from tests.commands.burst.asking import REGISTRY, asked
 
 
 def test_addresses_and_the_registry_are_filled_in(tmp_path: Path) -> None:
@@ -51,18 +51,6 @@ def test_programs_keep_their_braces(tmp_path: Path) -> None:
 def test_what_is_missing_is_told(stack: str, workload: str | None, message: str) -> None:
     with pytest.raises(BurstError, match=message):
         request(stack, settings_of(stack), workload, None, None)
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"models": 3}', '{"models": "s3://x"}', "{"])
-def test_a_file_that_names_no_buckets_is_refused(tmp_path: Path, text: str) -> None:
-    (file := buckets_in(tmp_path)).write_text(text)
-    with pytest.raises(BurstError, match="needed is what `pulumi stack output buckets --json` prints"):
-        request("local", settings_of("local"), "training", file, None)
-
-
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BurstError, match="No such file"):
-        request("local", settings_of("local"), "training", tmp_path / "none.json", None)
 
 
 @pytest.mark.parametrize(

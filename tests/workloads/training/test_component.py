@@ -172,6 +172,13 @@ def environment(container):
     return {variable["name"]: variable.get("value") for variable in container["env"]}
 
 
+def test_the_record_of_a_run_is_told_image_and_commit(deploy, container):
+    assert environment(container)["IMAGE"] == container["image"]
+    assert "CODE_COMMIT" not in environment(container), "no preview asks Git"
+    told = deploy(lambda: job(code_commit="0" * 40).job.id).one("v1:Job").inputs["spec"]["template"]["spec"]
+    assert environment(told["containers"][0])["CODE_COMMIT"] == "0" * 40
+
+
 def test_a_hang_leaves_a_record_where_the_pod_can_write(container):
     values = environment(container)
     assert int(values["TORCH_FR_BUFFER_SIZE"]) > 0 and values["TORCH_NCCL_DUMP_ON_TIMEOUT"] == "1"

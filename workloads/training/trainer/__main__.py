@@ -17,11 +17,13 @@ STARTED = time.time()
 import torch  # noqa: E402  its import is part of a start
 import torch.distributed as dist  # noqa: E402
 
-from .agreement import RefusedError, together  # noqa: E402
+from .agreement import RefusedError, from_first, together  # noqa: E402
 from .interruption import Interruption, Metadata, metadata  # noqa: E402
 from .launch import REFUSED, STOPPED, note  # noqa: E402
 from .options import Options  # noqa: E402
+from .publication import Folder  # noqa: E402
 from .recipe import Recipe, RecipeError  # noqa: E402
+from .record import keep  # noqa: E402
 
 
 def parse(arguments: list[str]) -> tuple[Path, Options]:
@@ -51,6 +53,9 @@ def main(arguments: list[str]) -> int:
         torch.cuda.set_device(device)
         # Of fp32 products, the tensor cores round to TF32: three times faster, and no loss is known.
         torch.set_float32_matmul_precision("high")
+    else:
+        # So that a run can be made again bit for bit. An operator that has no such algorithm warns.
+        torch.use_deterministic_algorithms(True, warn_only=True)
     # The watchdog goes first: it says where all threads are.
     timeout = timedelta(seconds=2 * options.timeout_seconds + 30)
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=timeout)
@@ -76,9 +81,19 @@ def train(recipe_file: Path, options: Options, device: torch.device, service: Me
     interruption = Interruption(service, lambda line: print(line, flush=True))
     run = start(recipe, options, interruption, device)
     together(run.resume)
+    together(lambda: write_record(recipe, options, device))
     if options.ready_file:
         options.ready_file.touch()
     return 0 if run.train() else STOPPED
+
+
+def write_record(recipe: Recipe, options: Options, device: torch.device) -> None:
+    """Notes beside the checkpoints what this start is made of. Of replicas one does, and all are alike."""
+    if recipe.replicas and os.environ.get("JOB_COMPLETION_INDEX", "0") != "0":
+        return
+    name = torch.cuda.get_device_name() if device.type == "cuda" else device.type
+    folder, ranks = Folder(options.checkpoint_uri), dist.get_world_size()
+    from_first(lambda: keep(folder, recipe, name, ranks))
 
 
 def start(recipe: Recipe, options: Options, interruption: Interruption, device: torch.device) -> Any:

@@ -53,12 +53,18 @@ class Model:
 
 @dataclass(frozen=True)
 class Data:
-    """`uri`: a folder that `python -m trainer.prepare` wrote, or "builtin". `tokenizer`: "bytes" or a folder."""
+    """`uri`: a folder that `python -m trainer.prepare` wrote, or "builtin". `tokenizer`: "bytes" or a folder.
+
+    `commit`: which version it is, by DVC's md5 of the folder (`….dir`) or a commit of lakeFS; `remote`: DVC's remote
+    that has it. The record of the run keeps both, and `trainer.reproduce` fetches the data by them.
+    """
 
     uri: str = _text(BUILTIN)
     tokenizer: str = _text("bytes")
     sequence_length: int = _number(128, least=2)
     seed: int = _number(0, least=0)
+    commit: str | None = _text(None)
+    remote: str | None = _text(None)
 
 
 @dataclass(frozen=True)
