@@ -22,22 +22,26 @@ def build(settings: Training, sites: Sites) -> None:
 
     site = sites.with_pool(settings.pool)
     pool = site.cluster.pools[settings.pool]
-    TrainingJob(
-        settings.name,
-        TrainingJobArgs(
-            cluster=_after(site.cluster, sites.proofs.get(settings.pool)),
-            pool=settings.pool,
-            nodes=settings.nodes,
-            gpus_per_node=settings.gpus_per_node,
-            image=site.image(settings.image),
-            recipe=recipe(settings, pool, sites.usd_inr),
-            words={f"{{{role}}}": site.lake[role].uri for role in LAKE_BUCKETS},
-            checkpoint_uri=pulumi.Output.concat(site.lake["checkpoints"].uri, "/jobs/", settings.name),
-            endpoint=site.lake.endpoint,
-            runner=settings.runner,
-            recovery=settings.recovery,
-        ),
+    jobs = pulumi.Output.concat(site.lake["checkpoints"].uri, "/jobs/", settings.name)
+    args = TrainingJobArgs(
+        cluster=_after(site.cluster, sites.proofs.get(settings.pool)),
+        pool=settings.pool,
+        nodes=settings.nodes,
+        gpus_per_node=settings.gpus_per_node,
+        image=site.image(settings.image),
+        recipe=recipe(settings, pool, sites.usd_inr),
+        words={f"{{{role}}}": site.lake[role].uri for role in LAKE_BUCKETS},
+        checkpoint_uri=jobs,
+        endpoint=site.lake.endpoint,
+        runner=settings.runner,
+        recovery=settings.recovery,
     )
+    TrainingJob(settings.name, args)
+    if again := settings.retraining:
+        from workloads.training.retraining import RetrainingTemplate, rupees
+
+        inr = rupees(pool, settings.nodes, again.hours, sites.usd_inr)
+        RetrainingTemplate(f"{settings.name}-retrain", args, again.data, again.hours, inr)
 
 
 def _burst(settings: Training, pool: Pool, usd_inr: float) -> Burst:

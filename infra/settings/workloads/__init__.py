@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from infra.settings.model import Model
 from infra.settings.workloads.bento import Bento
 from infra.settings.workloads.compression import Compression
+from infra.settings.workloads.drift import Drift
 from infra.settings.workloads.gateway import Gateway
 from infra.settings.workloads.proof import Proof
 from infra.settings.workloads.rayserve import Rayserve
@@ -38,6 +39,9 @@ class Workloads(Model):
     bento: Bento | None = Field(default=None, description="A classifier, by BentoML: docs/small-teams.md.")
     rayserve: Rayserve | None = Field(
         default=None, description="A classifier, by Ray Serve: docs/small-teams.md."
+    )
+    drift: Drift | None = Field(
+        default=None, description="A watch over what a model is asked: docs/drift.md."
     )
 
     @property

@@ -121,6 +121,19 @@ class TrainingTracking(Model):
     )
 
 
+class TrainingRetraining(Model):
+    """A suspended CronJob with the same job on another commit of the data: drift makes a Job of it (docs/drift.md)."""
+
+    data: Folder = Field(
+        pattern=r".*\$\(DATA_COMMIT\)(/.*)?",
+        description="The folder of a commit of the data, such as "
+        '"{features}/tokens/wiki/$(DATA_COMMIT)", as `python -m trainer.prepare` wrote it.',
+    )
+    hours: float = Field(
+        gt=0, description="Hours after which a run is ended; what it is estimated to cost is that of so many."
+    )
+
+
 class Training(WorkloadSettings):
     """A distributed training job."""
 
@@ -176,6 +189,10 @@ class Training(WorkloadSettings):
     )
     tracking: TrainingTracking = Field(
         default=TrainingTracking(), description="Where metrics are sent to besides Prometheus."
+    )
+
+    retraining: TrainingRetraining | None = Field(
+        default=None, description="A template that the job is run from again; none unless given."
     )
 
     @property
