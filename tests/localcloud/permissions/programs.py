@@ -20,6 +20,8 @@ _SCENARIOS = Path(__file__).with_name("scenarios")
 # A released model in the lake, which a server is told by `weights`; the scenario's test puts it there.
 RELEASED = "released/qwen3"
 TINY_MODEL = _SCENARIOS / "tiny_model.py"
+# Writes the samples that drift judges; the scenario's test puts them in the lake.
+TINY_SAMPLES = _SCENARIOS / "tiny_samples.py"
 
 
 @dataclass(frozen=True)
@@ -92,5 +94,13 @@ PROGRAMS = (
         _SCENARIOS / "load_rayserve.py",
         lambda container, _: [container.texts["serveConfigV2"]],
         "rayserve",
+    ),
+    Program(
+        "drift",
+        "drift",
+        "drift",
+        _SCENARIOS / "judge_window.py",
+        lambda container, _: [container.texts["job.json"]],
+        "drift",
     ),
 )
