@@ -17,6 +17,7 @@ from infra.settings.stack import Settings
 from infra.settings.valid_parts import Check, Parts
 from workloads.bento.build import WORKLOAD as BENTO
 from workloads.compression.build import WORKLOAD as COMPRESSION
+from workloads.drift.build import WORKLOAD as DRIFT
 from workloads.gateway.build import WORKLOAD as GATEWAY
 from workloads.proof.build import WORKLOAD as PROOF
 from workloads.rayserve.build import WORKLOAD as RAYSERVE
@@ -35,6 +36,7 @@ WORKLOADS = (
     GATEWAY,
     BENTO,
     RAYSERVE,
+    DRIFT,
 )
 
 

@@ -184,6 +184,7 @@ ELSEWHERE = {
     "workloads.bento": "a Deployment of its own: tests/workloads/bento",
     "workloads.rayserve": "a RayService of its own: tests/workloads/rayserve",
     "workloads.tracking": "a Deployment of its own: tests/workloads/tracking",
+    "workloads.drift": "a CronJob and a Deployment of its own: tests/workloads/drift",
     "workloads.serving.maxModelLen": "arguments of the server: tests/workloads/serving",
     "workloads.serving.quantization": "arguments of the server: tests/workloads/serving",
     "workloads.serving.engineArgs": "arguments of the server: tests/workloads/serving",

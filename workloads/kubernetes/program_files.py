@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -29,18 +30,31 @@ def program_texts(
     texts: Mapping[str, str],
     labels: Mapping[str, str],
     opts: pulumi.ResourceOptions,
-    filled: Mapping[str, pulumi.Input[str]] | None = None,
+    known: Mapping[str, pulumi.Input[str]] | None = None,
 ) -> k8s.core.v1.ConfigMap:
-    """The ConfigMap of `texts` by their path in the pod. Those in `filled` are known later than its name, which follows
+    """The ConfigMap of `texts` by their path in the pod. Those in `known` are known later than its name, which follows
     from the texts as they are given."""
     digest = hashlib.sha256("".join(texts.values()).encode()).hexdigest()[:8]
     return k8s.core.v1.ConfigMap(
         f"{name}-program",
         metadata=ObjectMetaArgs(name=f"{name}-{digest}", namespace=namespace, labels=dict(labels)),
         immutable=True,
-        data={key(path): text for path, text in {**texts, **(filled or {})}.items()},
+        data={key(path): text for path, text in {**texts, **(known or {})}.items()},
         opts=opts,
     )
+
+
+def filled(text: str, words: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:
+    """The text with folders for the words that stand for them (`{models}`)."""
+
+    def fill(known: Mapping[str, Any]) -> str:
+        done = text
+        for word, folder in known.items():
+            done = done.replace(word, folder)
+        return done
+
+    there = {word: folder for word, folder in words.items() if word in text}
+    return pulumi.Output.from_input(there).apply(fill) if there else text
 
 
 def key(path: str) -> str:

@@ -22,7 +22,7 @@ from workloads.kubernetes.placement import (
     tell_waits,
     tolerations,
 )
-from workloads.kubernetes.program_files import program_mount, program_texts, program_volume
+from workloads.kubernetes.program_files import filled, program_mount, program_texts, program_volume
 
 DOCUMENT = "job.json"
 
@@ -65,8 +65,8 @@ def program_job(
     pool = pool_for(args.cluster, args.pool, gpus=args.gpus, pods=1)
     labels = {"app.kubernetes.io/name": args.app, "app.kubernetes.io/instance": name}
     texts = {**args.files, DOCUMENT: args.document}
-    filled = {DOCUMENT: _filled(args.document, args.words)}
-    program = program_texts(name, args.namespace, texts, labels, opts, filled)
+    known = {DOCUMENT: filled(args.document, args.words)}
+    program = program_texts(name, args.namespace, texts, labels, opts, known)
     container = k8s.core.v1.ContainerArgs(
         name=args.app,
         image=args.image,
@@ -145,14 +145,3 @@ def _secret_mounts(args: ProgramJobArgs) -> list[k8s.core.v1.VolumeMountArgs]:
     if args.secret is None:
         return []
     return [k8s.core.v1.VolumeMountArgs(name="secret", mount_path=args.secret[1], read_only=True)]
-
-
-def _filled(document: str, words: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:
-    def fill(known: Mapping[str, Any]) -> str:
-        text = document
-        for word, folder in known.items():
-            text = text.replace(word, folder)
-        return text
-
-    there = {word: folder for word, folder in words.items() if word in document}
-    return pulumi.Output.from_input(there).apply(fill) if there else document

@@ -25,24 +25,27 @@ def build(settings: Training, sites: Sites) -> None:
     site = sites.with_pool(settings.pool)
     pool = site.cluster.pools[settings.pool]
     tracking = None if settings.tracking.mlflow_uri else site.services.get(TRACKING)
-    TrainingJob(
-        settings.name,
-        TrainingJobArgs(
-            cluster=_after(site.cluster, sites.proofs.get(settings.pool)),
-            pool=settings.pool,
-            nodes=settings.nodes,
-            gpus_per_node=settings.gpus_per_node,
-            image=site.image(settings.image),
-            recipe=recipe(settings, pool, sites.usd_inr, tracking.url if tracking else None),
-            words={f"{{{role}}}": site.lake[role].uri for role in LAKE_BUCKETS},
-            checkpoint_uri=pulumi.Output.concat(site.lake["checkpoints"].uri, "/jobs/", settings.name),
-            endpoint=site.lake.endpoint,
-            runner=settings.runner,
-            recovery=settings.recovery,
-            tracking=tracking,
-            code_commit=settings.code_commit,
-        ),
+    args = TrainingJobArgs(
+        cluster=_after(site.cluster, sites.proofs.get(settings.pool)),
+        pool=settings.pool,
+        nodes=settings.nodes,
+        gpus_per_node=settings.gpus_per_node,
+        image=site.image(settings.image),
+        recipe=recipe(settings, pool, sites.usd_inr, tracking.url if tracking else None),
+        words={f"{{{role}}}": site.lake[role].uri for role in LAKE_BUCKETS},
+        checkpoint_uri=pulumi.Output.concat(site.lake["checkpoints"].uri, "/jobs/", settings.name),
+        endpoint=site.lake.endpoint,
+        runner=settings.runner,
+        recovery=settings.recovery,
+        tracking=tracking,
+        code_commit=settings.code_commit,
     )
+    TrainingJob(settings.name, args)
+    if again := settings.retraining:
+        from workloads.training.retraining import RetrainingTemplate, rupees
+
+        inr = rupees(pool, settings.nodes, again.hours, sites.usd_inr)
+        RetrainingTemplate(f"{settings.name}-retrain", args, again.data, again.hours, inr)
 
 
 def _burst(settings: Training, pool: Pool, usd_inr: float) -> Burst:

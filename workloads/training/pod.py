@@ -18,7 +18,7 @@ from infra.contracts.site import Service
 from infra.settings.workloads.training import Recovery, Runner
 from workloads.kubernetes import pods, rendezvous
 from workloads.kubernetes.placement import fabric_pod, nccl_environment, resources, tolerations
-from workloads.kubernetes.program_files import program_mount, program_texts, program_volume
+from workloads.kubernetes.program_files import filled, program_mount, program_texts, program_volume
 from workloads.training.needs import APP, METRICS_PORT, METRICS_PORT_NAME, NEEDS
 
 PACKAGE = Path(__file__).with_name("trainer")
@@ -42,6 +42,7 @@ class TrainingJobArgs:
     (trainer/recipe.py); `words` are what stands in it for folders that are known later (`{models}`).
     checkpoint_uri: a folder, `s3://…` or a path, for this job alone.
     endpoint: where those checkpoints are, if not in the cloud's own store.
+    data_uri: the folder of the data, in place of the recipe's.
     queue: Kueue's LocalQueue; None starts at once. runner: what makes the pods. recovery: whether all of them start
     anew when one goes, or the others go on as replicas of the model. tracking: the server of the site that the recipe
     names, to which the network is opened. code_commit: of this repository, for the record of the run.
@@ -64,6 +65,7 @@ class TrainingJobArgs:
     recovery: Recovery = "checkpoints"
     tracking: Service | None = None
     code_commit: str | None = None
+    data_uri: pulumi.Input[str] | None = None
 
 
 def labels(name: str) -> dict[str, str]:
@@ -102,8 +104,8 @@ class TrainingPod:
         self._name, self._args, self._pool = name, args, pool
         self._fabric = fabric_pod(pool, args.gpus_per_node)
         self._paths = list(texts)
-        filled = {RECIPE: _filled(args.recipe, args.words)}
-        self._program = program_texts(name, args.namespace, texts, labels(name), opts, filled)
+        known = {RECIPE: filled(args.recipe, args.words)}
+        self._program = program_texts(name, args.namespace, texts, labels(name), opts, known)
 
     def template(self, container: k8s.core.v1.ContainerArgs, **spec: Any) -> k8s.core.v1.PodTemplateSpecArgs:
         """The pod on a node of the pool, with one container; `spec` is what its controller has it say besides."""
@@ -157,7 +159,8 @@ class TrainingPod:
 
     def trainer_flags(self) -> list[pulumi.Input[str]]:
         """The flags of the trainer, whoever starts it."""
-        return ["--recipe", f"{DIRECTORY}/{RECIPE}", "--checkpoint-uri", self._args.checkpoint_uri]
+        data = ["--data-uri", self._args.data_uri] if self._args.data_uri else []
+        return ["--recipe", f"{DIRECTORY}/{RECIPE}", "--checkpoint-uri", self._args.checkpoint_uri, *data]
 
     def container(self, name: str, **of_runner: Any) -> k8s.core.v1.ContainerArgs:
         """A container with the trainer, its GPUs and their fabric, and a place to write; `of_runner` starts it."""
@@ -213,17 +216,6 @@ class TrainingPod:
 def metrics_port() -> k8s.core.v1.ContainerPortArgs:
     """Where Prometheus reads."""
     return k8s.core.v1.ContainerPortArgs(name=METRICS_PORT_NAME, container_port=METRICS_PORT)
-
-
-def _filled(recipe: str, words: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:
-    def fill(known: Mapping[str, Any]) -> str:
-        text = recipe
-        for word, folder in known.items():
-            text = text.replace(word, folder)
-        return text
-
-    there = {word: folder for word, folder in words.items() if word in recipe}
-    return pulumi.Output.from_input(there).apply(fill) if there else recipe
 
 
 def _pod_ip() -> k8s.core.v1.EnvVarArgs:

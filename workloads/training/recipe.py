@@ -47,6 +47,10 @@ def check_recipe(parts: Parts) -> list[Problem]:
     if asked.recovery == "replicas" and asked.runner != "job":
         allowed = f'runner is "{asked.runner}", which starts all workers anew when one goes: give "job"'
         return [Problem(f"{path_of(Training)}.recovery", asked.recovery, allowed)]
+    if asked.retraining and (asked.runner != "job" or asked.recovery == "replicas"):
+        given = f"{asked.runner}, {asked.recovery}"
+        allowed = "nothing but runner job with recovery checkpoints, of which a template can be made"
+        return [Problem(f"{path_of(Training)}.retraining", given, allowed)]
     world = asked.gpus_per_node if asked.recovery == "replicas" else asked.nodes * asked.gpus_per_node
     try:
         Recipe.read(json.dumps(document(asked))).check_against(world)

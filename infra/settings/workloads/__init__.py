@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from infra.settings.model import Model
 from infra.settings.workloads.bento import Bento
 from infra.settings.workloads.compression import Compression
+from infra.settings.workloads.drift import Drift
 from infra.settings.workloads.gateway import Gateway
 from infra.settings.workloads.proof import Proof
 from infra.settings.workloads.rayserve import Rayserve
@@ -42,6 +43,9 @@ class Workloads(Model):
     )
     tracking: Tracking | None = Field(
         default=None, description="MLflow: runs, models and their stages: docs/tracking.md."
+    )
+    drift: Drift | None = Field(
+        default=None, description="A watch over what a model is asked: docs/drift.md."
     )
 
     @property

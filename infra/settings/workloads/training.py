@@ -134,6 +134,19 @@ class TrainingTracking(Model):
     )
 
 
+class TrainingRetraining(Model):
+    """A suspended CronJob with the same job on another commit of the data: drift makes a Job of it (docs/drift.md)."""
+
+    data: Folder = Field(
+        pattern=r".*\$\(DATA_COMMIT\)(/.*)?",
+        description="The folder of a commit of the data, such as "
+        '"{features}/tokens/wiki/$(DATA_COMMIT)", as `python -m trainer.prepare` wrote it.',
+    )
+    hours: float = Field(
+        gt=0, description="Hours after which a run is ended; what it is estimated to cost is that of so many."
+    )
+
+
 class Training(WorkloadSettings):
     """A distributed training job."""
 
@@ -195,6 +208,10 @@ class Training(WorkloadSettings):
         pattern=r"^[0-9a-f]{40}(-dirty)?$",
         description="The commit of this repository that the job's program is of, for the record of the run: "
         "what `git describe --always --abbrev=40 --dirty` prints. Another one is another Job.",
+    )
+
+    retraining: TrainingRetraining | None = Field(
+        default=None, description="A template that the job is run from again; none unless given."
     )
 
     @property

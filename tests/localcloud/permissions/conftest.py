@@ -10,7 +10,7 @@ import pytest
 
 from localcloud.permissions.aws_account import Account
 from tests.localcloud.permissions import clients, rendered
-from tests.localcloud.permissions.programs import RELEASED, TINY_MODEL
+from tests.localcloud.permissions.programs import RELEASED, TINY_MODEL, TINY_SAMPLES
 from tests.workloads.linear_model import linear
 
 # More tokens than a language is judged by, a byte each.
@@ -47,6 +47,8 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], b
     clients.run(TINY_MODEL, [str(folder)], {"HOME": str(folder)}, "compression")
     tiny = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     classifier = {"model.onnx": linear([[1, 0], [0, 1]], [0, 0])}
+    (samples := folder / "samples").mkdir()
+    clients.run(TINY_SAMPLES, [str(samples)], {"HOME": str(folder)}, "drift")
     job = rendered.ASKED["compression"]
     folders = {
         job["source"]: tiny,
@@ -54,6 +56,9 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], b
         job["held"]: {"en.txt": TEXT},
         job["texts"]: {"en.txt": TEXT},
         f"{{models}}/{RELEASED}": _weights(),
+        f"{rendered.ASKED['drift']['samples']}/date=2026-11-20": {
+            path.name: path.read_bytes() for path in samples.iterdir()
+        },
         **{f"{{models}}/{rendered.ASKED[name]['model']}": classifier for name in ("bento", "rayserve")},
     }
     return {

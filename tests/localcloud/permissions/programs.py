@@ -20,6 +20,8 @@ _SCENARIOS = Path(__file__).with_name("scenarios")
 # A released model in the lake, which a server is told by `weights`; the scenario's test puts it there.
 RELEASED = "released/qwen3"
 TINY_MODEL = _SCENARIOS / "tiny_model.py"
+# Writes the samples that drift judges; the scenario's test puts them in the lake.
+TINY_SAMPLES = _SCENARIOS / "tiny_samples.py"
 
 
 @dataclass(frozen=True)
@@ -108,5 +110,13 @@ PROGRAMS = (
         _SCENARIOS / "read_export.py",
         lambda _, models: [f"{models}/candidates/student", f"{models}/released/teacher"],
         "tracking",
+    ),
+    Program(
+        "drift",
+        "drift",
+        "drift",
+        _SCENARIOS / "judge_window.py",
+        lambda container, _: [container.texts["job.json"]],
+        "drift",
     ),
 )

@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,15 @@ def parse(arguments: list[str]) -> tuple[Path, Options]:
     )
     parser.add_argument("--progress-seconds", type=float, default=10.0, help="between lines; 0: each step")
     parser.add_argument("--timeout-seconds", type=float, default=600.0, help="a step that takes longer hangs")
+    parser.add_argument("--data-uri", help="the folder of the data, in place of the recipe's")
     given = parser.parse_args(arguments)
     options = Options(
-        given.checkpoint_uri, given.ready_file, given.progress_seconds, given.timeout_seconds, STARTED
+        given.checkpoint_uri,
+        given.ready_file,
+        given.progress_seconds,
+        given.timeout_seconds,
+        STARTED,
+        given.data_uri,
     )
     return given.recipe, options
 
@@ -75,7 +82,7 @@ def main(arguments: list[str]) -> int:
 
 def train(recipe_file: Path, options: Options, device: torch.device, service: Metadata | None = None) -> int:
     """Trains on all ranks, or on none. `service` announces interruptions in place of the cloud's metadata service."""
-    recipe = together(lambda: read(recipe_file))
+    recipe = together(lambda: read(recipe_file, options.data_uri))
     if service is None and os.environ.get("LOCAL_RANK", "0") == "0":
         service = metadata(recipe.interruptions.cloud)
     interruption = Interruption(service, lambda line: print(line, flush=True))
@@ -109,10 +116,13 @@ def start(recipe: Recipe, options: Options, interruption: Interruption, device: 
     return together(lambda: FineTuning(recipe, options, interruption))
 
 
-def read(recipe_file: Path) -> Recipe:
-    """The recipe in a file; RecipeError if there is none, or it is not for this many ranks."""
+def read(recipe_file: Path, data_uri: str | None = None) -> Recipe:
+    """The recipe in a file, with another folder of data if one is given; RecipeError if there is none, or it is not for
+    this many ranks."""
     try:
         recipe = Recipe.read(recipe_file.read_text())
+        if data_uri:
+            recipe = replace(recipe, data=replace(recipe.data, uri=data_uri))
         recipe.check_against(dist.get_world_size())
         return recipe
     except OSError as error:

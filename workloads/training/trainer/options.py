@@ -15,3 +15,5 @@ class Options:
     progress_seconds: float
     timeout_seconds: float
     started: float
+    data_uri: str | None = None
+    """The folder of the data, in place of the recipe's: a retraining reads another commit."""
