@@ -25,16 +25,6 @@ pytestmark = pytest.mark.slow
 ASKING = [
     replace(each, needs=replace(each.needs, database=True)) if each is PROOF else each for each in WORKLOADS
 ]
-# Of the resources, as cloud and engine would answer.
-ANSWERED = {
-    **whole_stacks.ANSWERED,
-    "aws:rds/instance:Instance": {"address": "db.example.in"},
-    "gcp:sql/databaseInstance:DatabaseInstance": {
-        "pscServiceAttachmentLink": "projects/g/regions/asia-south1/serviceAttachments/a",
-        "serverCaCerts": [{"cert": "PEM"}],
-    },
-    "gcp:compute/address:Address": {"address": "10.64.0.9", "selfLink": "https://compute/addresses/a"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +36,7 @@ def made(deploy: Callable[..., Any]) -> Any:
     before = dict(pulumi.runtime.config.CONFIG.get())
     pulumi.runtime.set_all_config(texts, [])
     try:
-        return deploy(lambda: program.run(ASKING), outputs=ANSWERED)
+        return deploy(lambda: program.run(ASKING), outputs=whole_stacks.ANSWERED)
     finally:
         pulumi.runtime.set_all_config(before)
 

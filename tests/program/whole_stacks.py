@@ -23,6 +23,12 @@ ANSWERED: Mapping[str, Any] = {
     },
     "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
     "aws:ec2/vpcEndpoint:VpcEndpoint": {"cidrBlocks": [S3_RANGE]},
+    "aws:rds/instance:Instance": {"address": "db.example.in"},
+    "gcp:sql/databaseInstance:DatabaseInstance": {
+        "pscServiceAttachmentLink": "projects/g/regions/asia-south1/serviceAttachments/a",
+        "serverCaCerts": [{"cert": "PEM"}],
+    },
+    "gcp:compute/address:Address": {"address": "10.64.0.9", "selfLink": "https://compute/addresses/a"},
 }
 
 _RUN: dict[str, Any] = {}

@@ -1,23 +1,28 @@
-"""A moto on loopback, in this process, for programs that run in processes of their own."""
+"""A moto on loopback, as a process: in a test's own process all motos hold the same, and each test that begins with an
+empty one would empty those of others."""
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-import requests
-from moto.server import ThreadedMotoServer
+from localcloud.processes import free_port, start, stop, wait_until_listening
+
+SECONDS = 120
 
 
 @contextmanager
 def moto() -> Iterator[str]:
-    """Its address. It begins with nothing: what moto holds belongs to the process, and an earlier test may have left
-    some."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    endpoint = "http://{}:{}".format(*server.get_host_and_port())
-    try:
-        requests.post(f"{endpoint}/moto-api/reset", timeout=60).raise_for_status()
-        yield endpoint
-    finally:
-        server.stop()
+    """Its address; it holds nothing yet."""
+    port, program = free_port(), Path(sys.executable).with_name("moto_server")
+    with tempfile.TemporaryDirectory(prefix="moto-") as folder:
+        log = Path(folder) / "log"
+        server = start([program, "--host", "127.0.0.1", "--port", str(port)], log)
+        try:
+            wait_until_listening(port, server, log, SECONDS)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            stop(server)

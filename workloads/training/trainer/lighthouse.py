@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import signal
+import time
+from datetime import timedelta
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
 from pathlib import Path
 from typing import Any
@@ -34,8 +36,24 @@ def serve(arguments: list[str]) -> None:
         heartbeat_timeout_ms=given.heartbeat_milliseconds,
     )
     print(f"event=lighthouse address={server.address()}", flush=True)
+    _wait_for_all(server.address(), given.heartbeat_milliseconds / 1000)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     server.shutdown()
+
+
+def _wait_for_all(address: str, seconds: float) -> None:
+    """Until all replicas had the time to be heard of, be one more, for which those that ask for a quorum wait.
+
+    One that starts anew knows nobody. It would give the first replica that asks a quorum of its own, and then number
+    the next one as one before it: the others would take it for what they have, and the first would wait for them.
+    """
+    port = address.rpartition(":")[2]
+    client = _extension().LighthouseClient(f"http://localhost:{port}", timedelta(seconds=60))
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        client.heartbeat("the-lighthouse-starts")
+        if signal.sigtimedwait({signal.SIGTERM, signal.SIGINT}, min(0.2, seconds)):
+            raise SystemExit(0)
 
 
 def _extension() -> Any:

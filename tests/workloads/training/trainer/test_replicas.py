@@ -80,20 +80,46 @@ class Pods:
         return Running(self.ranks, self.ranks.ask(request), output)
 
 
+# Two replicas ask who is there, the second later than the first; how many each is told of.
+ASKED = """
+import sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from trainer.lighthouse import _extension
+
+done = threading.Event()
+
+def ask(name, after):
+    time.sleep(after)
+    client = _extension().LighthouseClient(sys.argv[1], timedelta(seconds=60))
+    threading.Thread(target=beat, args=(name,), daemon=True).start()
+    return len(client.quorum(name, timedelta(seconds=60), name, name, 1, 1).participants)
+
+def beat(name):
+    client = _extension().LighthouseClient(sys.argv[1], timedelta(seconds=60))
+    while not done.wait(0.1):
+        client.heartbeat(name)
+
+with ThreadPoolExecutor() as pool:
+    print(*pool.map(ask, ("0", "1"), (0, 1)))
+done.set()
+"""
+
+
 class Lighthouse:
     """The lighthouse of a test, at a port that stays when it starts anew."""
 
-    def __init__(self, python: Path) -> None:
+    def __init__(self, python: Path, heartbeat: int = 1000) -> None:
         port = free_port()
         self.address = f"http://127.0.0.1:{port}"
-        self._command = [python, "-m", "trainer.lighthouse", "--host=127.0.0.1", f"--port={port}"]
+        flags = ["--host=127.0.0.1", f"--port={port}", f"--heartbeat-milliseconds={heartbeat}"]
+        self._command = [python, "-m", "trainer.lighthouse", *flags]
         self.start()
 
     def start(self) -> None:
         """Starts it, and waits until it answers."""
-        command = [*self._command, "--heartbeat-milliseconds=1000"]
         self._process = subprocess.Popen(
-            command, cwd=TRAINING, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            self._command, cwd=TRAINING, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         assert self._process.stdout and "event=lighthouse" in self._process.stdout.readline()
 
@@ -199,6 +225,15 @@ def test_one_that_is_killed_costs_the_others_no_step_and_comes_back_as_they_are(
     last.wait_for(f"event=resumed step={max(curve)}")
     reach(last, max(curve) + 1)
     stop([last], gpus)
+
+
+def test_who_asks_a_lighthouse_that_starts_first_waits_for_the_others(python: Path) -> None:
+    # Silent for as long is gone: five times what the second is later, for a machine that is busy.
+    started = Lighthouse(python, heartbeat=5_000)
+    command = [python, "-c", ASKED, started.address]
+    asked = subprocess.run(command, cwd=TRAINING, capture_output=True, text=True, timeout=SECONDS)
+    assert asked.stdout.split() == ["2", "2"], asked.stderr
+    assert started.end(signal.SIGTERM) == 0
 
 
 def test_a_lighthouse_that_starts_anew_costs_no_step(pods: Pods, lighthouse: Lighthouse) -> None:
