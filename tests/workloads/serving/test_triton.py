@@ -131,13 +131,22 @@ def test_two_models_answer_from_one_server_and_are_counted_apart(address: str) -
     assert infer(address, "doubled", [1, 2]) == [2, 4]
     assert infer(address, "raised", [1, 2]) == [2, 3]
     assert infer(address, "raised", [5, 5]) == [6, 6]
+    # A request is counted after it is answered.
+    wait(lambda: counted(address) == {"doubled": 1, "raised": 2}, SECONDS, "each request in the metrics")
+
+
+def counted(address: str) -> dict[str, int]:
+    """The requests that each model answered, by the server's metrics."""
     with urllib.request.urlopen(f"http://{address}:{ENGINE.metrics.port}/metrics", timeout=SECONDS) as answer:
         lines = answer.read().decode().splitlines()
-    counted = {name: [line for line in lines if f'model="{name}"' in line] for name in MODELS}
-    for name, times in (("doubled", 1), ("raised", 2)):
-        success = f"{ENGINE.metrics.prefix}inference_request_success"
-        (line,) = [line for line in counted[name] if line.startswith(f"{success}{{")]
-        assert line.rpartition(" ")[2] == str(times)
+    success = f"{ENGINE.metrics.prefix}inference_request_success{{"
+    by_model = {name: [one for one in lines if f'model="{name}"' in one] for name in MODELS}
+    return {
+        name: int(line.rpartition(" ")[2])
+        for name, of_model in by_model.items()
+        for line in of_model
+        if line.startswith(success)
+    }
 
 
 def test_a_model_that_is_not_there_is_an_error_of_the_client(address: str) -> None:
