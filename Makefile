@@ -8,7 +8,7 @@ RUN := $(BIN)/python -m commands
 PINNED := requirements requirements-dev tests/commands/burst/skypilot tests/commands/burst/serverless \
 	tests/workloads/training/trainer/requirements-wandb $(addprefix workloads/,\
 	training/requirements training/requirements-ray proof/requirements compression/requirements \
-	compression/requirements-llmcompressor edge/requirements gateway/requirements gateway/requirements-tests \
+	compression/requirements-llmcompressor edge/requirements evaluation/requirements gateway/requirements gateway/requirements-tests \
 	bento/requirements rayserve/requirements serving/requirements serving/requirements-triton)
 # Bytecode is kept: without it each of the many Python processes of a run compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
