@@ -16,6 +16,7 @@ from infra.settings.stack import Settings
 from infra.settings.valid_parts import Check, Parts
 from workloads.bento.build import WORKLOAD as BENTO
 from workloads.compression.build import WORKLOAD as COMPRESSION
+from workloads.evaluation.build import WORKLOAD as EVALUATION
 from workloads.gateway.build import WORKLOAD as GATEWAY
 from workloads.proof.build import WORKLOAD as PROOF
 from workloads.rayserve.build import WORKLOAD as RAYSERVE
@@ -23,10 +24,11 @@ from workloads.serving.build import WORKLOAD as SERVING
 from workloads.training.build import WORKLOAD as TRAINING
 from workloads.workload import Workload
 
-# In the order in which they are built: what proves a pool comes before what waits for the proof.
+# In the order in which they are built: what proves a pool, or judges a server, comes before what waits for it.
 WORKLOADS = (
     PROOF,
     TRAINING,
+    EVALUATION,
     SERVING,
     COMPRESSION,
     GATEWAY,

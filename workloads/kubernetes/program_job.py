@@ -65,8 +65,8 @@ def program_job(
     pool = pool_for(args.cluster, args.pool, gpus=args.gpus, pods=1)
     labels = {"app.kubernetes.io/name": args.app, "app.kubernetes.io/instance": name}
     texts = {**args.files, DOCUMENT: args.document}
-    filled = {DOCUMENT: _filled(args.document, args.words)}
-    program = program_texts(name, args.namespace, texts, labels, opts, filled)
+    later = {DOCUMENT: filled(args.document, args.words)}
+    program = program_texts(name, args.namespace, texts, labels, opts, later)
     container = k8s.core.v1.ContainerArgs(
         name=args.app,
         image=args.image,
@@ -147,7 +147,9 @@ def _secret_mounts(args: ProgramJobArgs) -> list[k8s.core.v1.VolumeMountArgs]:
     return [k8s.core.v1.VolumeMountArgs(name="secret", mount_path=args.secret[1], read_only=True)]
 
 
-def _filled(document: str, words: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:
+def filled(document: str, words: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:
+    """The document with what `words` stand for."""
+
     def fill(known: Mapping[str, Any]) -> str:
         text = document
         for word, folder in known.items():

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from infra.settings.model import Model
 from infra.settings.workloads.bento import Bento
 from infra.settings.workloads.compression import Compression
+from infra.settings.workloads.evaluation import Evaluation
 from infra.settings.workloads.gateway import Gateway
 from infra.settings.workloads.proof import Proof
 from infra.settings.workloads.rayserve import Rayserve
@@ -34,7 +35,9 @@ class Workloads(Model):
     compression: Compression | None = Field(
         default=None, description="A Job that makes a model smaller: docs/compression.md."
     )
-
+    evaluation: Evaluation | None = Field(
+        default=None, description="A golden set that a model must pass before its server is rolled out."
+    )
     bento: Bento | None = Field(default=None, description="A classifier, by BentoML: docs/small-teams.md.")
     rayserve: Rayserve | None = Field(
         default=None, description="A classifier, by Ray Serve: docs/small-teams.md."
