@@ -19,9 +19,11 @@ from rich.table import Table
 from commands.bench import against as against_commit
 from commands.bench import catalog as bench_catalog
 from commands.bench import compression as bench_compression
+from commands.bench import evaluation as bench_evaluation
 from commands.bench import odd_shapes as bench_odd_shapes
 from commands.bench import policies as bench_policies
 from commands.bench.compression import CompressionBenchError
+from commands.bench.evaluation import EvaluationBenchError
 from commands.bench.gateway import part as bench_gateway
 from commands.bench.gateway.part import GatewayBenchError
 from commands.bench.training import part as bench_training
@@ -55,11 +57,13 @@ ERRORS = (
     TrainingBenchError,
     RestartError,
     CompressionBenchError,
+    EvaluationBenchError,
     GatewayBenchError,
 )
 PARTS: dict[str, Callable[[], None]] = {
     "training": bench_training.run,
     "compression": bench_compression.run,
+    "evaluation": bench_evaluation.run,
     "gateway": bench_gateway.run,
 }
 SCRATCH, REGION = "bench", "ap-south-1"
