@@ -32,7 +32,7 @@ summary{cursor:pointer;margin:1.5rem 0 .5rem;font-weight:600}
 
 def page(golden: GoldenSet, verdict: Verdict, candidate: Results, production: Results | None) -> str:
     """The whole page. It has the answers in full: it is as personal as the golden set."""
-    title = f"{candidate.model}: {'passes' if verdict.passed else 'is blocked'}"
+    title = f"{candidate.model} {'passes' if verdict.passed else 'is blocked'}"
     after = {answer.id: answer for answer in candidate.answers}
     before = {answer.id: answer for answer in production.answers} if production else {}
     ranked = sorted(golden.cases, key=lambda case: _rank(after[case.id], before.get(case.id)))
