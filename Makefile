@@ -10,7 +10,7 @@ PINNED := requirements requirements-dev commands/dvc/requirements tests/commands
 	training/requirements training/requirements-ray proof/requirements compression/requirements \
 	compression/requirements-llmcompressor edge/requirements gateway/requirements gateway/requirements-tests \
 	bento/requirements rayserve/requirements tracking/requirements serving/requirements serving/requirements-triton \
-	drift/requirements)
+	drift/requirements evaluation/requirements)
 # Bytecode is kept: without it each of the many Python processes of a run compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.

@@ -18,6 +18,7 @@ from infra.settings.valid_parts import Check, Parts
 from workloads.bento.build import WORKLOAD as BENTO
 from workloads.compression.build import WORKLOAD as COMPRESSION
 from workloads.drift.build import WORKLOAD as DRIFT
+from workloads.evaluation.build import WORKLOAD as EVALUATION
 from workloads.gateway.build import WORKLOAD as GATEWAY
 from workloads.proof.build import WORKLOAD as PROOF
 from workloads.rayserve.build import WORKLOAD as RAYSERVE
@@ -26,11 +27,12 @@ from workloads.tracking.build import WORKLOAD as TRACKING
 from workloads.training.build import WORKLOAD as TRAINING
 from workloads.workload import Workload
 
-# In the order in which they are built: what others use or wait for comes before them.
+# In the order in which they are built: what others use or wait for, and what proves or judges them, comes before them.
 WORKLOADS = (
     PROOF,
     TRACKING,
     TRAINING,
+    EVALUATION,
     SERVING,
     COMPRESSION,
     GATEWAY,

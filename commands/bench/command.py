@@ -20,10 +20,12 @@ from commands.bench import against as against_commit
 from commands.bench import catalog as bench_catalog
 from commands.bench import compression as bench_compression
 from commands.bench import drift as bench_drift
+from commands.bench import evaluation as bench_evaluation
 from commands.bench import odd_shapes as bench_odd_shapes
 from commands.bench import policies as bench_policies
 from commands.bench.compression import CompressionBenchError
 from commands.bench.drift import DriftBenchError
+from commands.bench.evaluation import EvaluationBenchError
 from commands.bench.gateway import part as bench_gateway
 from commands.bench.gateway.part import GatewayBenchError
 from commands.bench.training import part as bench_training
@@ -58,11 +60,13 @@ ERRORS = (
     RestartError,
     CompressionBenchError,
     DriftBenchError,
+    EvaluationBenchError,
     GatewayBenchError,
 )
 PARTS: dict[str, Callable[[], None]] = {
     "training": bench_training.run,
     "compression": bench_compression.run,
+    "evaluation": bench_evaluation.run,
     "gateway": bench_gateway.run,
     "drift": bench_drift.run,
 }

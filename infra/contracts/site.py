@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 
@@ -59,6 +60,9 @@ class Sites:
     proofs: dict[str, pulumi.Resource] = field(default_factory=dict)
     """What has to pass before a job of days begins on a pool, by the pool's name. A workload that proves pools adds to
     it; the registry has it before those that wait."""
+    gates: dict[str, Callable[[Any], pulumi.Resource]] = field(default_factory=dict)
+    """What has to pass before a server is rolled out, by the server's name: makes it of the arguments of the server's
+    component. A workload that judges servers adds to it; the registry has it before those that wait."""
     usd_inr: float = 0.0
     """Rupees for a dollar."""
 

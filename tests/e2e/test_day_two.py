@@ -180,6 +180,7 @@ ELSEWHERE = {
     "gcp": "tests/e2e/test_clusters.py, tests/localcloud/providers/gcp/test_provider.py",
     "workloads.training": "another recipe is another Job, its pods' own ConfigMap: tests/workloads/training",
     "workloads.compression": "another job is another Job, its pod's own ConfigMap: tests/workloads/compression",
+    "workloads.evaluation": "another candidate, set or rule is another Job: tests/workloads/evaluation",
     "workloads.gateway": "replicas, flags and keys of its own pods: tests/workloads/gateway",
     "workloads.bento": "a Deployment of its own: tests/workloads/bento",
     "workloads.rayserve": "a RayService of its own: tests/workloads/rayserve",

@@ -10,7 +10,7 @@ import pulumi_kubernetes as k8s
 
 from infra.contracts.cluster import GpuCluster
 from infra.settings.workloads.gateway import Gateway
-from workloads.gateway import cache_pods, keys, network, smg
+from workloads.gateway import cache_pods, keys, smg
 from workloads.gateway.needs import GATEWAY_APP, METRICS_PORT_NAME
 from workloads.gateway.pods import (
     FORGET_SECONDS,
@@ -24,7 +24,7 @@ from workloads.gateway.pods import (
     probe,
     secret_volume,
 )
-from workloads.kubernetes import pods
+from workloads.kubernetes import pods, ways
 from workloads.kubernetes.program_files import program_mount, program_texts, program_volume
 
 WORKERS, TLS = "/etc/gateway", "/etc/tls"
@@ -64,7 +64,8 @@ class ModelGateway(pulumi.ComponentResource):
         )
         tenants = [tenant.name for tenant in settings.tenants]
         self.keys = keys.of_tenants(name, tenants, settings.key_version, child)
-        network.open_ways(name, settings.models, child)
+        servers = [url for model in settings.models for url in model.urls]
+        ways.open_ways(name, ways.Callers(NAMESPACE, GATEWAY_APP), servers, child)
         # With a cache the door is its, and the gateway stands behind.
         behind = f"{name}-smg" if settings.cache else name
         service = deploy(_smg(behind, name, args, child, self.keys), child)

@@ -63,16 +63,16 @@ def key(path: str) -> str:
 
 
 def program_volume(
-    program: k8s.core.v1.ConfigMap, paths: Sequence[str] | None = None
+    program: k8s.core.v1.ConfigMap, paths: Sequence[str] | None = None, volume: str = VOLUME
 ) -> k8s.core.v1.VolumeArgs:
     """The files as a volume of the pod: those in folders by their `paths`."""
     code = k8s.core.v1.ConfigMapVolumeSourceArgs(
         name=program.metadata.apply(lambda metadata: metadata.name),
         items=[k8s.core.v1.KeyToPathArgs(key=key(path), path=path) for path in paths] if paths else None,
     )
-    return k8s.core.v1.VolumeArgs(name=VOLUME, config_map=code)
+    return k8s.core.v1.VolumeArgs(name=volume, config_map=code)
 
 
-def program_mount(directory: str) -> k8s.core.v1.VolumeMountArgs:
+def program_mount(directory: str, volume: str = VOLUME) -> k8s.core.v1.VolumeMountArgs:
     """The files in `directory` of the container."""
-    return k8s.core.v1.VolumeMountArgs(name=VOLUME, mount_path=directory, read_only=True)
+    return k8s.core.v1.VolumeMountArgs(name=volume, mount_path=directory, read_only=True)

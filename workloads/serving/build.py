@@ -29,30 +29,29 @@ def build(settings: Serving, sites: Sites) -> None:
     engine = engines()[settings.engine]
     if engine.warning:
         pulumi.log.warn(f"workloads.serving.engine: {engine.warning}")
-    server = ModelServer(
-        settings.name,
-        ModelServerArgs(
-            cluster=site.cluster,
-            pool=settings.pool,
-            model=settings.model,
-            replicas=scaling.first_replicas(settings),
-            floor=Floor(floor.pool, floor.replicas) if (floor := settings.on_demand_floor) else None,
-            gpus=settings.gpus,
-            engine=engine,
-            weights=_in_lake(site, settings.weights) if settings.weights else None,
-            adapters={name: _in_lake(site, folder) for name, folder in settings.adapters.items()},
-            image=site.image(settings.image or engine.image),
-            max_model_len=settings.max_model_len,
-            gpu_memory_utilization=round(
-                ModelServerArgs.gpu_memory_utilization * site.cluster.pools[settings.pool].gpu_memory_share, 3
-            ),
-            quantization=settings.quantization,
-            kv_offload_gib=settings.kv_offload_gib,
-            engine_args=settings.engine_args,
-            endpoint=site.lake.endpoint if settings.weights or settings.adapters else None,
+    args = ModelServerArgs(
+        cluster=site.cluster,
+        pool=settings.pool,
+        model=settings.model,
+        replicas=scaling.first_replicas(settings),
+        floor=Floor(floor.pool, floor.replicas) if (floor := settings.on_demand_floor) else None,
+        gpus=settings.gpus,
+        engine=engine,
+        weights=_in_lake(site, settings.weights) if settings.weights else None,
+        adapters={name: _in_lake(site, folder) for name, folder in settings.adapters.items()},
+        image=site.image(settings.image or engine.image),
+        max_model_len=settings.max_model_len,
+        gpu_memory_utilization=round(
+            ModelServerArgs.gpu_memory_utilization * site.cluster.pools[settings.pool].gpu_memory_share, 3
         ),
-        scaling.options(settings),
+        quantization=settings.quantization,
+        kv_offload_gib=settings.kv_offload_gib,
+        engine_args=settings.engine_args,
+        endpoint=site.lake.endpoint if settings.weights or settings.adapters else None,
     )
+    if gate := sites.gates.get(settings.name):
+        args = replace(args, cluster=replace(site.cluster, platform=[*site.cluster.platform, gate(args)]))
+    server = ModelServer(settings.name, args, scaling.options(settings))
     scaling.create(settings, site.cluster, server)
     pulumi.export("modelServerUrl", server.url)
 

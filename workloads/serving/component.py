@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -118,6 +119,28 @@ class ModelServer(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self, provider=args.cluster.provider, depends_on=needed)
 
 
+def sidecar_pod(
+    name: str,
+    args: ModelServerArgs,
+    container: k8s.core.v1.ContainerArgs,
+    volumes: Sequence[k8s.core.v1.VolumeArgs],
+    opts: pulumi.ResourceOptions,
+) -> k8s.core.v1.PodSpecArgs:
+    """The pod of one replica beside `container`: the engine is ready before that starts, is asked on loopback, and ends
+    with it. No Service stands before it."""
+    pool = pool_for(args.cluster, args.pool, gpus=args.gpus, pods=args.replicas)
+    fetch = _fetch_program(name, args, opts)
+    engine = _container(args, pool)
+    engine.restart_policy, engine.lifecycle = "Always", None
+    pod = _pod(name, args, pool, fetch)
+    pod.restart_policy = "Never"
+    pod.topology_spread_constraints = pod.termination_grace_period_seconds = None
+    pod.init_containers = [*_before(args, pool, fetch), engine]
+    pod.containers = [container]
+    pod.volumes = [*_volumes(args, pool, fetch), *volumes]
+    return pod
+
+
 def drain_split(grace_seconds: int) -> tuple[int, int]:
     """How a pod's grace is spent: seconds until endpoints forget it, then for answers in flight. The engine leaves in
     the rest. 10 and 85 of 110 s; 3 and 10 of the 15 that Google's older spot nodes give."""
@@ -200,9 +223,6 @@ def _fetch_program(
 def _pod(
     name: str, args: ModelServerArgs, pool: Pool, fetch: k8s.core.v1.ConfigMap | None
 ) -> k8s.core.v1.PodSpecArgs:
-    fabric = fabric_pod(pool, args.gpus)
-    before = [*fabric.sidecars, *([_fetch_adapters(args)] if fetch else [])]
-    volumes = [program_volume(fetch)] if fetch else []
     return k8s.core.v1.PodSpecArgs(
         service_account_name=args.service_account,
         automount_service_account_token=False,
@@ -216,14 +236,23 @@ def _pod(
             _spread(_of_server(name, args), HOSTNAME_LABEL),
         ],
         security_context=pods.pod_security(),
-        init_containers=before or None,
+        init_containers=_before(args, pool, fetch) or None,
         containers=[_container(args, pool)],
-        volumes=[
-            *pods.scratch_volumes(pods.SHARED_MEMORY_GIB_PER_GPU * args.gpus),
-            *fabric.volumes,
-            *volumes,
-        ],
+        volumes=_volumes(args, pool, fetch),
     )
+
+
+def _before(args: ModelServerArgs, pool: Pool, fetch: k8s.core.v1.ConfigMap | None) -> list[Any]:
+    """What starts before the engine: the fabric's sidecars, and the adapters."""
+    return [*fabric_pod(pool, args.gpus).sidecars, *([_fetch_adapters(args)] if fetch else [])]
+
+
+def _volumes(args: ModelServerArgs, pool: Pool, fetch: k8s.core.v1.ConfigMap | None) -> list[Any]:
+    return [
+        *pods.scratch_volumes(pods.SHARED_MEMORY_GIB_PER_GPU * args.gpus),
+        *fabric_pod(pool, args.gpus).volumes,
+        *([program_volume(fetch)] if fetch else []),
+    ]
 
 
 def _spread(labels: Mapping[str, str], topology: str) -> k8s.core.v1.TopologySpreadConstraintArgs:

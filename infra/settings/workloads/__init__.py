@@ -12,6 +12,7 @@ from infra.settings.model import Model
 from infra.settings.workloads.bento import Bento
 from infra.settings.workloads.compression import Compression
 from infra.settings.workloads.drift import Drift
+from infra.settings.workloads.evaluation import Evaluation
 from infra.settings.workloads.gateway import Gateway
 from infra.settings.workloads.proof import Proof
 from infra.settings.workloads.rayserve import Rayserve
@@ -36,7 +37,9 @@ class Workloads(Model):
     compression: Compression | None = Field(
         default=None, description="A Job that makes a model smaller: docs/compression.md."
     )
-
+    evaluation: Evaluation | None = Field(
+        default=None, description="A golden set that a model must pass before its server is rolled out."
+    )
     bento: Bento | None = Field(default=None, description="A classifier, by BentoML: docs/small-teams.md.")
     rayserve: Rayserve | None = Field(
         default=None, description="A classifier, by Ray Serve: docs/small-teams.md."

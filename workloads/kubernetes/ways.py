@@ -1,8 +1,9 @@
-"""The ways from the gateway's pods to the model servers, beside those that the platform opens within the namespace."""
+"""Ways from a workload's pods to Services of other namespaces, beside those that the platform opens within its own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pulumi
@@ -15,37 +16,43 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
-from infra.settings.workloads.gateway import GatewayModel
-from workloads.gateway.needs import GATEWAY_APP
-from workloads.gateway.pods import NAMESPACE
+
+@dataclass(frozen=True)
+class Callers:
+    """Pods that call: those of a namespace with the label `app.kubernetes.io/name`."""
+
+    namespace: str
+    app: str
 
 
-def open_ways(name: str, models: Sequence[GatewayModel], opts: pulumi.ResourceOptions) -> None:
-    """For each namespace with model servers: the gateway's pods may leave theirs for it, and enter it.
+def open_ways(name: str, callers: Callers, urls: Sequence[str], opts: pulumi.ResourceOptions) -> None:
+    """For each namespace with a Service of `urls`: the callers may leave theirs for it, and enter it.
 
     No port is named: a policy sees the pods' own ports, which a Service's address does not tell.
     """
-    gateway = {"app.kubernetes.io/name": GATEWAY_APP}
-    for namespace in namespaces(models):
+    labels = {"app.kubernetes.io/name": callers.app}
+    for namespace in namespaces(urls):
         servers = NetworkPolicyPeerArgs(namespace_selector=_named(namespace))
-        callers = NetworkPolicyPeerArgs(namespace_selector=_named(NAMESPACE), pod_selector=_labelled(gateway))
+        peer = NetworkPolicyPeerArgs(
+            namespace_selector=_named(callers.namespace), pod_selector=_labelled(labels)
+        )
         leave = NetworkPolicySpecArgs(
-            pod_selector=_labelled(gateway),
+            pod_selector=_labelled(labels),
             policy_types=["Egress"],
             egress=[NetworkPolicyEgressRuleArgs(to=[servers])],
         )
         enter = NetworkPolicySpecArgs(
             pod_selector=LabelSelectorArgs(),
             policy_types=["Ingress"],
-            ingress=[NetworkPolicyIngressRuleArgs(from_=[callers])],
+            ingress=[NetworkPolicyIngressRuleArgs(from_=[peer])],
         )
-        _policy(f"{name}-to-{namespace}", NAMESPACE, leave, opts)
-        _policy(f"{name}-from-gateway", namespace, enter, opts)
+        _policy(f"{name}-to-{namespace}", callers.namespace, leave, opts)
+        _policy(f"{name}-from-{callers.namespace}", namespace, enter, opts)
 
 
-def namespaces(models: Sequence[GatewayModel]) -> list[str]:
-    """Where the model servers are, each once."""
-    hosts = (urlsplit(url).hostname or "" for model in models for url in model.urls)
+def namespaces(urls: Sequence[str]) -> list[str]:
+    """Where the Services are (http://<service>.<namespace>.svc:<port>), each once."""
+    hosts = (urlsplit(url).hostname or "" for url in urls)
     return list(dict.fromkeys(host.split(".")[1] for host in hosts))
 
 

@@ -1,0 +1,1 @@
+"""The programs of a golden set. They import no Pulumi."""
