@@ -16,8 +16,7 @@ from pulumi_kubernetes.networking.v1 import (
 )
 
 from infra.settings.workloads.gateway import GatewayModel
-from workloads.gateway.needs import GATEWAY_APP
-from workloads.gateway.pods import NAMESPACE
+from workloads.gateway.needs import GATEWAY_APP, NAMESPACE
 
 
 def open_ways(name: str, models: Sequence[GatewayModel], opts: pulumi.ResourceOptions) -> None:
