@@ -9,7 +9,7 @@ PINNED := requirements requirements-dev tests/commands/burst/skypilot tests/comm
 	tests/workloads/training/trainer/requirements-wandb $(addprefix workloads/,\
 	training/requirements training/requirements-ray proof/requirements compression/requirements \
 	compression/requirements-llmcompressor edge/requirements gateway/requirements gateway/requirements-tests \
-	bento/requirements rayserve/requirements serving/requirements serving/requirements-triton)
+	features/requirements features/requirements-tests bento/requirements rayserve/requirements serving/requirements serving/requirements-triton)
 # Bytecode is kept: without it each of the many Python processes of a run compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
@@ -78,7 +78,7 @@ alarm: $(VENV)/ready  ## Fire one alert of each kind on the running local cloud,
 preflight: $(VENV)/ready  ## Before `up` on a real account: quotas, regions, zones, rights: STACK=prod
 	@$(RUN) preflight --stack $(STACK)
 
-bench: $(VENV)/$(if $(PART),ready-dev,ready)  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main; PART=training or gateway
+bench: $(VENV)/$(if $(PART),ready-dev,ready)  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main; PART=training, gateway or features
 	@$(RUN) bench $(call options,PREVIEWS AGAINST PART) $(if $(SKYPILOT),--skypilot)
 
 burst: $(VENV)/ready  ## Files that run a workload elsewhere: TO=skypilot STACK=prod WORKLOAD= BUCKETS= (docs/burst.md)
