@@ -16,6 +16,7 @@ from infra.settings.stack import Settings
 from infra.settings.valid_parts import Check, Parts
 from workloads.bento.build import WORKLOAD as BENTO
 from workloads.compression.build import WORKLOAD as COMPRESSION
+from workloads.features.build import WORKLOAD as FEATURES
 from workloads.gateway.build import WORKLOAD as GATEWAY
 from workloads.proof.build import WORKLOAD as PROOF
 from workloads.rayserve.build import WORKLOAD as RAYSERVE
@@ -30,6 +31,7 @@ WORKLOADS = (
     SERVING,
     COMPRESSION,
     GATEWAY,
+    FEATURES,
     BENTO,
     RAYSERVE,
 )

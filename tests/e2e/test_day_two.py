@@ -181,6 +181,7 @@ ELSEWHERE = {
     "workloads.compression": "another job is another Job, its pod's own ConfigMap: tests/workloads/compression",
     "workloads.gateway": "replicas, flags and keys of its own pods: tests/workloads/gateway",
     "workloads.bento": "a Deployment of its own: tests/workloads/bento",
+    "workloads.features": "a Deployment, a Redis and a CronJob of its own: tests/workloads/features",
     "workloads.rayserve": "a RayService of its own: tests/workloads/rayserve",
     "workloads.serving.maxModelLen": "arguments of the server: tests/workloads/serving",
     "workloads.serving.quantization": "arguments of the server: tests/workloads/serving",

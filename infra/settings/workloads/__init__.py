@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from infra.settings.model import Model
 from infra.settings.workloads.bento import Bento
 from infra.settings.workloads.compression import Compression
+from infra.settings.workloads.features import Features
 from infra.settings.workloads.gateway import Gateway
 from infra.settings.workloads.proof import Proof
 from infra.settings.workloads.rayserve import Rayserve
@@ -33,6 +34,9 @@ class Workloads(Model):
     )
     compression: Compression | None = Field(
         default=None, description="A Job that makes a model smaller: docs/compression.md."
+    )
+    features: Features | None = Field(
+        default=None, description="A feature store, by Feast: docs/features.md."
     )
 
     bento: Bento | None = Field(default=None, description="A classifier, by BentoML: docs/small-teams.md.")
