@@ -22,6 +22,8 @@ from commands.bench import compression as bench_compression
 from commands.bench import odd_shapes as bench_odd_shapes
 from commands.bench import policies as bench_policies
 from commands.bench.compression import CompressionBenchError
+from commands.bench.features import part as bench_features
+from commands.bench.features.part import FeaturesBenchError
 from commands.bench.gateway import part as bench_gateway
 from commands.bench.gateway.part import GatewayBenchError
 from commands.bench.training import part as bench_training
@@ -56,11 +58,13 @@ ERRORS = (
     RestartError,
     CompressionBenchError,
     GatewayBenchError,
+    FeaturesBenchError,
 )
 PARTS: dict[str, Callable[[], None]] = {
     "training": bench_training.run,
     "compression": bench_compression.run,
     "gateway": bench_gateway.run,
+    "features": bench_features.run,
 }
 SCRATCH, REGION = "bench", "ap-south-1"
 GROWTH = (

@@ -22,13 +22,14 @@ from programs.online import OnlineReader
 from programs.options import Options
 from programs.store import open_store
 store = open_store(Options.read())
-refs, accounts, at = json.loads(sys.argv[1])
-answer = OnlineReader(store).read(refs, {"account_id": accounts}, datetime.fromisoformat(at) if at else None)
-print(json.dumps([
-    [None if value.WhichOneof("val") is None else getattr(value, value.WhichOneof("val")) for value in each.values]
-    + [int(status) for status in each.statuses]
-    for each in answer.proto.results[1:]
-]))
+answers = []
+for reference, account, at in json.loads(sys.argv[1]):
+    moment = datetime.fromisoformat(at) if at else None
+    answer = OnlineReader(store).read([reference], {"account_id": [account]}, moment).proto.results[1]
+    (value,), (status,) = answer.values, answer.statuses
+    kind = value.WhichOneof("val")
+    answers.append([getattr(value, kind) if kind else None, int(status)])
+print(json.dumps(answers))
 """
 PRESENT, NULL, NOT_FOUND, TOO_OLD = 1, 2, 3, 4
 
@@ -37,9 +38,10 @@ def generate(store: Store, days: int = 5, accounts: int = 12) -> None:
     store.done("generate", "--first", "2026-10-01", "--days", str(days), "--accounts", str(accounts))
 
 
-def read(store: Store, reference: str, account: str, at: str = END) -> tuple[Any, int]:
-    ((value, status),) = store.script(READ, json.dumps([[reference], [account], at]))
-    return value, status
+def read(store: Store, *asked: tuple[str, str] | tuple[str, str, str]) -> list[tuple[Any, int]]:
+    """The value and the status of each feature of an account, at END unless another moment is said."""
+    questions = [(*each, END)[:3] for each in asked]
+    return [(value, status) for value, status in store.script(READ, json.dumps(questions))]
 
 
 def file_of(store: Store, view: str, day: str) -> Path:
@@ -60,7 +62,7 @@ def test_a_value_that_is_corrected_comes_late_or_is_erased_reaches_redis(store: 
     first = store.done("materialise", "--end", END)
     assert first["whole"] and first["written"]["transactions_7d"] == 12
     count = "transactions_7d:count_7d"
-    before, _ = read(store, count, "acc-0000003")
+    ((before, _),) = read(store, (count, "acc-0000003"))
     # The same moment as before: Feast's own materialisation would keep the old value for ever.
     corrected = "rows.loc[rows.account_id == 'acc-0000003', 'count_7d'] += 1000\n"
     erased = "rows = rows[rows.account_id != 'acc-0000004']"
@@ -68,15 +70,17 @@ def test_a_value_that_is_corrected_comes_late_or_is_erased_reaches_redis(store: 
     second = store.done("materialise", "--end", END)
     assert not second["whole"]
     assert second["written"]["transactions_7d"] == 2 and sum(second["written"].values()) == 2
-    assert read(store, count, "acc-0000003") == (before + 1000, PRESENT)
+    corrected_now, erased_now = read(store, (count, "acc-0000003"), (count, "acc-0000004"))
+    assert corrected_now == (before + 1000, PRESENT)
     # Erased of the last day, it has the day before's; of every day, it has none, and the other views' stay.
-    assert read(store, count, "acc-0000004")[1] == PRESENT
+    assert erased_now[1] == PRESENT
     for day in ("2026-10-04", "2026-10-03"):
         rewrite(store, "transactions_7d", day, erased)
     third = store.done("materialise", "--end", END)
     assert third["deleted"]["transactions_7d"] == 1
-    assert read(store, count, "acc-0000004") == (None, NOT_FOUND)
-    assert read(store, "transactions_30d:count_30d", "acc-0000004")[1] == PRESENT
+    gone, stays = read(store, (count, "acc-0000004"), ("transactions_30d:count_30d", "acc-0000004"))
+    assert gone == (None, NOT_FOUND)
+    assert stays[1] == PRESENT
     # A row of a day that was materialised, and that came when the day was over.
     late = (
         "rows = rows.iloc[:1].assign(account_id='late', last_amount=7.5, "
@@ -89,14 +93,14 @@ def test_a_value_that_is_corrected_comes_late_or_is_erased_reaches_redis(store: 
         f"{late}\nrows.to_parquet(path, index=False)\nprint(1)"
     )
     assert store.done("materialise", "--end", END)["written"]["last_transaction"] == 1
-    assert read(store, "last_transaction:last_amount", "late") == (7.5, PRESENT)
+    assert read(store, ("last_transaction:last_amount", "late")) == [(7.5, PRESENT)]
     # A Redis that lost all is filled again, though nothing changed.
     store.script(
         "import json\nfrom programs.options import Options\nfrom programs.store import open_store\n"
         "from programs.materialise import redis_of\nredis_of(open_store(Options.read())).flushall()\nprint(1)"
     )
     assert store.done("materialise", "--end", END)["whole"]
-    assert read(store, count, "acc-0000003") == (before + 1000, PRESENT)
+    assert read(store, (count, "acc-0000003")) == [(before + 1000, PRESENT)]
 
 
 def test_a_value_is_null_when_it_is_too_old_or_was_null_or_is_of_nobody(store: Store):
@@ -106,13 +110,20 @@ def test_a_value_is_null_when_it_is_too_old_or_was_null_or_is_of_nobody(store: S
     snapshot = datetime(2026, 10, 5, 18, 30, tzinfo=UTC)
     oldest = snapshot + timedelta(days=2)
     count = "transactions_7d:count_7d"
-    assert read(store, count, "acc-0000001", oldest.isoformat())[1] == PRESENT
     too_old = (oldest + timedelta(microseconds=1)).isoformat()
-    assert read(store, count, "acc-0000001", too_old) == (None, TOO_OLD)
-    assert read(store, count, "nobody") == (None, NOT_FOUND)
-    assert read(store, "merchant_categories:top_category", "acc-0000000") == (None, NULL)
-    # And now, long after, nothing is served at all.
-    assert read(store, count, "acc-0000001", "") == (None, TOO_OLD)
+    # The last is of now, long after.
+    still, no_more, nobody, null, now = read(
+        store,
+        (count, "acc-0000001", oldest.isoformat()),
+        (count, "acc-0000001", too_old),
+        (count, "nobody"),
+        ("merchant_categories:top_category", "acc-0000000"),
+        (count, "acc-0000001", ""),
+    )
+    assert still[1] == PRESENT
+    assert no_more == now == (None, TOO_OLD)
+    assert nobody == (None, NOT_FOUND)
+    assert null == (None, NULL)
 
 
 def _naive(store: Store) -> None:
@@ -175,7 +186,7 @@ def test_what_is_wrong_is_named_and_refused_and_redis_stays_as_it_was(store: Sto
     store.done("materialise", "--end", "2026-10-04T19:00:00+00:00")
     (file,) = store.definitions.glob("*.py")
     definitions = file.read_text()
-    before = read(store, "last_transaction:last_amount", "acc-0000001")
+    before = read(store, ("last_transaction:last_amount", "acc-0000001"))
     for spoil, end, said in WRONG:
         if spoil:
             spoil(store)
@@ -185,7 +196,7 @@ def test_what_is_wrong_is_named_and_refused_and_redis_stays_as_it_was(store: Sto
         if spoil:
             file.write_text(definitions)
             generate(store)
-    assert read(store, "last_transaction:last_amount", "acc-0000001") == before
+    assert read(store, ("last_transaction:last_amount", "acc-0000001")) == before
     assert not store.done("materialise", "--end", END)["whole"]
 
 
