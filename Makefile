@@ -10,7 +10,7 @@ PINNED := requirements requirements-dev commands/dvc/requirements tests/commands
 	training/requirements training/requirements-ray proof/requirements compression/requirements \
 	compression/requirements-llmcompressor edge/requirements gateway/requirements gateway/requirements-tests \
 	bento/requirements rayserve/requirements tracking/requirements serving/requirements serving/requirements-triton \
-	drift/requirements evaluation/requirements)
+	drift/requirements evaluation/requirements features/requirements features/requirements-tests)
 # Bytecode is kept: without it each of the many Python processes of a run compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
@@ -82,7 +82,8 @@ alarm: $(VENV)/ready  ## Fire one alert of each kind on the running local cloud,
 preflight: $(VENV)/ready  ## Before `up` on a real account: quotas, regions, zones, rights: STACK=prod
 	@$(RUN) preflight --stack $(STACK)
 
-bench: $(VENV)/$(if $(PART),ready-dev,ready)  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main; PART=training, compression, gateway or drift
+	bench: $(VENV/$(if $(PART,ready-dev,ready ## Times and memory, as ratios against an empty program, or \
+	AGAINST=origin/main; PART=training, compression, gateway or drift features
 	@$(RUN) bench $(call options,PREVIEWS AGAINST PART) $(if $(SKYPILOT),--skypilot)
 
 burst: $(VENV)/ready  ## Files that run a workload elsewhere: TO=skypilot STACK=prod WORKLOAD= BUCKETS= (docs/burst.md)

@@ -19,6 +19,7 @@ from workloads.bento.build import WORKLOAD as BENTO
 from workloads.compression.build import WORKLOAD as COMPRESSION
 from workloads.drift.build import WORKLOAD as DRIFT
 from workloads.evaluation.build import WORKLOAD as EVALUATION
+from workloads.features.build import WORKLOAD as FEATURES
 from workloads.gateway.build import WORKLOAD as GATEWAY
 from workloads.proof.build import WORKLOAD as PROOF
 from workloads.rayserve.build import WORKLOAD as RAYSERVE
@@ -36,6 +37,7 @@ WORKLOADS = (
     SERVING,
     COMPRESSION,
     GATEWAY,
+    FEATURES,
     BENTO,
     RAYSERVE,
     DRIFT,

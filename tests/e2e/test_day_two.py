@@ -183,6 +183,7 @@ ELSEWHERE = {
     "workloads.evaluation": "another candidate, set or rule is another Job: tests/workloads/evaluation",
     "workloads.gateway": "replicas, flags and keys of its own pods: tests/workloads/gateway",
     "workloads.bento": "a Deployment of its own: tests/workloads/bento",
+    "workloads.features": "a Deployment, a Redis and a CronJob of its own: tests/workloads/features",
     "workloads.rayserve": "a RayService of its own: tests/workloads/rayserve",
     "workloads.tracking": "a Deployment of its own: tests/workloads/tracking",
     "workloads.drift": "a CronJob and a Deployment of its own: tests/workloads/drift",

@@ -11,24 +11,22 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra.settings.workloads.gateway import Gateway, GatewayCache
-from workloads.gateway import keys
-from workloads.gateway.needs import CACHE_APP, METRICS_PORT_NAME, REDIS_APP
-from workloads.gateway.pods import (
+from workloads.gateway.needs import CACHE_APP, METRICS_PORT_NAME, NAMESPACE, NEEDS, REDIS_APP
+from workloads.kubernetes import pods, redis
+from workloads.kubernetes.passwords import password, secret
+from workloads.kubernetes.program_files import program_mount, program_texts, program_volume
+from workloads.kubernetes.server import (
     FORGET_SECONDS,
-    NAMESPACE,
     Server,
     deploy,
     forgotten_first,
-    from_secret,
     mount,
     needs_of,
     probe,
     secret_volume,
 )
-from workloads.kubernetes import pods
-from workloads.kubernetes.program_files import program_mount, program_texts, program_volume
 
-PORT, METRICS_PORT, REDIS_PORT = 8080, 9464, 6379
+PORT, METRICS_PORT = 8080, 9464
 DRAIN_SECONDS = 60  # cache/__main__.py
 PACKAGE = Path(__file__).with_name("cache")
 PROGRAM, SECRETS, TLS = "/opt/gateway", "/etc/cache", "/etc/tls"
@@ -50,15 +48,14 @@ def create(
     name: str, args: CacheArgs, api_keys: Mapping[str, pulumi.Output[str]], opts: pulumi.ResourceOptions
 ) -> k8s.core.v1.Service:
     """The cache and its Redis; the Service is the gateway's door, called `name`."""
-    password = keys.made(f"{name}-redis-password", opts)
-    keys.secret(f"{name}-redis", {"password": password}, opts)
-    deploy(_redis(f"{name}-redis", args), opts)
-    keys.secret(
+    redis_password = redis.create(_redis(f"{name}-redis", args), opts)
+    secret(
         f"{name}-cache",
+        NAMESPACE,
         {
-            "secret": keys.made(f"{name}-cache-secret", opts),
-            "admin": keys.made(f"{name}-cache-admin", opts),
-            "redis-password": password,
+            "secret": password(f"{name}-cache-secret", opts),
+            "admin": password(f"{name}-cache-admin", opts),
+            "redis-password": redis_password,
             **{f"tenant-{tenant}": key for tenant, key in api_keys.items()},
         },
         opts,
@@ -70,7 +67,7 @@ def config(args: CacheArgs, redis_host: str) -> str:
     """The cache's file: cache/options.py reads it."""
     said = {
         "upstream": args.upstream,
-        "redis": f"redis://{redis_host}:{REDIS_PORT}/0",
+        "redis": f"redis://{redis_host}:{redis.PORT}/0",
         "tenants": {
             each.name: {"data_class": each.data_class, "above_zero": each.above_zero}
             for each in args.gateway.tenants
@@ -82,25 +79,12 @@ def config(args: CacheArgs, redis_host: str) -> str:
     return json.dumps(said, indent=1, sort_keys=True)
 
 
-def redis_flags(memory_mib: int, password: str) -> list[str]:
-    """The flags of redis-server: in memory alone, and the least used entries go first."""
-    flags = {
-        "port": str(REDIS_PORT),
-        "save": "",
-        "appendonly": "no",
-        "maxmemory": f"{memory_mib}mb",
-        "maxmemory-policy": "allkeys-lru",
-        "requirepass": password,
-    }
-    return [word for name, value in flags.items() for word in (f"--{name}", value)]
-
-
 def _cache(name: str, args: CacheArgs, opts: pulumi.ResourceOptions) -> Server:
     tls = args.gateway.tls_secret
     labels = {"app.kubernetes.io/name": CACHE_APP, "app.kubernetes.io/instance": name}
     sources = sorted(PACKAGE.rglob("*.py"))
     texts = {source.relative_to(PACKAGE.parent).as_posix(): source.read_text() for source in sources}
-    texts[CONFIG] = config(args, f"{name}-redis.{NAMESPACE}.svc")
+    texts[CONFIG] = config(args, redis.host(f"{name}-redis", NAMESPACE))
     program = program_texts(f"{name}-cache", NAMESPACE, texts, labels, opts)
     flags = ["--config", f"{PROGRAM}/{CONFIG}", "--secrets", SECRETS, "--port", str(PORT)]
     scheme = "HTTPS" if tls else "HTTP"
@@ -130,41 +114,26 @@ def _cache(name: str, args: CacheArgs, opts: pulumi.ResourceOptions) -> Server:
     volumes = [program_volume(program, list(texts)), secret_volume("secrets", f"{name}-cache")]
     return Server(
         name=name,
+        namespace=NAMESPACE,
         app=CACHE_APP,
         replicas=args.cache.replicas,
         container=container,
         ports={"http": PORT},
         grace_seconds=FORGET_SECONDS + DRAIN_SECONDS + 5,
+        priority_class=NEEDS.priority_class,
         volumes=[*volumes, *([secret_volume("tls", tls)] if tls else [])],
         annotations={"india-ai-infra/key-version": args.gateway.key_version},
     )
 
 
-def _redis(name: str, args: CacheArgs) -> Server:
-    """One Redis without persistence: what it loses is asked again. Nothing of a question is ever on a disk."""
-    memory = args.cache.memory_mib
-    ping = k8s.core.v1.ProbeArgs(
-        tcp_socket=k8s.core.v1.TCPSocketActionArgs(port="redis"), period_seconds=10, timeout_seconds=5
-    )
-    container = k8s.core.v1.ContainerArgs(
-        name="redis",
-        image=args.redis_image,
-        command=["redis-server"],
-        args=redis_flags(memory, "$(REDIS_PASSWORD)"),
-        env=[from_secret("REDIS_PASSWORD", name, "password")],
-        ports=[k8s.core.v1.ContainerPortArgs(name="redis", container_port=REDIS_PORT)],
-        resources=needs_of("250m", memory),
-        security_context=pods.container_security(),
-        readiness_probe=ping,
-        liveness_probe=ping,
-        volume_mounts=pods.scratch_mounts(),
-    )
-    return Server(
+def _redis(name: str, args: CacheArgs) -> redis.RedisArgs:
+    """What it loses is asked again; the least used entries go first."""
+    return redis.RedisArgs(
         name=name,
+        namespace=NAMESPACE,
         app=REDIS_APP,
-        replicas=1,
-        container=container,
-        ports={"redis": REDIS_PORT},
-        grace_seconds=30,
-        recreate=True,
+        image=args.redis_image,
+        memory_mib=args.cache.memory_mib,
+        full="allkeys-lru",
+        priority_class=NEEDS.priority_class,
     )

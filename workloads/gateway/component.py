@@ -11,10 +11,12 @@ import pulumi_kubernetes as k8s
 from infra.contracts.cluster import GpuCluster
 from infra.settings.workloads.gateway import Gateway
 from workloads.gateway import cache_pods, keys, smg
-from workloads.gateway.needs import GATEWAY_APP, METRICS_PORT_NAME
-from workloads.gateway.pods import (
+from workloads.gateway.needs import GATEWAY_APP, METRICS_PORT_NAME, NAMESPACE, NEEDS
+from workloads.kubernetes import pods, ways
+from workloads.kubernetes.passwords import secret
+from workloads.kubernetes.program_files import program_mount, program_texts, program_volume
+from workloads.kubernetes.server import (
     FORGET_SECONDS,
-    NAMESPACE,
     Server,
     deploy,
     forgotten_first,
@@ -24,8 +26,6 @@ from workloads.gateway.pods import (
     probe,
     secret_volume,
 )
-from workloads.kubernetes import pods, ways
-from workloads.kubernetes.program_files import program_mount, program_texts, program_volume
 
 WORKERS, TLS = "/etc/gateway", "/etc/tls"
 
@@ -97,7 +97,7 @@ def _smg(
     labels = {"app.kubernetes.io/name": GATEWAY_APP, "app.kubernetes.io/instance": name}
     servers = {f"model-{at}": model.urls for at, model in enumerate(settings.models)}
     workers = program_texts(name, NAMESPACE, {smg.WORKERS_FILE: smg.manifest(servers)}, labels, opts)
-    keys.secret(f"{gateway}-keys", api_keys, opts)
+    secret(f"{gateway}-keys", NAMESPACE, api_keys, opts)
     variables = {tenant: f"TENANT_KEY_{at}" for at, tenant in enumerate(sorted(api_keys))}
     tls = settings.tls_secret if settings.cache is None else None
     scheme = "HTTPS" if tls else "HTTP"
@@ -130,11 +130,13 @@ def _smg(
     )
     return Server(
         name=name,
+        namespace=NAMESPACE,
         app=GATEWAY_APP,
         replicas=settings.replicas,
         container=container,
         ports={"http": smg.PORT},
         grace_seconds=FORGET_SECONDS + smg.DRAIN_SECONDS + 5,
+        priority_class=NEEDS.priority_class,
         volumes=[program_volume(workers), *([secret_volume("tls", tls)] if tls else [])],
         annotations={"india-ai-infra/key-version": settings.key_version},
     )

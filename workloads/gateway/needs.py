@@ -16,6 +16,7 @@ from infra.contracts.needs import (
 )
 from workloads.gateway.smg import IMAGE
 
+NAMESPACE = "gateway"
 GATEWAY_APP, CACHE_APP, REDIS_APP = "gateway", "gateway-cache", "gateway-redis"
 METRICS_PORT_NAME = "metrics"
 
@@ -64,7 +65,7 @@ CACHE_ALERTS = (
 
 NEEDS = WorkloadNeeds(
     name="gateway",
-    namespace=Namespace("gateway"),
+    namespace=Namespace(NAMESPACE),
     priority=Priority(11_000, "Gateways: every answer passes through them."),
     clients=({"india-ai-infra/gateway-client": "true"},),
     monitors=(

@@ -13,6 +13,7 @@ from infra.settings.workloads.bento import Bento
 from infra.settings.workloads.compression import Compression
 from infra.settings.workloads.drift import Drift
 from infra.settings.workloads.evaluation import Evaluation
+from infra.settings.workloads.features import Features
 from infra.settings.workloads.gateway import Gateway
 from infra.settings.workloads.proof import Proof
 from infra.settings.workloads.rayserve import Rayserve
@@ -40,6 +41,10 @@ class Workloads(Model):
     evaluation: Evaluation | None = Field(
         default=None, description="A golden set that a model must pass before its server is rolled out."
     )
+    features: Features | None = Field(
+        default=None, description="A feature store, by Feast: docs/features.md."
+    )
+
     bento: Bento | None = Field(default=None, description="A classifier, by BentoML: docs/small-teams.md.")
     rayserve: Rayserve | None = Field(
         default=None, description="A classifier, by Ray Serve: docs/small-teams.md."

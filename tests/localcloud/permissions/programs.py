@@ -22,6 +22,7 @@ RELEASED = "released/qwen3"
 TINY_MODEL = _SCENARIOS / "tiny_model.py"
 # Writes the samples that drift judges; the scenario's test puts them in the lake.
 TINY_SAMPLES = _SCENARIOS / "tiny_samples.py"
+SOME_FEATURES = _SCENARIOS / "some_features.py"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,14 @@ PROGRAMS = (
         _SCENARIOS / "load_weights.py",
         lambda _, models: [f"{models}/{RELEASED}"],
         "evaluation",
+    ),
+    Program(
+        "features",
+        "materialise",
+        "features",
+        _SCENARIOS / "read_features.py",
+        lambda *_: [str(PROJECT / "workloads" / "features" / "definitions")],
+        "features",
     ),
     Program("bento", "bento", "bento", _SCENARIOS / "load_bento.py", lambda *_: [], "bento"),
     Program(

@@ -1,4 +1,4 @@
-"""What the pods of the gateway, the cache and Redis have alike, on the nodes of the system."""
+"""A server of one container on the nodes of the system: its Deployment, its Service, and what its pods have alike."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.contracts.labels import HOSTNAME_LABEL, ZONE_LABEL
-from workloads.gateway.needs import NEEDS
 from workloads.kubernetes import pods
 
-NAMESPACE = "gateway"
 # Until the endpoints have forgotten a pod that is about to go.
 FORGET_SECONDS = 10
 SHARED_MEMORY_GIB = 1
@@ -24,12 +22,15 @@ class Server:
     """A Deployment of one container, and its Service."""
 
     name: str
+    namespace: str
+    """Its service account has the same name."""
     app: str
     replicas: int
     container: k8s.core.v1.ContainerArgs
     ports: Mapping[str, int]
     """Of the Service, by the name of the container's port."""
     grace_seconds: int
+    priority_class: str | None
     volumes: Sequence[k8s.core.v1.VolumeArgs] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Of the pods: another one is another pod."""
@@ -46,7 +47,7 @@ def deploy(server: Server, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
     """The Deployment, its disruption budget and its Service."""
     deployment = k8s.apps.v1.Deployment(
         server.name,
-        metadata=ObjectMetaArgs(name=server.name, namespace=NAMESPACE, labels=server.labels),
+        metadata=ObjectMetaArgs(name=server.name, namespace=server.namespace, labels=server.labels),
         spec=k8s.apps.v1.DeploymentSpecArgs(
             replicas=server.replicas,
             selector=LabelSelectorArgs(match_labels=server.labels),
@@ -66,7 +67,7 @@ def deploy(server: Server, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
     ]
     return k8s.core.v1.Service(
         f"{server.name}-service",
-        metadata=ObjectMetaArgs(name=server.name, namespace=NAMESPACE, labels=server.labels),
+        metadata=ObjectMetaArgs(name=server.name, namespace=server.namespace, labels=server.labels),
         spec=k8s.core.v1.ServiceSpecArgs(type="ClusterIP", selector=server.labels, ports=ports),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[deployment])),
     )
@@ -123,10 +124,10 @@ def _strategy(server: Server) -> k8s.apps.v1.DeploymentStrategyArgs:
 
 def _pod(server: Server) -> k8s.core.v1.PodSpecArgs:
     return k8s.core.v1.PodSpecArgs(
-        service_account_name=NAMESPACE,
+        service_account_name=server.namespace,
         automount_service_account_token=False,
         enable_service_links=False,
-        priority_class_name=NEEDS.priority_class,
+        priority_class_name=server.priority_class,
         termination_grace_period_seconds=server.grace_seconds,
         topology_spread_constraints=[_spread(server, ZONE_LABEL), _spread(server, HOSTNAME_LABEL)],
         security_context=pods.pod_security(),
@@ -147,7 +148,7 @@ def _spread(server: Server, topology: str) -> k8s.core.v1.TopologySpreadConstrai
 def _disruption_budget(server: Server, opts: pulumi.ResourceOptions) -> k8s.policy.v1.PodDisruptionBudget:
     return k8s.policy.v1.PodDisruptionBudget(
         f"{server.name}-disruption-budget",
-        metadata=ObjectMetaArgs(name=server.name, namespace=NAMESPACE, labels=server.labels),
+        metadata=ObjectMetaArgs(name=server.name, namespace=server.namespace, labels=server.labels),
         spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
             max_unavailable=1,
             unhealthy_pod_eviction_policy="AlwaysAllow",
