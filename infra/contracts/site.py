@@ -11,7 +11,7 @@ import pulumi
 from infra.contracts.cluster import GpuCluster
 from infra.contracts.images import from_mirror
 from infra.contracts.lake import Lake
-from infra.contracts.needs import WorkloadNeeds
+from infra.contracts.needs import Place, WorkloadNeeds
 from infra.settings.workloads.workload import OWN_REGISTRY
 
 
@@ -73,3 +73,8 @@ class Sites:
     def of(self, needs: WorkloadNeeds) -> Mapping[str, Site]:
         """Those that the workload may run on."""
         return {place: site for place, site in self.by_place.items() if place in needs.runs_on}
+
+    def in_cloud(self, cloud: Place | None, needs: WorkloadNeeds) -> Site:
+        """The one of a cloud; None is the only one that the workload may run on."""
+        here = self.of(needs)
+        return here[cloud] if cloud else next(iter(here.values()))

@@ -8,10 +8,11 @@ from infra.contracts.needs import Place, WorkloadNeeds
 from infra.settings.on_premises import OnPremisesPool
 from infra.settings.pools import AwsPool, GooglePool
 from infra.settings.stack import Settings
+from infra.settings.workloads.workload import InOneCloud
 
 
 def with_database(settings: Settings, place: Place, needs: Iterable[WorkloadNeeds]) -> list[str]:
-    """The names of the workloads that a cloud keeps a database for: one whose pool is elsewhere has it there."""
+    """The names of the workloads that a cloud keeps a database for: one that stands elsewhere has it there."""
     return [
         each.name
         for each in needs
@@ -20,8 +21,10 @@ def with_database(settings: Settings, place: Place, needs: Iterable[WorkloadNeed
 
 
 def _place(settings: Settings, needs: WorkloadNeeds) -> Place | None:
-    """Where the workload's pool is; None for one that names no pool, which may run at every site of the stack."""
+    """The cloud that the workload names, or where its pool is; None for one that may run at every site of the stack."""
     asked = settings.workloads.chosen.get(needs.name)
+    if isinstance(asked, InOneCloud):
+        return asked.cloud
     use = asked.pool_use if asked else None
     if use is None:
         return None

@@ -107,10 +107,13 @@ def test_a_stack_that_asks_for_none_makes_nothing_of_it(deploy: Callable[..., An
 
 def test_a_workload_on_a_pool_of_one_cloud_has_its_database_there() -> None:
     config = whole_stacks.config_of("prod")
-    settings = reading.parse(
-        {key.partition(":")[2]: value for key, value in config.items() if key.startswith("india-ai-infra:")}
-    )
-    training = next(each.needs for each in WORKLOADS if each.needs.name == "training")
-    needs = [replace(training, database=True), training, ASKING[0].needs]
+    asked = {
+        key.partition(":")[2]: value for key, value in config.items() if key.startswith("india-ai-infra:")
+    }
+    asked["workloads"] |= {"tracking": {"cloud": "gcp", "image": "registry.example.in/tracking:1"}}
+    settings = reading.parse(asked)
+    by_name = {each.needs.name: each.needs for each in WORKLOADS}
+    training, tracking = by_name["training"], by_name["tracking"]
+    needs = [replace(training, database=True), training, tracking, ASKING[0].needs]
     assert with_database(settings, "aws", needs) == ["training", "proof"]
-    assert with_database(settings, "gcp", needs) == ["proof"]
+    assert with_database(settings, "gcp", needs) == ["tracking", "proof"]

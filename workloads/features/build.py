@@ -9,6 +9,7 @@ from infra.settings.workloads import path_of
 from infra.settings.workloads.features import Features
 from workloads.features.needs import FOLDER, NEEDS
 from workloads.features.package import files
+from workloads.one_cloud import in_one_cloud
 from workloads.workload import Workload
 
 
@@ -24,23 +25,12 @@ def check_definitions(parts: Parts) -> list[Problem]:
     return []
 
 
-def check_cloud(parts: Parts) -> list[Problem]:
-    """A problem where it is not said, or wrongly, in which cloud it is."""
-    asked = parts.workload(Features)
-    clouds = [each.cloud for each in parts.clouds]
-    if asked is None or not clouds or asked.cloud in clouds or (asked.cloud is None and len(clouds) == 1):
-        return []
-    allowed = f"{' or '.join(clouds)}: the cloud whose lake has the features"
-    return [Problem(f"{path_of(Features)}.cloud", str(asked.cloud or "none given"), allowed, clouds[0])]
-
-
 def build(settings: Features, sites: Sites) -> None:
     """The feature store, in the cluster of its cloud."""
     # The SDK of Kubernetes, which only who builds waits for.
     from workloads.features.component import FeatureStore, FeatureStoreArgs
 
-    here = sites.of(NEEDS)
-    site = here[settings.cloud] if settings.cloud else next(iter(here.values()))
+    site = sites.in_cloud(settings.cloud, NEEDS)
     store = FeatureStore(
         settings.name,
         FeatureStoreArgs(
@@ -54,4 +44,6 @@ def build(settings: Features, sites: Sites) -> None:
     pulumi.export("featuresUrl", store.url)
 
 
-WORKLOAD = Workload(NEEDS, build, checks=(check_definitions, check_cloud))
+WORKLOAD = Workload(
+    NEEDS, build, checks=(check_definitions, in_one_cloud(Features, "the cloud whose lake has the features"))
+)

@@ -3,23 +3,11 @@
 import pulumi
 
 from infra.contracts.site import Sites
-from infra.settings.errors import Problem
-from infra.settings.valid_parts import Parts
-from infra.settings.workloads import path_of
 from infra.settings.workloads.gateway import Gateway
 from workloads.gateway.needs import NEEDS
 from workloads.gateway.smg import IMAGE
+from workloads.one_cloud import in_one_cloud
 from workloads.workload import Workload
-
-
-def check_cloud(parts: Parts) -> list[Problem]:
-    """A problem where it is not said, or wrongly, in which cloud's cluster the gateway is."""
-    asked = parts.workload(Gateway)
-    clouds = [each.cloud for each in parts.clouds]
-    if asked is None or not clouds or asked.cloud in clouds or (asked.cloud is None and len(clouds) == 1):
-        return []
-    allowed = f"{' or '.join(clouds)}: the cloud whose cluster has the models"
-    return [Problem(f"{path_of(Gateway)}.cloud", str(asked.cloud or "none given"), allowed, clouds[0])]
 
 
 def build(settings: Gateway, sites: Sites) -> None:
@@ -27,8 +15,7 @@ def build(settings: Gateway, sites: Sites) -> None:
     # The SDK of Kubernetes, which only who builds waits for.
     from workloads.gateway.component import GatewayArgs, ModelGateway
 
-    here = sites.of(NEEDS)
-    site = here[settings.cloud] if settings.cloud else next(iter(here.values()))
+    site = sites.in_cloud(settings.cloud, NEEDS)
     cache = settings.cache
     gateway = ModelGateway(
         settings.name,
@@ -43,4 +30,4 @@ def build(settings: Gateway, sites: Sites) -> None:
     pulumi.export("gatewayUrl", gateway.url)
 
 
-WORKLOAD = Workload(NEEDS, build, checks=(check_cloud,))
+WORKLOAD = Workload(NEEDS, build, checks=(in_one_cloud(Gateway, "the cloud whose cluster has the models"),))

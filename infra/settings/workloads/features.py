@@ -8,12 +8,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from infra.geography import Cloud
 from infra.settings.errors import refuse
 from infra.settings.fields import DnsLabel, Rule
 from infra.settings.model import Model
 from infra.settings.workloads.gateway import REDIS_IMAGE
-from infra.settings.workloads.workload import Image, WorkloadSettings
+from infra.settings.workloads.workload import Image, InOneCloud
 
 Project = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Definitions = Annotated[str, Field(pattern=r"^[\w-]+(/[\w-]+)*$")]
@@ -50,13 +49,10 @@ class Hopsworks(Model):
     )
 
 
-class Features(WorkloadSettings):
+class Features(InOneCloud):
     """A feature store by Feast: the lake for training, Redis for models that answer, PostgreSQL for the definitions."""
 
     name: DnsLabel = Field(default="features", description="The server's name.")
-    cloud: Cloud | None = Field(
-        default=None, description="The cloud whose cluster and lake it is in, on a stack that has two."
-    )
     image: Image = Field(
         description="The image that workloads/features/Dockerfile builds, such as "
         '"{registry}/india-ai-infra/features:2026.11".'

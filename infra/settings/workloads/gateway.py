@@ -8,11 +8,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from infra.geography import Cloud
 from infra.settings.errors import refuse
 from infra.settings.fields import DataClass, DnsLabel, Rule
 from infra.settings.model import Model
-from infra.settings.workloads.workload import Image, WorkloadSettings
+from infra.settings.workloads.workload import Image, InOneCloud
 
 REDIS_IMAGE = "redis:8.2.3"
 
@@ -88,13 +87,10 @@ class GatewayCache(Model):
     log_prompts: bool = Field(default=False, description="Write prompts into the access log.")
 
 
-class Gateway(WorkloadSettings):
+class Gateway(InOneCloud):
     """One door to all models: API keys, routing, retries, and a response cache."""
 
     name: DnsLabel = Field(default="gateway", description="The gateway's name.")
-    cloud: Cloud | None = Field(
-        default=None, description="The cloud whose cluster it is in, on a stack that has two."
-    )
     models: list[GatewayModel] = Field(min_length=1, description="The models behind it.")
     tenants: list[GatewayTenant] = Field(min_length=1, description="Who may ask, each with a key of its own.")
     key_version: str = Field(

@@ -7,10 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from infra.geography import Cloud
 from infra.settings.errors import refuse
 from infra.settings.fields import Rule
-from infra.settings.workloads.workload import Image, WorkloadSettings
+from infra.settings.workloads.workload import Image, InOneCloud
 
 
 def _host(text: str) -> str:
@@ -23,12 +22,9 @@ _HOST = "a host name alone, such as mlflow.example.in: no scheme, port, path or 
 HostName = Annotated[str, Rule(_host, _HOST)]
 
 
-class Tracking(WorkloadSettings):
+class Tracking(InOneCloud):
     """MLflow: runs, the models that came of them, and which of those is in production."""
 
-    cloud: Cloud | None = Field(
-        default=None, description="The cloud whose cluster it is in, on a stack that has two."
-    )
     image: Image = Field(
         description="The image that workloads/tracking/Dockerfile builds, such as "
         '"{registry}/india-ai-infra/tracking:2026.11".'

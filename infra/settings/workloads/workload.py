@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
+from pydantic import Field
 from pydantic.alias_generators import to_camel
 
+from infra.geography import Cloud
 from infra.settings.errors import refuse
 from infra.settings.fields import Rule
 from infra.settings.model import Model
@@ -65,3 +67,11 @@ class WorkloadSettings(Model):
         """The images that are named, by their settings: those called `image` or `…Image`."""
         named = {name: getattr(self, name) for name in type(self).model_fields if name.endswith("image")}
         return {to_camel(name): image for name, image in named.items() if image}
+
+
+class InOneCloud(WorkloadSettings):
+    """The settings of a workload that stands in one cluster of the stack, whatever pools there are."""
+
+    cloud: Cloud | None = Field(
+        default=None, description="The cloud whose cluster it is in, on a stack that has two."
+    )
