@@ -67,7 +67,7 @@ def _follow(copy: Path) -> set[str]:
     """Do what the page says; the files that it touches."""
     settings, registry, folder = copy / SETTINGS, copy / REGISTRY, copy / "workloads" / "embed"
     (copy / OWN_SETTINGS).write_text(_of("or whose nodes have too few GPUs"))
-    _insert(settings, "from infra.settings.workloads.gateway", _of("the class is imported"))
+    _insert(settings, "from infra.settings.workloads.evaluation", _of("the class is imported"))
     _insert(
         settings, "\n    @property\n    def chosen(self)", _of("And it has a field in the class `Workloads`")
     )
@@ -78,7 +78,7 @@ def _follow(copy: Path) -> set[str]:
         "embed.py": "sentence-transformers, prometheus-client",
     }.items():
         (folder / file).write_text(_of(sentence))
-    _insert(registry, "from workloads.gateway.build", _of("an import"))
+    _insert(registry, "from workloads.evaluation.build", _of("an import"))
     _insert(registry, ")\n\n\ndef needs_of", _of("and a row of `WORKLOADS`"))
     return {SETTINGS, OWN_SETTINGS, REGISTRY, *(f"workloads/embed/{file.name}" for file in folder.iterdir())}
 

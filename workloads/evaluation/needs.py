@@ -14,7 +14,7 @@ NEEDS = WorkloadNeeds(
         Grant("models", "read", "released/"),
         Grant("audit", "add", VERDICTS),
     ),
-    priority=Priority(9_000, "Gates: a rollout waits for them."),
+    priority=Priority(8_500, "Gates: a rollout waits for them."),
     # A candidate whose weights are on a hub, as its server has them.
     internet=True,
     roles=(RoleBinding(ML_ENGINEERS, "view"),),
