@@ -143,6 +143,7 @@ ELSEWHERE = {
     "gcp.cluster.access.cidrs": "who reaches it: tests/e2e/test_way_in.py, tests/localcloud/test_reach.py",
     "gcp.cluster.access.jumpHost": "who reaches it: tests/e2e/test_way_in.py, tests/localcloud/test_reach.py",
     "gcp.cluster.access.dnsEndpoint": "who reaches it: tests/e2e/test_way_in.py, tests/localcloud/test_reach.py",
+    "gcp.database": "of workloads that need one: tests/program/test_databases.py",
     "gcp.network.existing": "another network is another cluster: tests/e2e/test_existing_network_google.py",
     "gcp.cluster.pools.name": "another name is another pool, as those of RESHAPED",
     "gcp.cluster.pools.sharing": "GPUs of other nodes, and so another node pool: tests/infra/gcp/test_pools.py",
