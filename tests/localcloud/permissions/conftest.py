@@ -13,6 +13,17 @@ from tests.localcloud.permissions import clients, rendered
 from tests.localcloud.permissions.programs import RELEASED, TINY_MODEL
 from tests.workloads.linear_model import linear
 
+CASE = {
+    "id": "one",
+    "kind": "exact",
+    "prompt": "One?",
+    "answer": "one",
+    "slices": {"language": "en", "script": "Latn"},
+}
+GOLDEN = {
+    "golden.yaml": b"{name: one, version: 1.0.0, description: One question}",
+    "cases/one.jsonl": json.dumps(CASE).encode(),
+}
 # More tokens than a language is judged by, a byte each.
 TEXT = b"The lake is near the hills, and the road to it is long.\n" * 40
 
@@ -54,6 +65,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], b
         job["held"]: {"en.txt": TEXT},
         job["texts"]: {"en.txt": TEXT},
         f"{{models}}/{RELEASED}": _weights(),
+        rendered.ASKED["evaluation"]["goldenSet"]: GOLDEN,
         **{f"{{models}}/{rendered.ASKED[name]['model']}": classifier for name in ("bento", "rayserve")},
     }
     return {

@@ -84,6 +84,23 @@ PROGRAMS = (
         lambda container, _: [container.texts["job.json"]],
         "compression",
     ),
+    Program(
+        "gate",
+        "rollout-gate",
+        "evaluation",
+        _SCENARIOS / "judge.py",
+        lambda container, _: [container.texts["job.json"]],
+        "evaluation",
+    ),
+    # The candidate in the gate's pod, as the gate's identity.
+    Program(
+        "candidate",
+        "rollout-gate",
+        "serving",
+        _SCENARIOS / "load_weights.py",
+        lambda _, models: [f"{models}/{RELEASED}"],
+        "evaluation",
+    ),
     Program("bento", "bento", "bento", _SCENARIOS / "load_bento.py", lambda *_: [], "bento"),
     Program(
         "rayserve",

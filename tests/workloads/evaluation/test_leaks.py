@@ -30,16 +30,16 @@ print("null")
 
 @pytest.fixture(scope="module")
 def lake(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thousands of clean rows with four that have a case, each in another disguise."""
+    """Many clean rows with four that have a case, each in another disguise."""
     folder = tmp_path_factory.mktemp("lake")
-    clean = [f"{text} {number}" for number in range(1000) for text in CLEAN]
+    clean = [f"{text} {number}" for number in range(300) for text in CLEAN]
     rows = [{"messages": [{"role": "user", "content": text}], "score": 1.5} for text in clean]
     # As a chat, in capitals and without punctuation.
     spoken = CASES["en-gst"].prompt.upper().replace(".", "").replace("?", "")
-    rows[1233] = {"messages": [{"role": "user", "content": f"Q: {spoken} A: 5900"}], "score": 0.5}
+    rows[233] = {"messages": [{"role": "user", "content": f"Q: {spoken} A: 5900"}], "score": 0.5}
     # The good answer of a judged case, in the middle of a text.
     (answer,) = answers(CASES["hi-pin"])
-    rows[2718] = {"messages": [{"role": "assistant", "content": f"यह पढ़िए: {answer} और आगे।"}], "score": 0.0}
+    rows[718] = {"messages": [{"role": "assistant", "content": f"यह पढ़िए: {answer} और आगे।"}], "score": 0.0}
     (source := folder / "rows.json").write_text(json.dumps(rows))
     (data := folder / "data").mkdir()
     forks.script(PARQUET, str(source), str(data / "chat.parquet"))
@@ -57,8 +57,8 @@ def test_each_row_that_has_a_case_is_named(forks: Forks, lake: Path) -> None:
     assert ended.code == 65, ended.errors
     found = re.findall(r"leak file=\S+/(\S+) row=(\d+) case=(\S+) part=(\w+)", ended.output)
     assert found == [
-        ("chat.parquet", "1234", "en-gst", "prompt"),
-        ("chat.parquet", "2719", "hi-pin", "answer"),
+        ("chat.parquet", "234", "en-gst", "prompt"),
+        ("chat.parquet", "719", "hi-pin", "answer"),
         ("more.jsonl", "42", "ta-interest", "prompt"),
         ("plain.txt", "10", "bn-extract", "prompt"),
     ]

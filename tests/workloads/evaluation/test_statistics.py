@@ -15,7 +15,7 @@ MARGIN = 0.05
 def often(cases: int, better: float, worse: float, holds: Callable[[float, float], bool]) -> float:
     """How often the interval of an evaluation meets `holds`, of two models that differ in such shares of all cases."""
     shares = [better, worse, 1 - better - worse]
-    drawn = np.random.default_rng(1).multinomial(cases, shares, size=400)[:, :2]
+    drawn = np.random.default_rng(1).multinomial(cases, shares, size=300)[:, :2]
     outcomes, times = np.unique(drawn, axis=0, return_counts=True)
     met = [holds(*interval(cases, int(b), int(w), 0.95, seed=0)) for b, w in outcomes]
     return float(np.dot(met, times) / len(drawn))
