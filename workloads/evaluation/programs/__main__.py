@@ -15,7 +15,7 @@ import argparse
 import os
 import socket
 import sys
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,9 +50,7 @@ def gate(given: argparse.Namespace) -> int:
     raw = verdict.document().encode()
     files = [("results.json", candidate.document().encode()), *_baseline(recorded)]
     files.append(("index.html", page(cases, verdict, candidate, recorded).encode()))
-    folder = (
-        f"{job.target.rstrip('/')}/{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{candidate.digest[:8]}"
-    )
+    folder = f"{job.target.rstrip('/')}/{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
     results.write(folder, [*files, *([(SIGNATURE, key.sign(raw))] if key else []), (VERDICT, raw)])
     text = summary(verdict)
     if given.summary:
