@@ -10,7 +10,7 @@ import pytest
 
 from localcloud.permissions.aws_account import Account
 from tests.localcloud.permissions import clients, rendered
-from tests.localcloud.permissions.programs import RELEASED, TINY_MODEL
+from tests.localcloud.permissions.programs import RELEASED, SOME_FEATURES, TINY_MODEL
 from tests.workloads.linear_model import linear
 
 # More tokens than a language is judged by, a byte each.
@@ -46,6 +46,8 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], b
     folder = tmp_path_factory.mktemp("tiny")
     clients.run(TINY_MODEL, [str(folder)], {"HOME": str(folder)}, "compression")
     tiny = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    features = tmp_path_factory.mktemp("features")
+    clients.run(SOME_FEATURES, [], {"FEATURES_LAKE": str(features)}, "features")
     classifier = {"model.onnx": linear([[1, 0], [0, 1]], [0, 0])}
     job = rendered.ASKED["compression"]
     folders = {
@@ -54,6 +56,12 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], b
         job["held"]: {"en.txt": TEXT},
         job["texts"]: {"en.txt": TEXT},
         f"{{models}}/{RELEASED}": _weights(),
+        **{
+            f"{{features}}/feast/loan_risk/{path.parent.relative_to(features)}": {
+                path.name: path.read_bytes()
+            }
+            for path in features.rglob("*.parquet")
+        },
         **{f"{{models}}/{rendered.ASKED[name]['model']}": classifier for name in ("bento", "rayserve")},
     }
     return {

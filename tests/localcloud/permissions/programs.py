@@ -20,6 +20,7 @@ _SCENARIOS = Path(__file__).with_name("scenarios")
 # A released model in the lake, which a server is told by `weights`; the scenario's test puts it there.
 RELEASED = "released/qwen3"
 TINY_MODEL = _SCENARIOS / "tiny_model.py"
+SOME_FEATURES = _SCENARIOS / "some_features.py"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,14 @@ PROGRAMS = (
         _SCENARIOS / "compress.py",
         lambda container, _: [container.texts["job.json"]],
         "compression",
+    ),
+    Program(
+        "features",
+        "materialise",
+        "features",
+        _SCENARIOS / "read_features.py",
+        lambda *_: [str(PROJECT / "workloads" / "features" / "definitions")],
+        "features",
     ),
     Program("bento", "bento", "bento", _SCENARIOS / "load_bento.py", lambda *_: [], "bento"),
     Program(
