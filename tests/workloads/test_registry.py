@@ -26,8 +26,8 @@ from workloads.registry import WORKLOADS, check_places
 pytestmark = pytest.mark.slow
 
 NAMES = {each.needs.name for each in WORKLOADS}
-# A gateway is of networks too, and those are not to find another word for theirs.
-TELLING = NAMES - {"gateway"}
+# A gateway is of networks too, and features are a bucket of the lake: those are not to find another word for theirs.
+TELLING = NAMES - {"gateway", "features"}
 # Tells of the arithmetic of training and serving a model, whichever workload does it.
 ADVICE = PROJECT / "infra" / "advice"
 # Measures the program of one workload beside others.

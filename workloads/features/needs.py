@@ -51,7 +51,7 @@ NEEDS = WorkloadNeeds(
     name="features",
     namespace=Namespace(NAMESPACE),
     grants=(Grant("features", "read", f"{FOLDER}/"),),
-    priority=Priority(11_000, "Features: a model waits for them before it answers."),
+    priority=Priority(11_500, "Features: a model waits for them before it answers."),
     clients=({"india-ai-infra/features-client": "true"},),
     monitors=(PodMonitor("features", SERVER_APP, METRICS_PORT_NAME, alerts=ALERTS),),
     roles=(RoleBinding(DATA_ENGINEERS, "view"), RoleBinding(ML_ENGINEERS, "view")),

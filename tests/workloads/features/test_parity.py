@@ -93,7 +93,9 @@ print(json.dumps([len(compared), [vars(each) for each in compared if each]]))
 
 
 @settings(
-    max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(5),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(before=VIEWS, after=VIEWS, hours=HOURS)
 def test_online_is_offline_whatever_the_rows_and_however_they_are_corrected(

@@ -127,6 +127,9 @@ def remove(options: Options, definitions: Definitions) -> None:
     client.delete(mark_key(options.project))
     state.forget()
     with state.registering(), suppress(ProjectObjectNotFoundException):
+        # Feast's deletion of a project leaves the versions of its views, and the next of the name would meet them.
+        for view in store.list_feature_views():
+            store.registry.delete_feature_view(view.name, options.project)
         store.registry.delete_project(options.project)
 
 
