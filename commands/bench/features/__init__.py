@@ -1,1 +1,1 @@
-"""`make bench PART=features`: reads against bare Redis, and materialisation against Feast's own."""
+"""The servers that features are tested with, and will be measured with."""
