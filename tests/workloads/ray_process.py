@@ -10,7 +10,13 @@ from pathlib import Path
 
 from localcloud.environments import environment
 
-SECONDS = 400
+# A Ray is a dozen processes that import much: half a minute here, many on a machine that is busy.
+SECONDS = 1200
+PATIENT = {
+    "RAY_raylet_start_wait_time_s": "600",
+    "RAY_worker_register_timeout_seconds": "600",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "600",
+}
 
 
 def run_ray(
@@ -28,7 +34,7 @@ def run_ray(
         return subprocess.run(
             [str(environment(requirements)), *arguments],
             input=typed,
-            env={**own, **variables},
+            env={**own, **PATIENT, **variables},
             capture_output=True,
             text=True,
             timeout=SECONDS,

@@ -12,9 +12,12 @@ import urllib.request
 import ray
 import yaml
 from ray import serve
+from ray.serve._private import api
 from ray.serve.schema import ServeDeploySchema
 
-SECONDS = 180
+SECONDS = 600
+# Serve gives its proxy a minute to start, and has no setting for it.
+api.HTTP_PROXY_TIMEOUT = SECONDS
 
 
 def post(port: int, body: bytes) -> tuple[int, str]:

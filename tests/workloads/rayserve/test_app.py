@@ -35,8 +35,7 @@ def test_it_answers_and_refuses(tmp_path: Path) -> None:
     args = RayServiceArgs(NO_CLUSTER, "image", str(tmp_path), workers=1, cpus=2, min_replicas=1)
     config = serve_config("classify", str(tmp_path), args)
     program = str(Path(__file__).with_name("served.py"))
-    own = {"PYTHONPATH": str(HOME), "RAY_raylet_start_wait_time_s": "120"}
-    bodies = "\n".join([RIGHT, *WRONG])
+    own, bodies = {"PYTHONPATH": str(HOME)}, "\n".join([RIGHT, *WRONG])
     ran = run_ray(HOME / "requirements.txt", [program, str(free_port()), config], own, bodies)
     assert ran.returncode == 0, ran.stderr[-4000:]
     (answer,) = [line for line in ran.stdout.splitlines() if line.startswith("[[")]
