@@ -26,8 +26,6 @@ from commands.bench import policies as bench_policies
 from commands.bench.compression import CompressionBenchError
 from commands.bench.drift import DriftBenchError
 from commands.bench.evaluation import EvaluationBenchError
-from commands.bench.features import part as bench_features
-from commands.bench.features.part import FeaturesBenchError
 from commands.bench.gateway import part as bench_gateway
 from commands.bench.gateway.part import GatewayBenchError
 from commands.bench.training import part as bench_training
@@ -64,7 +62,6 @@ ERRORS = (
     DriftBenchError,
     EvaluationBenchError,
     GatewayBenchError,
-    FeaturesBenchError,
 )
 PARTS: dict[str, Callable[[], None]] = {
     "training": bench_training.run,
@@ -72,7 +69,6 @@ PARTS: dict[str, Callable[[], None]] = {
     "evaluation": bench_evaluation.run,
     "gateway": bench_gateway.run,
     "drift": bench_drift.run,
-    "features": bench_features.run,
 }
 SCRATCH, REGION = "bench", "ap-south-1"
 GROWTH = (
