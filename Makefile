@@ -3,7 +3,7 @@ PYTHON ?= python3
 STACK ?= local
 VENV := .venv
 BIN := $(VENV)/bin
-RUN := $(BIN)/python -m commands
+COMMAND := $(BIN)/python -m commands
 # What `make pins` resolves, in this order: some are held to the versions of those before them.
 PINNED := requirements requirements-dev commands/dvc/requirements tests/commands/burst/skypilot tests/commands/burst/serverless \
 	tests/workloads/training/trainer/requirements-wandb $(addprefix workloads/,\
@@ -23,88 +23,87 @@ help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 up: $(VENV)/ready  ## Bring the whole platform up on the local cloud
-	@$(RUN) up --stack $(STACK) $(call options,PROFILE)
+	@$(COMMAND) up --stack $(STACK) $(call options,PROFILE)
 
 preview: $(VENV)/ready  ## What `up` would change, with the policies: PROFILE=sebi-re
-	@$(RUN) preview --stack $(STACK) $(call options,PROFILE)
+	@$(COMMAND) preview --stack $(STACK) $(call options,PROFILE)
 
 down: $(VENV)/ready  ## Destroy the stack and stop every process
-	@$(RUN) down --stack $(STACK)
+	@$(COMMAND) down --stack $(STACK)
 
 env: $(VENV)/ready  ## Print the shell settings for plain pulumi and kubectl: eval "$$(make -s env)"
-	@$(RUN) env
+	@$(COMMAND) env
 
 doctor: $(VENV)/ready  ## List what a broken run left behind
-	@$(RUN) doctor --stack $(STACK)
+	@$(COMMAND) doctor --stack $(STACK)
 
 cost: $(VENV)/ready  ## Price of a month before anything is made: STACK=prod AGAINST=origin/main
-	@$(RUN) cost --stack $(STACK) $(call options,AGAINST)
+	@$(COMMAND) cost --stack $(STACK) $(call options,AGAINST)
 
 review: $(VENV)/ready  ## What a change does to resources, rupees and policies: STACK=prod AGAINST=origin/main
-	@$(RUN) review --stack $(STACK) $(call options,AGAINST PROFILE OUT)
+	@$(COMMAND) review --stack $(STACK) $(call options,AGAINST PROFILE OUT)
 
 audit: $(VENV)/ready  ## The policies over a stack that exists, in any language: STATE=stack.json PROFILE=sebi-re
 	@$(BIN)/python -m policies.cli audit "$(STATE)" $(call options,PROFILE CONFIG OUT PROJECT)
 
 choose: $(VENV)/ready  ## Machines that serve, cheapest first: GPU=H100 COUNT=8 FABRIC=rdma MEMORY= PURCHASE= REGION=
-	@$(RUN) choose $(call options,GPU MEMORY COUNT FABRIC PURCHASE REGION NODES LOST SAVING USD_INR)
+	@$(COMMAND) choose $(call options,GPU MEMORY COUNT FABRIC PURCHASE REGION NODES LOST SAVING USD_INR)
 
 advise: $(VENV)/ready  ## GPUs for a model: MODEL=8b TASK=serve DTYPE=bf16 CONTEXT=8192 USERS=50
-	@$(RUN) advise $(call options,MODEL TASK DTYPE CONTEXT USERS METHOD PURCHASE USD_INR)
+	@$(COMMAND) advise $(call options,MODEL TASK DTYPE CONTEXT USERS METHOD PURCHASE USD_INR)
 
 catalog: $(VENV)/ready  ## Refresh prices and the rate of the dollar: your clouds, else public feeds; CLOUDS=aws
-	@$(RUN) catalog $(call options,CLOUDS)
+	@$(COMMAND) catalog $(call options,CLOUDS)
 
 images: $(VENV)/ready  ## Images of the charts, from where nodes pull them, what to copy: STACK=prod
-	@$(RUN) images --stack $(STACK)
+	@$(COMMAND) images --stack $(STACK)
 
 environments: $(VENV)/ready-dev  ## What pods of the local cloud need to run for real (torch: 6 GB), once
-	@$(RUN) environments
+	@$(COMMAND) environments
 
 settings: $(VENV)/ready  ## After a change of infra/settings: Pulumi.yaml, docs/settings.md and the schema for editors
-	@$(RUN) settings
+	@$(COMMAND) settings
 
 showback: $(VENV)/ready  ## Rupees of the last days, from OpenCost in a cluster: BY=namespace or owner DAYS=7 ADDRESS=
-	@$(RUN) showback $(call options,ADDRESS DAYS BY)
+	@$(COMMAND) showback $(call options,ADDRESS DAYS BY)
 
 page: $(VENV)/ready  ## One page over a stack that is up, or of STATE=stack.json: LINEAGE=lineage.json ADDRESS= DAYS=7
-	@$(RUN) page --stack $(STACK) $(call options,STATE LINEAGE ADDRESS DAYS PROFILE OUT)
+	@$(COMMAND) page --stack $(STACK) $(call options,STATE LINEAGE ADDRESS DAYS PROFILE OUT)
 
 simulate: $(VENV)/ready  ## Replay a trace on real Karpenter: STACK=dev AGAINST=local DAYS=7 TRACE=trace.csv
-	@$(RUN) simulate --stack $(STACK) $(call options,DAYS TRACE AGAINST SEED RECLAIMS START_MINUTES)
+	@$(COMMAND) simulate --stack $(STACK) $(call options,DAYS TRACE AGAINST SEED RECLAIMS START_MINUTES)
 
 reclaim: $(VENV)/ready  ## Play a spot reclaim on the running local cloud: NODE=… (none lists the spot nodes)
-	@$(RUN) reclaim --stack $(STACK) $(call options,NODE NOTICE_SECONDS)
+	@$(COMMAND) reclaim --stack $(STACK) $(call options,NODE NOTICE_SECONDS)
 
 alarm: $(VENV)/ready  ## Fire one alert of each kind on the running local cloud, and show who got it
-	@$(RUN) alarm --stack $(STACK)
+	@$(COMMAND) alarm --stack $(STACK)
 
 preflight: $(VENV)/ready  ## Before `up` on a real account: quotas, regions, zones, rights: STACK=prod
-	@$(RUN) preflight --stack $(STACK)
+	@$(COMMAND) preflight --stack $(STACK)
 
 bench: $(VENV)/$(if $(PART),ready-dev,ready)  ## Times and memory, as ratios against an empty program, or AGAINST=origin/main; PART=compression, drift, evaluation, gateway or training
-	@$(RUN) bench $(call options,PREVIEWS AGAINST PART) $(if $(SKYPILOT),--skypilot)
+	@$(COMMAND) bench $(call options,PREVIEWS AGAINST PART) $(if $(SKYPILOT),--skypilot)
 
 burst: $(VENV)/ready  ## Files that run a workload elsewhere: TO=skypilot STACK=prod WORKLOAD= BUCKETS= (docs/burst.md)
-	@$(RUN) burst --stack $(STACK) $(call options,TO WORKLOAD REGIONS BUCKETS REGISTRY IMAGE OUT)
+	@$(COMMAND) burst --stack $(STACK) $(call options,TO WORKLOAD REGIONS BUCKETS REGISTRY IMAGE OUT)
 
 dvc: $(VENV)/ready  ## A Git repository's data in the lake, by DVC: STACK=prod BUCKETS=buckets.json REPO=../data PLACE= KEY=
-	@$(RUN) dvc --stack $(STACK) $(call options,BUCKETS REPO PLACE KEY)
+	@$(COMMAND) dvc --stack $(STACK) $(call options,BUCKETS REPO PLACE KEY)
 
 reproduce: $(VENV)/ready-dev  ## Make a training run again from its record, on CPU: RUN=s3://…/jobs/train DATA= ANYWAY=1
-	@$(BIN)/python -m commands reproduce --run "$(if $(findstring command,$(origin RUN)),$(RUN))" $(call options,DATA) $(if $(ANYWAY),--anyway)
+	@$(COMMAND) reproduce $(call options,RUN DATA) $(if $(ANYWAY),--anyway)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
-	@$(RUN) setup
+	@$(COMMAND) setup
 
-# A file of tests stays with one process, for what its tests share; each process of tests/e2e has a local cloud, and
-# waits half of its time, so there is one more than cores. The second half runs whatever the first found: who waits for
-# an hour hears of every failure.
-test: CLOUDS = $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+# A file of tests stays with one process, for what its tests share; each process of tests/e2e has a local cloud. The
+# second half runs whatever the first found: who waits for an hour hears of every failure.
 test: setup check  ## Every check and every test
 	@failed=0; \
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 12 --ignore tests/e2e || failed=1; \
-	$(BIN)/python -m pytest --numprocesses $(CLOUDS) --dist loadfile --no-loadscope-reorder --durations 12 tests/e2e || failed=1; \
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 12 \
+		tests/e2e || failed=1; \
 	exit $$failed
 
 unit: $(VENV)/ready-dev  ## The quick tests, some 100 s on two cores: no server, no engine, no imitated cloud

@@ -25,7 +25,7 @@ DVC = PROJECT / "commands" / "dvc" / "requirements.txt"
 
 
 def reproduce(
-    run: Annotated[str, typer.Option(help="the folder of its checkpoints, or run.json in it")],
+    run: Annotated[str, typer.Option(help="the folder of its checkpoints, or run.json in it")] = "",
     data: Annotated[str | None, typer.Option(help="a folder with the data of then")] = None,
     anyway: Annotated[bool, typer.Option(help="with other code, libraries or processors than then")] = False,
 ) -> None:
