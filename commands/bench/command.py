@@ -23,13 +23,10 @@ from commands.bench import drift as bench_drift
 from commands.bench import evaluation as bench_evaluation
 from commands.bench import odd_shapes as bench_odd_shapes
 from commands.bench import policies as bench_policies
-from commands.bench.compression import CompressionBenchError
-from commands.bench.drift import DriftBenchError
-from commands.bench.evaluation import EvaluationBenchError
 from commands.bench.gateway import part as bench_gateway
 from commands.bench.gateway.part import GatewayBenchError
+from commands.bench.program import BenchProgramError
 from commands.bench.training import part as bench_training
-from commands.bench.training.part import TrainingBenchError
 from commands.bench.training.restarts import RestartError
 from commands.console import console, step
 from commands.setup import setup
@@ -56,11 +53,8 @@ random.RandomId("random", byte_length=4)
 ERRORS = (
     ToolchainError,
     EngineError,
-    TrainingBenchError,
+    BenchProgramError,
     RestartError,
-    CompressionBenchError,
-    DriftBenchError,
-    EvaluationBenchError,
     GatewayBenchError,
 )
 PARTS: dict[str, Callable[[], None]] = {

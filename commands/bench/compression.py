@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from commands.bench.program import ask
 from commands.console import console, step
 from localcloud.directories import PROJECT, run_dir
 from localcloud.environments import environment
@@ -18,33 +17,13 @@ from localcloud.environments import environment
 REQUIREMENTS = PROJECT / "workloads" / "compression" / "requirements.txt"
 
 
-class CompressionBenchError(Exception):
-    """The program of the bench failed; the message has the end of what it printed."""
-
-
 def run() -> None:
     """Measure, print, and keep the numbers in `.localcloud/bench-compression.json`."""
     with step("the compression environment"):
         python = environment(REQUIREMENTS)
-    env = {
-        "PYTHONPATH": str(PROJECT),
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-        "HF_HUB_OFFLINE": "1",
-    }
+    variables = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     with step("each method on one model"):
-        ran = subprocess.run(
-            [python, "-m", "commands.bench.compression_program"],
-            cwd=PROJECT,
-            env={**os.environ, **env},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if ran.returncode:
-        raise CompressionBenchError(f"the bench failed:\n{ran.stderr[-3000:]}")
-    numbers = json.loads(ran.stdout.splitlines()[-1])
+        numbers = ask(python, "commands.bench.compression_program", **variables)
     console.print(table(numbers))
     kept = run_dir() / "bench-compression.json"
     kept.parent.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from commands.bench.program import ask
 from commands.console import console, step
 from localcloud.directories import PROJECT, run_dir
 from localcloud.environments import environment
@@ -26,10 +25,6 @@ MEASURES = {
     "both, as a window is judged": ("judge", ROWS),
     "Evidently alone": ("evidently", FEWER),
 }
-
-
-class DriftBenchError(Exception):
-    """The program of the bench failed; the message has the end of what it printed."""
 
 
 def run() -> None:
@@ -57,18 +52,8 @@ def run() -> None:
 
 def _program(python: Path, measure: str, rows: int, folder: Path) -> dict[str, Any]:
     """What one process measured: each has a peak of memory of its own."""
-    ran = subprocess.run(
-        [python, "-m", "commands.bench.drift_program", measure, str(rows), str(folder)],
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "DO_NOT_TRACK": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ran.returncode:
-        raise DriftBenchError(f"the bench failed:\n{ran.stderr[-3000:]}")
-    return json.loads(ran.stdout.splitlines()[-1])
+    words = (measure, str(rows), str(folder))
+    return ask(python, "commands.bench.drift_program", *words, OMP_NUM_THREADS="1", DO_NOT_TRACK="1")
 
 
 def table(numbers: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from commands.bench.program import ask
 from commands.console import console, step
 from localcloud.directories import PROJECT, run_dir
 from localcloud.environments import environment
@@ -18,27 +17,12 @@ from localcloud.environments import environment
 REQUIREMENTS = PROJECT / "workloads" / "evaluation" / "requirements.txt"
 
 
-class EvaluationBenchError(Exception):
-    """The program of the bench failed; the message has the end of what it printed."""
-
-
 def run() -> None:
     """Measure, print, and keep the numbers in `.localcloud/bench-evaluation.json`."""
     with step("the evaluation environment"):
         python = environment(REQUIREMENTS)
     with step("cases and bare requests, in turns"):
-        ran = subprocess.run(
-            [python, "-m", "commands.bench.evaluation_program"],
-            cwd=PROJECT,
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if ran.returncode:
-        raise EvaluationBenchError(f"the bench failed:\n{ran.stderr[-3000:]}")
-    numbers = json.loads(ran.stdout.splitlines()[-1])
+        numbers = ask(python, "commands.bench.evaluation_program")
     console.print(table(numbers))
     kept = run_dir() / "bench-evaluation.json"
     kept.parent.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from commands.bench.program import ask
 from commands.bench.training import goodput, restarts
 from commands.bench.training.goodput import Costs
 from commands.console import console, step
@@ -23,10 +22,6 @@ from workloads.training.trainer.recipe import Checkpoints
 REQUIREMENTS = PROJECT / "workloads" / "training" / "requirements.txt"
 RECLAIMS_SECONDS = (60.0, 300.0, 900.0)
 PLAIN_STEPS = (100, 1000, 10_000)
-
-
-class TrainingBenchError(Exception):
-    """A program of the bench failed; the message has the end of what it printed."""
 
 
 def run() -> None:
@@ -98,18 +93,7 @@ def simulated(
 
 
 def _program(python: Path, name: str, env: Mapping[str, str]) -> Any:
-    ran = subprocess.run(
-        [python, "-m", f"commands.bench.training.programs.{name}"],
-        cwd=PROJECT,
-        env={**os.environ, **env},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ran.returncode:
-        raise TrainingBenchError(f"{name} failed:\n{ran.stderr[-3000:]}")
-    return json.loads(ran.stdout.splitlines()[-1])
+    return ask(python, f"commands.bench.training.programs.{name}", **env)
 
 
 def tables(numbers: Mapping[str, Any]) -> list[Table]:

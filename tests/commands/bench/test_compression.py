@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from commands.bench import compression
-from commands.bench.compression import CompressionBenchError
+from commands.bench.program import BenchProgramError
 
 NUMBERS = {
     "parameters": 20_700_000,
@@ -32,5 +32,5 @@ def test_a_program_that_fails_says_how(monkeypatch: pytest.MonkeyPatch, tmp_path
     (python := tmp_path / "python").write_text("#!/bin/sh\necho no torch >&2\nexit 3\n")
     python.chmod(0o755)
     monkeypatch.setattr(compression, "environment", lambda _: python)
-    with pytest.raises(CompressionBenchError, match="no torch"):
+    with pytest.raises(BenchProgramError, match="no torch"):
         compression.run()

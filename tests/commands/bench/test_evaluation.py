@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from commands.bench import evaluation
-from commands.bench.evaluation import EvaluationBenchError
+from commands.bench.program import BenchProgramError
 
 NUMBERS = {"cases": 200, "connections": 8, "rounds": 3, "rows": [{"ms": 50, "bare": 2.0, "gate": 2.2}]}
 
@@ -28,5 +28,5 @@ def test_a_program_that_fails_says_how(monkeypatch: pytest.MonkeyPatch, tmp_path
     (python := tmp_path / "python").write_text("#!/bin/sh\necho no inspect >&2\nexit 3\n")
     python.chmod(0o755)
     monkeypatch.setattr(evaluation, "environment", lambda _: python)
-    with pytest.raises(EvaluationBenchError, match="no inspect"):
+    with pytest.raises(BenchProgramError, match="no inspect"):
         evaluation.run()
