@@ -70,21 +70,8 @@ def missing_days(present: Iterable[date], begin: date, end: date) -> list[date]:
     return [day for day in every if day not in days]
 
 
-def entities(view: FeatureView) -> pd.DataFrame:
-    """The keys of every entity that the lake has a row of."""
-    filesystem, _ = fsspec.url_to_fs(view.batch_source.path)
-    keys = join_keys(view)
-    found = [pd.DataFrame(columns=keys)]
-    for partition in partitions(view.batch_source.path).values():
-        for path in partition.paths:
-            with filesystem.open(path, "rb") as file:
-                found.append(parquet.ParquetFile(file).read(columns=keys).to_pandas().drop_duplicates())
-    return pd.concat(found[1:] or found, ignore_index=True).drop_duplicates(ignore_index=True)
-
-
-def latest_rows(view: FeatureView, partition: Partition, end: datetime) -> pd.DataFrame:
-    """The last row of each entity in a partition that is not after `end`: keys, features, when (`MOMENT`), and a
-    digest of what a reader would get (`DIGEST`).
+def rows_of(view: FeatureView, partition: Partition) -> pd.DataFrame:
+    """The rows of a partition: keys, features, when (`MOMENT`). Of two of one moment the one that is right is below.
 
     Raises FeaturesError where a file is not what the view says.
     """
@@ -105,9 +92,14 @@ def latest_rows(view: FeatureView, partition: Partition, end: datetime) -> pd.Da
         raise FeaturesError(
             f"{view.name}, {partition.day}: a row of {outside[MOMENT].iloc[0].isoformat()}; partitions are days of UTC"
         )
-    rows = rows[rows[MOMENT] <= end]
-    rows = rows.sort_values([MOMENT, created] if created else [MOMENT], kind="stable")
-    rows = rows.drop_duplicates(keys, keep="last", ignore_index=True)
+    return rows.sort_values([MOMENT, created] if created else [MOMENT], kind="stable", ignore_index=True)
+
+
+def latest_rows(view: FeatureView, partition: Partition, end: datetime) -> pd.DataFrame:
+    """The last row of each entity in a partition that is not after `end`, and a digest of what a reader would get
+    (`DIGEST`)."""
+    rows = rows_of(view, partition)
+    rows = rows[rows[MOMENT] <= end].drop_duplicates(join_keys(view), keep="last", ignore_index=True)
     rows[DIGEST] = _digests(view, rows)
     return rows
 

@@ -15,7 +15,7 @@ from feast.errors import ProjectObjectNotFoundException
 
 from .definitions import Definitions, join_keys
 from .errors import FeaturesError
-from .history import MOMENT, historical
+from .history import ASKED, historical
 from .keys import all_keys, mark_key
 from .materialise import defined, materialise, redis_of
 from .online import OnlineReader
@@ -89,12 +89,12 @@ def compare(
         keys = join_keys(view)
         asked = entities[keys].drop_duplicates(ignore_index=True)
         names = [f"{view.name}:{field.name}" for field in view.features]
-        moments = pd.Series([pd.Timestamp(moment.astimezone(UTC))] * len(asked), dtype="datetime64[ns, UTC]")
-        offline = historical(store, names, asked.assign(**{MOMENT: moments}))
+        moments = pd.Series([pd.Timestamp(moment.astimezone(UTC))] * len(asked), dtype="datetime64[us, UTC]")
+        offline = historical(store, names, asked.assign(**{ASKED: moments}))
         online = OnlineReader(store).read(names, asked.to_dict("list"), moment).to_df()
         for name in (name.replace(":", "__") for name in names):
             for at, (was, now) in enumerate(zip(offline[name], online[name], strict=True)):
-                entity = {key: asked[key].iloc[at] for key in keys}
+                entity = {key: plain(asked[key].iloc[at]) for key in keys}
                 same = alike(was, now)
                 yield None if same else Difference(name, entity, moment.isoformat(), plain(was), plain(now))
 
