@@ -21,7 +21,7 @@ from .agreement import together
 from .pipeline import Pipeline
 from .publication import listed, refusals, scratch
 from .recipe import TINY, TINY_SHAPE, Mesh, Recipe, RecipeError, Shape, check_shape
-from .tokens import BYTES_VOCABULARY
+from .tokens import BYTES_VOCABULARY, END
 
 # Bars of each rank are no use in a log.
 logging.disable_progress_bar()
@@ -41,6 +41,9 @@ def tiny(seed: int) -> LlamaForCausalLM:
         num_key_value_heads=TINY_SHAPE.key_value_heads,
         max_position_embeddings=4096,
         tie_word_embeddings=True,
+        # Of Llama itself they are letters here, and an exported model would never end its answer.
+        bos_token_id=None,
+        eos_token_id=END,
         use_cache=False,
         dtype="float32",
     )
