@@ -35,29 +35,31 @@ class DemoError(Exception):
 
 @dataclass
 class Platform:
-    """The stack, whose workloads are `asked`: those of its file by name, with what a stage changed of them."""
+    """The stack, as the stages before have left it: its workloads are in a file of the local cloud."""
 
-    asked: dict[str, dict[str, Any]] = field(default_factory=dict)
+    file: Path = field(default_factory=lambda: run_dir() / "demo" / f"Pulumi.{STACK}.yaml")
 
     def update(self, workloads: Mapping[str, Mapping[str, Any]], title: str) -> None:
         """Bring the stack up with these workloads too; a mapping has what differs from the stack's file."""
-        file = stacks.file_of(STACK, PROJECT)
-        whole = yaml.safe_load(file.read_text())
+        whole = yaml.safe_load(stacks.file_of(STACK, PROJECT).read_text())
+        asked = self._asked()
         for name, changed in workloads.items():
-            self.asked[name] = {**whole["config"][WORKLOADS][name], **changed}
-        whole["config"][WORKLOADS] = self.asked
-        config = run_dir() / "demo" / file.name
-        config.parent.mkdir(parents=True, exist_ok=True)
-        config.write_text(yaml.safe_dump(whole, allow_unicode=True))
+            asked[name] = {**whole["config"][WORKLOADS][name], **changed}
+        whole["config"][WORKLOADS] = asked
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(yaml.safe_dump(whole, allow_unicode=True))
         # The agent of the cluster, which the first update starts, runs pods with torch.
         os.environ[HEAVY] = "1"
-        self._stack = open_stack(STACK, config_file=config)
-        run(self._stack.up, title)
+        self.__dict__.pop("stack", None)
+        run(self.stack.up, title)
 
-    @property
+    def _asked(self) -> dict[str, Any]:
+        return yaml.safe_load(self.file.read_text())["config"][WORKLOADS] if self.file.exists() else {}
+
+    @cached_property
     def stack(self) -> Stack:
-        """As the last update opened it."""
-        return self._stack
+        """The stack, of a local cloud that runs."""
+        return open_stack(STACK, config_file=self.file)
 
     @property
     def cluster(self) -> clusters.ClusterAccess:
@@ -75,7 +77,7 @@ class Platform:
     @cached_property
     def buckets(self) -> Mapping[str, str]:
         """The lake's buckets by role, as objects of pods are kept here."""
-        return {role: name + BESIDE for role, name in self._stack.outputs()["buckets"].items()}
+        return {role: name + BESIDE for role, name in self.stack.outputs()["buckets"].items()}
 
     def folder(self, role: str, path: str) -> str:
         """The address of a folder of the lake, for an engineer's programs."""

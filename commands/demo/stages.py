@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from commands.reclaim import command as reclaim
 from commands.reclaim import interruption
 from commands.stacks import settings_of
 
-TRAINING = "training"
+TRAINING, COMPRESSION = "training", "compression"
 Found = Mapping[str, Any]
 
 
@@ -73,7 +74,23 @@ def export(platform: Platform, job: str, candidate: str, name: str) -> None:
     jobs.succeeded(platform, TRAINING, f"export-{name}", f"Candidate {candidate}")
 
 
+def compress(platform: Platform, before: Mapping[str, Found]) -> Found:
+    """A smaller model, which is published if it is good enough in each language."""
+    return compressed(platform, "1")
+
+
+def compressed(platform: Platform, candidate: str) -> Found:
+    """A candidate made smaller by the Job of the stack."""
+    target = f"released/compressed/answers/{candidate}"
+    folders = {"source": f"{{models}}/candidates/{candidate}", "target": f"{{models}}/{target}"}
+    platform.update({COMPRESSION: folders}, "The compression job")
+    jobs.succeeded(platform, COMPRESSION, "compress", "Compression, judged by language")
+    files = platform.keys("models", target)
+    return {"card": json.loads(platform.get("models", f"{target}/card.json")), "files": files}
+
+
 STAGES = (
     Stage("data", "Data into the lake", put_data),
     Stage("train", "Training on spot", train),
+    Stage("compress", "Compression", compress),
 )
