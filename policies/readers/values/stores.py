@@ -43,7 +43,8 @@ class Holds:
 
 _NAME = r"[\w.~%{}$*-]"
 # Each begins at a fixed word, and its parts end at a character that they can't hold, so none is quadratic.
-_SCHEME = re.compile(rf"(?<![\w+.-])(s3a?|s3n|gs|gcs|bq)://({_NAME}{{1,256}})", re.IGNORECASE)
+# No name begins with a dot or a hyphen: `a path, s3:// or gs://.` is prose.
+_SCHEME = re.compile(rf"(?<![\w+.-])(s3a?|s3n|gs|gcs|bq)://(?![.-])({_NAME}{{1,256}})", re.IGNORECASE)
 # One of these is in each, and to look for them is quicker.
 _SCHEMES = ("s3", "gs:", "gcs:", "bq:")
 _S3_ARN = re.compile(rf"(?<![\w:-])arn:aws[\w-]{{0,16}}:s3:::({_NAME}{{1,256}})")

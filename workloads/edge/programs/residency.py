@@ -34,6 +34,6 @@ def check(target: str, store: Any, root: str) -> None:
 
 
 def _of_s3(store: Any, bucket: str) -> str:
-    """Amazon names every region but its first, us-east-1. Empty for a server of your own that names none."""
+    """Amazon names every region but its first, which is abroad. Empty for a server of your own that names none."""
     place = store.call_s3("get_bucket_location", Bucket=bucket).get("LocationConstraint")
-    return place or ("" if any(map(os.environ.get, _OWN_SERVER)) else "us-east-1")
+    return place or ("" if any(map(os.environ.get, _OWN_SERVER)) else "Amazon's first region")
