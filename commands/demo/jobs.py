@@ -14,37 +14,51 @@ from localcloud.kubernetes.api import Object
 POLL_SECONDS = 0.5
 # A machine with other work takes many times what an idle one does; who waits sees what is waited for.
 LONGEST_SECONDS = 1800
+ENDS = ("Complete", "Failed")
+LAST_LINES = 12
 
 
-def job_of(platform: Platform, namespace: str, name: str) -> Object | None:
-    """The Job, if it is there."""
-    return platform.api.get(
-        {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"namespace": namespace, "name": name}}
-    )
+def job_of(platform: Platform, namespace: str, name: str) -> Object:
+    """The Job. DemoError if it is not there."""
+    return _found(platform, "Job", namespace, name)
 
 
-def succeeded(platform: Platform, namespace: str, name: str, title: str, said: Callable[[], str] = str) -> None:
+def _found(platform: Platform, kind: str, namespace: str, name: str) -> Object:
+    asked = {"apiVersion": "batch/v1", "kind": kind, "metadata": {"namespace": namespace, "name": name}}
+    found = platform.api.get(asked)
+    if found is None:
+        raise DemoError(f"there is no {kind} {namespace}/{name}: `make down STACK=demo`, then `make demo`")
+    return found
+
+
+def succeeded(
+    platform: Platform, namespace: str, name: str, title: str, said: Callable[[], str] = str
+) -> None:
     """Wait for the end of a Job, with what `said` tells of it meanwhile.
 
     Raises:
-        DemoError: it failed, with its pods' last words, or it does not end.
+        DemoError: it failed, or does not end; with its pods' last words.
     """
     with step(title) as report:
         deadline = time.monotonic() + LONGEST_SECONDS
-        while time.monotonic() < deadline:
-            job = job_of(platform, namespace, name)
-            status = (job or {}).get("status", {})
-            wanted = (job or {}).get("spec", {}).get("completions", 1)
-            conditions = {each["type"]: each for each in status.get("conditions", ()) if each["status"] == "True"}
-            if "Complete" in conditions:
-                return
-            if failed := conditions.get("Failed"):
-                raise DemoError(
-                    f"the Job {namespace}/{name} failed: {failed.get('message', '')}\n{log(platform, namespace, name)[-3000:]}"
-                )
-            report(status.get("succeeded", 0), wanted, said())
+        while not (ended := _ended(job_of(platform, namespace, name))):
+            if time.monotonic() > deadline:
+                raise DemoError(_words(platform, namespace, name, f"did not end within {LONGEST_SECONDS} s"))
+            report(0, 0, said())
             time.sleep(POLL_SECONDS)
-        raise DemoError(f"the Job {namespace}/{name} did not end within {LONGEST_SECONDS} s:\n{log(platform, namespace, name)[-3000:]}")
+        if ended["type"] == "Failed":
+            raise DemoError(_words(platform, namespace, name, f"failed: {ended.get('message', '')}"))
+
+
+def _ended(job: Object) -> Object | None:
+    """The condition that says how a Job ended; None while it runs."""
+    conditions = job.get("status", {}).get("conditions", ())
+    return next((each for each in conditions if each["type"] in ENDS and each["status"] == "True"), None)
+
+
+def _words(platform: Platform, namespace: str, name: str, what: str) -> str:
+    last = log(platform, namespace, name).strip().splitlines()[-LAST_LINES:]
+    return "\n".join([f"the Job {namespace}/{name} {what}", *last])
 
 
 def log(platform: Platform, namespace: str, name: str) -> str:
@@ -56,8 +70,6 @@ def log(platform: Platform, namespace: str, name: str) -> str:
 def like(platform: Platform, namespace: str, name: str, new: str, command: Sequence[str]) -> None:
     """Make a Job of one pod as those of the Job `name` are, with another command: as an ML engineer may."""
     source = job_of(platform, namespace, name)
-    if source is None:
-        raise DemoError(f"there is no Job {namespace}/{name}")
     pod = copy.deepcopy(source["spec"]["template"]["spec"])
     container = pod["containers"][0]
     container["command"], container["args"] = list(command[:3]), list(command[3:])
@@ -74,12 +86,7 @@ def like(platform: Platform, namespace: str, name: str, new: str, command: Seque
 
 def of_cron(platform: Platform, namespace: str, cron: str, name: str) -> None:
     """Make a Job of a CronJob now, as `kubectl create job --from` does."""
-    found = platform.api.get(
-        {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"namespace": namespace, "name": cron}}
-    )
-    if found is None:
-        raise DemoError(f"there is no CronJob {namespace}/{cron}")
-    template = found["spec"]["jobTemplate"]
+    template = _found(platform, "CronJob", namespace, cron)["spec"]["jobTemplate"]
     platform.api.apply(
         {
             "apiVersion": "batch/v1",

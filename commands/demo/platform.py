@@ -37,7 +37,11 @@ class DemoError(Exception):
 class Platform:
     """The stack, as the stages before have left it: its workloads are in a file of the local cloud."""
 
-    file: Path = field(default_factory=lambda: run_dir() / "demo" / f"Pulumi.{STACK}.yaml")
+    file: Path = field(default_factory=lambda: run_dir() / "state" / f"Pulumi.{STACK}.yaml")
+
+    def open(self) -> None:
+        """Start the local cloud, anew where a run was killed within an update."""
+        open_stack(STACK)
 
     def update(self, workloads: Mapping[str, Mapping[str, Any]], title: str) -> None:
         """Bring the stack up with these workloads too; a mapping has what differs from the stack's file."""
@@ -66,7 +70,9 @@ class Platform:
         """The stack's one cluster."""
         found = clusters.named(f"india-ai-infra-{STACK}")
         if found is None:
-            raise DemoError("the cluster of the stack demo is not up: `make down STACK=demo`, then `make demo`")
+            raise DemoError(
+                "the cluster of the stack demo is not up: `make down STACK=demo`, then `make demo`"
+            )
         return found
 
     @property
@@ -102,13 +108,17 @@ class Platform:
         Raises:
             DemoError: it failed, with its last words.
         """
+        return self.script(workload, "-m", module, *arguments)
+
+    def script(self, workload: str, *words: str) -> str:
+        """The same of a program that no workload has."""
         folder = PROJECT / "workloads" / workload
         python = environment(folder / "requirements.txt")
         ended = subprocess.run(
-            [python, "-m", module, *arguments], cwd=folder, env=self._engineer(), capture_output=True, text=True
+            [python, *words], cwd=folder, env=self._engineer(), capture_output=True, text=True
         )
         if ended.returncode:
-            raise DemoError(f"{module}: {ended.stderr.strip()[-2000:]}")
+            raise DemoError(f"{' '.join(words[:2])}: {ended.stderr.strip()[-2000:]}")
         return ended.stdout
 
     def _engineer(self) -> dict[str, str]:

@@ -11,12 +11,19 @@ from typing import Any
 
 from commands.console import step
 from commands.demo import data, jobs
+from commands.demo.chat import chat, forwarded
 from commands.demo.platform import STACK, Platform
 from commands.reclaim import command as reclaim
 from commands.reclaim import interruption
 from commands.stacks import settings_of
 
-TRAINING, COMPRESSION = "training", "compression"
+TRAINING, COMPRESSION, EVALUATION, SERVING, DRIFT = (
+    "training",
+    "compression",
+    "evaluation",
+    "serving",
+    "drift",
+)
 Found = Mapping[str, Any]
 
 
@@ -34,7 +41,7 @@ def put_data(platform: Platform, before: Mapping[str, Found]) -> Found:
     platform.update({}, "The platform")
     with step("Texts and tokens of the first commit"):
         data.put_held(platform)
-        return data.put(platform, 1)
+        return {**data.put(platform, 1), "golden": data.put_golden(platform)}
 
 
 def train(platform: Platform, before: Mapping[str, Found]) -> Found:
@@ -67,7 +74,7 @@ def train(platform: Platform, before: Mapping[str, Found]) -> Found:
 def export(platform: Platform, job: str, candidate: str, name: str) -> None:
     """What a job has learnt as a candidate, by a Job of an ML engineer."""
     source = jobs.job_of(platform, TRAINING, job)["spec"]["template"]["spec"]["containers"][0]
-    flags = source["args"][: source["args"].index("--ready-file")]
+    flags = source["args"][:4]  # the recipe and the folder of the checkpoints
     target = platform.folder("models", f"candidates/{candidate}").replace(".objects", "")
     command = ["python", "-m", "trainer.export", *flags, "--to", target]
     jobs.like(platform, TRAINING, job, f"export-{name}", command)
@@ -89,8 +96,60 @@ def compressed(platform: Platform, candidate: str) -> Found:
     return {"card": json.loads(platform.get("models", f"{target}/card.json")), "files": files}
 
 
+def serve(platform: Platform, before: Mapping[str, Found]) -> Found:
+    """The model server, whose first rollout waits for the golden set; and what it answers."""
+    platform.update({EVALUATION: {}, SERVING: {}}, "The gate, and then the model server")
+    return {"verdict": verdict(platform), "answers": ask(platform, 1)}
+
+
+def verdict(platform: Platform) -> Found:
+    """What the last gate decided."""
+    files = [key for key in platform.keys("audit", "evaluations/") if key.endswith("/verdict.json")]
+    return max((json.loads(platform.get("audit", key)) for key in files), key=lambda each: each["time"])
+
+
+def ask(platform: Platform, commit: int) -> list[dict[str, Any]]:
+    """The questions of a commit, asked as users do, and whether each was answered right."""
+    with forwarded(platform, SERVING, "serve", 8000) as address:
+        found = []
+        for each in data.answers(commit):
+            said = chat(address, "demo/answers", each["question"])
+            found.append({**each, "said": said, "right": said.strip() == each["answer"]})
+    return found
+
+
+def drift(platform: Platform, before: Mapping[str, Found]) -> Found:
+    """Users ask something new; the watch sees it, and starts a training on the newest commit by itself."""
+    with step("What was asked until now, and the second commit, with answers to what is asked now"):
+        data.put_reference(platform)
+        data.put(platform, 2)
+        data.put_hours(platform, {1: 0.55, 2: 0.45}, seed=2)
+    platform.update({DRIFT: {}}, "The watch over what is asked")
+    jobs.of_cron(platform, DRIFT, "drift-answers", "drift-now")
+    jobs.succeeded(platform, DRIFT, "drift-now", "The last hour, judged")
+    return {"result": json.loads(platform.get("features", "drift/answers/results/latest.json"))}
+
+
+def retrain(platform: Platform, before: Mapping[str, Found]) -> Found:
+    """The training that the drift started, and its candidate, smaller."""
+    jobs.succeeded(platform, TRAINING, "train-retrain", "Training on the second commit")
+    export(platform, "train-retrain", "2", "2")
+    return compressed(platform, "2")
+
+
+def promote(platform: Platform, before: Mapping[str, Found]) -> Found:
+    """The new model in front of users, once the golden set has compared it with the one that they have."""
+    weights = {"weights": "{models}/released/compressed/answers/2"}
+    platform.update({EVALUATION: {}, SERVING: weights}, "The gate, and then the rollout")
+    return {"verdict": verdict(platform), "answers": ask(platform, 2)}
+
+
 STAGES = (
     Stage("data", "Data into the lake", put_data),
     Stage("train", "Training on spot", train),
     Stage("compress", "Compression", compress),
+    Stage("serve", "Serving, after the gate", serve),
+    Stage("drift", "Users ask something new", drift),
+    Stage("retrain", "Training again", retrain),
+    Stage("promote", "The better model, after the gate", promote),
 )

@@ -1,0 +1,46 @@
+"""A Service of the cluster on this machine, as kubectl forwards it, and questions to an API of OpenAI's form there."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.request import Request, urlopen
+
+from commands.demo.platform import DemoError, Platform
+from localcloud.directories import bin_dir
+
+SECONDS = 300
+
+
+@contextmanager
+def forwarded(platform: Platform, namespace: str, service: str, port: int) -> Iterator[str]:
+    """The address of a Service while the block runs."""
+    command = [bin_dir() / "kubectl", "--kubeconfig", platform.cluster.kubeconfig_path, "-n", namespace]
+    with subprocess.Popen(
+        [*command, "port-forward", f"service/{service}", f":{port}"], stdout=subprocess.PIPE, text=True
+    ) as forward:
+        try:
+            said = forward.stdout.readline() if forward.stdout else ""
+            found = re.match(r"Forwarding from (127\.0\.0\.1:\d+)", said)
+            if not found:
+                raise DemoError(f"kubectl does not forward {namespace}/{service}: {said or forward.poll()}")
+            yield f"http://{found[1]}"
+        finally:
+            forward.terminate()
+
+
+def chat(address: str, model: str, question: str, key: str = "") -> str:
+    """The answer to one question, without chance."""
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": question}],
+        "temperature": 0,
+        "max_tokens": 96,
+    }
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+    asked = Request(f"{address}/v1/chat/completions", json.dumps(body).encode(), headers)
+    with urlopen(asked, timeout=SECONDS) as answer:
+        return json.load(answer)["choices"][0]["message"]["content"]
