@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback page simulate reclaim alarm preflight bench burst dvc reproduce test unit coverage check architecture setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback page simulate reclaim alarm preflight bench burst dvc reproduce demo test unit coverage check architecture setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -93,6 +93,9 @@ dvc: $(VENV)/ready  ## A Git repository's data in the lake, by DVC: STACK=prod B
 
 reproduce: $(VENV)/ready-dev  ## Make a training run again from its record, on CPU: RUN=s3://…/jobs/train DATA= ANYWAY=1
 	@$(COMMAND) reproduce $(call options,RUN DATA) $(if $(ANYWAY),--anyway)
+
+demo: $(VENV)/ready-dev  ## The whole loop on this machine: data, training, serving, drift, a better model
+	@$(COMMAND) demo
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(COMMAND) setup
