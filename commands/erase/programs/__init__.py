@@ -1,1 +1,2 @@
-"""Programs of `make erase` that need pyarrow: they run in an environment of their own, and import nothing of ours."""
+"""What `make erase` does in the object store: it runs in an environment with pyarrow and s3fs, and imports nothing of
+ours beside itself."""
