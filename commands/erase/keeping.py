@@ -33,21 +33,20 @@ def verdict(written: datetime, data_class: str, locked_until: datetime | None, t
     """What becomes of a version that was written at a moment (UTC), with data of a class, under an Object Lock or
     none."""
     year_over = written.date() + timedelta(days=PERSONAL_RETENTION_DAYS)
-    lock_over = locked_until.date() + timedelta(days=1) if locked_until else date.min
+    # A legal hold has no end: the last day that dates have stands for it.
+    last = locked_until.date() if locked_until else date.min
+    lock_over = last + timedelta(days=1) if date.min < last < date.max else last
     reasons = []
     if data_class in PERSONAL_CLASSES and today < year_over:
-        reasons.append((year_over, _year()))
+        reasons.append((year_over, the_year()))
     if today < lock_over:
-        reasons.append(
-            (lock_over, "its Object Lock, which nobody may lift or which a governance role alone may")
-        )
+        reasons.append((lock_over, "its Object Lock, or a legal hold"))
     if not reasons:
         return Verdict(now=True, until=None, why=f"{provisions()[ERASES].cited} asks for it")
     return Verdict(now=False, until=max(day for day, _ in reasons), why="; ".join(why for _, why in reasons))
 
 
-def _year() -> str:
+def the_year() -> str:
+    """Why personal data and logs of it stay for a year, with the provision and the day from which it binds."""
     kept = provisions()[KEEPS]
-    return (
-        f"{kept.cited} ({kept.when()}): kept for a year from the processing, also when erasure is asked for"
-    )
+    return f"{kept.cited} ({kept.when()}): a year from the processing, also when erasure is asked for"

@@ -40,9 +40,13 @@ class Version:
     etag: str
 
     @property
-    def uri(self) -> str:
-        """Its address, with its version."""
-        return f"s3://{self.bucket}/{self.key}?versionId={self.id}"
+    def named(self) -> dict[str, str]:
+        """What names it in a call of S3. Where a bucket never had versions, not every server knows `null`."""
+        return (
+            {"Key": self.key}
+            if self.latest and self.id == "null"
+            else {"Key": self.key, "VersionId": self.id}
+        )
 
 
 class Bucket:
@@ -82,21 +86,15 @@ class Bucket:
 
     def fetch(self, version: Version, target: Path) -> str:
         """Copy a version to a file; its SHA-256."""
-        digest = hashlib.sha256()
-        path = f"{self.name}/{version.key}"
-        with (
-            refusals(self.name),
-            target.open("wb") as out,
-            self._files.open(path, "rb", version_id=version.id) as stream,
-        ):
-            while chunk := stream.read(1 << 22):
-                digest.update(chunk)
-                out.write(chunk)
-        return digest.hexdigest()
+        path, id = f"{self.name}/{version.key}", version.named.get("VersionId")
+        with refusals(self.name):
+            self._files.get_file(path, str(target), version_id=id)
+        with target.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def locked_until(self, version: Version) -> str | None:
         """The end of a version's Object Lock, in ISO 8601; "a legal hold" has none."""
-        head = self._ask("head_object", Key=version.key, VersionId=version.id)
+        head = self._ask("head_object", **version.named)
         if head.get("ObjectLockLegalHoldStatus") == "ON":
             return "9999-12-31T00:00:00+00:00"
         until = head.get("ObjectLockRetainUntilDate")
@@ -108,8 +106,8 @@ class Bucket:
         Raises:
             ChangedError: `version` is not the newest any more.
         """
-        head = self._ask("head_object", Key=version.key, VersionId=version.id)
-        tags = self._ask("get_object_tagging", Key=version.key, VersionId=version.id).get("TagSet") or []
+        head = self._ask("head_object", **version.named)
+        tags = self._ask("get_object_tagging", **version.named).get("TagSet") or []
         tagging = {"Tagging": _query(tags)} if tags else {}
         kept = {name: head[name] for name in KEPT if head.get(name)}
         with source.open("rb") as body:

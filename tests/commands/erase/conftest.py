@@ -45,7 +45,9 @@ class Program:
 
     def job(self, do: str, *buckets: str, **more: Any) -> list[Any]:
         """The answers to a job."""
-        return json.loads(self._job(do, buckets, more).output.splitlines()[-1])
+        ended = self._job(do, buckets, more)
+        assert ended.code == 0, ended.errors
+        return json.loads(ended.output.splitlines()[-1])
 
     def refused(self, do: str, *buckets: str, **more: Any) -> str:
         """What a job that is refused says."""
@@ -63,10 +65,11 @@ class Program:
         """Write an object."""
         self.script(PUT, bucket, key, content.hex())
 
-    def contents(self, bucket: str) -> dict[tuple[str, str], bytes]:
-        """Every version that is there, by key and id; the newest of each key also with the id `latest`."""
-        found = self.script(CONTENTS, bucket)
-        return {(key, version): bytes.fromhex(content) for key, version, content in found}
+    def contents(self, *buckets: str) -> dict[tuple[str, str, str], str]:
+        """Every version of texts, by bucket, key and id; the newest of each key also with the id `latest`."""
+        return {
+            (bucket, key, id): text for bucket, key, id, text in self.script(CONTENTS, json.dumps(buckets))
+        }
 
     def _job(self, do: str, buckets: tuple[str, ...], more: Mapping[str, Any]) -> Ended:
         job = {"do": do, "buckets": [{"name": one, "region": REGION} for one in buckets], "empty": [], **more}
@@ -100,13 +103,15 @@ CONTENTS = """
 import tempfile
 from pathlib import Path
 from commands.erase.programs.store import Bucket
-bucket, found = Bucket(sys.argv[1], "ap-south-1"), []
-with tempfile.TemporaryDirectory() as folder:
-    for version in bucket.versions():
-        file = Path(folder) / "object"
-        bucket.fetch(version, file)
-        ids = [version.id, *(["latest"] if version.latest else [])]
-        found += [(version.key, each, file.read_bytes().hex()) for each in ids]
+found = []
+for name in json.loads(sys.argv[1]):
+    bucket = Bucket(name, "ap-south-1")
+    with tempfile.TemporaryDirectory() as folder:
+        for version in bucket.versions():
+            file = Path(folder) / "object"
+            bucket.fetch(version, file)
+            ids = [version.id, *(["latest"] if version.latest else [])]
+            found += [(name, version.key, each, file.read_bytes().decode()) for each in ids]
 print(json.dumps(found))
 """
 
