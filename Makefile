@@ -95,8 +95,7 @@ reproduce: $(VENV)/ready-dev  ## Make a training run again from its record, on C
 	@$(COMMAND) reproduce $(call options,RUN DATA) $(if $(ANYWAY),--anyway)
 
 erase: $(VENV)/ready-dev  ## A data principal's data, out of a stack's lake, with proof: PRINCIPAL= COLUMNS=account_id KEY=erase.key
-	@$(COMMAND) erase --stack $(STACK) $(call options,PRINCIPAL COLUMNS KEY STATE PLACE MASK CACHE CACHE_KEY LINEAGE) \
-		$(if $(AGAIN),--again) $(if $(SURE),--sure) $(if $(YES),--yes)
+	@$(COMMAND) erase --stack $(STACK) $(call options,PRINCIPAL COLUMNS KEY STATE PLACE MASK CACHE CACHE_KEY LINEAGE) $(if $(AGAIN),--again) $(if $(SURE),--sure) $(if $(YES),--yes)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(COMMAND) setup

@@ -39,7 +39,13 @@ def ask(do: str, places: Sequence[Place], search: Search | None = None, **more: 
         StoreRefusedError: a bucket is not there or denies access.
     """
     buckets = [{"name": one.name, "region": one.region, "endpoint": one.endpoint} for one in places]
-    job = {"do": do, "buckets": buckets, **(asdict(search) if search else {}), **more}
+    for line in _lines(
+        json.dumps({"do": do, "buckets": buckets, **(asdict(search) if search else {}), **more})
+    ):
+        yield json.loads(line)
+
+
+def _lines(job: str) -> Iterator[str]:
     # The identifier goes by standard input: a command line can be read by everybody on this machine.
     program = subprocess.Popen(
         [environment(REQUIREMENTS), "-m", "commands.erase.programs"],
@@ -52,12 +58,10 @@ def ask(do: str, places: Sequence[Place], search: Search | None = None, **more: 
     )
     with program:
         assert program.stdin and program.stdout and program.stderr
-        program.stdin.write(json.dumps(job))
+        program.stdin.write(job)
         program.stdin.close()
-        for line in program.stdout:
-            yield json.loads(line)
+        yield from program.stdout
         said = program.stderr.read().strip()
     if program.returncode:
-        raise StoreRefusedError(
-            said if program.returncode == REFUSED else f"the lake was not opened:\n{said[-2000:]}"
-        )
+        refused = program.returncode == REFUSED
+        raise StoreRefusedError(said if refused else f"the lake was not opened:\n{said[-2000:]}")

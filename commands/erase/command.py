@@ -18,7 +18,7 @@ from commands.erase.cache import CacheError
 from commands.erase.places import Elsewhere, Lake, NoLakeError, Where, elsewhere, lake
 from commands.erase.plan import Found, Step, plan, share
 from commands.erase.programs.whom import tag
-from commands.erase.record import FOLDER, Done, Whom, key, record, tags
+from commands.erase.record import FOLDER, Done, Erasure, Whom, record, tags
 from commands.erase.show import show_plan, show_unseen
 from commands.erase.trained import trained
 from commands.page import lineage
@@ -85,32 +85,39 @@ def erase(
     search = replace(search, columns=_columns("COLUMNS", columns), empty=_empty(columns, mask))
     seen = _look(where, search)
     classes = {one.name: one.data_class for one in where.data}
-    steps = plan(seen.versions, classes, seen.versioned, now.date())
-    models = trained(seen.runs, seen.versions, versions)
-    others = [
-        one
-        for one in elsewhere(found_state, settings, place, now.date())
-        if not (one.cache and cache and not again)
-    ]
-    show_plan(steps, others, models, f"{whom.tag} in {len(seen.versions)} versions of objects")
+    others = elsewhere(found_state, settings, place, now.date())
+    asked = Erasure(
+        whom,
+        now,
+        found_state.stack,
+        search.columns,
+        plan(seen.versions, classes, seen.versioned, now.date()),
+        trained(seen.runs, seen.versions, versions),
+        [one for one in others if not (one.cache and cache and whom.identifier)],
+    )
+    show_plan(
+        asked.steps, asked.others, asked.models, f"{whom.tag} in {len(seen.versions)} versions of objects"
+    )
     show_unseen(seen.versions)
     _refuse_too_many(seen.versions, again or sure)
-    if not _confirmed(yes, found_state.stack):
+    if not _confirmed(yes, asked.stack):
         console.print("nothing was done; YES=1 does it")
         return
-
-    def proof(done: Sequence[Done], caches: Sequence[Mapping[str, Any]], state: str) -> str:
-        kept = record(whom, now, found_state.stack, search.columns, done, models, others, caches)
-        name = key(whom, now, state)
-        list(ask("write", [where.audit], key=name, content=kept))
-        return f"s3://{where.audit.name}/{name}"
-
-    proof([Done(one, {}) for one in steps], [], "begun")
-    with step("Erasing"):
-        done = _carry_out(where, search, steps)
+    _write(where, asked, [Done(one, {}) for one in asked.steps], [], "begun")
+    # First: where it fails, all else is as it was.
     caches = [response_cache.erase(cache, cache_key, whom.identifier)] if cache and whom.identifier else []
-    console.print(f"proof: {proof(done, caches, 'ended')}", soft_wrap=True)
-    _end(done, others)
+    with step("Erasing"):
+        done = _carry_out(where, search, asked.steps)
+    console.print(f"the record: {_write(where, asked, done, caches, 'ended')}", soft_wrap=True)
+    _end(done, asked.others)
+
+
+def _write(
+    where: Lake, asked: Erasure, done: Sequence[Done], caches: Sequence[Mapping[str, Any]], when: str
+) -> str:
+    """The address of the record that is kept in the audit bucket."""
+    list(ask("write", [where.audit], key=asked.key(when), content=record(asked, done, caches)))
+    return f"s3://{where.audit.name}/{asked.key(when)}"
 
 
 def _now() -> datetime:

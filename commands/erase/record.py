@@ -36,9 +36,21 @@ class Done:
     result: Mapping[str, Any]
 
 
-def key(whom: Whom, at: datetime, state: str) -> str:
-    """The object of a record, `erasures/<tag>/<time>-<begun or ended>.json`."""
-    return f"{FOLDER}/{whom.tag}/{at:%Y%m%dT%H%M%SZ}-{state}.json"
+@dataclass(frozen=True)
+class Erasure:
+    """What was decided at a moment (UTC) of whom, in which stack, by which columns; and what has to be told with it."""
+
+    whom: Whom
+    at: datetime
+    stack: str
+    columns: Sequence[str]
+    steps: Sequence[Step]
+    models: Sequence[Trained]
+    others: Sequence[Elsewhere]
+
+    def key(self, when: str) -> str:
+        """The object of the record, `erasures/<tag>/<time>-<begun or ended>.json`."""
+        return f"{FOLDER}/{self.whom.tag}/{self.at:%Y%m%dT%H%M%SZ}-{when}.json"
 
 
 def tags(keys: Sequence[str]) -> list[str]:
@@ -46,29 +58,22 @@ def tags(keys: Sequence[str]) -> list[str]:
     return sorted({parts[1] for name in keys if len(parts := name.split("/")) == 3 and parts[1] != "again"})
 
 
-def record(
-    whom: Whom,
-    at: datetime,
-    stack: str,
-    columns: Sequence[str],
-    done: Sequence[Done],
-    models: Sequence[Trained],
-    others: Sequence[Elsewhere],
-    caches: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    """The record as JSON."""
+def record(of: Erasure, done: Sequence[Done], caches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The record as JSON; `caches` are the records of caches that erased."""
+    whom = of.whom
     return {
         "record": FORM,
         "principal": whom.tag,
-        "at": at.isoformat(),
-        "stack": stack,
-        "columns": list(columns),
+        "at": of.at.isoformat(),
+        "stack": of.stack,
+        "columns": list(of.columns),
         "versions": [_version(one, whom) for one in done],
         "trained": [
-            {"run": whom.masked(one.run), "why": one.why, "models": list(one.models)} for one in models
+            {"run": whom.masked(one.run), "why": one.why, "models": list(one.models)} for one in of.models
         ],
         "elsewhere": [
-            {"what": one.what, "done": one.done, "until": _day(one.until), "why": one.why} for one in others
+            {"what": one.what, "done": one.done, "until": _day(one.until), "why": one.why}
+            for one in of.others
         ],
         "caches": list(caches),
     }

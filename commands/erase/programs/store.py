@@ -150,7 +150,8 @@ def refusals(bucket: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise StoreError(f"s3://{bucket}: not there ({error}): is this the state of the stack?") from error
     except OSError as error:
-        if "PreconditionFailed" in str(error) or "pre-conditions" in str(error):
+        code = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
+        if code in ("PreconditionFailed", "ConditionalRequestConflict"):
             raise ChangedError from error
         raise StoreError(f"s3://{bucket}: {error}") from error
     except (BotoCoreError, ClientError) as error:
