@@ -100,6 +100,7 @@ def erase(
     )
     show_unseen(seen.versions)
     _refuse_too_many(seen.versions, again or sure)
+    _refuse_unknown(seen.versions, _columns("MASK", mask) if mask else [])
     if not _confirmed(yes, asked.stack):
         console.print("nothing was done; YES=1 does it")
         return
@@ -186,6 +187,15 @@ def _refuse_too_many(versions: Sequence[Found], allowed: bool) -> None:
     if part > LARGEST_SHARE and not allowed:
         raise EraseError(
             f"{part:.0%} of all rows are of this identifier: is it one person's? Nothing was done; SURE=1 does it"
+        )
+
+
+def _refuse_unknown(versions: Sequence[Found], mask: Sequence[str]) -> None:
+    theirs = [one for one in versions if one.kind == "table" and one.latest]
+    unknown = [name for name in mask if not any(name in one.emptied for one in theirs)]
+    if theirs and unknown:
+        raise EraseError(
+            f"MASK={','.join(mask)}: no table with rows of theirs has {', '.join(unknown)}, and nothing was done"
         )
 
 

@@ -23,7 +23,7 @@ LEFT = {
 @dataclass(frozen=True)
 class Found:
     """What the program says of one version: `kind` as in programs/find.py, `rows` all of its rows, `found` the
-    principal's."""
+    principal's, `emptied` which columns of MASK it has."""
 
     bucket: str
     key: str
@@ -36,6 +36,7 @@ class Found:
     sha256: str = ""
     found: int = 0
     rows: int = 0
+    emptied: Sequence[str] = ()
     locked_until: datetime | None = None
     why: str = ""
 
@@ -47,7 +48,7 @@ class Found:
             "written": datetime.fromisoformat(answer["written"]),
             "locked_until": datetime.fromisoformat(locked) if locked else None,
         }
-        return cls(**{**answer, **times})
+        return cls(**{**answer, **times, "emptied": tuple(answer.get("emptied", ()))})
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def _rows(key: str, file: Path, asked: Change) -> dict[str, Any]:
         return {"kind": "unreadable", "why": str(error)}
     if counted is None:
         return {}
-    numbers = {"found": counted.found, "rows": counted.rows}
+    numbers = {"found": counted.found, "rows": counted.rows, "emptied": counted.emptied}
     if counted.found:
         return {"kind": "content" if BY_CONTENT.search(key) else "table", **numbers}
     named = _in_name(key, asked)

@@ -36,7 +36,8 @@ def change(source: Path, target: Path | None, kind: str, separator: str, asked: 
             found += row.theirs
             if out:
                 out.write(row.left if row.theirs else row.text)
-        return Counted(found, count, tuple(name for name in asked.columns if name in there))
+        columns, emptied = (tuple(filter(there.__contains__, of)) for of in (asked.columns, asked.empty))
+        return Counted(found, count, columns, emptied)
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def _json(stream: TextIO, asked: Change, there: set[str]) -> Iterator[_Row]:
             raise TableError(f"line {number} is no JSON: mend or remove it") from error
         values = [(name, found) for name in asked.columns for found in _at(value, name)]
         there.update(name for name, _ in values)
+        there.update(name for name in asked.empty if any(True for _ in _at(value, name)))
         theirs = any(asked.theirs(found) for _, found in values)
         yield _Row(line, theirs, _emptied(value, line, asked) if theirs and asked.empty else "")
 
@@ -107,9 +109,9 @@ def _csv(stream: TextIO, separator: str, asked: Change, there: set[str]) -> Iter
     try:
         names = next(reader, [])
         names = [name.removeprefix("\ufeff") for name in names]
-        at = [names.index(name) for name in asked.columns if name in names]
-        empty = [names.index(name) for name in asked.empty if name in names]
-        there.update(names[one] for one in at)
+        at = [place for place, name in enumerate(names) if name in asked.columns]
+        empty = [place for place, name in enumerate(names) if name in asked.empty]
+        there.update(names)
         yield _Row("".join(taken), counts=False)
         taken.clear()
         for row in reader:

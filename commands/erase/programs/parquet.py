@@ -27,7 +27,7 @@ def change(source: Path, target: Path | None, asked: Change) -> Counted:
             return Counted(columns=())
         if target is None:
             found = [_theirs(file, group, columns, asked) for group in range(file.num_row_groups)]
-            return Counted(sum(map(_count, found)), file.metadata.num_rows, tuple(columns))
+            return _counted(file, sum(map(_count, found)), columns, asked)
         return _written(file, target, columns, asked)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"it can't be read as Parquet: {error}") from error
@@ -42,7 +42,12 @@ def _written(file: pq.ParquetFile, target: Path, columns: list[str], asked: Chan
             found += _count(theirs)
             table = _emptied(table, theirs, asked) if asked.empty else table.filter(pc.invert(theirs))
             writer.write_table(table, row_group_size=max(table.num_rows, 1))
-    return Counted(found, file.metadata.num_rows, tuple(columns))
+    return _counted(file, found, columns, asked)
+
+
+def _counted(file: pq.ParquetFile, found: int, columns: list[str], asked: Change) -> Counted:
+    emptied = (name for name in asked.empty if name in file.schema_arrow.names)
+    return Counted(found, file.metadata.num_rows, tuple(columns), tuple(emptied))
 
 
 def _theirs(file: pq.ParquetFile, group: int, columns: list[str], asked: Change) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from .whom import IsTheirs
@@ -28,11 +28,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Counted:
-    """Rows of the principal and of the table, and which of the columns it has."""
+    """Rows of the principal and of the table; which of the columns it has, and which of those that are emptied."""
 
     found: int = 0
     rows: int = 0
-    columns: tuple[str, ...] = field(default=())
+    columns: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
 
 
 def change(source: Path, name: str, target: Path | None, asked: Change) -> Counted | None:

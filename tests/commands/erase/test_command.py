@@ -237,6 +237,16 @@ def test_a_large_share_of_all_rows_is_refused_unless_you_are_sure(stack: Stack) 
     assert not any(WHOM in text for text in _readers(stack).values())
 
 
+def test_rows_that_are_masked_stay_and_a_column_that_nobody_has_is_refused(stack: Stack) -> None:
+    stack.program.put(stack.raw, "a.jsonl", lines(WHOM, *OTHERS))
+    said = stack.erase("--yes", "--mask", "n,phone", code=1)
+    assert "no table with rows of theirs has phone, and nothing was done" in said
+    stack.erase("--yes", "--mask", "n")
+    first, rest = _readers(stack)["a.jsonl"].split("\n", 1)
+    assert json.loads(first) == {"account_id": None, "n": None}
+    assert rest == lines(WHOM, *OTHERS).decode().split("\n", 1)[1]
+
+
 def test_the_program_runs_by_itself_and_its_identifier_is_on_no_command_line(
     program: Program, python: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
