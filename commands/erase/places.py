@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from commands.erase.keeping import the_year
 from commands.page.state import State
-from infra.contracts.governance import ACCESS_LOGS, AUDIT
+from infra.contracts.governance import ACCESS_LOGS, AUDIT, UNDELETE_DAYS
 from infra.pricing.node_counts import number
 from infra.pricing.resources import plain
 from infra.settings.stack import Settings
@@ -82,7 +82,9 @@ def elsewhere(state: State, settings: Settings, where: Where, today: date) -> It
     for one in state.of(BUCKET):
         name = _text(one, "bucket")
         if _role(one) in (AUDIT, ACCESS_LOGS):
-            yield _log(f"bucket {name}", _days(plain(one["inputs"], "tags", "dpdp:retention-days")), today)
+            days = _days(plain(one["inputs"], "tags", "dpdp:retention-days"))
+            # What has expired can be restored for a while.
+            yield _log(f"bucket {name}", days + UNDELETE_DAYS if days else None, today)
         elif (ON_PREMISES in one["urn"]) != (where == "onPremises"):
             other = "onPremises" if where == "aws" else "aws"
             yield Elsewhere(f"bucket {name}", f"run again with PLACE={other}", left=True)

@@ -62,15 +62,15 @@ def show_plan(
 def show_unseen(found: Sequence[Found]) -> None:
     """Objects that were not looked at as tables, or have none of the columns: by kind, with some names."""
     said = {
-        "columnless": "tables without any of the columns: is an identifier in one under another name?",
-        "other": "objects that are no tables: the identifier was looked for as bytes, packed ones aside",
-        "weights": "objects with weights, which were not read",
+        "columnless": "tables without any of the columns (is an identifier in one under another name?)",
+        "other": "objects that are no tables (five letters or more were looked for as bytes, but not in packed ones)",
+        "weights": "objects with weights (not read)",
     }
     for kind, what in said.items():
         keys = list(dict.fromkeys(f"{one.bucket}/{one.key}" for one in found if one.kind == kind))
         if keys:
             some = ", ".join(keys[:MOST_NAMES]) + (", …" if len(keys) > MOST_NAMES else "")
-            console.print(f"[yellow]·[/] {len(keys)} {what} {escape(some)}", soft_wrap=True)
+            console.print(f"[yellow]·[/] {len(keys)} {what}: {escape(some)}", soft_wrap=True)
 
 
 def _day(day: date | None) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from commands.__main__ import main
 from commands.erase import ask, command, places
+from commands.erase.plan import Found, plan
 from commands.page.state import read
 from commands.stacks import settings_of
 from tests.commands.erase.conftest import PROJECT, REGION, STANDING, Program
@@ -350,6 +351,28 @@ def test_what_workloads_keep_beside_the_lake_is_named(tmp_path: Path) -> None:
     chosen = settings.model_copy(update={"workloads": type(settings.workloads).model_validate(asked)})
     found = list(places.elsewhere(read("local", file), chosen, "aws", date(2027, 1, 1)))
     by_name = {one.what: one for one in found}
-    assert by_name["bucket logs-1"].until == date(2028, 2, 5)
+    assert by_name["bucket logs-1"].until == date(2028, 3, 6)
     assert by_name["answers in the response cache"].cache
     assert "features-materialise" in by_name["values of features in Redis"].done
+
+
+def test_a_version_whose_object_was_not_written_anew_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {"written": datetime(2020, 1, 1, tzinfo=UTC), "kind": "table", "size": 1, "etag": "e"}
+    newest = Found("raw", "a.jsonl", "2", True, **made)
+    older = Found("raw", "a.jsonl", "1", False, **made)
+    steps = plan([newest, older], {"raw": "internal"}, {"raw": True}, date(2027, 1, 1))
+    assert [(step.do, step.version.id) for step in steps] == [
+        ("rewrite", "2"),
+        ("delete", "2"),
+        ("delete", "1"),
+    ]
+    asked: list[list[tuple[str, str]]] = []
+
+    def refuse(do: str, where: Any, search: Any, actions: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
+        asked.append([(one["do"], one["id"]) for one in actions])
+        return iter([{"failed": "no"} if one["do"] == "rewrite" else {} for one in actions])
+
+    monkeypatch.setattr(command, "ask", refuse)
+    where = places.Lake([], places.Place("audit", REGION, "personal"))
+    command._carry_out(where, ask.Search({}, []), steps)
+    assert asked == [[("rewrite", "2")], [("delete", "1")]]
