@@ -79,7 +79,7 @@ def stop() -> list[str]:
     for cluster in clusters.recorded():
         clusters.stop(cluster)
         ended.append(f"cluster {cluster}")
-    ended += [f"PostgreSQL of {host}" for host in databases.stop_all()]
+    ended += [f"PostgreSQL of {server}" for server in databases.stop_all()]
     moto = _moto()
     if moto:
         processes.stop(moto)

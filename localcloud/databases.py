@@ -34,9 +34,10 @@ class DatabaseError(Exception):
 
 @dataclass(frozen=True)
 class Database:
-    """A database as its cloud has it: where clients find it, what it is called, and who owns what is in it."""
+    """A database as its cloud has it: what it is called, and who owns what is in it. `server` names no other one on the
+    local cloud: where RDS says that clients find it, or the instance of Cloud SQL."""
 
-    host: str
+    server: str
     name: str
     user: str
     password: str
@@ -44,32 +45,32 @@ class Database:
 
 def made(database: Database) -> None:
     """A cloud has made a database, or given it another password."""
-    _store().put(KIND, database.host, asdict(database))
+    _store().put(KIND, database.server, asdict(database))
 
 
-def gone(host: str) -> None:
+def gone(server: str) -> None:
     """A cloud has deleted the database, with all that is in it."""
-    _stop(host)
-    shutil.rmtree(folder() / host, ignore_errors=True)
-    _store().delete(KIND, host)
+    _stop(server)
+    shutil.rmtree(folder() / server, ignore_errors=True)
+    _store().delete(KIND, server)
 
 
-def at(host: str) -> Database | None:
-    """The database that clients find under a name; None if the local cloud has none."""
-    found = _store().get(KIND, host)
+def named(server: str) -> Database | None:
+    """The database that was written down for a server; None if the local cloud has none."""
+    found = _store().get(KIND, server)
     return Database(**found) if found else None
 
 
 def stop_all() -> list[str]:
-    """End every server; returns the names of their databases."""
-    hosts = sorted(_store().items(SERVER))
-    for host in hosts:
-        _stop(host)
-    return hosts
+    """End every server; returns their names."""
+    servers = sorted(_store().items(SERVER))
+    for server in servers:
+        _stop(server)
+    return servers
 
 
 def folder() -> Path:
-    """Where the data is, a folder for each host."""
+    """Where the data is, a folder for each server."""
     return run_dir() / "databases"
 
 
@@ -87,13 +88,13 @@ def serve(database: Database, programs: Path) -> int:
     Raises:
         DatabaseError: it does not start.
     """
-    home = folder() / database.host
+    home = folder() / database.server
     home.mkdir(parents=True, exist_ok=True)
     with _alone(home):
-        running = _store().get(SERVER, database.host)
+        running = _store().get(SERVER, database.server)
         if running and _process(running).find() and running["password"] == database.password:
             return running["port"]
-        _stop(database.host)
+        _stop(database.server)
         _prepare(database, programs, home / "data")
         return _start(database, programs, home)
 
@@ -130,13 +131,13 @@ def _start(database: Database, programs: Path, home: Path) -> int:
     options = [word for setting in settings for word in ("-c", setting)]
     process = processes.start([*AS_USER, programs / "postgres", "-D", data, *options], log)
     about = {**asdict(process), "port": port, "password": database.password}
-    _store().put(SERVER, database.host, about)
+    _store().put(SERVER, database.server, about)
     try:
         processes.wait_until(
-            lambda: _ready(data, process), f"{database.host} takes no connections", process, log, SECONDS
+            lambda: _ready(data, process), f"{database.server} takes no connections", process, log, SECONDS
         )
     except RuntimeError as error:
-        _stop(database.host)
+        _stop(database.server)
         raise DatabaseError(str(error)) from error
     return port
 
@@ -148,10 +149,10 @@ def _ready(data: Path, process: Process) -> bool:
     return bool(lines) and lines[0] == str(process.pid) and lines[-1] == "ready"
 
 
-def _stop(host: str) -> None:
-    if record := _store().get(SERVER, host):
+def _stop(server: str) -> None:
+    if record := _store().get(SERVER, server):
         processes.stop(_process(record))
-        _store().delete(SERVER, host)
+        _store().delete(SERVER, server)
 
 
 def _run(command: Sequence[str | Path], text: str = "") -> None:

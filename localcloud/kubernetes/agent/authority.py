@@ -35,15 +35,15 @@ class Authority:
         )
         return cls(folder, built.public_bytes(Encoding.PEM), subject, key)
 
-    def issue(self, host: str) -> Path:
+    def issue(self, name: str) -> Path:
         """A key and a certificate for a server of this name, in one file."""
         key = ec.generate_private_key(ec.SECP256R1())
         built = (
             _draft(_common_name("server"), self._name, key)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
             .sign(self._key, SHA256())
         )
-        file = self.folder / f"{host}.pem"
+        file = self.folder / f"{name}.pem"
         file.touch(0o600)
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         file.write_bytes(private + built.public_bytes(Encoding.PEM))

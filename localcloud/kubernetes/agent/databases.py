@@ -1,4 +1,5 @@
-"""The PostgreSQL databases of a cluster's pods: each at the name that its cloud gave it, on loopback, under TLS.
+"""The PostgreSQL databases of a cluster's pods, on loopback, under TLS: each at the name that RDS gave it. An address
+of Cloud SQL can't be this machine's: libpq is told of another one beside it (`PGHOSTADDR`).
 
 The certificates are of an authority of this agent's own, which stands in the pods' files where the Secret has the
 cloud's: nobody here has the cloud's key.
@@ -7,6 +8,7 @@ cloud's: nobody here has the cloud's key.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import struct
 import threading
 from collections.abc import Callable
@@ -17,7 +19,8 @@ from ssl import PROTOCOL_TLS_SERVER, SSLContext, SSLError
 from typing import TYPE_CHECKING
 
 from infra.contracts.database import CERTIFICATE, PORT, SECRET
-from localcloud import databases
+from localcloud import databases, google_databases
+from localcloud.databases import Database
 from localcloud.kubernetes.agent import addresses
 from localcloud.kubernetes.agent.forwarders import copy
 from localcloud.kubernetes.agent.images import table
@@ -53,21 +56,33 @@ class Databases:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
     def names(self) -> list[tuple[str, str]]:
-        """Address and name of each, for /etc/hosts."""
-        return [(self._address(host), host) for host in list(self._ports)]
+        """Address and name of each that has a name, for /etc/hosts."""
+        return [(self._address(host), host) for host in list(self._ports) if not _is_address(host)]
 
-    def prepare(self, references: References, pod_folder: Path) -> None:
-        """Have the database of a pod answer, if it has one of the local cloud's, and let the pod trust it.
+    def prepare(self, references: References, pod_folder: Path) -> dict[str, str]:
+        """Have the database of a pod answer, if it has one of the local cloud's, and let the pod trust it. Returns the
+        variables by which the pod finds it, beside those that it has.
 
         Raises:
-            NotThereError: the Secret is not there, or PostgreSQL does not start.
+            NotThereError: the Secret or the way to the database is not there, or PostgreSQL does not start.
         """
-        if not _refers(references.pod):
-            return
+        programs = _programs()
+        if not _refers(references.pod) or programs is None:
+            return {}
         host = references.data("Secret", SECRET).get("PGHOST", b"").decode()
-        database, programs = databases.at(host), _programs()
-        if database is None or programs is None:
-            return
+        database = google_databases.at(host) if _is_address(host) else databases.named(host)
+        if database is None and _is_address(host):
+            raise NotThereError(f"no forwarding rule leads {host} to a database of Cloud SQL")
+        if database is None:
+            return {}
+        self._serve(host, database, programs)
+        for volume in references.pod["spec"].get("volumes") or ():
+            if (volume.get("secret") or {}).get("secretName") == SECRET:
+                file = pod_folder / "volumes" / volume["name"] / CERTIFICATE
+                file.write_bytes(self._authority.certificate)
+        return {"PGHOSTADDR": self._address(host)} if _is_address(host) else {}
+
+    def _serve(self, host: str, database: Database, programs: Path) -> None:
         with self._lock:
             known = host in self._ports
             try:
@@ -75,11 +90,8 @@ class Databases:
             except databases.DatabaseError as error:
                 raise NotThereError(str(error)) from error
             if not known:
-                asyncio.run_coroutine_threadsafe(self._listen(host), self._loop).result()
-        for volume in references.pod["spec"].get("volumes") or ():
-            if (volume.get("secret") or {}).get("secretName") == SECRET:
-                file = pod_folder / "volumes" / volume["name"] / CERTIFICATE
-                file.write_bytes(self._authority.certificate)
+                listening = self._listen(host, self._authority.issue(database.server))
+                asyncio.run_coroutine_threadsafe(listening, self._loop).result()
         if not known:
             self._on_change()
 
@@ -94,9 +106,9 @@ class Databases:
 
         return Authority.new(self._folder / "databases", "databases of the local cloud")
 
-    async def _listen(self, host: str) -> None:
+    async def _listen(self, host: str, certificate: Path) -> None:
         context = SSLContext(PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._authority.issue(host))
+        context.load_cert_chain(certificate)
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with suppress(OSError, SSLError, asyncio.IncompleteReadError):
@@ -134,6 +146,13 @@ def _refers(pod: Object) -> bool:
     containers = (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])
     sources = (source for container in containers for source in container.get("envFrom") or ())
     return any((source.get("secretRef") or {}).get("name") == SECRET for source in sources)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
 
 
 def _programs() -> Path | None:

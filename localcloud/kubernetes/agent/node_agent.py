@@ -174,12 +174,12 @@ class NodeAgent:
         return addresses.of_uid(node["metadata"]["uid"]) if node else "127.0.0.1"
 
     def _platform(self, references: References, folder: Path) -> dict[str, str]:
-        self._databases.prepare(references, folder)
         node = references.pod["spec"]["nodeName"]
         about = self._node(node)
         stores = self._stores.get("google" if about and on_google(about) else "aws")
         return {
             **(stores.variables(references, folder / IDENTITY) if stores else {}),
+            **self._databases.prepare(references, folder),
             **self._metadata.variables(node, references.node_address),
             "KUBERNETES_SERVICE_HOST": self._endpoint.hostname or "127.0.0.1",
             "KUBERNETES_SERVICE_PORT": str(self._endpoint.port),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -19,6 +20,8 @@ from localcloud.environments import environment
 from localcloud.kubernetes.agent import namespaces
 from localcloud.kubernetes.agent.databases import Databases
 from localcloud.kubernetes.agent.references import NotThereError, References
+from localcloud.providers.gcp.provider import Gcp
+from localcloud.providers.protocol import Resource, Values
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +50,7 @@ class Secrets:
     """An API server with the Secret of a stack."""
 
     def __init__(self, database: Database) -> None:
-        values = {"PGHOST": database.host, "ca.pem": REGION_ROOT.read_text()}
+        values = {"PGHOST": database.server, "ca.pem": REGION_ROOT.read_text()}
         self.data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
 
     def get(self, wanted: dict[str, Any]) -> dict[str, Any] | None:
@@ -68,7 +71,7 @@ def pod(database: Database) -> References:
 def ask(address: str, authority: Path, *cases: tuple[str, Mapping[str, str]]) -> list[Any]:
     """What statements answer, each on a connection as the pod's variables have it, but for what the case says."""
     to = {
-        "host": TRACKING.host, "hostaddr": address, "dbname": "tracking", "user": "tracking",
+        "host": TRACKING.server, "hostaddr": address, "dbname": "tracking", "user": "tracking",
         "password": TRACKING.password, "sslmode": "verify-full", "sslrootcert": str(authority),
     }  # fmt: skip
     asked = [{"sql": sql, "to": {**to, **others}} for sql, others in cases]
@@ -98,7 +101,7 @@ def prepared(folder: Path, database: Database) -> tuple[str, Path]:
     agent = Databases(folder, lambda: names.append("changed"))
     agent.prepare(pod(database), folder / "pod")
     ((address, host),) = agent.names()
-    assert (host, names) == (database.host, ["changed"])
+    assert (host, names) == (database.server, ["changed"])
     return address, folder / "pod" / "volumes" / "database" / "ca.pem"
 
 
@@ -127,10 +130,46 @@ def test_a_pod_s_variables_lead_to_a_database_of_its_own_and_nothing_else_does(c
     old, new = ask(address, authority, ("select 1", {}), ("select id from runs", {"password": "another"}))
     assert "password authentication failed" in old
     assert new == [7]
-    databases.gone(TRACKING.host)
+    databases.gone(TRACKING.server)
     assert "refused" in ask(address, authority, ("select 1", {"password": "another"}))[0]
-    assert (databases.at(TRACKING.host), databases.stop_all()) == (None, [])
-    assert not (databases.folder() / TRACKING.host).exists()
+    assert (databases.named(TRACKING.server), databases.stop_all()) == (None, [])
+    assert not (databases.folder() / TRACKING.server).exists()
+
+
+def test_on_google_the_address_leads_there_as_its_forwarding_rule_says(cloud: Path) -> None:
+    gcp, place = Gcp(), {"project": "acme", "region": "asia-south1"}
+    gcp.configure(place)
+
+    def make(token: str, **inputs: Any) -> tuple[Resource, Values, Values]:
+        urn = f"urn:pulumi:unit::unit::gcp:{token}::db"
+        checked = gcp.check(Resource(urn), {}, inputs)
+        resource_id, outputs = gcp.create(Resource(urn), checked)
+        return Resource(urn, resource_id), checked, outputs
+
+    instance = make(
+        "sql/databaseInstance:DatabaseInstance",
+        **place,
+        databaseVersion="POSTGRES_17",
+        deletionProtection=False,
+    )
+    of_instance = {"project": "acme", "instance": instance[2]["name"], "name": "tracking"}
+    make("sql/database:Database", **of_instance)
+    make("sql/user:User", **of_instance, password=TRACKING.password)
+    address = make("compute/address:Address", **place, name="db", addressType="INTERNAL")[2]
+    host = address["address"]
+    agent, asking = Databases(cloud, lambda: None), pod(replace(TRACKING, server=host))
+    (cloud / "volumes" / "database").mkdir(parents=True)
+    with pytest.raises(NotThereError, match=f"no forwarding rule leads {re.escape(host)} to a database"):
+        agent.prepare(asking, cloud)
+    way = {"ipAddress": address["selfLink"], "target": instance[2]["pscServiceAttachmentLink"]}
+    make("compute/forwardingRule:ForwardingRule", **place, name="db", loadBalancingScheme="", **way)
+    variables = agent.prepare(asking, cloud)
+    assert (agent.names(), list(variables)) == ([], ["PGHOSTADDR"])
+    to = {"host": host, "sslmode": "verify-ca"}
+    authority = cloud / "volumes" / "database" / "ca.pem"
+    assert ask(variables["PGHOSTADDR"], authority, ("select current_user", to)) == [["tracking"]]
+    gcp.delete(*instance)
+    assert databases.stop_all() == []
 
 
 def test_a_pod_waits_for_its_secret_and_is_told_what_postgresql_says(cloud: Path, monkeypatch: Any) -> None:
@@ -141,9 +180,9 @@ def test_a_pod_waits_for_its_secret_and_is_told_what_postgresql_says(cloud: Path
     with pytest.raises(NotThereError, match='secret "database" not found'):
         agent.prepare(missing, cloud)
     # Data of another version, say.
-    broken = databases.folder() / TRACKING.host / "data"
+    broken = databases.folder() / TRACKING.server / "data"
     broken.mkdir(parents=True)
     with pytest.raises(NotThereError, match="postgres failed"):
         agent.prepare(pod(TRACKING), cloud)
     # One that nobody made here stays as the Secret has it.
-    agent.prepare(pod(replace(TRACKING, host="db.example")), cloud)
+    agent.prepare(pod(replace(TRACKING, server="db.example")), cloud)

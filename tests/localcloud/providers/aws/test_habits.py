@@ -464,9 +464,9 @@ def a_protected_database(world: World) -> None:
     world.change("kept", {"deletionProtection": False, "password": "another-horse-battery"})
     # What pods find behind it lasts as long, and no longer.
     host = made.outputs["address"]
-    assert databases.at(host) == databases.Database(host, "runs", "tracking", "another-horse-battery")
+    assert databases.named(host) == databases.Database(host, "runs", "tracking", "another-horse-battery")
     end(world, "kept")
-    assert databases.at(host) is None
+    assert databases.named(host) is None
     found = world.aws._calls.api.call("rds", REGION, "DescribeDBSnapshots", {})["DBSnapshots"]
     assert "kept-last" in [snapshot["DBSnapshotIdentifier"] for snapshot in found]
     database(world, "kept", **last)
