@@ -22,7 +22,6 @@ FIRST = (
     "test_make",
     "test_training_survives",
     "test_serving",
-    "test_tracking_and_features",
     "test_way_in",
     "test_replica",
     "test_components",
