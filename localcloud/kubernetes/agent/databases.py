@@ -86,12 +86,13 @@ class Databases:
         with self._lock:
             known = host in self._ports
             try:
-                self._ports[host] = databases.serve(database, programs)
-            except databases.DatabaseError as error:
+                port = databases.serve(database, programs)
+                if not known:
+                    listening = self._listen(host, self._authority.issue(database.server))
+                    asyncio.run_coroutine_threadsafe(listening, self._loop).result()
+            except (databases.DatabaseError, OSError) as error:
                 raise NotThereError(str(error)) from error
-            if not known:
-                listening = self._listen(host, self._authority.issue(database.server))
-                asyncio.run_coroutine_threadsafe(listening, self._loop).result()
+            self._ports[host] = port
         if not known:
             self._on_change()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from localcloud import databases
+from localcloud import cloud, databases
 from localcloud.databases import Database
 from localcloud.environments import environment
 from localcloud.kubernetes.agent import namespaces
@@ -85,7 +85,7 @@ def ask(address: str, authority: Path, *cases: tuple[str, Mapping[str, str]]) ->
 
 
 @pytest.fixture
-def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     if refused := namespaces.refused():
         pytest.skip(refused)
     environment(FEATURES)
@@ -105,9 +105,9 @@ def prepared(folder: Path, database: Database) -> tuple[str, Path]:
     return address, folder / "pod" / "volumes" / "database" / "ca.pem"
 
 
-def test_a_pod_s_variables_lead_to_a_database_of_its_own_and_nothing_else_does(cloud: Path) -> None:
+def test_a_pod_s_variables_lead_to_a_database_of_its_own_and_nothing_else_does(home: Path) -> None:
     databases.made(TRACKING)
-    address, authority = prepared(cloud / "first", TRACKING)
+    address, authority = prepared(home / "first", TRACKING)
     as_asked, rights, regions, plain, other, wrong = ask(
         address,
         authority,
@@ -126,17 +126,16 @@ def test_a_pod_s_variables_lead_to_a_database_of_its_own_and_nothing_else_does(c
     # Another password of the stack's, and an agent of another cluster: the data are there.
     changed = replace(TRACKING, password="another")
     databases.made(changed)
-    address, authority = prepared(cloud / "second", changed)
+    address, authority = prepared(home / "second", changed)
     old, new = ask(address, authority, ("select 1", {}), ("select id from runs", {"password": "another"}))
     assert "password authentication failed" in old
     assert new == [7]
-    databases.gone(TRACKING.server)
+    assert cloud.stop() == [f"PostgreSQL of {TRACKING.server}"]
     assert "refused" in ask(address, authority, ("select 1", {"password": "another"}))[0]
-    assert (databases.named(TRACKING.server), databases.stop_all()) == (None, [])
-    assert not (databases.folder() / TRACKING.server).exists()
+    assert not databases.folder().exists()
 
 
-def test_on_google_the_address_leads_there_as_its_forwarding_rule_says(cloud: Path) -> None:
+def test_on_google_the_address_leads_there_as_its_forwarding_rule_says(home: Path) -> None:
     gcp, place = Gcp(), {"project": "acme", "region": "asia-south1"}
     gcp.configure(place)
 
@@ -157,32 +156,33 @@ def test_on_google_the_address_leads_there_as_its_forwarding_rule_says(cloud: Pa
     make("sql/user:User", **of_instance, password=TRACKING.password)
     address = make("compute/address:Address", **place, name="db", addressType="INTERNAL")[2]
     host = address["address"]
-    agent, asking = Databases(cloud, lambda: None), pod(replace(TRACKING, server=host))
-    (cloud / "volumes" / "database").mkdir(parents=True)
+    agent, asking = Databases(home, lambda: None), pod(replace(TRACKING, server=host))
+    (home / "volumes" / "database").mkdir(parents=True)
     with pytest.raises(NotThereError, match=f"no forwarding rule leads {re.escape(host)} to a database"):
-        agent.prepare(asking, cloud)
+        agent.prepare(asking, home)
     way = {"ipAddress": address["selfLink"], "target": instance[2]["pscServiceAttachmentLink"]}
     make("compute/forwardingRule:ForwardingRule", **place, name="db", loadBalancingScheme="", **way)
-    variables = agent.prepare(asking, cloud)
+    variables = agent.prepare(asking, home)
     assert (agent.names(), list(variables)) == ([], ["PGHOSTADDR"])
     to = {"host": host, "sslmode": "verify-ca"}
-    authority = cloud / "volumes" / "database" / "ca.pem"
+    authority = home / "volumes" / "database" / "ca.pem"
     assert ask(variables["PGHOSTADDR"], authority, ("select current_user", to)) == [["tracking"]]
     gcp.delete(*instance)
     assert databases.stop_all() == []
+    assert not (databases.folder() / instance[2]["name"]).exists()
 
 
-def test_a_pod_waits_for_its_secret_and_is_told_what_postgresql_says(cloud: Path, monkeypatch: Any) -> None:
-    agent = Databases(cloud, lambda: None)
+def test_a_pod_waits_for_its_secret_and_is_told_what_postgresql_says(home: Path, monkeypatch: Any) -> None:
+    agent = Databases(home, lambda: None)
     databases.made(TRACKING)
     missing = pod(TRACKING)
     monkeypatch.setattr(missing.api, "get", lambda wanted: None)
     with pytest.raises(NotThereError, match='secret "database" not found'):
-        agent.prepare(missing, cloud)
+        agent.prepare(missing, home)
     # Data of another version, say.
     broken = databases.folder() / TRACKING.server / "data"
     broken.mkdir(parents=True)
     with pytest.raises(NotThereError, match="postgres failed"):
-        agent.prepare(pod(TRACKING), cloud)
+        agent.prepare(pod(TRACKING), home)
     # One that nobody made here stays as the Secret has it.
-    agent.prepare(pod(replace(TRACKING, server="db.example")), cloud)
+    agent.prepare(pod(replace(TRACKING, server="db.example")), home)
