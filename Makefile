@@ -10,13 +10,13 @@ PINNED := requirements requirements-dev commands/dvc/requirements tests/commands
 	training/requirements training/requirements-ray proof/requirements compression/requirements \
 	compression/requirements-llmcompressor edge/requirements gateway/requirements gateway/requirements-tests \
 	bento/requirements rayserve/requirements tracking/requirements serving/requirements serving/requirements-triton \
-	drift/requirements evaluation/requirements features/requirements features/requirements-tests)
+	drift/requirements evaluation/requirements features/requirements features/requirements-tests) commands/erase/requirements
 # Bytecode is kept: without it each of the many Python processes of a run compiles the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback page simulate reclaim alarm preflight bench burst dvc reproduce demo test unit coverage check architecture setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback page simulate reclaim alarm preflight bench burst dvc reproduce erase demo test unit coverage check architecture setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -93,6 +93,9 @@ dvc: $(VENV)/ready  ## A Git repository's data in the lake, by DVC: STACK=prod B
 
 reproduce: $(VENV)/ready-dev  ## Make a training run again from its record, on CPU: RUN=s3://…/jobs/train DATA= ANYWAY=1
 	@$(COMMAND) reproduce $(call options,RUN DATA) $(if $(ANYWAY),--anyway)
+
+erase: $(VENV)/ready-dev  ## A data principal's data, out of a stack's lake, with proof: PRINCIPAL= COLUMNS=account_id KEY=erase.key
+	@$(COMMAND) erase --stack $(STACK) $(call options,PRINCIPAL COLUMNS KEY STATE PLACE MASK CACHE CACHE_KEY LINEAGE) $(if $(AGAIN),--again) $(if $(SURE),--sure) $(if $(YES),--yes)
 
 demo: $(VENV)/ready-dev  ## The whole loop on this machine: data, training, serving, drift, a better model
 	@$(COMMAND) demo

@@ -37,6 +37,7 @@ ROOMS = {
     "page": "commands.page.command",
     "dvc": "commands.dvc.command",
     "reproduce": "commands.reproduce",
+    "erase": "commands.erase.command",
     "demo": "commands.demo.command",
 }
 

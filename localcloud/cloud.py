@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from localcloud import deployer, processes
+from localcloud import databases, deployer, processes
 from localcloud.directories import PROJECT, bin_dir, run_dir
 from localcloud.kubernetes import clusters
 from localcloud.processes import Process
@@ -79,11 +79,12 @@ def stop() -> list[str]:
     for cluster in clusters.recorded():
         clusters.stop(cluster)
         ended.append(f"cluster {cluster}")
+    ended += [f"PostgreSQL of {server}" for server in databases.stop_all()]
     moto = _moto()
     if moto:
         processes.stop(moto)
         ended.append("moto")
-    for part in ("state", "home", "clusters", "logs", "workspaces", "store.sqlite"):
+    for part in ("state", "home", "clusters", "logs", "workspaces", "databases", "store.sqlite"):
         _remove(run_dir() / part)
     return ended
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,14 +88,24 @@ def free_port() -> int:
 
 def wait_until_listening(port: int, process: Process, log: Path, timeout: float = 60) -> None:
     """Wait until something listens on the port; if the process ends first, say so with the end of its log."""
+    wait_until(lambda: _listens(port), f"nothing listens on port {port}", process, log, timeout)
+
+
+def wait_until(holds: Callable[[], bool], unless: str, process: Process, log: Path, timeout: float) -> None:
+    """Wait until something holds of a process. Raises RuntimeError with the end of its log if it ends first, or does
+    not come so far in time."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        if holds():
+            return
         if process.find() is None:
             break
         time.sleep(0.1)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-    raise RuntimeError(f"nothing listens on port {port}; the end of {log}:\n{tail}")
+    raise RuntimeError(f"{unless}; the end of {log}:\n{tail}")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -24,6 +24,16 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What a workload keeps of data principals beside the lake, and how it is erased. `cache` says that it answers to
+    `DELETE /cache/principals/<identifier>`."""
+
+    what: str
+    erased: str
+    cache: bool = False
+
+
+@dataclass(frozen=True)
 class Workload:
     """A row of the registry. A stack asks for it by the field of `infra.settings.workloads.Workloads` that has the name
     of its needs."""
@@ -42,6 +52,9 @@ class Workload:
 
     program: Program | None = None
     """What makes its runs again, if it keeps records of them."""
+
+    keeps: Callable[[Any], Sequence[Kept]] | None = None
+    """What it keeps of data principals with its settings, for `make erase`."""
 
     def needs_with(self, settings: Any) -> WorkloadNeeds:
         """What it needs with its settings; None are those of a stack that does not ask for it."""

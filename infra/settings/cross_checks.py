@@ -95,7 +95,7 @@ def _images_can_be_pulled(parts: Parts) -> list[Problem]:
     """
     if parts.environment in (None, "local"):
         return []
-    return [problem for path, image in _images(parts).items() for problem in _pulled(path, image)]
+    return [problem for path, image in _images(parts).items() for problem in image_problems(path, image)]
 
 
 def _images(parts: Parts) -> dict[str, str]:
@@ -107,7 +107,8 @@ def _images(parts: Parts) -> dict[str, str]:
     }
 
 
-def _pulled(path: str, image: str) -> list[Problem]:
+def image_problems(path: str, image: str) -> list[Problem]:
+    """A problem where nodes of a real stack would not pull the image, or not the same one for ever."""
     in_registry = _in_a_registry(image)
     stays = re.search(r":(?!latest$)[^/]+$", image)
     if image == in_registry and stays:

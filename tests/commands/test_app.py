@@ -23,6 +23,7 @@ WRONG = {
     "simulate --stack nope": "there is no such file, so no stack nope",
     "reclaim --stack nope": "there is no such file, so no stack nope",
     "reproduce --run=": "RUN=: give the folder of a run's checkpoints",
+    "erase --principal=x": "KEY=: give a file with a secret",
     "preflight --stack nope": "there is no such file, so no stack nope",
 }
 

@@ -3,6 +3,7 @@ nobody interrupted, step for step. Then as replicas: the others go on without th
 
 The stack is `dev` with one pool of single L4 on spot. Pods are processes of this machine: the agent gives their node's
 notice to them, and Karpenter drains it. The other run is four ranks of the same recipe, without Kubernetes.
+Last the stack has a tracking server and a feature store instead (tracking_and_features.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 
@@ -21,13 +23,14 @@ from commands import doctor
 from commands.reclaim import command as reclaim
 from commands.reclaim import interruption
 from commands.stacks import settings_of
-from localcloud import cloud
+from localcloud import cloud, databases
 from localcloud.directories import PROJECT, bin_dir
 from localcloud.engine import Stack
 from localcloud.environments import environment as environment_of
 from localcloud.kubernetes import clusters
 from localcloud.kubernetes.agent import claims, namespaces
 from localcloud.kubernetes.api import Api
+from tests.e2e import tracking_and_features
 from tests.e2e.waiting import wait
 from workloads.training import pod
 
@@ -68,21 +71,22 @@ def stack(
     with pytest.MonkeyPatch.context() as patch:
         # The cluster's agent, which the update starts, runs pods with torch.
         patch.setenv(claims.HEAVY, "1")
-        bring_up(opened, config, TRAINING)
+        bring_up(opened, config, {"training": TRAINING})
     yield opened
     opened.unprotect()
     destroyed = opened.destroy()
     assert not destroyed.failed, "\n".join(destroyed.errors)
     assert list(doctor.leftovers("dev")) == []
+    assert databases.stop_all() == [], "a server goes with its database"
 
 
-def bring_up(stack: Stack, config: Path, training: dict[str, Any]) -> None:
-    """Gives the stack this training."""
+def bring_up(stack: Stack, config: Path, workloads: dict[str, Any]) -> None:
+    """Gives the stack these workloads."""
     values = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())
     said = values["config"]
     said["india-ai-infra:budget"] = {"monthlyInr": 100_000_000}
     said["india-ai-infra:aws"]["cluster"]["pools"] = [POOL]
-    said["india-ai-infra:workloads"] = {"training": training}
+    said["india-ai-infra:workloads"] = workloads
     config.write_text(yaml.safe_dump(values))
     outcome = stack.up()
     assert not outcome.failed, "\n".join(outcome.errors)
@@ -188,9 +192,8 @@ def test_replicas_go_on_without_the_one_whose_node_is_taken_back(
     monkeypatch.setenv("INDIA_AI_INFRA_AWS_ENDPOINT", environment["INDIA_AI_INFRA_AWS_ENDPOINT"])
     # Longer than anybody waits: the one that comes back finds the others at work however slow the machine is.
     endless = {"steps": 1_000_000, "checkpoints": {"everySteps": 1_000_000}}
-    bring_up(
-        stack, stack.config_file, TRAINING | endless | {"name": "twins", "nodes": 2, "recovery": "replicas"}
-    )
+    twins_of_two = TRAINING | endless | {"name": "twins", "nodes": 2, "recovery": "replicas"}
+    bring_up(stack, stack.config_file, {"training": twins_of_two})
     api = access.api()
 
     def twins() -> dict[str, str]:
@@ -231,3 +234,16 @@ def test_replicas_go_on_without_the_one_whose_node_is_taken_back(
     assert "event=resumed" not in logs_of(stays) + logs_of(back), (
         "no checkpoint was read, and no step was lost"
     )
+
+
+def test_runs_and_features_are_kept_and_served_by_pods_of_the_stack(
+    stack: Stack, access: clusters.ClusterAccess, environment: dict[str, str], tmp_path: Path
+) -> None:
+    for requirements in tracking_and_features.REQUIREMENTS.values():
+        environment_of(requirements)
+    bring_up(stack, stack.config_file, tracking_and_features.WORKLOADS)
+    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": access.region}
+    s3 = boto3.client("s3", endpoint_url=environment["INDIA_AI_INFRA_AWS_ENDPOINT"], **keys)
+    cluster = tracking_and_features.Cluster(access)
+    tracking_and_features.keeps_runs(cluster, s3)
+    tracking_and_features.serves_features(cluster, s3, tmp_path)

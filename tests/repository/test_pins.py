@@ -75,7 +75,8 @@ def test_make_pins_resolves_each_of_them() -> None:
     assert listed
     below = re.search(r"\$\(addprefix workloads/,([^)]+)\)", listed[1])
     assert below
-    names = [*listed[1][: below.start()].split(), *(f"workloads/{name}" for name in below[1].split())]
+    others = f"{listed[1][: below.start()]} {listed[1][below.end() :]}".split()
+    names = [*others, *(f"workloads/{name}" for name in below[1].split())]
     assert sorted(names) == sorted(str(file.relative_to(PROJECT).with_suffix("")) for file in ASKED)
     assert f"{FLAGS}".replace("uv pip compile", "uv pip compile -q") in (PROJECT / "Makefile").read_text()
 

@@ -10,7 +10,7 @@ from infra.settings.workloads.features import Features
 from workloads.features.needs import FOLDER, NEEDS
 from workloads.features.package import files
 from workloads.one_cloud import in_one_cloud
-from workloads.workload import Workload
+from workloads.workload import Kept, Workload
 
 
 def check_definitions(parts: Parts) -> list[Problem]:
@@ -44,6 +44,18 @@ def build(settings: Features, sites: Sites) -> None:
     pulumi.export("featuresUrl", store.url)
 
 
+def keeps(settings: Features) -> list[Kept]:
+    """The values in Redis, which follow the lake."""
+    return [
+        Kept(
+            "values of features in Redis", f"the next run of CronJob {settings.name}-materialise deletes them"
+        )
+    ]
+
+
 WORKLOAD = Workload(
-    NEEDS, build, checks=(check_definitions, in_one_cloud(Features, "the cloud whose lake has the features"))
+    NEEDS,
+    build,
+    checks=(check_definitions, in_one_cloud(Features, "the cloud whose lake has the features")),
+    keeps=keeps,
 )

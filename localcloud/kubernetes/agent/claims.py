@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from infra.contracts.labels import SIMULATED
-from localcloud.kubernetes.agent import namespaces, probes, volumes
+from localcloud.kubernetes.agent import databases, namespaces, probes, volumes
 from localcloud.kubernetes.agent.images import table
 from localcloud.kubernetes.api import Object
 
@@ -42,4 +42,4 @@ def why_simulated(pod: Object) -> str:
             )
         if environment and not environment.ready:
             return f"the environment of {container['image']} is not built: make environments"
-    return volumes.unsupported(pod) or probes.unsupported(pod)
+    return volumes.unsupported(pod) or probes.unsupported(pod) or databases.unsupported(pod)

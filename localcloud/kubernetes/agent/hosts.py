@@ -35,7 +35,8 @@ def own_names(pod: Object, hostname: str) -> str:
 
 
 def text(names: Iterable[Name], namespace: str, own: Iterable[tuple[str, str]] = ()) -> str:
-    """The file for the pods of a namespace. `own` are address and names of the pod itself."""
+    """The file for the pods of a namespace. `own` are addresses and names of the pod itself, and of what is outside the
+    cluster."""
     return "".join(f"{line}\n" for line in _lines(names, namespace, own))
 
 

@@ -54,10 +54,12 @@ class Environment:
 
 @dataclass(frozen=True)
 class Table:
-    """`images` are regular expressions of whole names, in order, each with its environment."""
+    """`images` are regular expressions of whole names, in order, each with its environment. `databases` is the one that
+    has a PostgreSQL."""
 
     environments: Mapping[str, Environment]
     images: Mapping[str, Environment]
+    databases: Environment
 
     def of(self, image: str) -> Environment | None:
         """The environment of an image; None if its pods are simulated."""
@@ -69,7 +71,8 @@ def table() -> Table:
     """The table, `images.yaml`."""
     read = yaml.safe_load(TABLE.read_text())
     made = {name: _environment(name, about) for name, about in read["environments"].items()}
-    return Table(made, {form: made[name] for form, name in read["images"].items()})
+    images = {form: made[name] for form, name in read["images"].items()}
+    return Table(made, images, made[read["databases"]])
 
 
 def _environment(name: str, about: Mapping[str, Any]) -> Environment:

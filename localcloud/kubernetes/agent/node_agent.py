@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from infra.contracts.labels import SIMULATED
 from localcloud.kubernetes.agent import addresses, claims, hosts
+from localcloud.kubernetes.agent.databases import Databases
 from localcloud.kubernetes.agent.forwarders import Forwarders
 from localcloud.kubernetes.agent.metadata import MetadataServers, on_google
 from localcloud.kubernetes.agent.names import Names
@@ -49,6 +50,7 @@ class NodeAgent:
         self._nodes: dict[str, Object] = {}
         self._names = Names(self._address_of, self._refresh)
         self._forwarders = Forwarders()
+        self._databases = Databases(folder, self._refresh)
         self._metadata = MetadataServers(self._node)
         self._place = Place(folder, interpreter, self._platform, self._hosts, self._node_address)
 
@@ -158,7 +160,7 @@ class NodeAgent:
     def _hosts(self, pod: Object) -> str:
         metadata = pod["metadata"]
         own = [(addresses.of_uid(metadata["uid"]), hosts.own_names(pod, hostname(pod)))]
-        return hosts.text(self._names.all(), metadata["namespace"], own)
+        return hosts.text(self._names.all(), metadata["namespace"], [*own, *self._databases.names()])
 
     def _node(self, name: str) -> Object | None:
         """A node as it was last seen; asked for where a pod comes before the word of its node."""
@@ -177,6 +179,7 @@ class NodeAgent:
         stores = self._stores.get("google" if about and on_google(about) else "aws")
         return {
             **(stores.variables(references, folder / IDENTITY) if stores else {}),
+            **self._databases.prepare(references, folder),
             **self._metadata.variables(node, references.node_address),
             "KUBERNETES_SERVICE_HOST": self._endpoint.hostname or "127.0.0.1",
             "KUBERNETES_SERVICE_PORT": str(self._endpoint.port),

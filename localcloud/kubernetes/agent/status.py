@@ -14,8 +14,8 @@ def phase(init: Sequence[Container], main: Sequence[Container], *, final: bool) 
     if not final:
         begun = any("running" in each.state or each.attempt or each.exit_code is not None for each in main)
         return "Running" if begun else "Pending"
-    codes = [each.exit_code for each in (main if _complete(init) else init)]
-    return "Succeeded" if all(code == 0 for code in codes) else "Failed"
+    # Sidecars are told to end when the others have, and how they do does not count.
+    return "Succeeded" if all(each.exit_code == 0 for each in main) else "Failed"
 
 
 def status(
@@ -56,7 +56,11 @@ def sidecar(container: Object) -> bool:
 
 
 def _complete(init: Sequence[Container]) -> bool:
-    return all(each.started if sidecar(each.spec) else each.exit_code == 0 for each in init)
+    return all(_begun(each) if sidecar(each.spec) else each.exit_code == 0 for each in init)
+
+
+def _begun(sidecar: Container) -> bool:
+    return sidecar.started or sidecar.exit_code is not None
 
 
 def _container(container: Container, *, done_is_ready: bool) -> dict[str, Any]:

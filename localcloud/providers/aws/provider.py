@@ -241,7 +241,8 @@ class Aws(Provider):
 
     def _delete(self, found: Row, scope: Values) -> None:
         self._meet("deleting", found, scope)
-        if effect := _side_effect(found):
+        effect = _side_effect(found)
+        if effect:
             effect.deleting(self._calls.api, scope)
         for call in found.delete:
             try:
@@ -249,6 +250,8 @@ class Aws(Provider):
             except RefusedError as refused:
                 if not refused.gone and refused.code != call.forgives:
                     raise
+        if effect:
+            effect.deleted(self._calls.api, scope)
         self._calls.forget(found, scope["region"], scope["id"])
         self._meet("deleted", found, scope)
 

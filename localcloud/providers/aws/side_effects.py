@@ -18,11 +18,13 @@ ON_PREMISES_TAGS = "on-premises:"
 
 @dataclass(frozen=True)
 class SideEffect:
-    """`created` returns what to remember of the resource; `deleting` comes before the API's own delete."""
+    """`created` returns what to remember of the resource; `deleting` comes before the API's own delete, and `deleted`
+    after it: only then is it sure."""
 
     created: Callable[[Api, Values], Values]
-    updated: Callable[[Api, Values], None]
-    deleting: Callable[[Api, Values], None]
+    updated: Callable[[Api, Values], object]
+    deleting: Callable[[Api, Values], None] = lambda api, scope: None
+    deleted: Callable[[Api, Values], None] = lambda api, scope: None
 
 
 def _start_cluster(api: Api, scope: Values) -> Values:
@@ -153,8 +155,31 @@ def _node_config(inputs: Values) -> Values | None:
     return yaml.safe_load(inputs["insecureValue"]) if f"{ON_PREMISES_TAGS}nodes" in tags else None
 
 
+def _note_database(api: Api, scope: Values) -> Values:
+    """Write down where RDS says that a PostgreSQL is, and whose: a pod that needs it finds one there."""
+    from localcloud import databases
+
+    inputs = scope["inputs"]
+    if inputs.get("engine") == "postgres" and {"dbName", "username", "password"} <= inputs.keys():
+        answer = api.call(
+            "rds", scope["region"], "DescribeDBInstances", {"DBInstanceIdentifier": scope["id"]}
+        )
+        host = answer["DBInstances"][0]["Endpoint"]["Address"]
+        owner = databases.Database(host, inputs["dbName"], inputs["username"], inputs["password"])
+        databases.made(owner)
+    return {}
+
+
+def _drop_database(api: Api, scope: Values) -> None:
+    from localcloud import databases
+
+    if address := scope["outputs"].get("address"):
+        databases.gone(address)
+
+
 SIDE_EFFECTS = {
     "cluster": SideEffect(_start_cluster, lambda api, scope: None, _stop_cluster),
     "nodes": SideEffect(_add_nodes, _rescale, _remove_nodes),
     "site-nodes": SideEffect(_join, _rejoin, _leave),
+    "database": SideEffect(_note_database, _note_database, deleted=_drop_database),
 }

@@ -273,7 +273,19 @@ def _node_pool(name: str) -> Values:
     return {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": name}}
 
 
+def _nothing(inputs: Values, scope: Mapping[str, Any]) -> Values:
+    return {}
+
+
+def _drop_database(inputs: Values, scope: Mapping[str, Any]) -> None:
+    from localcloud import databases
+
+    databases.gone(inputs["name"])
+
+
 SIDE_EFFECTS = {
     "cluster": SideEffect(_start_cluster, _upgrade, _stop_cluster),
     "pool": SideEffect(_make_pool, _make_pool, _remove_pool),
+    # Its PostgreSQL starts when a pod needs it (google_databases.py).
+    "database": SideEffect(_nothing, _nothing, _drop_database),
 }

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from commands.erase.cache import CacheError, erase
 from tests.workloads.gateway.conftest import (
     ADMIN,
     KEYS,
@@ -219,6 +220,20 @@ def test_a_tenants_entries_alone_and_a_revision_can_be_erased(cache):
     assert (status, record["erased"]) == (200, 1)
     assert delete(f"{cache.url}/cache/models/old?revision=other")[1]["erased"] == 0
     assert delete(f"{cache.url}/cache/models/old")[1]["erased"] == 1
+
+
+def test_make_erase_erases_here_too(cache, tmp_path):
+    key = tmp_path / "admin.key"
+    key.write_text(f"{ADMIN}\n")
+    asyncio.run(alone(cache, prompt("of the command", user="uma/ü 1"), KEYS["lab"]))
+    record = erase(cache.url, key, "uma/ü 1")
+    assert record["erased"] == 1 and "uma" not in json.dumps(record)
+    with pytest.raises(CacheError, match=r"answered 401: .*administrator's key"):
+        erase(cache.url, None, "uma/ü 1")
+    with pytest.raises(CacheError, match=r"nowhere.key: No such file"):
+        erase(cache.url, tmp_path / "nowhere.key", "uma")
+    with pytest.raises(CacheError, match=r"did not answer .* run again"):
+        erase("unix:///nowhere", key, "uma")
 
 
 def test_a_client_that_goes_away_ends_its_call_unless_others_wait(cache, engine):

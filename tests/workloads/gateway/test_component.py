@@ -152,7 +152,7 @@ def test_redis_has_a_password_and_writes_nothing(made):
     flags = dict(zip(words[::2], words[1::2], strict=True))
     assert (flags["--save"], flags["--appendonly"]) == ("", "no")
     assert flags["--requirepass"] == "$(REDIS_PASSWORD)"
-    assert container(made, "gateway-redis")["image"] == "redis:8.2.3"
+    assert container(made, "gateway-redis")["image"] == "docker.io/library/redis:8.2.3"
     assert deployment(made, "gateway-redis")["strategy"]["type"] == "Recreate"
 
 

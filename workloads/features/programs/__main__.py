@@ -57,10 +57,10 @@ def _serve(options: Options, asked: argparse.Namespace) -> int:
     from .server import application
     from .store import open_store
 
-    start_http_server(asked.metrics_port)
+    start_http_server(asked.metrics_port, asked.host)
     # The registry's tables are there, or nothing is materialised: a server makes none.
     app = application(open_store(options, tables="verify"), options.stale_seconds)
-    where = {"uds": asked.socket} if asked.socket else {"host": "0.0.0.0", "port": asked.port}
+    where = {"uds": asked.socket} if asked.socket else {"host": asked.host, "port": asked.port}
     uvicorn.run(app, access_log=False, log_level="warning", timeout_graceful_shutdown=20, **where)
     return 0
 
@@ -112,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--end", type=datetime.fromisoformat, help="up to this moment; now, unless given")
     made.set_defaults(run=_materialise)
     served = programs.add_parser("serve", help="answer POST /get-online-features")
+    served.add_argument("--host", default="0.0.0.0")
     served.add_argument("--port", type=int, default=6566)
     served.add_argument("--socket", help="a Unix socket instead of the port")
     served.add_argument("--metrics-port", type=int, default=9464)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from localcloud.kubernetes.agent import claims, plan, probes, volumes
-from localcloud.kubernetes.agent.images import Environment
+from localcloud.kubernetes.agent.images import Environment, table
 from localcloud.kubernetes.agent.plan import Sandbox
 from localcloud.kubernetes.agent.quantities import number
 from localcloud.kubernetes.agent.references import NotThereError, References
@@ -159,6 +160,9 @@ def test_no_quantity() -> None:
         ("python:3.12-slim", True),
         ("registry.example/library/python:3.11", True),
         ("registry.example/training:2026.11", True),
+        ("registry.example/own/tracking:1", True),
+        ("redis:8.2.3", True),
+        ("registry.example/redis-exporter:1", False),
         ("python", False),
         ("notpython:3.12", False),
         ("python:3.12-slim@sha256:00", False),
@@ -170,6 +174,13 @@ def test_the_table_knows_whole_names(image: str, runs: bool) -> None:
     assert claims.in_table(pod) == runs
     pod["spec"]["containers"].append({"image": "unknown"})
     assert not claims.in_table(pod)
+
+
+def test_programs_that_stand_for_an_image_s_can_be_run() -> None:
+    folders = [each.programs for each in table().environments.values() if each.programs]
+    programs = [program for folder in folders for program in folder.iterdir()]
+    assert {"vllm", "mlflow", "redis-server"} <= {program.name for program in programs}
+    assert all(os.access(program, os.X_OK) for program in programs)
 
 
 def test_what_can_not_be_played_is_said() -> None:

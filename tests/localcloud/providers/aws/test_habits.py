@@ -15,7 +15,7 @@ import pytest
 from botocore.session import Session
 
 from commands import doctor
-from localcloud import spot_role
+from localcloud import databases, spot_role
 from localcloud.kubernetes.clusters import ClusterAccess
 from localcloud.providers.aws import habits as aws_habits
 from localcloud.providers.aws import table as aws_table
@@ -457,12 +457,16 @@ def a_disk_that_shrinks(world: World) -> None:
 
 def a_protected_database(world: World) -> None:
     last = {"skipFinalSnapshot": False, "finalSnapshotIdentifier": "kept-last"}
-    database(world, "kept", deletionProtection=True, **last)
+    database(world, "kept", deletionProtection=True, dbName="runs", **last)
     made = world.made["kept"]
     with pytest.raises(ResourceError, match="Cannot delete protected DB Instance"):
         world.aws.delete(made.resource, made.inputs, made.outputs)
-    world.change("kept", {"deletionProtection": False})
+    world.change("kept", {"deletionProtection": False, "password": "another-horse-battery"})
+    # What pods find behind it lasts as long, and no longer.
+    host = made.outputs["address"]
+    assert databases.named(host) == databases.Database(host, "runs", "tracking", "another-horse-battery")
     end(world, "kept")
+    assert databases.named(host) is None
     found = world.aws._calls.api.call("rds", REGION, "DescribeDBSnapshots", {})["DBSnapshots"]
     assert "kept-last" in [snapshot["DBSnapshotIdentifier"] for snapshot in found]
     database(world, "kept", **last)

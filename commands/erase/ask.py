@@ -1,0 +1,67 @@
+"""The program that opens the lake, in an environment with pyarrow and s3fs: a job goes in, answers come out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from commands.erase.places import Place
+from localcloud.directories import PROJECT
+from localcloud.environments import environment
+
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+REFUSED = 64
+
+
+class StoreRefusedError(Exception):
+    """The lake can't be opened, or refuses; the message says what is needed."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is looked for: `whom` as the program takes it, the columns with identifiers, and those that are emptied
+    where rows stay."""
+
+    whom: Mapping[str, Any]
+    columns: Sequence[str]
+    empty: Sequence[str] = ()
+
+
+def ask(do: str, places: Sequence[Place], search: Search | None = None, **more: Any) -> Iterator[Any]:
+    """The answers of the program to a job.
+
+    Raises:
+        StoreRefusedError: a bucket is not there or denies access.
+    """
+    buckets = [{"name": one.name, "region": one.region, "endpoint": one.endpoint} for one in places]
+    for line in _lines(
+        json.dumps({"do": do, "buckets": buckets, **(asdict(search) if search else {}), **more})
+    ):
+        yield json.loads(line)
+
+
+def _lines(job: str) -> Iterator[str]:
+    # The identifier goes by standard input: a command line can be read by everybody on this machine.
+    program = subprocess.Popen(
+        [environment(REQUIREMENTS), "-m", "commands.erase.programs"],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with program:
+        assert program.stdin and program.stdout and program.stderr
+        program.stdin.write(job)
+        program.stdin.close()
+        yield from program.stdout
+        said = program.stderr.read().strip()
+    if program.returncode:
+        refused = program.returncode == REFUSED
+        raise StoreRefusedError(said if refused else f"the lake was not opened:\n{said[-2000:]}")

@@ -1,0 +1,225 @@
+"""Every version of a lake on a real S3: nobody finds the person after their year, and no other row is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from commands.erase.plan import Found, Step, plan, share
+from tests.commands.erase.conftest import Program
+
+pytestmark = pytest.mark.slow
+
+WHOM = "acc-0000004"
+HERS = f'"{WHOM}"'
+SEARCH: dict[str, Any] = {"whom": {"principal": WHOM}, "columns": ["account_id"]}
+TODAY = datetime.now(UTC).date()
+AFTER_A_YEAR = TODAY + timedelta(days=366)
+
+
+def look(program: Program, *buckets: str, **search: Any) -> tuple[list[Found], dict[str, bool]]:
+    """What is found in every version, and which buckets keep versions."""
+    answers = program.job("find", *buckets, **SEARCH | search)
+    versioned = {one["bucket"]: one["versioned"] for one in answers if "versioned" in one}
+    return [Found.of(one) for one in answers if "kind" in one], versioned
+
+
+def planned(program: Program, classes: dict[str, str], today: date) -> list[Step]:
+    """What is to be done in buckets with data of these classes."""
+    found, versioned = look(program, *classes)
+    return plan(found, classes, versioned, today)
+
+
+def carry_out(
+    program: Program, steps: Sequence[Step], do: Sequence[str] = ("rewrite", "remove", "delete")
+) -> list[Any]:
+    """What came of the steps."""
+    actions = [
+        {"do": one.do, "bucket": one.version.bucket, "key": one.version.key, "id": one.version.id}
+        | {"latest": True, "written": "", "size": one.version.size, "etag": one.version.etag}
+        for one in steps
+        if one.do in do
+    ]
+    buckets = {one["bucket"] for one in actions}
+    return program.job("carry-out", *buckets, **SEARCH, actions=actions) if actions else []
+
+
+def lines(*accounts: str) -> bytes:
+    """Rows of accounts as JSON lines."""
+    return b"".join(
+        json.dumps({"account_id": one, "n": at}).encode() + b"\n" for at, one in enumerate(accounts)
+    )
+
+
+accounts = st.lists(st.sampled_from([WHOM, "acc-0000044", "acc-000000", "acc-1"]), min_size=1, max_size=4)
+# Versions of three objects in the order in which they are written, those that are then hidden, and the class of all.
+histories = st.tuples(
+    st.lists(st.tuples(st.sampled_from("abc"), accounts), min_size=1, max_size=5),
+    st.sets(st.sampled_from("abc")),
+    st.sampled_from(["personal", "internal"]),
+)
+WRITE = """
+from uuid import uuid4
+from commands.erase.programs.store import Bucket
+names = []
+for puts, hidden in json.loads(sys.argv[1]):
+    bucket = Bucket(f"lake-{uuid4().hex[:12]}", "ap-south-1")
+    bucket._ask("create_bucket", CreateBucketConfiguration={"LocationConstraint": "ap-south-1"})
+    bucket._ask("put_bucket_versioning", VersioningConfiguration={"Status": "Enabled"})
+    for key, content in puts:
+        bucket._ask("put_object", Key=key, Body=content.encode())
+    for key in hidden:
+        bucket._ask("delete_object", Key=key)
+    names.append(bucket.name)
+print(json.dumps(names))
+"""
+
+
+# Five lakes at a time, twice: each time is some ten processes.
+@given(st.lists(histories, min_size=5, max_size=5), st.booleans())
+@settings(max_examples=2, phases=[Phase.generate])
+def test_no_version_has_them_when_their_year_is_over(program: Program, drawn: Any, killed: bool) -> None:
+    puts = [[(f"{name}.jsonl", lines(*of).decode()) for name, of in written] for written, _, _ in drawn]
+    hidden = [sorted(f"{one}.jsonl" for one in names) for _, names, _ in drawn]
+    names = program.script(WRITE, json.dumps(list(zip(puts, hidden, strict=True))))
+    classes = dict(zip(names, (data_class for _, _, data_class in drawn), strict=True))
+    first = planned(program, classes, TODAY)
+    # Killed after half of its actions: the next run goes on from what it finds.
+    carry_out(program, first[: len(first) // 2] if killed else first)
+    second = planned(program, classes, TODAY)
+    carry_out(program, second)
+    now = program.contents(*names)
+    for name, written, gone in zip(names, puts, hidden, strict=True):
+        newest = {key: content for key, content in written if key not in gone}
+        readers = {key: content for (of, key, id), content in now.items() if (of, id) == (name, "latest")}
+        assert readers == {key: _without(content) for key, content in newest.items()}
+        theirs = [
+            content
+            for (of, _, id), content in now.items()
+            if of == name and id != "latest" and HERS in content
+        ]
+        # Each version that had them is kept for its year, and no other was made; others' at once.
+        kept = [content for _, content in written if HERS in content and classes[name] == "personal"]
+        assert sorted(theirs) == sorted(kept)
+    assert {step.until for step in second if step.do == "keep"} <= {
+        TODAY + timedelta(days=at) for at in (365, 366)
+    }
+    carry_out(program, planned(program, classes, AFTER_A_YEAR))
+    assert not any(HERS in content for content in program.contents(*names).values())
+    assert planned(program, classes, AFTER_A_YEAR) == []
+
+
+def _without(content: str) -> str:
+    return "".join(line for line in content.splitlines(True) if HERS not in line)
+
+
+def test_what_is_no_table_is_named_and_folders_of_theirs_are_hidden(program: Program) -> None:
+    bucket = program.bucket()
+    objects = {
+        f"account_id={WHOM}/part.jsonl": lines("x"),
+        f"by-account/{WHOM}.json": b"{}",
+        "notes/readme.txt": b"asked by acc-0000004.",
+        "notes/other.txt": b"asked by acc-00000044",
+        "curated/dvc/files/md5/d4/1d8cd98f00b204e9800998ecf8427e": lines(WHOM, "acc-1"),
+        "people/people.csv": b"id\nacc-0000004\n",
+        "broken/torn.jsonl": lines(WHOM) + b'{"acc',
+        "model/weights.safetensors": WHOM.encode(),
+        "ok.jsonl": lines("acc-1"),
+    }
+    for key, content in objects.items():
+        program.put(bucket, key, content)
+    found, versioned = look(program, bucket)
+    kinds = {one.key: one.kind for one in found}
+    assert kinds == dict(
+        zip(
+            objects,
+            ["folder", "name", "bytes", "other", "content", "columnless", "unreadable", "weights", "clear"],
+            strict=True,
+        )
+    )
+    steps = plan(found, {bucket: "internal"}, versioned, TODAY)
+    done = {(one.version.key.partition("/")[0], one.do) for one in steps}
+    folder = f"account_id={WHOM}"
+    left = {(part, "left") for part in ("by-account", "notes", "curated", "broken")}
+    assert done == {(folder, "remove"), (folder, "delete")} | left
+    assert not any("failed" in one for one in carry_out(program, steps))
+    assert not any(key.startswith(folder) for _, key, _ in program.contents(bucket))
+
+
+def test_what_was_written_meanwhile_is_not_lost(program: Program) -> None:
+    bucket = program.bucket()
+    program.put(bucket, "a.jsonl", lines(WHOM, "acc-1"))
+    program.put(bucket, f"account_id={WHOM}/b.jsonl", lines("x"))
+    steps = planned(program, {bucket: "personal"}, TODAY)
+    program.put(bucket, "a.jsonl", lines("acc-2"))
+    program.put(bucket, f"account_id={WHOM}/b.jsonl", lines("y"))
+    answers = carry_out(program, steps)
+    assert ["somebody wrote to it" in one["failed"] for one in answers] == [True, True]
+    assert program.contents(bucket)[bucket, "a.jsonl", "latest"] == lines("acc-2").decode()
+
+
+def test_a_new_object_keeps_what_the_one_before_had_beside_its_rows(program: Program) -> None:
+    bucket = program.bucket()
+    program.put(bucket, "a.jsonl", lines(WHOM, "acc-1"))
+    tag = """
+from commands.erase.programs.store import Bucket
+bucket = Bucket(sys.argv[1], "ap-south-1")
+bucket._ask("put_object_tagging", Key="a.jsonl", Tagging={"TagSet": [{"Key": "of", "Value": "a + b=c"}]})
+print("{}")
+"""
+    program.script(tag, bucket)
+    carry_out(program, planned(program, {bucket: "internal"}, TODAY))
+    about = """
+from commands.erase.programs.store import Bucket
+bucket = Bucket(sys.argv[1], "ap-south-1")
+tags = bucket._ask("get_object_tagging", Key="a.jsonl")["TagSet"]
+print(json.dumps([bucket._ask("head_object", Key="a.jsonl")["Metadata"], tags]))
+"""
+    assert program.script(about, bucket) == [{"of": "a test"}, [{"Key": "of", "Value": "a + b=c"}]]
+
+
+def test_a_lock_holds_a_version_and_a_bucket_without_versions_its_rows(program: Program) -> None:
+    rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 500}}
+    lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
+    locked = program.bucket(
+        create_bucket={"ObjectLockEnabledForBucket": True},
+        put_object_lock_configuration={"ObjectLockConfiguration": lock},
+    )
+    program.put(locked, "a.jsonl", lines(WHOM, "acc-1"))
+    steps = planned(program, {locked: "internal"}, TODAY)
+    assert [step.do for step in steps] == ["rewrite", "keep"]
+    assert steps[1].until and steps[1].until >= TODAY + timedelta(days=500)
+    assert "Object Lock" in steps[1].why
+
+    plain = program.bucket(put_bucket_versioning={})
+    program.put(plain, "a.jsonl", lines(WHOM, "acc-1"))
+    (kept,) = planned(program, {plain: "personal"}, TODAY)
+    assert kept.do == "keep" and "keeps no versions" in kept.why and "r.8(3)" in kept.why
+    carry_out(program, planned(program, {plain: "personal"}, AFTER_A_YEAR))
+    assert set(program.contents(plain).values()) == {_without(lines(WHOM, "acc-1").decode())}
+
+
+def test_a_share_is_of_what_readers_get(program: Program) -> None:
+    bucket = program.bucket()
+    program.put(bucket, "a.jsonl", lines(*[WHOM] * 5))
+    program.put(bucket, "a.jsonl", lines(WHOM, *["acc-1"] * 3))
+    program.put(bucket, "b.jsonl", lines(*["acc-2"] * 4))
+    found, _ = look(program, bucket)
+    assert share(found) == 1 / 8
+
+
+def test_a_bucket_that_is_not_there_or_denies_is_one_message(program: Program) -> None:
+    assert "s3://no-such-bucket-1: not there" in program.refused("find", "no-such-bucket-1", **SEARCH)
+    deny = """
+from commands.erase.programs.store import refusals
+with refusals("lake-raw"):
+    raise PermissionError("Access Denied")
+"""
+    ended = program.forks.run_script(deny)
+    assert "s3://lake-raw denies access (Access Denied): be logged in as one who may" in ended.errors
