@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.request import Request, urlopen
 
 from commands.demo.platform import DemoError, Platform
@@ -32,15 +33,25 @@ def forwarded(platform: Platform, namespace: str, service: str, port: int) -> It
             forward.terminate()
 
 
-def chat(address: str, model: str, question: str, key: str = "") -> str:
-    """The answer to one question, without chance."""
+def chat(address: str, model: str, question: str, key: str) -> tuple[str, str]:
+    """The answer to one question, without chance; and what the cache says of it (`hit`, `miss`)."""
     body = {
         "model": model,
         "messages": [{"role": "user", "content": question}],
         "temperature": 0,
         "max_tokens": 96,
     }
+    with urlopen(_request(f"{address}/v1/chat/completions", body, key), timeout=SECONDS) as answer:
+        said = json.load(answer)["choices"][0]["message"]["content"]
+        return said, answer.headers.get("x-cache", "")
+
+
+def post(url: str, body: Any) -> Any:
+    """The answer to a request, as JSON."""
+    with urlopen(_request(url, body), timeout=SECONDS) as answer:
+        return json.load(answer)
+
+
+def _request(url: str, body: Any, key: str = "") -> Request:
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-    asked = Request(f"{address}/v1/chat/completions", json.dumps(body).encode(), headers)
-    with urlopen(asked, timeout=SECONDS) as answer:
-        return json.load(answer)["choices"][0]["message"]["content"]
+    return Request(url, json.dumps(body).encode(), headers)

@@ -22,6 +22,7 @@ from localcloud.toolchain.errors import ToolchainError
 
 # What each stage that ended has found: gone with the local cloud, as what it made is.
 DONE = "demo"
+PROGRAMS = ("training", "compression", "evaluation", "serving", "drift", "features", "gateway")
 ERRORS = (DemoError, EngineError, ToolchainError)
 
 
@@ -29,7 +30,7 @@ def demo() -> None:
     """From data to a better model in front of users, on this machine."""
     setup()
     with step("Environments of the pods (with torch some 6 GB, once)"):
-        environments(["training", "compression", "evaluation", "serving", "drift"])
+        environments(PROGRAMS)
     platform = Platform()
     platform.open()
     record, began = cloud.store(), time.monotonic()

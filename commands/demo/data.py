@@ -17,6 +17,18 @@ from localcloud.directories import run_dir
 from workloads.drift.build import document
 
 ANSWERS = Path(__file__).with_name("answers.yaml")
+# A project of the feature store, in the lake's bucket.
+FEAST = "feast/loan_risk"
+GENERATE = """
+import sys
+from datetime import UTC, datetime, timedelta
+from programs.generate import Plan, generate
+generate(sys.argv[1], Plan((datetime.now(UTC) - timedelta(days=3)).date(), 5, 20, 7))
+"""
+FEATURES_ASKED = {
+    "features": ["transactions_7d:count_7d", "transactions_7d:amount_7d", "last_transaction:last_category"],
+    "entities": {"account_id": ["acc-0000003"]},
+}
 SAMPLES = Path(__file__).with_name("programs") / "samples.py"
 REPEATS, ROWS = 40, 2000
 GOLDEN = "golden/answers"

@@ -24,7 +24,8 @@ def job_of(platform: Platform, namespace: str, name: str) -> Object:
 
 
 def _found(platform: Platform, kind: str, namespace: str, name: str) -> Object:
-    asked = {"apiVersion": "batch/v1", "kind": kind, "metadata": {"namespace": namespace, "name": name}}
+    version = "apps/v1" if kind == "Deployment" else "batch/v1"
+    asked = {"apiVersion": version, "kind": kind, "metadata": {"namespace": namespace, "name": name}}
     found = platform.api.get(asked)
     if found is None:
         raise DemoError(f"there is no {kind} {namespace}/{name}: `make down STACK=demo`, then `make demo`")
@@ -48,6 +49,21 @@ def succeeded(
             time.sleep(POLL_SECONDS)
         if ended["type"] == "Failed":
             raise DemoError(_words(platform, namespace, name, f"failed: {ended.get('message', '')}"))
+
+
+def available(platform: Platform, namespace: str, name: str) -> None:
+    """Wait until all replicas of a Deployment are the newest, and ready. DemoError if they do not come."""
+    with step(f"The pods of {name}"):
+        deadline = time.monotonic() + LONGEST_SECONDS
+        while True:
+            found = _found(platform, "Deployment", namespace, name)
+            wanted, status = found["spec"]["replicas"], found.get("status", {})
+            seen = status.get("observedGeneration") == found["metadata"]["generation"]
+            if seen and status.get("updatedReplicas", 0) == status.get("readyReplicas", 0) == wanted:
+                return
+            if time.monotonic() > deadline:
+                raise DemoError(f"{namespace}/{name} is not ready after {LONGEST_SECONDS} s")
+            time.sleep(POLL_SECONDS)
 
 
 def _ended(job: Object) -> Object | None:

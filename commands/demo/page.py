@@ -26,6 +26,7 @@ NODES: Mapping[str, Mapping[str, int]] = {
 def sections(done: Mapping[str, Found]) -> list[Section]:
     """What each stage found, in the order of the loop."""
     return [
+        _features(done["features"]),
         _training(done["train"]),
         _compression("compress", "Made smaller", done["compress"]),
         _serving(done["serve"], done["promote"]),
@@ -71,6 +72,12 @@ def _hours(done: Mapping[str, Found], inr: Mapping[str, float]) -> Iterator[tupl
         yield stage, said, seconds, hourly * seconds / 3600
 
 
+def _features(found: Found) -> Section:
+    lines = [row(name, str(value)) for name, value in found["account"].items()]
+    table = Table("What a model gets of one account", columns("Feature", "#Value"), lines)
+    return Section("features", "Features", [Cell("The lake's last days, as Redis serves them.")], [table])
+
+
 def _training(found: Found) -> Section:
     losses = [(int(step), loss) for step, loss in found["losses"].items()]
     stopped, resumed = (found[name][0] if found[name] else None for name in ("stopped", "resumed"))
@@ -108,10 +115,13 @@ def _serving(first: Found, second: Found) -> Section:
             each["question"],
             _answer(before.get(each["question"])),
             _answer(each),
+            each["again"],
         )
         for each in second["answers"]
     ]
-    table = Table("Asked as users ask", columns("Question", "The first model", "The better model"), lines)
+    table = Table(
+        "Asked as users ask", columns("Question", "The first model", "The better model", "Asked again"), lines
+    )
     return Section("serve", "What users get", [], [table])
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,8 @@ from localcloud.kubernetes.api import Api
 STACK = "demo"
 REGION = "ap-south-1"
 WORKLOADS = "india-ai-infra:workloads"
+# Where the servers beside a program are wheels of its tests (localcloud/kubernetes/agent/images.yaml).
+REQUIREMENTS = {"features": "requirements-tests.txt", "gateway": "requirements-tests.txt"}
 
 
 class DemoError(Exception):
@@ -102,6 +105,11 @@ class Platform:
         listed = self._s3.list_objects_v2(Bucket=self.buckets[role], Prefix=prefix)
         return [each["Key"] for each in listed.get("Contents", ())]
 
+    def secret(self, namespace: str, name: str) -> Mapping[str, str]:
+        """What a Secret has, as one who may read it."""
+        found = self.api.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
+
     def program(self, workload: str, module: str, *arguments: str) -> str:
         """What a program of a workload prints, run by an engineer on this machine.
 
@@ -113,7 +121,7 @@ class Platform:
     def script(self, workload: str, *words: str) -> str:
         """The same of a program that no workload has."""
         folder = PROJECT / "workloads" / workload
-        python = environment(folder / "requirements.txt")
+        python = environment(requirements(workload))
         ended = subprocess.run(
             [python, *words], cwd=folder, env=self._engineer(), capture_output=True, text=True
         )
@@ -146,7 +154,12 @@ class Platform:
         return boto3.client("s3", endpoint_url=cloud.aws_endpoint(), **keys)
 
 
-def environments(folders: list[str]) -> None:
+def requirements(workload: str) -> Path:
+    """The pins of the environment in which pods of a workload run here."""
+    return PROJECT / "workloads" / workload / REQUIREMENTS.get(workload, "requirements.txt")
+
+
+def environments(workloads: Sequence[str]) -> None:
     """Build what pods and programs run in, once per user."""
-    for folder in folders:
-        environment(Path(PROJECT / "workloads" / folder / "requirements.txt"))
+    for workload in workloads:
+        environment(requirements(workload))

@@ -11,19 +11,14 @@ from typing import Any
 
 from commands.console import step
 from commands.demo import data, jobs
-from commands.demo.chat import chat, forwarded
+from commands.demo.chat import chat, forwarded, post
 from commands.demo.platform import STACK, Platform
 from commands.reclaim import command as reclaim
 from commands.reclaim import interruption
 from commands.stacks import settings_of
 
-TRAINING, COMPRESSION, EVALUATION, SERVING, DRIFT = (
-    "training",
-    "compression",
-    "evaluation",
-    "serving",
-    "drift",
-)
+FEATURES, TRAINING, COMPRESSION = "features", "training", "compression"
+EVALUATION, SERVING, GATEWAY, DRIFT = "evaluation", "serving", "gateway", "drift"
 Found = Mapping[str, Any]
 
 
@@ -42,6 +37,19 @@ def put_data(platform: Platform, before: Mapping[str, Found]) -> Found:
     with step("Texts and tokens of the first commit"):
         data.put_held(platform)
         return {**data.put(platform, 1), "golden": data.put_golden(platform)}
+
+
+def features(platform: Platform, before: Mapping[str, Found]) -> Found:
+    """The feature store: the lake's days in Redis by a Job of its CronJob, and what a model would get of an account."""
+    with step("Transactions of nobody, five days of them"):
+        platform.script("features", "-c", data.GENERATE, platform.folder("features", data.FEAST))
+    platform.update({FEATURES: {}}, "The feature store")
+    jobs.of_cron(platform, FEATURES, "features-materialise", "materialise-now")
+    jobs.succeeded(platform, FEATURES, "materialise-now", "Features into Redis")
+    with forwarded(platform, FEATURES, "features", 6566) as address:
+        answer = post(f"{address}/get-online-features", data.FEATURES_ASKED)
+    names = answer["metadata"]["feature_names"]
+    return {"account": {name: each["values"][0] for name, each in zip(names, answer["results"], strict=True)}}
 
 
 def train(platform: Platform, before: Mapping[str, Found]) -> Found:
@@ -98,7 +106,7 @@ def compressed(platform: Platform, candidate: str) -> Found:
 
 def serve(platform: Platform, before: Mapping[str, Found]) -> Found:
     """The model server, whose first rollout waits for the golden set; and what it answers."""
-    platform.update({EVALUATION: {}, SERVING: {}}, "The gate, and then the model server")
+    platform.update({EVALUATION: {}, SERVING: {}, GATEWAY: {}}, "The gate, the model server, the gateway")
     return {"verdict": verdict(platform), "answers": ask(platform, 1)}
 
 
@@ -109,12 +117,17 @@ def verdict(platform: Platform) -> Found:
 
 
 def ask(platform: Platform, commit: int) -> list[dict[str, Any]]:
-    """The questions of a commit, asked as users do, and whether each was answered right."""
-    with forwarded(platform, SERVING, "serve", 8000) as address:
+    """The questions of a commit, asked at the gateway as a team's service asks: were they answered right, and from
+    where the second time."""
+    jobs.available(platform, SERVING, "serve")
+    key = platform.secret(GATEWAY, "gateway-keys")["support"]
+    with forwarded(platform, GATEWAY, "gateway", 8080) as address:
         found = []
         for each in data.answers(commit):
-            said = chat(address, "demo/answers", each["question"])
-            found.append({**each, "said": said, "right": said.strip() == each["answer"]})
+            said, _ = chat(address, "demo/answers", each["question"], key)
+            again, cached = chat(address, "demo/answers", each["question"], key)
+            found.append({**each, "said": said, "right": said.strip() == each["answer"], "again": cached})
+            assert again == said, "an answer from the cache is the answer"
     return found
 
 
@@ -140,12 +153,17 @@ def retrain(platform: Platform, before: Mapping[str, Found]) -> Found:
 def promote(platform: Platform, before: Mapping[str, Found]) -> Found:
     """The new model in front of users, once the golden set has compared it with the one that they have."""
     weights = {"weights": "{models}/released/compressed/answers/2"}
-    platform.update({EVALUATION: {}, SERVING: weights}, "The gate, and then the rollout")
+    # Answers of the model before are in the cache: by its revision it knows them apart.
+    model = {"name": "demo/answers", "urls": ["http://serve.serving.svc:8000"], "revision": "2"}
+    platform.update(
+        {EVALUATION: {}, SERVING: weights, GATEWAY: {"models": [model]}}, "The gate, and then the rollout"
+    )
     return {"verdict": verdict(platform), "answers": ask(platform, 2)}
 
 
 STAGES = (
     Stage("data", "Data into the lake", put_data),
+    Stage("features", "Features", features),
     Stage("train", "Training on spot", train),
     Stage("compress", "Compression", compress),
     Stage("serve", "Serving, after the gate", serve),
