@@ -42,13 +42,13 @@ def succeeded(
     """
     with step(title) as report:
         deadline = time.monotonic() + LONGEST_SECONDS
-        while not (ended := _ended(job_of(platform, namespace, name))):
+        while not (how := ended(job_of(platform, namespace, name))):
             if time.monotonic() > deadline:
                 raise DemoError(_words(platform, namespace, name, f"did not end within {LONGEST_SECONDS} s"))
             report(0, 0, said())
             time.sleep(POLL_SECONDS)
-        if ended["type"] == "Failed":
-            raise DemoError(_words(platform, namespace, name, f"failed: {ended.get('message', '')}"))
+        if how["type"] == "Failed":
+            raise DemoError(_words(platform, namespace, name, f"failed: {how.get('message', '')}"))
 
 
 def available(platform: Platform, namespace: str, name: str) -> None:
@@ -66,7 +66,7 @@ def available(platform: Platform, namespace: str, name: str) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def _ended(job: Object) -> Object | None:
+def ended(job: Object) -> Object | None:
     """The condition that says how a Job ended; None while it runs."""
     conditions = job.get("status", {}).get("conditions", ())
     return next((each for each in conditions if each["type"] in ENDS and each["status"] == "True"), None)
