@@ -69,7 +69,9 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
     cluster = SideEffect(start, SIDE_EFFECTS["cluster"].updated, lambda inputs, scope: None)
     pool = SideEffect(lambda i, s: {"version": "", "zones": []}, lambda i, s: {}, lambda i, s: None)
-    monkeypatch.setattr("localcloud.providers.gcp.provider.SIDE_EFFECTS", {"cluster": cluster, "pool": pool})
+    monkeypatch.setattr(
+        "localcloud.providers.gcp.provider.SIDE_EFFECTS", SIDE_EFFECTS | {"cluster": cluster, "pool": pool}
+    )
     yield Stack()
 
 

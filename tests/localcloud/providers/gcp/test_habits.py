@@ -16,7 +16,7 @@ from localcloud.providers.gcp import habits as gcp_habits
 from localcloud.providers.gcp import refusals as gcp_refusals
 from localcloud.providers.gcp import table as gcp_table
 from localcloud.providers.gcp.provider import Gcp
-from localcloud.providers.gcp.side_effects import SideEffect
+from localcloud.providers.gcp.side_effects import SIDE_EFFECTS, SideEffect
 from localcloud.providers.protocol import Resource, ResourceError
 
 BUCKET_GRANT, TOPIC_GRANT = (
@@ -65,7 +65,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     monkeypatch.setenv("INDIA_AI_INFRA_RUN", str(tmp_path))
     plane = {"endpoint": "127.0.0.1:1", "ca": "Q0E=", "version": "1.35.8-gke.1036000"}
     noted = SideEffect(lambda i, s: plane, lambda i, s: {}, lambda i, s: None)
-    monkeypatch.setattr("localcloud.providers.gcp.provider.SIDE_EFFECTS", {"cluster": noted, "pool": noted})
+    played = SIDE_EFFECTS | {"cluster": noted, "pool": noted}
+    monkeypatch.setattr("localcloud.providers.gcp.provider.SIDE_EFFECTS", played)
     yield Project()
 
 

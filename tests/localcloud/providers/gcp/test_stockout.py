@@ -13,7 +13,7 @@ from localcloud.faults import Fault, describe
 from localcloud.providers.aws import habits as aws_habits
 from localcloud.providers.gcp import habits as gcp_habits
 from localcloud.providers.gcp.provider import Gcp
-from localcloud.providers.gcp.side_effects import SideEffect
+from localcloud.providers.gcp.side_effects import SIDE_EFFECTS, SideEffect
 from localcloud.providers.protocol import NotReadyError, Resource, Values
 
 POOL = gcp_habits.NODE_POOL
@@ -41,7 +41,7 @@ def laid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Laid]:
     monkeypatch.setenv("INDIA_AI_INFRA_RUN", str(tmp_path))
     found = Laid()
     play = SideEffect(found.note, found.note, lambda inputs, scope: None)
-    monkeypatch.setattr("localcloud.providers.gcp.provider.SIDE_EFFECTS", {"pool": play})
+    monkeypatch.setattr("localcloud.providers.gcp.provider.SIDE_EFFECTS", SIDE_EFFECTS | {"pool": play})
     yield found
 
 
