@@ -104,7 +104,11 @@ def aws_endpoint() -> str | None:
 
 def dead_processes() -> str | None:
     """A sentence naming the parts that ended since the last run, or None while state and cloud agree."""
-    dead = [f"cluster {name}" for name in clusters.recorded() if not clusters.alive(name)]
+    dead = [
+        f"cluster {name} ({', '.join(sorted(ended))})"
+        for name in clusters.recorded()
+        if (ended := clusters.ended(name))
+    ]
     moto = _moto()
     if moto and moto.find() is None:
         dead.append("moto")

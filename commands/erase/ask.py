@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,22 +47,24 @@ def ask(do: str, places: Sequence[Place], search: Search | None = None, **more: 
 
 
 def _lines(job: str) -> Iterator[str]:
-    # The identifier goes by standard input: a command line can be read by everybody on this machine.
-    program = subprocess.Popen(
-        [environment(REQUIREMENTS), "-m", "commands.erase.programs"],
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with program:
-        assert program.stdin and program.stdout and program.stderr
-        program.stdin.write(job)
-        program.stdin.close()
-        yield from program.stdout
-        said = program.stderr.read().strip()
+    # What it says beside its answers goes to a file: a pipe that nobody reads meanwhile would fill, and hold it up.
+    with tempfile.TemporaryFile("w+") as errors:
+        # The identifier goes by standard input: a command line can be read by everybody on this machine.
+        with subprocess.Popen(
+            [environment(REQUIREMENTS), "-m", "commands.erase.programs"],
+            cwd=PROJECT,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as program:
+            assert program.stdin and program.stdout
+            program.stdin.write(job)
+            program.stdin.close()
+            yield from program.stdout
+        errors.seek(0)
+        said = errors.read().strip()
     if program.returncode:
         refused = program.returncode == REFUSED
         raise StoreRefusedError(said if refused else f"the lake was not opened:\n{said[-2000:]}")

@@ -78,13 +78,17 @@ def cluster_of(stack: str) -> clusters.ClusterAccess:
     """The running EKS cluster of a stack.
 
     Raises:
-        CannotReclaimError: the stack is not up.
+        CannotReclaimError: the stack is not up, or part of it ended.
     """
     name = f"{PROJECT_NAME}-{stack}"
     access = clusters.named(name)
-    if access is None or not clusters.alive(name) or cloud.aws_endpoint() is None:
+    if access is None or cloud.aws_endpoint() is None:
         raise CannotReclaimError(
             f"{stack} is not up: `make up STACK={stack}` first, then `make reclaim` lists its spot nodes"
+        )
+    if ended := clusters.ended(name):
+        raise CannotReclaimError(
+            f"{stack} has lost {', '.join(sorted(ended))}: `make up STACK={stack}` begins anew"
         )
     if geography.region(access.region).cloud != "aws":
         raise CannotReclaimError(f"{name} is not on AWS: only EC2's reclaims are played")

@@ -108,11 +108,16 @@ def recorded() -> list[str]:
 
 def alive(name: str) -> bool:
     """Whether every process that the cluster should have is running."""
-    record = _store().get("cluster", name)
-    if not record or not record.get("endpoint"):
-        return False
+    return not ended(name)
+
+
+def ended(name: str) -> frozenset[str]:
+    """The programs that the cluster should have and that don't run: all of one that never came up."""
+    record = _store().get("cluster", name) or {}
     wanted = COMPONENTS | set(record.get("companions", ()))
-    return wanted <= {Path(process.cmdline()[0]).name for process in processes_of(name)}
+    if not record.get("endpoint"):
+        return wanted
+    return wanted - {Path(process.info["cmdline"][0]).name for process in processes_of(name)}
 
 
 def running() -> list[ClusterAccess]:

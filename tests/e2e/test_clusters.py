@@ -171,6 +171,13 @@ def test_everything_listens_on_this_machine_only(cluster: clusters.ClusterAccess
     assert set(listening) == {"127.0.0.1"}
 
 
+def test_none_of_it_holds_an_office_that_a_sleep_would_lose(cluster: clusters.ClusterAccess):
+    # A laptop that slept: whoever was elected ends when its lease ran out meanwhile, and the cloud with it.
+    leases = cluster.api().list("coordination.k8s.io/v1", "Lease", "kube-system")
+    names = {lease["metadata"]["name"] for lease in leases}
+    assert not names & {"kube-controller-manager", "kube-scheduler"}
+
+
 def test_a_node_group_has_the_catalogues_capacity_and_goes_with_its_pods(api: Api):
     labels = {"india-ai-infra/pool": "train"}
     taint = {"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}

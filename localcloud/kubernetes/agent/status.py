@@ -12,8 +12,7 @@ from localcloud.kubernetes.api import Object
 def phase(init: Sequence[Container], main: Sequence[Container], *, final: bool) -> str:
     """The pod's phase. `final`: nothing of it runs, or will again."""
     if not final:
-        begun = any("running" in each.state or each.attempt or each.exit_code is not None for each in main)
-        return "Running" if begun else "Pending"
+        return "Running" if _begun(main) else "Pending"
     # Sidecars are told to end when the others have, and how they do does not count.
     return "Succeeded" if all(each.exit_code == 0 for each in main) else "Failed"
 
@@ -28,7 +27,8 @@ def status(
     begun: str,
 ) -> dict[str, Any]:
     """The status, to be merged into the pod's."""
-    initialized = _complete(init)
+    # Whose program has begun was initialized, whatever its sidecars have done since.
+    initialized = _begun(main) or _complete(init)
     ready = not final and initialized and all(each.ready for each in main)
     now_is = phase(init, main, final=final)
     reason = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(now_is, "ContainersNotReady")
@@ -55,12 +55,12 @@ def sidecar(container: Object) -> bool:
     return container.get("restartPolicy") == "Always"
 
 
+def _begun(main: Sequence[Container]) -> bool:
+    return any("running" in each.state or each.attempt or each.exit_code is not None for each in main)
+
+
 def _complete(init: Sequence[Container]) -> bool:
-    return all(_begun(each) if sidecar(each.spec) else each.exit_code == 0 for each in init)
-
-
-def _begun(sidecar: Container) -> bool:
-    return sidecar.started or sidecar.exit_code is not None
+    return all(each.started if sidecar(each.spec) else each.exit_code == 0 for each in init)
 
 
 def _container(container: Container, *, done_is_ready: bool) -> dict[str, Any]:

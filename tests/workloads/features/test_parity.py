@@ -118,8 +118,10 @@ def test_online_is_offline_whatever_the_rows_and_however_they_are_corrected(
 # An entity has as many rows of one moment as it was corrected. Feast's file store takes any of them: it sorts by
 # algorithms that keep no order of what is alike (feast-dev/feast#3360).
 CORRECTED = """
+import json
 import os
 import pandas as pd
+from programs.errors import FeaturesError
 from programs.history import historical
 from programs.materialise import register
 from programs.options import Options
@@ -136,13 +138,23 @@ for view in ("short", "long"):
 register(options)
 asked = pd.DataFrame({"id": [0, 1, 2, 3, 3, 3, 9], "label": range(7),
                       "event_timestamp": [at + pd.Timedelta(f"{hours}h") for hours in (2, 1, 0, 2, 2, -1, 2)]})
-print(historical(open_store(options), ["long:number", "short:numbers"], asked).to_json(orient="records"))
+store, features = open_store(options), ["long:number", "short:numbers"]
+refused = []
+texts, gap = asked["id"].astype(str), asked.event_timestamp.where(asked["id"] != 1)
+for wrong in (asked.assign(id=texts), asked.assign(event_timestamp=gap)):
+    try:
+        historical(store, features, wrong)
+    except FeaturesError as error:
+        refused.append(str(error))
+found = historical(store, features, asked).to_json(orient="records")
+none = historical(store, features, asked.head(0))
+print(json.dumps([json.loads(found), refused, list(none.columns), len(none)]))
 """
 
 
 def test_training_rows_have_the_last_correction_and_each_keeps_its_label(store: Store):
     two_views(store)
-    found = store.script(CORRECTED)
+    found, refused, columns, none = store.script(CORRECTED)
     last = [
         max(
             (order for order in range(96) if order % 4 == id and order % 3 == hour),
@@ -153,6 +165,10 @@ def test_training_rows_have_the_last_correction_and_each_keeps_its_label(store: 
     assert [row["label"] for row in found] == list(range(7))
     assert [row["long__number"] for row in found] == [*last, None, None]
     assert [row["short__numbers"] for row in found] == [*([each, 2**53 + 1] for each in last), None, None]
+    text, missing = refused
+    assert text.startswith("long: its keys id are not what the lake has:")
+    assert missing == "event_timestamp: row 1 has no moment; say which, or leave it out"
+    assert (columns, none) == (["id", "label", "event_timestamp", "long__number", "short__numbers"], 0)
 
 
 def test_a_difference_of_an_entity_that_is_a_whole_number_is_said(store: Store):

@@ -60,5 +60,10 @@ def test_a_pod_whose_sidecar_has_ended_was_initialized() -> None:
     assert (begun["phase"], _conditions(begun)["Initialized"]) == ("Pending", "True")
 
 
+def test_a_pod_whose_sidecar_has_never_started_is_not_initialized() -> None:
+    crashed = status({}, "10.130.0.1", [container(1, sidecar=True)], [container(None)], final=False, begun="")
+    assert (crashed["phase"], _conditions(crashed)["Initialized"]) == ("Pending", "False")
+
+
 def _conditions(made: dict[str, Any]) -> dict[str, str]:
     return {each["type"]: each["status"] for each in made["conditions"]}
