@@ -39,6 +39,8 @@ def tiny(seed: int) -> LlamaForCausalLM:
         num_hidden_layers=TINY_SHAPE.layers,
         num_attention_heads=TINY_SHAPE.heads,
         num_key_value_heads=TINY_SHAPE.key_value_heads,
+        # The smallest that vLLM's attention on the CPU has.
+        head_dim=32,
         max_position_embeddings=4096,
         tie_word_embeddings=True,
         # Of Llama itself they are letters here, and an exported model would never end its answer.
