@@ -30,7 +30,7 @@ WANTED_FILES = (".json", ".safetensors", ".model", ".txt", ".jinja")
 
 
 def tiny(seed: int) -> LlamaForCausalLM:
-    """A Llama of some 400,000 parameters over bytes, with the weights of a seed."""
+    """A Llama of some 470,000 parameters over bytes, with the weights of a seed."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=BYTES_VOCABULARY,
