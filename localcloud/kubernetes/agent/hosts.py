@@ -41,7 +41,7 @@ def text(names: Iterable[Name], namespace: str, own: Iterable[tuple[str, str]] =
 
 
 def _lines(names: Iterable[Name], namespace: str, own: Iterable[tuple[str, str]]) -> Iterator[str]:
-    # A pod's localhost is the pod, and no other; here 127.0.0.1 is all of them. Its own name comes first, for `getfqdn`.
+    # A pod's localhost is the pod, and no other; here 127.0.0.1 is all of them. Its own name is first, for `getfqdn`.
     addresses = [*own]
     for address, name in addresses:
         yield f"{address} {name}"
