@@ -18,6 +18,7 @@ from commands.setup import setup
 from localcloud import cloud
 from localcloud.directories import run_dir
 from localcloud.engine import EngineError
+from localcloud.store import Store
 from localcloud.toolchain.errors import ToolchainError
 
 # What each stage that ended has found: gone with the local cloud, as what it made is.
@@ -34,6 +35,8 @@ def demo() -> None:
     platform = Platform()
     platform.open()
     record, began = cloud.store(), time.monotonic()
+    if STACK not in cloud.stacks():
+        forget(record, platform)
     for at, stage in enumerate(STAGES, start=1):
         if stage.name in record.items(DONE):
             console.print(f"[dim]{at}/{len(STAGES)} {stage.title}: done before[/]")
@@ -45,6 +48,13 @@ def demo() -> None:
     file = run_dir() / "demo.html"
     write(drawn_of(record.items(DONE)), file)
     console.print(f"[green]✓[/] {time.monotonic() - began:.0f} s; wrote {file}", soft_wrap=True)
+
+
+def forget(record: Store, platform: Platform) -> None:
+    """What stages found in a stack that is gone, and its file: another stack kept the local cloud up."""
+    for name in record.items(DONE):
+        record.delete(DONE, name)
+    platform.file.unlink(missing_ok=True)
 
 
 def drawn_of(done: Mapping[str, Mapping[str, Any]]) -> str:

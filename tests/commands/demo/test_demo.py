@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from commands.demo import command, data, jobs, page
+from commands.demo.platform import Platform
 from commands.demo.stages import STAGES
 from commands.page.command import drawn
 from commands.page.document import Plot
 from commands.stacks import settings_of
+from localcloud.store import Store
 from workloads.evaluation.programs import golden
 
 ANSWER = {
@@ -112,6 +114,17 @@ def test_a_curve_is_drawn_from_its_first_point_to_its_last() -> None:
 def test_a_job_has_ended_when_it_says_so(conditions: list[dict[str, str]], ended: str | None) -> None:
     found = jobs.ended({"status": {"conditions": conditions}})
     assert (found or {}).get("type") == ended
+
+
+def test_what_a_stack_had_found_goes_with_it(tmp_path: Path) -> None:
+    record, platform = Store(tmp_path / "store.sqlite"), Platform(tmp_path / "Pulumi.demo.yaml")
+    record.put(command.DONE, "data", {"commit": 1})
+    record.put("process", "moto", {"pid": 1})
+    platform.file.write_text("config: {}")
+    for _ in range(2):
+        command.forget(record, platform)
+        assert record.items(command.DONE) == {} and not platform.file.exists()
+    assert record.items("process")
 
 
 def test_every_stage_has_a_name_of_its_own() -> None:
