@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -33,17 +35,27 @@ def forwarded(platform: Platform, namespace: str, service: str, port: int) -> It
             forward.terminate()
 
 
-def chat(address: str, model: str, question: str, key: str) -> tuple[str, str]:
-    """The answer to one question, without chance; and what the cache says of it (`hit`, `miss`)."""
+@dataclass(frozen=True)
+class Answer:
+    """What a model said, what the cache says of it (`hit`, `miss`), and the seconds that it took."""
+
+    said: str
+    cache: str
+    seconds: float
+
+
+def chat(address: str, model: str, question: str, key: str) -> Answer:
+    """The answer to one question, without chance."""
     body = {
         "model": model,
         "messages": [{"role": "user", "content": question}],
         "temperature": 0,
         "max_tokens": 96,
     }
+    began = time.monotonic()
     with urlopen(_request(f"{address}/v1/chat/completions", body, key), timeout=SECONDS) as answer:
         said = json.load(answer)["choices"][0]["message"]["content"]
-        return said, answer.headers.get("x-cache", "")
+        return Answer(said, answer.headers.get("x-cache", ""), time.monotonic() - began)
 
 
 def post(url: str, body: Any) -> Any:

@@ -52,14 +52,16 @@ def succeeded(
 
 
 def available(platform: Platform, namespace: str, name: str) -> None:
-    """Wait until all replicas of a Deployment are the newest, and ready. DemoError if they do not come."""
+    """Wait until all replicas of a Deployment are the newest, and ready, and older ones gone: those answer to their end.
+    DemoError if they do not come."""
     with step(f"The pods of {name}"):
         deadline = time.monotonic() + LONGEST_SECONDS
         while True:
             found = _found(platform, "Deployment", namespace, name)
             wanted, status = found["spec"]["replicas"], found.get("status", {})
             seen = status.get("observedGeneration") == found["metadata"]["generation"]
-            if seen and status.get("updatedReplicas", 0) == status.get("readyReplicas", 0) == wanted:
+            counts = [status.get(kind, 0) for kind in ("replicas", "updatedReplicas", "readyReplicas")]
+            if seen and counts == [wanted] * 3 and not status.get("terminatingReplicas"):
                 return
             if time.monotonic() > deadline:
                 raise DemoError(f"{namespace}/{name} is not ready after {LONGEST_SECONDS} s")

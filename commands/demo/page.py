@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from commands.demo.platform import STACK
@@ -48,8 +49,10 @@ def _rupees(done: Mapping[str, Found]) -> Section:
     }
     lines = list(_hours(done, inr))
     total = sum(rupees for *_, rupees in lines)
+    most = max(rupees for *_, rupees in lines)
     rows = [
-        row(stage, nodes, f"{seconds:,}", format_price(rupees)) for stage, nodes, seconds, rupees in lines
+        row(stage, nodes, f"{seconds:,}", Cell(format_price(rupees), share=rupees / most))
+        for stage, nodes, seconds, rupees in lines
     ]
     said = (
         "What the nodes with GPUs would have cost for as long, on spot. The rest of the platform costs by the month: "
@@ -57,7 +60,7 @@ def _rupees(done: Mapping[str, Found]) -> Section:
     )
     table = Table(
         "By stage",
-        columns("Stage", "Nodes", "#Seconds", "#₹"),
+        columns("Stage", "Nodes", "#Seconds", "₹"),
         [*rows, row("all", "", "", format_price(total))],
         True,
     )
@@ -79,7 +82,6 @@ def _features(found: Found) -> Section:
 
 
 def _training(found: Found) -> Section:
-    losses = [(int(step), loss) for step, loss in found["losses"].items()]
     stopped, resumed = (found[name][0] if found[name] else None for name in ("stopped", "resumed"))
     said = (
         f"One of its spot nodes was taken back at step {stopped}; the job saved, waited for a new node, and went on "
@@ -87,8 +89,12 @@ def _training(found: Found) -> Section:
         if stopped
         else "No node was taken back: the job had ended before."
     )
-    curve = Plot("Loss by step", losses, {stopped: "a node is taken back"} if stopped else {})
+    curve = _curve(found, {stopped: "a node is taken back"} if stopped else {})
     return Section("train", "Training on spot", [Cell(said)], [], [curve])
+
+
+def _curve(found: Found, marks: Mapping[float, str]) -> Plot:
+    return Plot("Loss by step", [(int(step), loss) for step, loss in found["losses"].items()], marks)
 
 
 def _compression(id: str, title: str, found: Found) -> Section:
@@ -105,7 +111,8 @@ def _compression(id: str, title: str, found: Found) -> Section:
     table = Table(
         "Judged by language", columns("Language", "#Perplexity before", "#after", "Same first choice"), lines
     )
-    return Section(id, title, [Cell(f"Method {card['method']}.")], [table])
+    curves = [_curve(found, {})] if "losses" in found else []
+    return Section(id, title, [Cell(f"Method {card['method']}.")], [table], curves)
 
 
 def _serving(first: Found, second: Found) -> Section:
@@ -122,7 +129,17 @@ def _serving(first: Found, second: Found) -> Section:
     table = Table(
         "Asked as users ask", columns("Question", "The first model", "The better model", "Asked again"), lines
     )
-    return Section("serve", "What users get", [], [table])
+    each_took = [
+        [answer[name] for found in (first, second) for answer in found["answers"]]
+        for name in ("seconds", "secondsAgain")
+    ]
+    took = [median(seconds) for seconds in each_took]
+    rows = [
+        row(who, Cell(f"{1000 * seconds:,.0f}", share=seconds / max(took)))
+        for who, seconds in zip(("the model", "the cache"), took, strict=True)
+    ]
+    from_whom = Table("Milliseconds to an answer, median", columns("From", "Milliseconds"), rows)
+    return Section("serve", "What users get", [], [table, from_whom])
 
 
 def _answer(each: Mapping[str, Any] | None) -> Cell:

@@ -40,8 +40,8 @@ pytestmark = [
     pytest.mark.skipif(bool(namespaces.refused()), reason=namespaces.refused()),
 ]
 
-# Longer than anybody waits: a node is taken back from a job at work, however fast the machine is. That one ends well all
-# the same is a stage of the whole loop.
+# Longer than anybody waits: a node is taken back from a job at work, however fast the machine is. That such a job ends
+# well is a stage of the whole loop.
 PODS, STEPS = 4, 1_000_000
 TRAINING = {
     "pool": "train",

@@ -24,6 +24,8 @@ ANSWER = {
     "said": "₹500",
     "right": True,
     "again": "hit",
+    "seconds": 0.5,
+    "secondsAgain": 0.005,
 }
 VERDICT = {"passed": True, "mean": {"cases": 16, "candidate": 0.75, "production": None}}
 CARD = {
@@ -42,7 +44,7 @@ DONE: Mapping[str, Mapping[str, Any]] = {
             "retraining": {"started": True, "reason": "a training began"},
         }
     },
-    "retrain": {"card": CARD},
+    "retrain": {"card": CARD, "losses": {"10": 2.5, "20": 0.2}},
     "promote": {"verdict": VERDICT, "answers": [ANSWER]},
 }
 
@@ -86,7 +88,8 @@ def test_the_page_has_every_stage_and_fetches_nothing() -> None:
     assert set(done) == {stage.name for stage in STAGES}
     text = drawn("The whole loop", "", [], page.sections(done))
     for words in (
-        "<polyline",
+        "2.5 at 10, 0.2 at 20",
+        ">500<",
         "taken back at step 20",
         "candidate 1",
         "₹500",
