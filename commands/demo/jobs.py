@@ -52,8 +52,8 @@ def succeeded(
 
 
 def available(platform: Platform, namespace: str, name: str) -> None:
-    """Wait until all replicas of a Deployment are the newest, and ready, and older ones gone: those answer to their end.
-    DemoError if they do not come."""
+    """Wait until all replicas of a Deployment are the newest, and ready, and older ones gone: these answer to their
+    end. DemoError if they do not come."""
     with step(f"The pods of {name}"):
         deadline = time.monotonic() + LONGEST_SECONDS
         while True:
