@@ -44,6 +44,12 @@ class Answer:
     seconds: float
 
 
+def knows(address: str, model: str) -> bool:
+    """Whether the gateway has found a server of the model."""
+    with _asked(f"{address}/v1/models") as answer:
+        return model in {each["id"] for each in json.load(answer).get("data", [])}
+
+
 def chat(address: str, model: str, question: str, key: str) -> Answer:
     """The answer to one question, without chance."""
     body = {
@@ -53,17 +59,23 @@ def chat(address: str, model: str, question: str, key: str) -> Answer:
         "max_tokens": 96,
     }
     began = time.monotonic()
-    with urlopen(_request(f"{address}/v1/chat/completions", body, key), timeout=SECONDS) as answer:
+    with _asked(f"{address}/v1/chat/completions", body, key) as answer:
         said = json.load(answer)["choices"][0]["message"]["content"]
         return Answer(said, answer.headers.get("x-cache", ""), time.monotonic() - began)
 
 
 def post(url: str, body: Any) -> Any:
     """The answer to a request, as JSON."""
-    with urlopen(_request(url, body), timeout=SECONDS) as answer:
+    with _asked(url, body) as answer:
         return json.load(answer)
 
 
-def _request(url: str, body: Any, key: str = "") -> Request:
+@contextmanager
+def _asked(url: str, body: Any = None, key: str = "") -> Iterator[Any]:
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-    return Request(url, json.dumps(body).encode(), headers)
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with urlopen(Request(url, data, headers), timeout=SECONDS) as answer:
+            yield answer
+    except OSError as error:
+        raise DemoError(f"{url} does not answer as it should: {error}") from error

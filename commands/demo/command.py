@@ -14,17 +14,23 @@ from commands.page import policies
 from commands.page.command import drawn, write
 from commands.page.document import Figure
 from commands.page.state import read as read_state
+from commands.reclaim.command import CannotReclaimError
+from commands.reclaim.interruption import NoticeLostError
 from commands.setup import setup
 from localcloud import cloud
 from localcloud.directories import run_dir
 from localcloud.engine import EngineError
+from localcloud.kubernetes.api import ApiError, UnreachableError
 from localcloud.store import Store
 from localcloud.toolchain.errors import ToolchainError
 
 # What each stage that ended has found: gone with the local cloud, as what it made is.
 DONE = "demo"
 PROGRAMS = ("training", "compression", "evaluation", "serving", "drift", "features", "gateway")
-ERRORS = (DemoError, EngineError, ToolchainError)
+ERRORS = (
+    *(DemoError, EngineError, ToolchainError, ApiError, UnreachableError),
+    *(CannotReclaimError, NoticeLostError),
+)
 
 
 def demo() -> None:

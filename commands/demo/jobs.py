@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from commands.console import step
 from commands.demo.platform import DemoError, Platform
 from localcloud.kubernetes import clusters
 from localcloud.kubernetes.api import Object
 
+Found = TypeVar("Found")
 POLL_SECONDS = 0.5
 # A machine with other work takes many times what an idle one does; who waits sees what is waited for.
 LONGEST_SECONDS = 1800
@@ -32,51 +34,50 @@ def _found(platform: Platform, kind: str, namespace: str, name: str) -> Object:
     return found
 
 
+def until(holds: Callable[[], Found], title: str, said: Callable[[], str] = str) -> Found:
+    """Wait for what `holds` finds, with what `said` tells meanwhile. DemoError if it never does."""
+    with step(title) as report:
+        deadline = time.monotonic() + LONGEST_SECONDS
+        while not (found := holds()):
+            if time.monotonic() > deadline:
+                raise DemoError(f"{title}: not within {LONGEST_SECONDS} s")
+            report(0, 0, said())
+            time.sleep(POLL_SECONDS)
+        return found
+
+
 def succeeded(
     platform: Platform, namespace: str, name: str, title: str, said: Callable[[], str] = str
 ) -> None:
-    """Wait for the end of a Job, with what `said` tells of it meanwhile.
+    """Wait for the end of a Job.
 
     Raises:
-        DemoError: it failed, or does not end; with its pods' last words.
+        DemoError: it failed, with its pods' last words, or does not end.
     """
-    with step(title) as report:
-        deadline = time.monotonic() + LONGEST_SECONDS
-        while not (how := ended(job_of(platform, namespace, name))):
-            if time.monotonic() > deadline:
-                raise DemoError(_words(platform, namespace, name, f"did not end within {LONGEST_SECONDS} s"))
-            report(0, 0, said())
-            time.sleep(POLL_SECONDS)
-        if how["type"] == "Failed":
-            raise DemoError(_words(platform, namespace, name, f"failed: {how.get('message', '')}"))
+    how = until(lambda: ended(job_of(platform, namespace, name)), title, said)
+    if how and how["type"] == "Failed":
+        last = log(platform, namespace, name).strip().splitlines()[-LAST_LINES:]
+        raise DemoError("\n".join([f"the Job {namespace}/{name} failed: {how.get('message', '')}", *last]))
 
 
 def available(platform: Platform, namespace: str, name: str) -> None:
     """Wait until all replicas of a Deployment are the newest, and ready, and older ones gone: these answer to their
     end. DemoError if they do not come."""
-    with step(f"The pods of {name}"):
-        deadline = time.monotonic() + LONGEST_SECONDS
-        while True:
-            found = _found(platform, "Deployment", namespace, name)
-            wanted, status = found["spec"]["replicas"], found.get("status", {})
-            seen = status.get("observedGeneration") == found["metadata"]["generation"]
-            counts = [status.get(kind, 0) for kind in ("replicas", "updatedReplicas", "readyReplicas")]
-            if seen and counts == [wanted] * 3 and not status.get("terminatingReplicas"):
-                return
-            if time.monotonic() > deadline:
-                raise DemoError(f"{namespace}/{name} is not ready after {LONGEST_SECONDS} s")
-            time.sleep(POLL_SECONDS)
+
+    def stands() -> bool:
+        found = _found(platform, "Deployment", namespace, name)
+        wanted, status = found["spec"]["replicas"], found.get("status", {})
+        seen = status.get("observedGeneration") == found["metadata"]["generation"]
+        counts = [status.get(kind, 0) for kind in ("replicas", "updatedReplicas", "readyReplicas")]
+        return seen and counts == [wanted] * 3 and not status.get("terminatingReplicas")
+
+    until(stands, f"The pods of {name}")
 
 
 def ended(job: Object) -> Object | None:
     """The condition that says how a Job ended; None while it runs."""
     conditions = job.get("status", {}).get("conditions", ())
     return next((each for each in conditions if each["type"] in ENDS and each["status"] == "True"), None)
-
-
-def _words(platform: Platform, namespace: str, name: str, what: str) -> str:
-    last = log(platform, namespace, name).strip().splitlines()[-LAST_LINES:]
-    return "\n".join([f"the Job {namespace}/{name} {what}", *last])
 
 
 def log(platform: Platform, namespace: str, name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from commands.console import step
 from commands.demo import data, jobs
-from commands.demo.chat import chat, forwarded, post
+from commands.demo.chat import chat, forwarded, knows, post
 from commands.demo.platform import STACK, DemoError, Platform
 from commands.reclaim import command as reclaim
 from commands.reclaim import interruption
@@ -57,11 +57,10 @@ def train(platform: Platform, before: Mapping[str, Found]) -> Found:
     """The training job; one of its spot nodes is taken back while it learns."""
     platform.update({TRAINING: {}}, "The training job")
     began = time.monotonic()
-    with step("The first steps"):
-        while not losses(platform, "train") and jobs.job_of(platform, TRAINING, "train")["status"].get(
-            "active"
-        ):
-            time.sleep(jobs.POLL_SECONDS)
+    jobs.until(
+        lambda: losses(platform, "train") or jobs.ended(jobs.job_of(platform, TRAINING, "train")),
+        "The first steps",
+    )
     there = {each["spec"].get("nodeName") for each in platform.api.list("v1", "Pod", TRAINING)}
     node = next((each for each in interruption.spot_nodes(platform.api) if each.name in there), None)
     if node:
@@ -131,6 +130,7 @@ def ask(platform: Platform, commit: int) -> list[dict[str, Any]]:
     jobs.available(platform, SERVING, "serve")
     key = platform.secret(GATEWAY, "gateway-keys")["support"]
     with forwarded(platform, GATEWAY, "gateway", 8080) as address:
+        jobs.until(lambda: knows(address, MODEL), "The gateway, which looks for the model")
         found = []
         for each in data.answers(commit):
             first, again = (chat(address, MODEL, each["question"], key) for _ in range(2))
@@ -165,12 +165,11 @@ def retrain(platform: Platform, before: Mapping[str, Found]) -> Found:
 
 def promote(platform: Platform, before: Mapping[str, Found]) -> Found:
     """The new model in front of users, once the golden set has compared it with the one that they have."""
-    weights = {"weights": "{models}/released/compressed/answers/2"}
-    platform.update({EVALUATION: {}, SERVING: weights}, "The gate, and then the rollout")
-    jobs.available(platform, SERVING, "serve")
-    # Only now: what the model before answers would be kept as the new one's.
+    weights = {"weights": "{models}/released/compressed/answers/2", "revision": "2"}
+    # Answers of the model before are in the cache, and come until its last pod is gone: the revision tells them apart.
     model = {"name": MODEL, "urls": ["http://serve.serving.svc:8000"], "revision": "2"}
-    platform.update({GATEWAY: {"models": [model]}}, "The gateway, which keeps answers by revision")
+    new = {EVALUATION: {}, SERVING: weights, GATEWAY: {"models": [model]}}
+    platform.update(new, "The gate, and then the rollout")
     return {"verdict": verdict(platform), "answers": ask(platform, 2)}
 
 

@@ -29,7 +29,18 @@ Found = Mapping[str, Any]
 
 
 def goes_round(environment: dict[str, str], folder: Path) -> None:
-    """Runs it, and takes the stack down again."""
+    """Runs it, and takes the stack down again, also where it failed: others come after it."""
+    try:
+        _run(environment, folder)
+    finally:
+        stack = Stack(STACK, environment, config_file=Platform().file)
+        stack.unprotect()
+        destroyed = stack.destroy()
+    assert not destroyed.failed, "\n".join(destroyed.errors)
+    assert list(doctor.leftovers(STACK)) == []
+
+
+def _run(environment: dict[str, str], folder: Path) -> None:
     _killed(environment, folder / "first.log", f"2/{len(STAGES)} ")
     second = subprocess.run(
         COMMAND, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -45,11 +56,6 @@ def goes_round(environment: dict[str, str], folder: Path) -> None:
     page = (run_dir() / "demo.html").read_text()
     assert all(f'id="{part}"' in page for part in ("train", "serve", "gate", "drift", "rupees", "policies"))
     assert "<polyline" in page and "https://" not in page
-    stack = Stack(STACK, environment, config_file=Platform().file)
-    stack.unprotect()
-    destroyed = stack.destroy()
-    assert not destroyed.failed, "\n".join(destroyed.errors)
-    assert list(doctor.leftovers(STACK)) == []
 
 
 def _killed(environment: dict[str, str], log: Path, at: str) -> None:
