@@ -38,6 +38,7 @@ ROOMS = {
     "dvc": "commands.dvc.command",
     "reproduce": "commands.reproduce",
     "erase": "commands.erase.command",
+    "demo": "commands.demo.command",
 }
 
 

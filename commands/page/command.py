@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from commands.console import console, step
 from commands.page import alerts, lineage, models, policies, pools
 from commands.page import month as money
-from commands.page.document import Figure
+from commands.page.document import Figure, Section
 from commands.page.lineage import LineageError, Version
 from commands.page.month import Month, OpenCost
 from commands.page.policies import Judged
@@ -82,14 +82,17 @@ def rendered(
         models.section(state, versions),
         alerts.section(state),
     ]
+    return drawn(
+        f"Stack {state.stack}", _about(state, settings), figures(state, graph, month, judged), sections
+    )
+
+
+def drawn(title: str, about: str, figures: Sequence[Figure], sections: Sequence[Section]) -> str:
+    """A page of these sections."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["code"] = _code
-    return environment.from_string(PAGE.read_text(encoding="utf-8")).render(
-        title=f"Stack {state.stack}",
-        about=_about(state, settings),
-        figures=figures(state, graph, month, judged),
-        sections=sections,
-    )
+    page = environment.from_string(PAGE.read_text(encoding="utf-8"))
+    return page.render(title=title, about=about, figures=figures, sections=sections)
 
 
 def figures(state: State, graph: ResourceGraph, month: Month, judged: Judged) -> list[Figure]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 # What fits into 328 pixels: three columns, and so many letters in their longest cells.
@@ -54,13 +54,38 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Plot:
+    """A curve through points, x rising, with a line and a word at some x (`marks`)."""
+
+    caption: str
+    points: Sequence[tuple[float, float]]
+    marks: Mapping[float, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """The points of the curve in a box of 100 to 40, as SVG has them: y falls."""
+        return " ".join(f"{self.x(x):.2f},{40 * (1 - y / self.highest):.2f}" for x, y in self.points)
+
+    def x(self, x: float) -> float:
+        """Where an x is in the box."""
+        first, last = self.points[0][0], self.points[-1][0]
+        return 100 * (x - first) / ((last - first) or 1)
+
+    @property
+    def highest(self) -> float:
+        """The top of the box; its bottom is zero."""
+        return max(y for _, y in self.points) or 1.0
+
+
+@dataclass(frozen=True)
 class Section:
-    """A part of the page with its own heading. `paragraphs` stand before its tables."""
+    """A part of the page with its own heading. `paragraphs` stand before its tables, and plots before those."""
 
     id: str
     title: str
     paragraphs: Sequence[Cell]
     tables: Sequence[Table]
+    plots: Sequence[Plot] = ()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,12 +39,12 @@ def up(stack: StackName = "local", profile: ProfileName = "default") -> None:
     settings = settings_of(stack)  # refused before anything starts
     pack = PolicyPack(POLICIES, file_of(profile))
     setup()
-    opened = _open(stack, pack)
-    preview = _run(opened.preview, "Preview, with the policy pack")
+    opened = open_stack(stack, pack)
+    preview = run(opened.preview, "Preview, with the policy pack")
     if reason := faults.lost(preview.replaced):
         raise EngineError(reason)
     if not preview.unchanged:
-        _run(opened.up, "Update", sum(preview.changes.values()))
+        run(opened.up, "Update", sum(preview.changes.values()))
         with step("Nodes for what the update did not wait for"):
             waiting.settle(clusters.recorded(), SETTLE_SECONDS)
     summary.show(opened, settings, preview)
@@ -54,8 +55,8 @@ def preview(stack: StackName = "local", profile: ProfileName = "default") -> Non
     settings_of(stack)  # refused before anything starts
     pack = PolicyPack(POLICIES, file_of(profile))
     setup()
-    opened = _open(stack, pack)
-    outcome = _run(opened.preview, "Preview, with the policy pack")
+    opened = open_stack(stack, pack)
+    outcome = run(opened.preview, "Preview, with the policy pack")
     summary.show_changes(outcome)
     summary.show_policies(outcome)
     if reason := faults.lost(outcome.replaced):
@@ -71,10 +72,10 @@ def down(stack: StackName = "local") -> None:
         ended = cloud.stop()
         console.print(f"the local cloud was not running; cleared {', '.join(ended) or 'nothing'}")
         return
-    opened = _open(stack)
+    opened = open_stack(stack)
     if guarded := opened.unprotect():
         console.print(f"{guarded} resources were protected: the data of a local cloud is nobody's")
-    _run(opened.destroy, "Destroy", len(opened.resources()))
+    run(opened.destroy, "Destroy", len(opened.resources()))
     left = leftovers(stack)
     show(left)
     # Only now: after a run that was killed the cloud began anew, and no other stack is on it.
@@ -103,17 +104,18 @@ class UpdateFailedError(Exception):
         self.outcome = outcome
 
 
-def _open(stack: str, pack: PolicyPack = OUR_PACK) -> Stack:
-    """Start what does not run, recover what a killed run left, and open the stack."""
+def open_stack(stack: str, pack: PolicyPack = OUR_PACK, config_file: Path | None = None) -> Stack:
+    """Start what does not run, recover what a killed run left, and open the stack, with another file's settings if one
+    is given."""
     with step("Local cloud"):
         started = cloud.start()
-        opened = Stack(stack, cloud.environment(started.aws_endpoint), pack=pack)
+        opened = Stack(stack, cloud.environment(started.aws_endpoint), config_file=config_file, pack=pack)
         killed = opened.release_lock() or opened.pending()
         if killed:
             # What a killed engine had made is in no state file: a local cloud is cheap to begin anew.
             cloud.stop()
             started = cloud.start()
-            opened = Stack(stack, cloud.environment(started.aws_endpoint), pack=pack)
+            opened = Stack(stack, cloud.environment(started.aws_endpoint), config_file=config_file, pack=pack)
     if started.afresh:
         console.print(f"[yellow]The local cloud begins anew: {started.afresh}.[/]")
     if killed:
@@ -121,7 +123,8 @@ def _open(stack: str, pack: PolicyPack = OUR_PACK) -> Stack:
     return opened
 
 
-def _run(operation: Callable[..., Outcome], title: str, total: int = 0) -> Outcome:
+def run(operation: Callable[..., Outcome], title: str, total: int = 0) -> Outcome:
+    """An operation of the engine with its progress. One that fails is told, and ends the command."""
     done = 0
     try:
         with step(title) as report:

@@ -117,10 +117,11 @@ def look(cluster: str) -> tuple[list[Node], Pods]:
     phases, gpu_phases, simulated = Counter[str](), Counter[str](), 0
     run, not_run = 0, Counter[str]()
     for pod in api.list("v1", "Pod"):
-        run += claims.in_table(pod) and bool(pod["spec"].get("nodeName"))
+        runs = claims.in_table(pod)
+        run += runs and bool(pod["spec"].get("nodeName"))
         if why := pod["metadata"].get("annotations", {}).get(SIMULATED):
             not_run[why] += 1
-        simulated += SIMULATED_RUNTIME in pod["metadata"].get("annotations", {})
+        simulated += not runs and SIMULATED_RUNTIME in pod["metadata"].get("annotations", {})
         phases[pod["status"]["phase"]] += 1
         limits = [c.get("resources", {}).get("limits", {}) for c in pod["spec"]["containers"]]
         if any(GPU_RESOURCE in limit for limit in limits):

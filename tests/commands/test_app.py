@@ -15,7 +15,7 @@ WRONG = {
     "images --stack nope": "there is no such file, so no stack nope",
     "showback --by pod": "by pod: one of namespace, owner",
     "up --stack nope": "there is no such file, so no stack nope",
-    "down --stack nope": "so no stack nope; stacks are dev, local, prod",
+    "down --stack nope": "so no stack nope; stacks are demo, dev, local, prod",
     "down --stack prodd": "the nearest is prod",
     "doctor --stack nope": "there is no such file, so no stack nope",
     "preview --profile sebi": "the nearest is sebi-re",

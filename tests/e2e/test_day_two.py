@@ -194,6 +194,7 @@ ELSEWHERE = {
     "workloads.serving.onDemandFloor": "a Deployment of its own: tests/workloads/serving/test_floor.py",
     "workloads.serving.engine": "another engine is another program of the pod: tests/workloads/serving",
     "workloads.serving.weights": "arguments of the server: tests/workloads/serving, tests/e2e/test_serving.py",
+    "workloads.serving.revision": "arguments of the server: tests/workloads/serving, tests/e2e/whole_loop.py",
     "workloads.serving.adapters": "arguments of the server: tests/workloads/serving, tests/e2e/test_serving.py",
     "workloads.serving.kvOffloadGib": "arguments of the server: tests/workloads/serving",
     "workloads.serving.image": "an image of the server: tests/workloads/serving",

@@ -72,7 +72,9 @@ def test_no_login_no_refresh(env: dict[str, str]) -> None:
 @pytest.mark.parametrize("target", ["up", "preview", "cost"])
 def test_an_unknown_stack_starts_nothing(target: str, env: dict[str, str]) -> None:
     said = make(f"{target} STACK=prd", env, fails=True)
-    assert "Pulumi.prd.yaml: there is no such file, so no stack prd; stacks are dev, local, prod" in said
+    assert (
+        "Pulumi.prd.yaml: there is no such file, so no stack prd; stacks are demo, dev, local, prod" in said
+    )
     assert "Local cloud" not in said
 
 

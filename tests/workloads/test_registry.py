@@ -33,6 +33,8 @@ TELLING = NAMES - {"gateway", "features"}
 ADVICE = PROJECT / "infra" / "advice"
 # Measures the program of one workload beside others.
 BENCH = PROJECT / "commands" / "bench"
+# Joins the workloads: what one leaves the next takes.
+DEMO = PROJECT / "commands" / "demo"
 # Writes Parquet, whose columns have a compression.
 PARQUET = PROJECT / "commands" / "erase" / "programs" / "parquet.py"
 
@@ -66,7 +68,7 @@ def _named(source: Path) -> set[str]:
 def test_nothing_below_the_workloads_knows_the_name_of_one() -> None:
     settings = PROJECT / "infra" / "settings"
     own = (*settings.glob("workloads*.py"), *(settings / "workloads").glob("*.py"))
-    exempt = {*own, *ADVICE.glob("*.py"), *BENCH.rglob("*.py"), PARQUET}
+    exempt = {*own, *ADVICE.glob("*.py"), *BENCH.rglob("*.py"), *DEMO.rglob("*.py"), PARQUET}
     named = {source: names for source in _sources() if source not in exempt and (names := _named(source))}
     assert named == {}
 

@@ -54,7 +54,7 @@ def document(settings: Evaluation, model: str, port: int, production: str) -> di
     return {
         "goldenSet": settings.golden_set,
         "digest": settings.digest,
-        "candidate": {"url": f"http://127.0.0.1:{port}/v1", "model": model, "revision": "{revision}"},
+        "candidate": {"url": f"http://localhost:{port}/v1", "model": model, "revision": "{revision}"},
         "production": {"url": production, "model": model},
         "judge": {"url": f"{settings.judge.url}/v1", "model": settings.judge.model}
         if settings.judge

@@ -4,6 +4,7 @@ import pulumi
 
 from infra.contracts.site import Sites
 from infra.settings.workloads.gateway import Gateway
+from workloads.gateway.checks import one_revision
 from workloads.gateway.needs import NEEDS
 from workloads.gateway.smg import IMAGE
 from workloads.one_cloud import in_one_cloud
@@ -42,6 +43,6 @@ def keeps(settings: Gateway) -> list[Kept]:
 WORKLOAD = Workload(
     NEEDS,
     build,
-    checks=(in_one_cloud(Gateway, "the cloud whose cluster has the models"),),
+    checks=(in_one_cloud(Gateway, "the cloud whose cluster has the models"), one_revision),
     keeps=keeps,
 )

@@ -38,6 +38,7 @@ def build(settings: Serving, sites: Sites) -> None:
         gpus=settings.gpus,
         engine=engine,
         weights=_in_lake(site, settings.weights) if settings.weights else None,
+        revision=settings.revision,
         adapters={name: _in_lake(site, folder) for name, folder in settings.adapters.items()},
         image=site.image(settings.image or engine.image),
         max_model_len=settings.max_model_len,

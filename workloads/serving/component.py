@@ -51,7 +51,8 @@ class ModelServerArgs:
 
     engine: what serves it, of `engines.yaml`. model: the name that clients ask for. weights: where they are in the lake
     (`s3://…`), streamed to the GPUs; None takes `model` from the Hugging Face hub, over the only way to the internet
-    that the namespace has. adapters: LoRA by the name that clients ask for, and where each is in the lake.
+    that the namespace has. revision: of the weights, as each answer names it. adapters: LoRA by the name that clients
+    ask for, and where each is in the lake.
     max_model_len: tokens of prompt and answer together; None takes the model's own. quantization: a method of the
     engine; None leaves the checkpoint as it is. gpu_memory_utilization: share of each GPU's memory for weights and KV
     cache. kv_offload_gib: the node's memory for keys and values that no longer fit the GPUs. max_queued_requests:
@@ -66,6 +67,7 @@ class ModelServerArgs:
     gpus: int = 1
     engine: Engine = engines()["vllm"]
     weights: pulumi.Input[str] | None = None
+    revision: str | None = None
     adapters: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     image: pulumi.Input[str] | None = None
     namespace: str = "serving"
@@ -326,6 +328,7 @@ def _arguments(args: ModelServerArgs, drain: int) -> list[pulumi.Input[str]]:
         "queue": args.max_queued_requests,
         "drain": drain,
         "weights": args.weights,
+        "revision": args.revision,
         "maxModelLen": args.max_model_len,
         "quantization": args.quantization,
         "kvOffloadGib": args.kv_offload_gib,

@@ -41,7 +41,8 @@ class GatewayModel(Model):
     )
     revision: str = Field(
         default="",
-        description="Its revision, part of what the cache keeps answers by: change it with every release.",
+        description="Its revision, part of what the cache keeps answers by: change it with every release, and that of "
+        "the model server with it (docs/gateway.md).",
     )
 
 

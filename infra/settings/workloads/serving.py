@@ -31,6 +31,8 @@ SET_BY_SETTINGS = {
     "lora-modules": "adapters",
     "enable-lora": "adapters",
     "max-loras": "adapters",
+    "fingerprint-mode": "revision",
+    "fingerprint-value": "revision",
     # SGLang
     "model-path": "model",
     "tp-size": "gpus",
@@ -103,6 +105,12 @@ class Serving(WorkloadSettings):
         '"{models}/released/qwen3-8b": they are streamed to the GPUs, and the pods need no way to the internet. '
         "From Hugging Face unless given. For Triton the folder is its repository of models.",
     )
+    revision: str | None = Field(
+        default=None,
+        pattern=r"^[\w.-]{1,64}$",
+        description="The weights' revision, which each answer then names (`system_fingerprint`): the gateway's cache "
+        "keeps none of another than its own `revision` of the model. vLLM from 0.32.",
+    )
     adapters: dict[DnsLabel, Released] = Field(
         default={},
         description="LoRA adapters beside the model, by the name that clients ask for, such as "
@@ -172,5 +180,5 @@ class Serving(WorkloadSettings):
 
 def optional(serve: Serving) -> dict[str, object]:
     """The settings that not every engine has, by their name in a stack's file."""
-    names = ("weights", "adapters", "max_model_len", "quantization", "kv_offload_gib")
+    names = ("weights", "revision", "adapters", "max_model_len", "quantization", "kv_offload_gib")
     return {to_camel(name): getattr(serve, name) for name in names}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from infra.contracts.labels import SIMULATED, SIMULATED_RUNTIME
+from infra.contracts.labels import SIMULATED
 from localcloud.kubernetes.agent import databases, namespaces, probes, volumes
 from localcloud.kubernetes.agent.images import table
 from localcloud.kubernetes.api import Object
@@ -32,8 +32,6 @@ def kwok_selector() -> dict[str, Any]:
 
 def why_simulated(pod: Object) -> str:
     """Why a pod of the table is simulated all the same; empty if it can run."""
-    if SIMULATED_RUNTIME in (pod["metadata"].get("annotations") or {}):
-        return f"it says {SIMULATED_RUNTIME}"
     if refused := namespaces.refused():
         return refused
     for container in pod["spec"]["containers"]:

@@ -41,8 +41,10 @@ def text(names: Iterable[Name], namespace: str, own: Iterable[tuple[str, str]] =
 
 
 def _lines(names: Iterable[Name], namespace: str, own: Iterable[tuple[str, str]]) -> Iterator[str]:
-    yield "127.0.0.1 localhost"
-    for address, name in own:
+    # A pod's localhost is the pod, and no other; here 127.0.0.1 is all of them. Its own name is first, for `getfqdn`.
+    addresses = [*own]
+    for address, name in addresses:
         yield f"{address} {name}"
+    yield f"{addresses[0][0] if addresses else '127.0.0.1'} localhost"
     for name in sorted(set(names)):
         yield f"{name.address} {' '.join(name.spellings(namespace))}"

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from infra.contracts.labels import EKS_NODE_GROUP
-from localcloud.providers.aws.api import Api
+from localcloud.providers.aws.api import Api, RefusedError
 from localcloud.providers.protocol import ResourceError, Values
 
 CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
@@ -177,7 +177,28 @@ def _drop_database(api: Api, scope: Values) -> None:
         databases.gone(address)
 
 
+def _empty(api: Api, scope: Values) -> None:
+    """Delete what pods keep in a bucket, which is beside it: without forceDestroy S3 deletes none that has objects."""
+    from localcloud.kubernetes.agent.stores import BESIDE
+
+    region, bucket = scope["region"], scope["id"] + BESIDE
+    try:
+        found = api.call("s3", region, "ListObjectVersions", {"Bucket": bucket})
+    except RefusedError as refused:
+        if refused.gone:
+            return
+        raise
+    objects = [*found.get("Versions", ()), *found.get("DeleteMarkers", ())]
+    if objects and not scope["inputs"].get("forceDestroy"):
+        raise RefusedError("DeleteBucket", "BucketNotEmpty", f"{scope['id']} has objects of pods")
+    for each in objects:
+        named = {"Bucket": bucket, "Key": each["Key"], "VersionId": each["VersionId"]}
+        api.call("s3", region, "DeleteObject", named)
+    api.call("s3", region, "DeleteBucket", {"Bucket": bucket})
+
+
 SIDE_EFFECTS = {
+    "objects": SideEffect(lambda api, scope: {}, lambda api, scope: None, _empty),
     "cluster": SideEffect(_start_cluster, lambda api, scope: None, _stop_cluster),
     "nodes": SideEffect(_add_nodes, _rescale, _remove_nodes),
     "site-nodes": SideEffect(_join, _rejoin, _leave),

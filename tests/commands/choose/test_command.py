@@ -79,7 +79,7 @@ def test_images_of_google_are_all_in_the_region() -> None:
 
 def test_images_of_a_stack_that_is_not_there() -> None:
     with pytest.raises(
-        StackFileError, match="no stack prd; stacks are dev, local, prod; the nearest is prod"
+        StackFileError, match="no stack prd; stacks are demo, dev, local, prod; the nearest is prod"
     ):
         ask("images", "--stack", "prd")
 

@@ -112,7 +112,7 @@ def test_an_unknown_commit_and_an_unknown_stack_are_named() -> None:
     ):
         raise AssertionError("there is no such branch")
     with pytest.raises(
-        StackFileError, match=r"Pulumi\.prd\.yaml: .*no stack prd; stacks are dev, local, prod"
+        StackFileError, match=r"Pulumi\.prd\.yaml: .*no stack prd; stacks are demo, dev, local, prod"
     ):
         settings_of("prd")
 

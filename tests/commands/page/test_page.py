@@ -269,7 +269,7 @@ def test_a_wrong_input_ends_in_one_message(tmp_path: Path, monkeypatch: pytest.M
     ):
         page()
     with pytest.raises(
-        StackFileError, match="no stack prd; stacks are dev, local, prod; the nearest is prod"
+        StackFileError, match="no stack prd; stacks are demo, dev, local, prod; the nearest is prod"
     ):
         page(stack="prd")
     with pytest.raises(NoStateError, match=r"nothing of .*stack\.json stands"):

@@ -31,7 +31,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(cloud, "aws_endpoint", lambda: "http://127.0.0.1:1")
     monkeypatch.setattr(cloud, "dead_processes", lambda: None)
     monkeypatch.setattr(cloud, "stop", lambda: done.append("stopped") or ["moto"])
-    monkeypatch.setattr(command, "_open", opened)
+    monkeypatch.setattr(command, "open_stack", opened)
     monkeypatch.setattr(command, "leftovers", lambda _: [])
     return done
 
@@ -63,7 +63,7 @@ def test_another_stack_keeps_its_cloud(
 def test_a_stack_that_nobody_knows_is_refused(stopped: list[str], tmp_path: Path) -> None:
     write(tmp_path, "local", [{"urn": "a"}])
     with pytest.raises(
-        StackFileError, match="no stack locl; stacks are dev, local, prod; the nearest is local"
+        StackFileError, match="no stack locl; stacks are demo, dev, local, prod; the nearest is local"
     ):
         command.down("locl")
     assert stopped == []
@@ -79,12 +79,12 @@ def test_a_cloud_that_began_anew_runs_on_for_nobody(
     stopped: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, "local", [{"urn": "a"}])
-    opened = command._open
+    opened = command.open_stack
 
     def begun_anew(stack: str) -> Any:
         write(tmp_path, "local", [])  # what stopping the cloud does to every state file
         return opened(stack)
 
-    monkeypatch.setattr(command, "_open", begun_anew)
+    monkeypatch.setattr(command, "open_stack", begun_anew)
     command.down("dev")
     assert stopped == ["destroyed dev", "stopped"]

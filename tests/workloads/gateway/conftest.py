@@ -158,7 +158,10 @@ class Engine:
         end = "abort" if body.get("test") == "abort" else "stop"
         size = 2 << 20 if body.get("test") == "large" else 0
         message = {"role": "assistant", "content": f"answer {len(self.calls)} of {self.model}" + "x" * size}
-        return web.json_response({"choices": [{"index": 0, "message": message, "finish_reason": end}]})
+        named = {"system_fingerprint": "revision:1"} if body.get("test") == "named" else {}
+        return web.json_response(
+            {"choices": [{"index": 0, "message": message, "finish_reason": end}], **named}
+        )
 
     async def _stream(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from infra.contracts.site import Site, Sites
+from infra.settings.valid_parts import parts_of
 from infra.settings.workloads.gateway import Gateway
 from tests.infra.platform.gpu_cluster import SERVE, gpu_cluster
 from tests.workloads.gateway.test_keys import asked
 from workloads.gateway import cache_pods, smg
 from workloads.gateway.build import WORKLOAD
 from workloads.gateway.cache import options
+from workloads.gateway.checks import one_revision
 from workloads.gateway.component import GatewayArgs, ModelGateway
 from workloads.gateway.needs import NEEDS
 
@@ -230,6 +232,25 @@ def test_it_is_built_in_the_cluster_that_is_named(deploy):
 def test_what_cant_be_meant_is_refused_in_words(changes, words):
     with pytest.raises(ValueError, match="(?s)" + words):
         Gateway.model_validate({**ASKED, **changes})
+
+
+@pytest.mark.parametrize(
+    ("served", "where"),
+    [
+        ({"model": "Qwen/Qwen3-8B", "revision": "2026-12"}, "models[0].revision: 2026-11"),
+        (
+            {"model": "x", "adapters": {"bge-m3": "{models}/released/a"}, "revision": "1"},
+            "models[1].revision: nothing",
+        ),
+        ({"model": "Qwen/Qwen3-8B", "revision": "2026-11"}, ""),
+        ({"model": "Qwen/Qwen3-8B"}, ""),
+        ({"model": "another", "revision": "2026-12"}, ""),
+    ],
+)
+def test_a_server_says_the_revision_that_answers_are_kept_by(served, where):
+    workloads = {"gateway": ASKED, "serving": {"pool": "l4", "maxModelLen": 4096, **served}}
+    problems = [str(each) for each in one_revision(parts_of({"workloads": workloads}))]
+    assert [where in each for each in problems] == [True] * bool(where)
 
 
 def test_its_needs_open_no_way_to_the_internet():

@@ -182,6 +182,16 @@ def test_a_stream_with_an_error_in_it_is_not_kept(reason, body):
 
 
 @pytest.mark.parametrize(
+    ("fingerprint", "reason"), [("revision:2", ""), ("revision:1", "revision"), ("fp_44", "")]
+)
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+def test_an_answer_of_another_revision_is_not_kept_where_the_server_names_it(fingerprint, reason, kind):
+    said = {"choices": [{"index": 0, "finish_reason": "stop"}], "system_fingerprint": fingerprint}
+    body = event(said) + b"data: [DONE]\n\n" if kind == answers.STREAM else json.dumps(said).encode()
+    assert answers.refusal(kind, body, "2") == reason
+
+
+@pytest.mark.parametrize(
     ("reason", "kind", "body"),
     [
         ("", "application/json", b'{"choices": [{"index": 0, "finish_reason": "length"}]}'),

@@ -73,6 +73,8 @@ def test_one_door_to_several_models_which_outlives_an_engine(
             cut = await ask(cache.url, prompt("cut", stream=True, test="cut"))
             assert b'"stream_error"' in cut.body and cut.body.endswith(b"data: [DONE]\n\n")
             assert cut.outcome == "miss"
+            # Of another revision than the cache keeps answers by: as of a pod of the model before, in a rollout.
+            assert (await ask(cache.url, prompt("who?", test="named"))).outcome == "miss"
         assert len(redis.entries()) == kept
         engines[0].close()
         after = await asyncio.gather(*(ask(cache.url, prompt(f"after {at}")) for at in range(30)))

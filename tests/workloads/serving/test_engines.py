@@ -104,6 +104,7 @@ def test_flags_of_the_version_pass_and_those_of_an_image_that_nobody_read() -> N
 
 GIVEN = {
     "weights": f"{LAKE}/m",
+    "revision": "2026-11",
     "adapters": {"support": f"{LAKE}/a"},
     "maxModelLen": 4096,
     "quantization": "fp8",

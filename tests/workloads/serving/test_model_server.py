@@ -70,6 +70,15 @@ def test_tensor_parallel_over_the_gpus_it_asks_for(deploy):
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "4"
 
 
+def test_each_answer_names_the_revision_where_there_is_one(deploy, container):
+    made = deploy(lambda: server(revision="2026-11").url)
+    (named,) = deployment(made)["template"]["spec"]["containers"]
+    assert [word for word in named["args"] if word not in container["args"]] == [
+        "--fingerprint-mode=custom",
+        "--fingerprint-value=revision:2026-11",
+    ]
+
+
 def test_a_replica_answers_to_the_end_before_it_goes(pod, container):
     forget = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     drain = int(next(flag for flag in container["args"] if "shutdown-timeout" in flag).partition("=")[2])

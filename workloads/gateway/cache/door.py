@@ -154,7 +154,7 @@ class Door:
         started = time.monotonic()
         renewing = asyncio.create_task(self._renew(asked.key, holder)) if holder else None
         try:
-            answer = await self._fetch(flight, scope, body)
+            answer = await self._fetch(flight, asked, scope, body)
             # Kept before its readers know that it is whole: who asks next finds it.
             if answer and time.monotonic() - started < ERASED_SECONDS:
                 await self._store.put(asked, seal(self._secret(asked), asked.key, answer))
@@ -171,7 +171,7 @@ class Door:
                 renewing.cancel()
                 await self._store.unlock(asked.key, holder)
 
-    async def _fetch(self, flight: Flight, scope: Scope, body: bytes) -> Answer | None:
+    async def _fetch(self, flight: Flight, asked: Question, scope: Scope, body: bytes) -> Answer | None:
         """The gateway's answer into the flight; None where it may not be kept."""
         # Not compressed: the next client may not take it so.
         sent = http.end_to_end(scope["headers"], b"host", b"content-length", b"accept-encoding")
@@ -180,12 +180,12 @@ class Door:
             flight.begin(response.status, received)
             async for chunk in response.content.iter_any():
                 flight.add(chunk)
-        if refusal := self._refusal(response, flight):
+        if refusal := self._refusal(response, flight, asked):
             metrics.unstored.labels(refusal).inc()
             return None
         return Answer(response.headers.get("content-type", ""), tuple(flight.chunks), int(time.time()))
 
-    def _refusal(self, response: aiohttp.ClientResponse, flight: Flight) -> str:
+    def _refusal(self, response: aiohttp.ClientResponse, flight: Flight, asked: Question) -> str:
         if response.status != 200:
             return "status"
         if "content-encoding" in response.headers:
@@ -193,7 +193,7 @@ class Door:
         body = b"".join(flight.chunks)
         if len(body) > self._options.largest_answer:
             return "size"
-        return answers.refusal(response.headers.get("content-type", ""), body)
+        return answers.refusal(response.headers.get("content-type", ""), body, asked.revision)
 
     async def _renew(self, key: str, holder: str) -> None:
         while True:

@@ -33,6 +33,7 @@ class Question:
     key: str
     tenant: Tenant
     model: str
+    revision: str
     body: Mapping[str, Any]
     erased: tuple[str, str]
     """While one of these keys is in Redis, nothing about the principal or of the revision is kept."""
@@ -68,7 +69,7 @@ def question(options: Options, path: str, headers: Mapping[str, str], raw: bytes
     whom, which = principal_tag(options, principal), model_tag(options, model, revision)
     parts = (tenant_tag(options, tenant.name), which, whom, _tag(options.secret, "question", asked, 64))
     erased = (erased_key(whom), erased_key(which))
-    return Question(":".join((PREFIX, *parts)), tenant, model, body, erased, life)
+    return Question(":".join((PREFIX, *parts)), tenant, model, revision, body, erased, life)
 
 
 def api_key(headers: Mapping[str, str]) -> str:

@@ -21,7 +21,7 @@ from .agreement import together
 from .pipeline import Pipeline
 from .publication import listed, refusals, scratch
 from .recipe import TINY, TINY_SHAPE, Mesh, Recipe, RecipeError, Shape, check_shape
-from .tokens import BYTES_VOCABULARY
+from .tokens import BYTES_VOCABULARY, END
 
 # Bars of each rank are no use in a log.
 logging.disable_progress_bar()
@@ -30,7 +30,7 @@ WANTED_FILES = (".json", ".safetensors", ".model", ".txt", ".jinja")
 
 
 def tiny(seed: int) -> LlamaForCausalLM:
-    """A Llama of some 400,000 parameters over bytes, with the weights of a seed."""
+    """A Llama of some 470,000 parameters over bytes, with the weights of a seed."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=BYTES_VOCABULARY,
@@ -39,8 +39,13 @@ def tiny(seed: int) -> LlamaForCausalLM:
         num_hidden_layers=TINY_SHAPE.layers,
         num_attention_heads=TINY_SHAPE.heads,
         num_key_value_heads=TINY_SHAPE.key_value_heads,
+        # The smallest that vLLM's attention on the CPU has.
+        head_dim=32,
         max_position_embeddings=4096,
         tie_word_embeddings=True,
+        # Of Llama itself they are letters here, and an exported model would never end its answer.
+        bos_token_id=None,
+        eos_token_id=END,
         use_cache=False,
         dtype="float32",
     )

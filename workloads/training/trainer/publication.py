@@ -199,18 +199,28 @@ def refusals(uri: str) -> Iterator[None]:
     """Turns a store that denies, and a disk that is full or can't be written, into one message."""
     try:
         yield
-    except FileNotFoundError:
-        raise
-    except PermissionError as error:
-        raise RecipeError(f"{uri} denies access ({error}): grant the job's identity this prefix") from error
-    except OSError as error:
-        if error.errno in FULL:
+    except (OSError, RuntimeError) as error:
+        said = _of_store(error)
+        if isinstance(said, PermissionError):
+            raise RecipeError(
+                f"{uri} denies access ({said}): grant the job's identity this prefix"
+            ) from error
+        if said.errno in FULL:
             raise RecipeError(
                 f"{uri} is full: make room, or keep fewer checkpoints (checkpoints.keep)"
             ) from error
-        if error.errno == errno.EROFS:
+        if said.errno == errno.EROFS:
             raise RecipeError(f"{uri} is mounted to be read alone: mount it to be written") from error
         raise
+
+
+def _of_store(error: BaseException) -> OSError:
+    """What the store said. torch's writer of archives fails once more while it closes, with other words."""
+    while not isinstance(error, OSError):
+        if error.__context__ is None:
+            return OSError()
+        error = error.__context__
+    return error
 
 
 @contextlib.contextmanager

@@ -1270,6 +1270,22 @@ def test_a_half_made_resource_is_taken_back(world: World) -> None:
     assert census() == before
 
 
+def test_a_bucket_with_objects_of_pods_goes_only_by_force(world: World, endpoint: str) -> None:
+    api, beside = Api(), {"Bucket": "of-pods.objects"}
+    made = world.make("aws:s3/bucket:Bucket", "of-pods", {"bucket": "of-pods"})
+    api.call(
+        "s3", REGION, "CreateBucket", {**beside, "CreateBucketConfiguration": {"LocationConstraint": REGION}}
+    )
+    api.call("s3", REGION, "PutObject", {**beside, "Key": "weights", "Body": b"1"})
+    with pytest.raises(ResourceError, match="BucketNotEmpty: of-pods has objects of pods"):
+        world.aws.delete(made.resource, made.inputs, made.outputs)
+    world.change("of-pods", {"forceDestroy": True})
+    world.remove("of-pods")
+    with pytest.raises(RefusedError) as refused:
+        api.call("s3", REGION, "ListObjectsV2", beside)
+    assert refused.value.gone
+
+
 def test_a_change_that_no_call_can_make_replaces(world: World) -> None:
     aws, vpc = world.aws, about("aws:ec2/vpc:Vpc", "a", "vpc-1")
     diff = aws.diff(vpc, {"cidrBlock": "10.0.0.0/16"}, {}, {"cidrBlock": "10.1.0.0/16"})
