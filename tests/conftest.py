@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,24 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """`make unit` runs what is not marked, so that it is quick and works anywhere."""
-    if item.get_closest_marker("slow") or item.get_closest_marker("e2e"):
+    with _watched(item):
         return (yield)
-    _unmarked.append(item.nodeid)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """The same. What is torn down after a test may be a server of tests before it, the last of its folder or session."""
+    with _watched(item):
+        return (yield)
+
+
+@contextmanager
+def _watched(item: pytest.Item) -> Iterator[None]:
+    if not (item.get_closest_marker("slow") or item.get_closest_marker("e2e")):
+        _unmarked.append(item.nodeid)
     try:
-        return (yield)
+        yield
     finally:
         _unmarked.clear()
