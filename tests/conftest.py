@@ -53,7 +53,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """The same. What is torn down after a test may be a server of tests before it, the last of its folder or session."""
+    """The same. What is torn down after a test may be a server of tests before it, at the end of their folder."""
     with _watched(item):
         return (yield)
 
