@@ -45,9 +45,12 @@ class Answer:
 
 
 def knows(address: str, model: str) -> bool:
-    """Whether the gateway has found a server of the model."""
-    with _asked(f"{address}/v1/models") as answer:
-        return model in {each["id"] for each in json.load(answer).get("data", [])}
+    """Whether the gateway has found a server of the model; before the first one it refuses."""
+    try:
+        with _asked(f"{address}/v1/models") as answer:
+            return model in {each["id"] for each in json.load(answer).get("data", [])}
+    except DemoError:
+        return False
 
 
 def chat(address: str, model: str, question: str, key: str) -> Answer:
