@@ -29,18 +29,20 @@ class Verdict:
     why: str
 
 
-def verdict(written: datetime, data_class: str, locked_until: datetime | None, today: date) -> Verdict:
-    """What becomes of a version that was written at a moment (UTC), with data of a class, under an Object Lock or
-    none."""
+def verdict(
+    written: datetime, data_class: str, locked_until: datetime | None, today: date, locked_by: str = "a lock"
+) -> Verdict:
+    """What becomes of a version that was written at a moment (UTC), with data of a class, under a lock of the store
+    or none."""
     year_over = written.date() + timedelta(days=PERSONAL_RETENTION_DAYS)
-    # A legal hold has no end: the last day that dates have stands for it.
+    # A hold has no end: the last day that dates have stands for it.
     last = locked_until.date() if locked_until else date.min
     lock_over = last + timedelta(days=1) if date.min < last < date.max else last
     reasons = []
     if data_class in PERSONAL_CLASSES and today < year_over:
         reasons.append((year_over, the_year()))
     if today < lock_over:
-        reasons.append((lock_over, "its Object Lock, or a legal hold"))
+        reasons.append((lock_over, locked_by))
     if not reasons:
         return Verdict(now=True, until=None, why=f"{provisions()[ERASES].cited} asks for it")
     return Verdict(now=False, until=max(day for day, _ in reasons), why="; ".join(why for _, why in reasons))

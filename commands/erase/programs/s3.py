@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -13,44 +11,16 @@ from urllib.parse import urlencode
 import s3fs
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .store import NEVER, ChangedError, Lock, StoreError, Version, digest
+
 # What a new object takes over from the one before.
 KEPT = ("Metadata", "ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl")
-# The largest object that S3 takes in one piece.
-LARGEST = 5 << 30
-
-
-class StoreError(Exception):
-    """A bucket can't be opened or refuses; the message names it and says what is needed."""
-
-
-class ChangedError(Exception):
-    """Somebody wrote to an object since it was read."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version of an object; `latest` is the one that readers get. `written` is in ISO 8601, UTC."""
-
-    bucket: str
-    key: str
-    id: str
-    latest: bool
-    written: str
-    size: int
-    etag: str
-
-    @property
-    def named(self) -> dict[str, str]:
-        """What names it in a call of S3. Where a bucket never had versions, not every server knows `null`."""
-        return (
-            {"Key": self.key}
-            if self.latest and self.id == "null"
-            else {"Key": self.key, "VersionId": self.id}
-        )
 
 
 class Bucket:
     """A bucket; `endpoint` is the address of an S3 that is not AWS's, None for that of the environment."""
+
+    largest, largest_said = 5 << 30, "5 GiB"
 
     def __init__(self, name: str, region: str, endpoint: str | None = None) -> None:
         self.name = name
@@ -59,9 +29,18 @@ class Bucket:
             version_aware=True, use_listings_cache=False, endpoint_url=endpoint, client_kwargs=client
         )
 
+    @property
+    def uri(self) -> str:
+        """Its address."""
+        return f"s3://{self.name}"
+
     def versioned(self) -> bool:
         """Whether a new object leaves the one before as a version."""
         return self._ask("get_bucket_versioning").get("Status") == "Enabled"
+
+    def restorable_days(self) -> int:
+        """S3 keeps nothing of a version that is deleted by its id."""
+        return 0
 
     def versions(self, prefix: str = "") -> Iterator[Version]:
         """Every version of every object, by key."""
@@ -86,19 +65,18 @@ class Bucket:
 
     def fetch(self, version: Version, target: Path) -> str:
         """Copy a version to a file; its SHA-256."""
-        path, id = f"{self.name}/{version.key}", version.named.get("VersionId")
+        path, id = f"{self.name}/{version.key}", _named(version).get("VersionId")
         with refusals(self.name):
             self._files.get_file(path, str(target), version_id=id)
-        with target.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return digest(target)
 
-    def locked_until(self, version: Version) -> str | None:
-        """The end of a version's Object Lock, in ISO 8601; "a legal hold" has none."""
-        head = self._ask("head_object", **version.named)
-        if head.get("ObjectLockLegalHoldStatus") == "ON":
-            return "9999-12-31T00:00:00+00:00"
+    def lock(self, version: Version) -> Lock:
+        """A version's Object Lock or legal hold, which new versions do not mind."""
+        head = self._ask("head_object", **_named(version))
         until = head.get("ObjectLockRetainUntilDate")
-        return until.isoformat() if until else None
+        ends = until.isoformat() if until else None
+        held = head.get("ObjectLockLegalHoldStatus") == "ON"
+        return Lock(NEVER if held else ends, "its Object Lock, or a legal hold")
 
     def replace(self, version: Version, source: Path) -> str:
         """Write a file as the newest version of an object, with what the one before had beside its rows; its id.
@@ -106,8 +84,8 @@ class Bucket:
         Raises:
             ChangedError: `version` is not the newest any more.
         """
-        head = self._ask("head_object", **version.named)
-        tags = self._ask("get_object_tagging", **version.named).get("TagSet") or []
+        head = self._ask("head_object", **_named(version))
+        tags = self._ask("get_object_tagging", **_named(version)).get("TagSet") or []
         tagging = {"Tagging": _query(tags)} if tags else {}
         kept = {name: head[name] for name in KEPT if head.get(name)}
         with source.open("rb") as body:
@@ -156,6 +134,12 @@ def refusals(bucket: str) -> Iterator[None]:
         raise StoreError(f"s3://{bucket}: {error}") from error
     except (BotoCoreError, ClientError) as error:
         raise StoreError(f"s3://{bucket}: {error}: are credentials of AWS there?") from error
+
+
+def _named(version: Version) -> dict[str, str]:
+    """What names a version in a call. Where a bucket never had versions, not every server knows `null`."""
+    plain = version.latest and version.id == "null"
+    return {"Key": version.key} if plain else {"Key": version.key, "VersionId": version.id}
 
 
 def _query(tags: list[dict[str, str]]) -> str:
