@@ -40,9 +40,10 @@ class RefusedError(Exception):
 
 class Objects(Storage):
     """The emulator's objects, and the generations that are noncurrent. `asked` is the query of the request that is
-    being answered: the server answers one at a time."""
+    being answered, `encoding` the Content-Encoding of what is sent: the server answers one at a time."""
 
     asked: Mapping[str, str]
+    encoding: str
     noncurrent: dict[str, dict[str, dict[str, Record]]]
 
     def create_file(
@@ -98,6 +99,8 @@ class Objects(Storage):
     def get_file(self, bucket_name: str, file_name: str, show_error: bool = True) -> bytes:
         """The content of the generation that is asked for, or of the live one."""
         generation = self._generation()
+        if self.asked.get("alt") == "media":
+            self.encoding = self._found(bucket_name, file_name, generation).get("contentEncoding", "")
         if generation in self.noncurrent.get(bucket_name, {}).get(file_name, {}):
             return self._store.read_bytes(self._soft_delete_content_path(bucket_name, file_name, generation))
         if generation and bucket_name in self.buckets:
@@ -207,6 +210,7 @@ class Objects(Storage):
 
     def _read_config_from_file(self) -> None:
         super()._read_config_from_file()
+        self.encoding = ""
         self.asked = {}
         self.noncurrent = json.loads(self._store.read_bytes(_FILE)) if self._store.exists_file(_FILE) else {}
 
@@ -219,6 +223,7 @@ class _Handler(RequestHandler):
     def _do(self) -> None:
         query = parse_qs(urlsplit(self.path).query)
         self.storage.asked = {name: values[0] for name, values in query.items()}
+        self.storage.encoding = ""
         try:
             Router(self).handle(self.command)
         except RefusedError as refused:
@@ -230,6 +235,12 @@ class _Handler(RequestHandler):
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+    def end_headers(self) -> None:
+        """With it a client unpacks what is stored packed, unless it asks for the bytes as they are."""
+        if self.storage.encoding:
+            self.send_header("Content-Encoding", self.storage.encoding)
+        super().end_headers()
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = _do
 
