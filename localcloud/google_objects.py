@@ -3,6 +3,9 @@
 What Google refuses is refused here: a write to another generation than the one that was named, one over an object that
 is held or retained, the deletion of such a generation. From docs.cloud.google.com/storage/docs (object-versioning,
 object-holds, bucket-lock, object-lock, soft-delete, request-preconditions), read in November 2026.
+
+That conditions are looked at before holds and retention, and the messages, are from answers of Google's that others
+published, not from those pages; none was seen here.
 """
 
 from __future__ import annotations
