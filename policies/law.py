@@ -310,6 +310,7 @@ ERASURE = Law(
     "statutory",
     "personal data, and logs of its processing, are erased when their purpose and their year are over",
     binding=("act-8-7", "rules-8-3"),
+    beside=("act-12",),
 )
 RETENTION_FLOOR = Law(
     "statutory",

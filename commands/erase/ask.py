@@ -1,4 +1,5 @@
-"""The program that opens the lake, in an environment with pyarrow and s3fs: a job goes in, answers come out."""
+"""The program that opens the lake, in an environment with pyarrow and what opens S3 and Cloud Storage: a job goes in,
+answers come out."""
 
 from __future__ import annotations
 
@@ -39,7 +40,10 @@ def ask(do: str, places: Sequence[Place], search: Search | None = None, **more: 
     Raises:
         StoreRefusedError: a bucket is not there or denies access.
     """
-    buckets = [{"name": one.name, "region": one.region, "endpoint": one.endpoint} for one in places]
+    buckets = [
+        {"store": one.store, "name": one.name, "region": one.region, "endpoint": one.endpoint}
+        for one in places
+    ]
     for line in _lines(
         json.dumps({"do": do, "buckets": buckets, **(asdict(search) if search else {}), **more})
     ):

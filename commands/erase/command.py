@@ -15,8 +15,8 @@ from commands.console import console, step
 from commands.erase import cache as response_cache
 from commands.erase.ask import Search, StoreRefusedError, ask
 from commands.erase.cache import CacheError
-from commands.erase.places import Elsewhere, Lake, NoLakeError, Where, elsewhere, lake
-from commands.erase.plan import Found, Step, plan, share
+from commands.erase.places import Elsewhere, Lake, NoLakeError, Where, deleted_before, elsewhere, lake
+from commands.erase.plan import Found, Rules, Step, plan, share
 from commands.erase.programs.whom import tag
 from commands.erase.record import FOLDER, Done, Erasure, Whom, record, tags
 from commands.erase.show import show_plan, show_unseen
@@ -50,11 +50,11 @@ ERRORS = (
 
 @dataclass(frozen=True)
 class Seen:
-    """What the program found: versions, training runs, and whether each bucket keeps versions."""
+    """What the program found: versions, training runs, and the rules of each bucket."""
 
     versions: Sequence[Found]
     runs: Sequence[Mapping[str, Any]]
-    versioned: Mapping[str, bool]
+    rules: Mapping[str, Rules]
 
 
 def erase(
@@ -84,14 +84,16 @@ def erase(
     whom, search = _whom(principal, again, secret, where)
     search = replace(search, columns=_columns("COLUMNS", columns), empty=_empty(columns, mask))
     seen = _look(where, search)
-    classes = {one.name: one.data_class for one in where.data}
-    others = elsewhere(found_state, settings, place, now.date())
+    others = [
+        *elsewhere(found_state, settings, place, now.date()),
+        *deleted_before(where, seen.rules, now.date()),
+    ]
     asked = Erasure(
         whom,
         now,
         found_state.stack,
         search.columns,
-        plan(seen.versions, classes, seen.versioned, now.date()),
+        plan(seen.versions, seen.rules, now.date()),
         trained(seen.runs, seen.versions, versions),
         [one for one in others if not (one.cache and cache and whom.identifier)],
     )
@@ -118,7 +120,7 @@ def _write(
 ) -> str:
     """The address of the record that is kept in the audit bucket."""
     list(ask("write", [where.audit], key=asked.key(when), content=record(asked, done, caches)))
-    return f"s3://{where.audit.name}/{asked.key(when)}"
+    return f"{where.audit.uri}/{asked.key(when)}"
 
 
 def _now() -> datetime:
@@ -169,17 +171,19 @@ def _empty(columns: str, mask: str) -> list[str]:
 def _look(where: Lake, search: Search) -> Seen:
     versions: list[Found] = []
     runs: list[Mapping[str, Any]] = []
-    versioned: dict[str, bool] = {}
+    classes = {one.name: one.data_class for one in where.data}
+    rules: dict[str, Rules] = {}
     with step("Looking at every version in the lake") as report:
         for answer in ask("find", where.data, search):
             if "versioned" in answer:
-                versioned[answer["bucket"]] = answer["versioned"]
+                name = answer.pop("bucket")
+                rules[name] = Rules(classes[name], **answer)
             elif "run" in answer:
                 runs.append(answer)
             else:
                 versions.append(Found.of(answer))
                 report(len(versions), 0, answer["bucket"])
-    return Seen(versions, runs, versioned)
+    return Seen(versions, runs, rules)
 
 
 def _refuse_too_many(versions: Sequence[Found], allowed: bool) -> None:
@@ -245,3 +249,8 @@ def _end(done: Sequence[Done], others: Sequence[Elsewhere]) -> None:
         )
         raise typer.Exit(1)
     console.print("[green]✓[/] erased, but for what is kept until its day: run again then")
+    last = max((one.step.restorable for one in done if one.step.restorable), default=None)
+    if last:
+        console.print(
+            f"what was deleted can be restored until {last}: after a restore run again with AGAIN=1"
+        )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from commands.erase.keeping import the_year
+from commands.erase.plan import Rules
 from commands.page.state import State
 from infra.contracts.governance import ACCESS_LOGS, AUDIT, UNDELETE_DAYS
 from infra.pricing.node_counts import number
@@ -18,9 +19,8 @@ from infra.settings.stack import Settings
 from workloads.registry import WORKLOADS
 
 STORES = Path(__file__).parent / "data" / "stores.csv"
-BUCKET = "aws:s3/bucket:Bucket"
 ON_PREMISES = "india-ai-infra:onprem:Lake$"
-Where = Literal["aws", "onPremises"]
+Where = Literal["aws", "gcp", "onPremises"]
 
 
 class NoLakeError(Exception):
@@ -28,13 +28,40 @@ class NoLakeError(Exception):
 
 
 @dataclass(frozen=True)
+class Kind:
+    """How a state has a bucket: the store, by the scheme of its addresses, and the properties with its name, its place,
+    its tags, and the tags' own names."""
+
+    store: str
+    name: str
+    region: str
+    tags: str
+    data_class: str
+    retention: str
+
+
+BUCKETS = {
+    "aws:s3/bucket:Bucket": Kind("s3", "bucket", "region", "tags", "dpdp:data-class", "dpdp:retention-days"),
+    "gcp:storage/bucket:Bucket": Kind(
+        "gs", "name", "location", "labels", "dpdp-data-class", "dpdp-retention-days"
+    ),
+}
+
+
+@dataclass(frozen=True)
 class Place:
-    """A bucket of S3; `endpoint` is the address of the store on premises."""
+    """A bucket of the store `s3` or `gs`; `endpoint` is the address of the store on premises."""
 
     name: str
     region: str
     data_class: str
     endpoint: str | None = None
+    store: str = "s3"
+
+    @property
+    def uri(self) -> str:
+        """Its address."""
+        return f"{self.store}://{self.name}"
 
 
 @dataclass(frozen=True)
@@ -64,29 +91,35 @@ def lake(state: State, settings: Settings, where: Where) -> Lake:
     Raises:
         NoLakeError: it has none there.
     """
-    here = [one for one in state.of(BUCKET) if (ON_PREMISES in one["urn"]) == (where == "onPremises")]
+    here = [one for one in state.of(*BUCKETS) if _where(one) == where]
     store = settings.on_premises.store if settings.on_premises and where == "onPremises" else None
     endpoint = store.endpoint if store else None
     data = [_place(one, settings, endpoint) for one in here if _role(one) not in (AUDIT, ACCESS_LOGS)]
     audit = [_place(one, settings, endpoint) for one in here if _role(one) == AUDIT]
     if data and audit:
         return Lake(data, audit[0])
+    there = sorted({_where(one) for one in state.of(*BUCKETS)} - {where})
     raise NoLakeError(
-        f"{state.stack} has no lake with an audit bucket in S3 at PLACE={where}: nothing was done. "
-        "This command opens S3, on AWS or on premises, and not Cloud Storage"
+        f"{state.stack} has no lake with an audit bucket at PLACE={where}: nothing was done"
+        + (f"; it has buckets at PLACE={' and PLACE='.join(there)}" if there else "")
     )
+
+
+def _where(bucket: Mapping[str, Any]) -> Where:
+    if BUCKETS[bucket["type"]].store == "gs":
+        return "gcp"
+    return "onPremises" if ON_PREMISES in bucket["urn"] else "aws"
 
 
 def elsewhere(state: State, settings: Settings, where: Where, today: date) -> Iterator[Elsewhere]:
     """What a stack has beside the buckets that are opened: logs, databases, backups, and what its workloads keep."""
-    for one in state.of(BUCKET):
-        name = _text(one, "bucket")
+    for one in state.of(*BUCKETS):
+        kind, name = BUCKETS[one["type"]], _name(one)
         if _role(one) in (AUDIT, ACCESS_LOGS):
-            days = _days(plain(one["inputs"], "tags", "dpdp:retention-days"))
+            days = _days(plain(one["inputs"], kind.tags, kind.retention))
             # What has expired can be restored for a while.
             yield _log(f"bucket {name}", days + UNDELETE_DAYS if days else None, today)
-        elif (ON_PREMISES in one["urn"]) != (where == "onPremises"):
-            other = "onPremises" if where == "aws" else "aws"
+        elif (other := _where(one)) != where:
             yield Elsewhere(f"bucket {name}", f"run again with PLACE={other}", left=True)
     with STORES.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -96,13 +129,25 @@ def elsewhere(state: State, settings: Settings, where: Where, today: date) -> It
     yield from _kept(settings)
 
 
+def deleted_before(where: Lake, rules: Mapping[str, Rules], today: date) -> Iterator[Elsewhere]:
+    """What was deleted in buckets with soft delete: nobody can read it or end it, and for its days it can be
+    restored."""
+    for one in where.data:
+        if days := rules[one.name].restorable_days:
+            yield Elsewhere(
+                f"what was deleted in {one.uri} before",
+                "it can't be read, and can be restored: after a restore erase again",
+                today + timedelta(days=days),
+            )
+
+
 def _store(row: Mapping[str, str], resource: Mapping[str, Any], today: date) -> Elsewhere:
     what = f"{row['what']} {resource['urn'].rpartition('::')[2]}"
     days = _days(plain(resource["inputs"], *row["days"].split("."))) if row["days"] else None
     if row["kind"] == "log":
         return _log(what, days, today)
     until = today + timedelta(days=days) if days else None
-    return Elsewhere(what, row["erased"], until, left=row["kind"] in ("database", "bucket"))
+    return Elsewhere(what, row["erased"], until, left=row["kind"] == "database")
 
 
 def _log(what: str, days: int | None, today: date) -> Elsewhere:
@@ -120,12 +165,17 @@ def _kept(settings: Settings) -> Iterator[Elsewhere]:
 
 
 def _place(resource: Mapping[str, Any], settings: Settings, endpoint: str | None) -> Place:
-    of = str(plain(resource["inputs"], "tags", "dpdp:data-class") or settings.data_class)
-    return Place(_text(resource, "bucket"), _text(resource, "region"), of, endpoint)
+    kind = BUCKETS[resource["type"]]
+    of = str(plain(resource["inputs"], kind.tags, kind.data_class) or settings.data_class)
+    return Place(_name(resource), _output(resource, kind.region), of, endpoint, kind.store)
 
 
-def _text(resource: Mapping[str, Any], name: str) -> str:
-    return str((resource.get("outputs") or {}).get(name) or (resource["id"] if name == "bucket" else ""))
+def _name(bucket: Mapping[str, Any]) -> str:
+    return _output(bucket, BUCKETS[bucket["type"]].name) or bucket["id"]
+
+
+def _output(resource: Mapping[str, Any], name: str) -> str:
+    return str((resource.get("outputs") or {}).get(name) or "")
 
 
 def _role(resource: Mapping[str, Any]) -> str:

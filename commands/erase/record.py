@@ -82,13 +82,14 @@ def record(of: Erasure, done: Sequence[Done], caches: Sequence[Mapping[str, Any]
 def _version(one: Done, whom: Whom) -> dict[str, Any]:
     version = one.step.version
     return {
-        "object": whom.masked(f"s3://{version.bucket}/{version.key}"),
+        "object": whom.masked(version.uri),
         "version": version.id,
         "sha256": version.sha256,
         "written": version.written.isoformat(),
         "rows": version.found,
         "do": one.step.do,
         "until": _day(one.step.until),
+        "restorable_until": _day(one.step.restorable),
         "why": one.step.why,
         **one.result,
     }

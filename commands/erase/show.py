@@ -42,7 +42,7 @@ def show_plan(
             rows,
             WORDS[step.do],
             _day(step.until),
-            escape(step.why),
+            escape(step.why + _restorable(step)),
         )
     console.print(shown if steps else f"{escape(title)}: in no version of any object")
     if len(steps) > MOST_ROWS:
@@ -71,6 +71,10 @@ def show_unseen(found: Sequence[Found]) -> None:
         if keys:
             some = ", ".join(keys[:MOST_NAMES]) + (", …" if len(keys) > MOST_NAMES else "")
             console.print(f"[yellow]·[/] {len(keys)} {what}: {escape(some)}", soft_wrap=True)
+
+
+def _restorable(step: Step) -> str:
+    return f"; can be restored until {step.restorable}" if step.restorable else ""
 
 
 def _day(day: date | None) -> str:

@@ -25,7 +25,7 @@ def trained(
     """The runs that read a version with the principal's data, by its SHA-256, or a folder that has one."""
     here = [one for one in found if one.kind in HERE]
     digests = {one.sha256 for one in here}
-    addresses = [f"s3://{one.bucket}/{one.key}" for one in here]
+    addresses = [one.uri for one in here]
     named = ((run, _why(run, digests, addresses)) for run in runs)
     return [Trained(run["run"], why, _models(run, lineage)) for run, why in named if why]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from .carry_out import carry_out
 from .find import look, runs
-from .store import Bucket, ChangedError, StoreError
+from .store import ChangedError, StoreError, opened
 from .table import Change
 from .whom import is_theirs
 
@@ -22,11 +22,12 @@ REFUSED = 64
 
 def main(job: Mapping[str, Any]) -> Iterator[Any]:
     """The answers to a job."""
-    buckets = {one["name"]: Bucket(**one) for one in job["buckets"]}
+    buckets = {one["name"]: opened(**one) for one in job["buckets"]}
     match job["do"]:
         case "find":
             for bucket in buckets.values():
-                yield {"bucket": bucket.name, "versioned": bucket.versioned()}
+                rules = {"versioned": bucket.versioned(), "restorable_days": bucket.restorable_days()}
+                yield {"bucket": bucket.name, **rules}
                 yield from look(bucket, _asked(job), job["whom"].get("principal"))
                 yield from runs(bucket)
         case "names":

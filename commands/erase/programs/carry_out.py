@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from .store import LARGEST, Bucket, ChangedError, StoreError, Version
+from .store import Bucket, ChangedError, StoreError, Version
 from .table import Change, TableError, change
 
 
@@ -37,14 +37,18 @@ def _rewritten(bucket: Bucket, version: Version, asked: Change) -> dict[str, Any
         left = change(after, version.key, None, asked)
         if counted is None or left is None or left.found or left.rows != _rows_left(counted, asked):
             raise TableError("what was written is not what was asked for; the object is as it was")
-        if after.stat().st_size > LARGEST:
-            raise TableError("it is larger than S3 takes in one piece (5 GiB): write it in parts")
+        if after.stat().st_size > bucket.largest:
+            raise TableError(
+                f"it is larger than the store takes in one piece ({bucket.largest_said}): write it in parts"
+            )
         written = bucket.replace(version, after)
         again = Path(folder) / "again"
         new = Version(version.bucket, version.key, written, True, "", after.stat().st_size, "")
         digest = bucket.fetch(new, again)
         if again.read_bytes() != after.read_bytes():
-            raise TableError(f"what S3 gives back as version {written} is not what was written: run again")
+            raise TableError(
+                f"what the store gives back as version {written} is not what was written: run again"
+            )
         return {"id": written, "sha256": digest, "rows": left.rows}
 
 

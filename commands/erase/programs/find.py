@@ -36,7 +36,7 @@ def look(bucket: Bucket, asked: Change, principal: str | None) -> Iterator[dict[
 
 
 def _seen(bucket: Bucket, version: Version, asked: Change, principal: str | None) -> dict[str, Any]:
-    about: dict[str, Any] = asdict(version)
+    about: dict[str, Any] = asdict(version) | {"uri": f"{bucket.uri}/{version.key}"}
     if PurePosixPath(version.key).suffix in WEIGHTS:
         return about | {"kind": "weights"}
     with tempfile.TemporaryDirectory(prefix="erase-") as folder:
@@ -44,7 +44,8 @@ def _seen(bucket: Bucket, version: Version, asked: Change, principal: str | None
         about["sha256"] = bucket.fetch(version, file)
         about |= _rows(version.key, file, asked) or _apart(version.key, file, asked, principal)
     if about["kind"] in HERE:
-        about["locked_until"] = bucket.locked_until(version)
+        lock = bucket.lock(version)
+        about |= {"locked_until": lock.until, "locked_by": lock.by, "held": lock.held}
     return about
 
 
@@ -106,10 +107,8 @@ def runs(bucket: Bucket) -> Iterator[dict[str, Any]]:
         with tempfile.TemporaryDirectory(prefix="erase-") as folder:
             file = Path(folder) / "run.json"
             bucket.fetch(version, file)
-            yield {
-                "run": f"s3://{version.bucket}/{version.key.removesuffix(RUN).rstrip('/')}",
-                **_origin(file),
-            }
+            folder_of = version.key.removesuffix(RUN).rstrip("/")
+            yield {"run": f"{bucket.uri}/{folder_of}", **_origin(file)}
 
 
 def _origin(file: Path) -> dict[str, Any]:

@@ -16,11 +16,13 @@ from typing import Any
 
 from localcloud.kubernetes.agent.references import References
 from localcloud.permissions.gate import Gate, HttpRequest, forward
-from localcloud.processes import free_port
 
 CLUSTER = "gcp:container/cluster:Cluster"
 BINDING = "gcp:storage/bucketIAMMember:BucketIAMMember"
 BUCKET = "gcp:storage/bucket:Bucket"
+# What a bucket says of objects that are replaced or deleted.
+RULES = ("versioning", "retentionPolicy", "softDeletePolicy")
+JSON = {"Content-Type": "application/json"}
 
 # The inputs of the local cloud's resources of a type, by id, as the engine gave them.
 Inputs = Callable[[str], Mapping[str, Mapping[str, Any]]]
@@ -28,7 +30,8 @@ Inputs = Callable[[str], Mapping[str, Mapping[str, Any]]]
 
 @dataclass
 class GoogleStores:
-    """The store and the identities of a cluster's pods; `folder` keeps the objects."""
+    """The store and the identities of a cluster's pods; `folder` keeps the objects. A file beside it, of its name and
+    `.url`, has the address for whoever may do all."""
 
     cluster: str
     folder: Path
@@ -70,8 +73,8 @@ class GoogleStores:
         from localcloud.permissions.google_policies import bindings
 
         buckets = self.inputs(BUCKET)
-        for name in buckets:
-            self._make(name)
+        for name, inputs in buckets.items():
+            self._make(name, inputs)
         keys = {
             name: key
             for name, each in buckets.items()
@@ -84,32 +87,31 @@ class GoogleStores:
         gate.bindings, gate.keys = bindings(granted), keys
         return server.url
 
-    def _make(self, bucket: str) -> None:
-        """Make a bucket of the stack in the emulator, unless it is there."""
+    def _make(self, bucket: str, inputs: Mapping[str, Any]) -> None:
+        """Make a bucket of the stack in the emulator, with what it says of versions and retention, unless it is
+        there."""
         if bucket in self._made:
             return
         body = json.dumps({"name": bucket}).encode()
-        made = HttpRequest("POST", "/storage/v1/b", {"Content-Type": "application/json"}, body)
+        made = HttpRequest("POST", "/storage/v1/b", JSON, body)
         answer = forward(made, self._emulator)
         # 409: it is from before this agent.
         if answer.status not in (200, 409):
             raise RuntimeError(
                 f"the emulator of Cloud Storage answers {answer.status} to a new bucket {bucket}"
             )
+        rules = {name: inputs[name] for name in RULES if inputs.get(name)}
+        patch = HttpRequest("PATCH", f"/storage/v1/b/{bucket}", JSON, json.dumps(rules).encode())
+        if rules and (answer := forward(patch, self._emulator)).status != 200:
+            raise RuntimeError(f"the emulator of Cloud Storage answers {answer.status} to rules of {bucket}")
         self._made.add(bucket)
 
     @cached_property
     def _emulator(self) -> str:
-        from gcp_storage_emulator.server import create_server
+        from localcloud.google_objects import Server
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        port = free_port()
-
-        def serve() -> None:
-            create_server("127.0.0.1", port, data_dir=str(self.folder)).start()
-
-        # Its thread is a daemon if the one that makes it is: it must not keep an agent alive that failed.
-        maker = threading.Thread(target=serve, daemon=True)
-        maker.start()
-        maker.join()
-        return f"127.0.0.1:{port}"
+        # Its thread is a daemon: it must not keep an agent alive that failed.
+        address = Server(self.folder).__enter__().address
+        self.folder.with_suffix(".url").write_text(f"http://{address}")
+        return address

@@ -15,7 +15,7 @@ import pytest
 
 from commands.__main__ import main
 from commands.erase import ask, command, places
-from commands.erase.plan import Found, plan
+from commands.erase.plan import Found, Rules, plan
 from commands.page.state import read
 from commands.stacks import settings_of
 from tests.commands.erase.conftest import PROJECT, REGION, STANDING, Program
@@ -46,7 +46,7 @@ def resource(
 
 def bucket(role: str, name: str) -> dict[str, Any]:
     tags = {"dpdp:data-class": "personal", "dpdp:retention-days": "400"}
-    return resource(places.BUCKET, f"lake-{role}", {"tags": tags}, bucket=name, region=REGION)
+    return resource("aws:s3/bucket:Bucket", f"lake-{role}", {"tags": tags}, bucket=name, region=REGION)
 
 
 LOGS = resource("aws:cloudwatch/logGroup:LogGroup", "flow-logs", {"retentionInDays": 365})
@@ -224,7 +224,7 @@ def test_what_it_can_not_do_is_left_to_you_and_it_ends_with_1(stack: Stack) -> N
         f"backups of the database mlflow: they can't be opened: after a restore erase again, the last on {last}"
         in said
     )
-    assert "bucket of Cloud Storage lake-raw: not looked at" in said
+    assert "bucket lake-raw: run again with PLACE=gcp" in said
     assert "not all is erased: 0 failed" in said
     proof = _proof(stack, said)
     assert [one["do"] for one in proof["versions"]] == ["left"]
@@ -270,7 +270,7 @@ def test_the_environment_that_tests_run_in_has_what_the_command_pins() -> None:
         return set(re.findall(r"^[\w.-]+==[\w.]+", file.read_text(), re.MULTILINE))
 
     own = pins(ask.REQUIREMENTS)
-    assert {one.partition("==")[0] for one in own} >= {"pyarrow", "s3fs"}
+    assert {one.partition("==")[0] for one in own} >= {"google-cloud-storage", "pyarrow", "s3fs"}
     assert own <= pins(STANDING)
 
 
@@ -297,8 +297,8 @@ WRONG = {
     "--principal x --lineage nowhere.json": "LINEAGE nowhere.json: it can't be read",
     "--principal x --again": "give no PRINCIPAL beside it",
     "--principal x --state empty.json": "nothing of empty.json stands",
-    "--principal x --state no-lake.json": "local has no lake with an audit bucket in S3 at PLACE=aws",
-    "--principal x --place onPremises": "no lake with an audit bucket in S3 at PLACE=onPremises",
+    "--principal x --state no-lake.json": "local has no lake with an audit bucket at PLACE=aws",
+    "--principal x --place onPremises": "no lake with an audit bucket at PLACE=onPremises",
 }
 
 
@@ -358,9 +358,9 @@ def test_what_workloads_keep_beside_the_lake_is_named(tmp_path: Path) -> None:
 
 def test_a_version_whose_object_was_not_written_anew_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     made = {"written": datetime(2020, 1, 1, tzinfo=UTC), "kind": "table", "size": 1, "etag": "e"}
-    newest = Found("raw", "a.jsonl", "2", True, **made)
-    older = Found("raw", "a.jsonl", "1", False, **made)
-    steps = plan([newest, older], {"raw": "internal"}, {"raw": True}, date(2027, 1, 1))
+    newest = Found("s3://raw/a.jsonl", "raw", "a.jsonl", "2", True, **made)
+    older = Found("s3://raw/a.jsonl", "raw", "a.jsonl", "1", False, **made)
+    steps = plan([newest, older], {"raw": Rules("internal", versioned=True)}, date(2027, 1, 1))
     assert [(step.do, step.version.id) for step in steps] == [
         ("rewrite", "2"),
         ("delete", "2"),

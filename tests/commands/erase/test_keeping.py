@@ -21,12 +21,14 @@ def test_personal_data_stays_a_year_from_its_writing_and_not_a_day_more(data_cla
     assert not kept.now and kept.until == date(2027, 6, 2)
     assert "DPDP Rules 2025 r.8(3) (in force from 2027-05-13)" in kept.why
     gone = verdict(written - timedelta(days=1), data_class, None, NOW.date())
-    assert gone.now and gone.until is None and "DPDP Act s.8(7)" in gone.why
+    assert gone.now and gone.until is None
+    assert gone.why == "DPDP Act s.8(7) and DPDP Act s.12 ask for it"
 
 
 def test_the_law_that_is_cited_says_so() -> None:
     assert "at least one year" in provisions()["rules-8-3"].requires
     assert "erases personal data" in provisions()["act-8-7"].requires
+    assert "erases personal data when a Data Principal asks" in provisions()["act-12"].requires
 
 
 days = st.integers(-2000, 2000)

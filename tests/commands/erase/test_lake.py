@@ -11,7 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from commands.erase.plan import Found, Step, plan, share
+from commands.erase.plan import Found, Rules, Step, plan, share
 from tests.commands.erase.conftest import Program
 
 pytestmark = pytest.mark.slow
@@ -23,17 +23,20 @@ TODAY = datetime.now(UTC).date()
 AFTER_A_YEAR = TODAY + timedelta(days=366)
 
 
-def look(program: Program, *buckets: str, **search: Any) -> tuple[list[Found], dict[str, bool]]:
-    """What is found in every version, and which buckets keep versions."""
-    answers = program.job("find", *buckets, **SEARCH | search)
-    versioned = {one["bucket"]: one["versioned"] for one in answers if "versioned" in one}
-    return [Found.of(one) for one in answers if "kind" in one], versioned
+def look(program: Program, classes: dict[str, str], **search: Any) -> tuple[list[Found], dict[str, Rules]]:
+    """What is found in every version of buckets with data of these classes, and the buckets' rules."""
+    answers = program.job("find", *classes, **SEARCH | search)
+    rules = {
+        name: Rules(classes[name], one["versioned"], one["restorable_days"])
+        for one in answers
+        if "versioned" in one and (name := one["bucket"])
+    }
+    return [Found.of(one) for one in answers if "kind" in one], rules
 
 
 def planned(program: Program, classes: dict[str, str], today: date) -> list[Step]:
     """What is to be done in buckets with data of these classes."""
-    found, versioned = look(program, *classes)
-    return plan(found, classes, versioned, today)
+    return plan(*look(program, classes), today)
 
 
 def carry_out(
@@ -64,37 +67,29 @@ histories = st.tuples(
     st.sets(st.sampled_from("abc")),
     st.sampled_from(["personal", "internal"]),
 )
-WRITE = """
-from uuid import uuid4
-from commands.erase.programs.store import Bucket
-names = []
-for puts, hidden in json.loads(sys.argv[1]):
-    bucket = Bucket(f"lake-{uuid4().hex[:12]}", "ap-south-1")
-    bucket._ask("create_bucket", CreateBucketConfiguration={"LocationConstraint": "ap-south-1"})
-    bucket._ask("put_bucket_versioning", VersioningConfiguration={"Status": "Enabled"})
-    for key, content in puts:
-        bucket._ask("put_object", Key=key, Body=content.encode())
-    for key in hidden:
-        bucket._ask("delete_object", Key=key)
-    names.append(bucket.name)
-print(json.dumps(names))
-"""
 
 
 # Five lakes at a time, twice: each time is some ten processes.
 @given(st.lists(histories, min_size=5, max_size=5), st.booleans())
 @settings(max_examples=2, phases=[Phase.generate])
-def test_no_version_has_them_when_their_year_is_over(program: Program, drawn: Any, killed: bool) -> None:
+def test_no_version_has_them_when_their_year_is_over(either: Program, drawn: Any, killed: bool) -> None:
     puts = [[(f"{name}.jsonl", lines(*of).decode()) for name, of in written] for written, _, _ in drawn]
     hidden = [sorted(f"{one}.jsonl" for one in names) for _, names, _ in drawn]
-    names = program.script(WRITE, json.dumps(list(zip(puts, hidden, strict=True))))
+    names = [either.bucket() for _ in drawn]
+    either.write(
+        [
+            (name, key, content.encode())
+            for name, written, gone in zip(names, puts, hidden, strict=True)
+            for key, content in [*written, *((key, "") for key in gone if key in dict(written))]
+        ]
+    )
     classes = dict(zip(names, (data_class for _, _, data_class in drawn), strict=True))
-    first = planned(program, classes, TODAY)
+    first = planned(either, classes, TODAY)
     # Killed after half of its actions: the next run goes on from what it finds.
-    carry_out(program, first[: len(first) // 2] if killed else first)
-    second = planned(program, classes, TODAY)
-    carry_out(program, second)
-    now = program.contents(*names)
+    carry_out(either, first[: len(first) // 2] if killed else first)
+    second = planned(either, classes, TODAY)
+    carry_out(either, second)
+    now = either.contents(*names)
     for name, written, gone in zip(names, puts, hidden, strict=True):
         newest = {key: content for key, content in written if key not in gone}
         readers = {key: content for (of, key, id), content in now.items() if (of, id) == (name, "latest")}
@@ -110,17 +105,17 @@ def test_no_version_has_them_when_their_year_is_over(program: Program, drawn: An
     assert {step.until for step in second if step.do == "keep"} <= {
         TODAY + timedelta(days=at) for at in (365, 366)
     }
-    carry_out(program, planned(program, classes, AFTER_A_YEAR))
-    assert not any(HERS in content for content in program.contents(*names).values())
-    assert planned(program, classes, AFTER_A_YEAR) == []
+    carry_out(either, planned(either, classes, AFTER_A_YEAR))
+    assert not any(HERS in content for content in either.contents(*names).values())
+    assert planned(either, classes, AFTER_A_YEAR) == []
 
 
 def _without(content: str) -> str:
     return "".join(line for line in content.splitlines(True) if HERS not in line)
 
 
-def test_what_is_no_table_is_named_and_folders_of_theirs_are_hidden(program: Program) -> None:
-    bucket = program.bucket()
+def test_what_is_no_table_is_named_and_folders_of_theirs_are_hidden(either: Program) -> None:
+    bucket = either.bucket()
     objects = {
         f"account_id={WHOM}/part.jsonl": lines("x"),
         f"by-account/{WHOM}.json": b"{}",
@@ -133,8 +128,8 @@ def test_what_is_no_table_is_named_and_folders_of_theirs_are_hidden(program: Pro
         "ok.jsonl": lines("acc-1"),
     }
     for key, content in objects.items():
-        program.put(bucket, key, content)
-    found, versioned = look(program, bucket)
+        either.put(bucket, key, content)
+    found, rules = look(either, {bucket: "internal"})
     kinds = {one.key: one.kind for one in found}
     assert kinds == dict(
         zip(
@@ -143,32 +138,32 @@ def test_what_is_no_table_is_named_and_folders_of_theirs_are_hidden(program: Pro
             strict=True,
         )
     )
-    steps = plan(found, {bucket: "internal"}, versioned, TODAY)
+    steps = plan(found, rules, TODAY)
     done = {(one.version.key.partition("/")[0], one.do) for one in steps}
     folder = f"account_id={WHOM}"
     left = {(part, "left") for part in ("by-account", "notes", "curated", "broken")}
     assert done == {(folder, "remove"), (folder, "delete")} | left
-    assert not any("failed" in one for one in carry_out(program, steps))
-    assert not any(key.startswith(folder) for _, key, _ in program.contents(bucket))
+    assert not any("failed" in one for one in carry_out(either, steps))
+    assert not any(key.startswith(folder) for _, key, _ in either.contents(bucket))
 
 
-def test_what_was_written_meanwhile_is_not_lost(program: Program) -> None:
-    bucket = program.bucket()
-    program.put(bucket, "a.jsonl", lines(WHOM, "acc-1"))
-    program.put(bucket, f"account_id={WHOM}/b.jsonl", lines("x"))
-    steps = planned(program, {bucket: "personal"}, TODAY)
-    program.put(bucket, "a.jsonl", lines("acc-2"))
-    program.put(bucket, f"account_id={WHOM}/b.jsonl", lines("y"))
-    answers = carry_out(program, steps)
+def test_what_was_written_meanwhile_is_not_lost(either: Program) -> None:
+    bucket = either.bucket()
+    either.put(bucket, "a.jsonl", lines(WHOM, "acc-1"))
+    either.put(bucket, f"account_id={WHOM}/b.jsonl", lines("x"))
+    steps = planned(either, {bucket: "personal"}, TODAY)
+    either.put(bucket, "a.jsonl", lines("acc-2"))
+    either.put(bucket, f"account_id={WHOM}/b.jsonl", lines("y"))
+    answers = carry_out(either, steps)
     assert ["somebody wrote to it" in one["failed"] for one in answers] == [True, True]
-    assert program.contents(bucket)[bucket, "a.jsonl", "latest"] == lines("acc-2").decode()
+    assert either.contents(bucket)[bucket, "a.jsonl", "latest"] == lines("acc-2").decode()
 
 
 def test_a_new_object_keeps_what_the_one_before_had_beside_its_rows(program: Program) -> None:
     bucket = program.bucket()
     program.put(bucket, "a.jsonl", lines(WHOM, "acc-1"))
     tag = """
-from commands.erase.programs.store import Bucket
+from commands.erase.programs.s3 import Bucket
 bucket = Bucket(sys.argv[1], "ap-south-1")
 bucket._ask("put_object_tagging", Key="a.jsonl", Tagging={"TagSet": [{"Key": "of", "Value": "a + b=c"}]})
 print("{}")
@@ -176,7 +171,7 @@ print("{}")
     program.script(tag, bucket)
     carry_out(program, planned(program, {bucket: "internal"}, TODAY))
     about = """
-from commands.erase.programs.store import Bucket
+from commands.erase.programs.s3 import Bucket
 bucket = Bucket(sys.argv[1], "ap-south-1")
 tags = bucket._ask("get_object_tagging", Key="a.jsonl")["TagSet"]
 print(json.dumps([bucket._ask("head_object", Key="a.jsonl")["Metadata"], tags]))
@@ -210,14 +205,14 @@ def test_a_share_is_of_what_readers_get(program: Program) -> None:
     program.put(bucket, "a.jsonl", lines(*[WHOM] * 5))
     program.put(bucket, "a.jsonl", lines(WHOM, *["acc-1"] * 3))
     program.put(bucket, "b.jsonl", lines(*["acc-2"] * 4))
-    found, _ = look(program, bucket)
+    found, _ = look(program, {bucket: "internal"})
     assert share(found) == 1 / 8
 
 
 def test_a_bucket_that_is_not_there_or_denies_is_one_message(program: Program) -> None:
     assert "s3://no-such-bucket-1: not there" in program.refused("find", "no-such-bucket-1", **SEARCH)
     deny = """
-from commands.erase.programs.store import refusals
+from commands.erase.programs.s3 import refusals
 with refusals("lake-raw"):
     raise PermissionError("Access Denied")
 """

@@ -17,9 +17,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from gcp_storage_emulator.server import create_server
 
-from localcloud import processes
+from localcloud.google_objects import Server
 from localcloud.permissions.gate import Gate
 from localcloud.permissions.gcs_gate import GcsGate, Seen
 from tests.localcloud.permissions import clients, recorded, rendered
@@ -43,22 +42,17 @@ class Store:
 def store(
     prod: Any, google_buckets: dict[str, str], objects: Mapping[tuple[str, str], bytes]
 ) -> Iterator[Store]:
-    port = processes.free_port()
-    server = create_server("127.0.0.1", port, in_memory=True)
-    server.start()
-    try:
-        _fill(port, google_buckets, objects)
+    with Server() as server:
+        _fill(server.address, google_buckets, objects)
         gate = GcsGate(
-            rendered.google_bindings(prod), f"127.0.0.1:{port}", rendered.google_keys(prod, google_buckets)
+            rendered.google_bindings(prod), server.address, rendered.google_keys(prod, google_buckets)
         )
         with gate.serve() as serving:
             yield Store(gate, serving)
-    finally:
-        server.stop()
 
 
-def _fill(port: int, buckets: dict[str, str], objects: Mapping[tuple[str, str], bytes]) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port)
+def _fill(address: str, buckets: dict[str, str], objects: Mapping[tuple[str, str], bytes]) -> None:
+    connection = http.client.HTTPConnection(address)
     uploads = [
         (f"/upload/storage/v1/b/{buckets[role]}/o?uploadType=media&name={quote(key, safe='')}", body)
         for (role, key), body in objects.items()

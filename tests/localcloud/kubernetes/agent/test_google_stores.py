@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from localcloud.kubernetes.agent.google_stores import BINDING, BUCKET, CLUSTER, GoogleStores
 from localcloud.kubernetes.agent.references import References
@@ -53,7 +54,7 @@ def records() -> dict[str, dict[str, dict[str, Any]]]:
 
     return {
         CLUSTER: {f"projects/{PROJECT}/locations/asia-south1/clusters/train": {}},
-        BUCKET: {LAKE: {"name": LAKE}},
+        BUCKET: {LAKE: {"name": LAKE, "versioning": {"enabled": True}}},
         BINDING: {
             "write": binding("trainer", "roles/storage.objectCreator", "own/"),
             "read": binding("reader", "roles/storage.objectViewer", "own/"),
@@ -86,6 +87,16 @@ def test_bindings_that_come_later_count_for_the_next_pod(
     stores.variables(pod("trainer"), tmp_path)
     records[BINDING]["write"]["condition"] = None
     assert [line.split()[0] for line in run(stores, "trainer", tmp_path)] == ["refused"], "to read"
+
+
+def test_buckets_keep_what_they_say_and_their_operator_sees_it(stores: GoogleStores, tmp_path: Path) -> None:
+    stores.variables(pod("trainer"), tmp_path)
+    url = (tmp_path / "objects.url").read_text()
+    for content in (b"1", b"2"):
+        upload = f"{url}/upload/storage/v1/b/{LAKE}/o?uploadType=media&name=own/a"
+        requests.post(upload, content, timeout=60).raise_for_status()
+    listed = requests.get(f"{url}/storage/v1/b/{LAKE}/o?versions=true", timeout=60).json()
+    assert ["timeDeleted" in one for one in listed["items"]] == [True, False]
 
 
 @pytest.mark.parametrize("references", [pod(None), pod("nobody"), pod("trainer", "other")])
