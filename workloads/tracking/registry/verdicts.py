@@ -106,8 +106,8 @@ def parsed(raw: bytes, signature: bytes, keys: Keys) -> Verdict:
     # Not `if verdict.passed`: a text "false" would pass.
     if not isinstance(verdict.passed, bool) or not _DIGEST.fullmatch(str(verdict.model)):
         raise RegistryError(
-            f"verdict.json: `passed` is {verdict.passed!r} and `model.revision` {verdict.model!r}, which are to be true "
-            f"or false and the digest that `register` prints: {AGAIN}"
+            f"verdict.json: `passed` is {verdict.passed!r} and `model.revision` {verdict.model!r}, which are to be "
+            f"true or false and the digest that `register` prints: {AGAIN}"
         )
     return verdict
 
