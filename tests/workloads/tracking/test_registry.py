@@ -16,6 +16,7 @@ import requests
 from tests import browser
 from tests.workloads.tracking.conftest import Lake, Server
 from tests.workloads.tracking.gate import GOLDEN, Gate
+from workloads.evaluation.programs import weights
 
 pytestmark = pytest.mark.slow
 
@@ -233,6 +234,11 @@ def test_files_that_were_changed_after_they_were_judged_are_not_promoted(
     server: Server, lake: Lake, recipe: Path, tmp_path: Path
 ) -> None:
     (digest,) = registered(server, lake, recipe, "swapped", 1)
+    # The gate comes to the same digest.
+    (copy := tmp_path / "copy").mkdir()
+    (copy / "config.json").write_text("{}")
+    (copy / "model.safetensors").write_text("swapped1")
+    assert weights.digest(str(copy)) == digest
     passes = server.gate.write(tmp_path, model=digest)
     lake.export("swapped-1", b"other weights")
     done = server.registry("promote", "swapped", "1", "--verdict", passes)
