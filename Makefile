@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback page simulate reclaim alarm preflight bench burst dvc reproduce erase test unit coverage check architecture setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback page simulate reclaim alarm preflight bench burst dvc reproduce erase promote test unit coverage check architecture setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -96,6 +96,9 @@ reproduce: $(VENV)/ready-dev  ## Make a training run again from its record, on C
 
 erase: $(VENV)/ready-dev  ## A data principal's data, out of a stack's lake, with proof: PRINCIPAL= COLUMNS=account_id KEY=erase.key
 	@$(COMMAND) erase --stack $(STACK) $(call options,PRINCIPAL COLUMNS KEY STATE PLACE MASK CACHE CACHE_KEY LINEAGE) $(if $(AGAIN),--again) $(if $(SURE),--sure) $(if $(YES),--yes)
+
+promote: $(VENV)/ready-dev  ## A version of a model into production, on the gate's signed verdict: MODEL=fraud VERSION=7 VERDICT=verdict.json
+	@$(COMMAND) promote --stack $(STACK) $(call options,MODEL VERSION VERDICT GOLDEN_SET ADDRESS)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(COMMAND) setup

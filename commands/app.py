@@ -38,6 +38,7 @@ ROOMS = {
     "dvc": "commands.dvc.command",
     "reproduce": "commands.reproduce",
     "erase": "commands.erase.command",
+    "promote": "commands.promote",
 }
 
 

@@ -1,4 +1,4 @@
-"""A gate that signs: its key, its verdicts, and the files of them."""
+"""A gate that signs: its key, its verdicts, and the files of them; and settings that name its key."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from infra.settings import reading
+from infra.settings.stack import Settings
+from tests.program import whole_stacks
 from workloads.tracking.registry import signatures, verdicts
 from workloads.tracking.registry.verdicts import Verdict
 
@@ -61,3 +64,14 @@ def document(model: str = "a" * 64, baseline: str = "", **changes: Any) -> str:
         indent=1,
         ensure_ascii=False,
     )
+
+
+def settings(**tracking: Any) -> Settings:
+    """Of the stack `local` with a registry of models."""
+    said = {
+        name.partition(":")[2]: value
+        for name, value in whole_stacks.config_of("local").items()
+        if name.startswith("india-ai-infra:")
+    }
+    asked = {"image": "{registry}/india-ai-infra/tracking:1", "cloud": "aws", **tracking}
+    return reading.parse({**said, "workloads": {"tracking": asked}})

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import requests
 
+from commands import promote
 from tests import browser
 from tests.workloads.tracking.conftest import Lake, Server
-from tests.workloads.tracking.gate import GOLDEN, Gate
+from tests.workloads.tracking.gate import GOLDEN, Gate, settings
 from workloads.evaluation.programs import weights
 
 pytestmark = pytest.mark.slow
@@ -225,7 +226,7 @@ def test_a_promotion_written_beside_the_program_counts_for_nobody(
     changed = {**GOLDEN, "version": "2.0.0", "digest": "e" * 64}
     passes = server.gate.write(tmp_path, model=second, baseline=first, goldenSet=changed)
     refused = server.registry("promote", "forged", "2", "--verdict", passes)
-    assert "what is in production was judged by support 1.0.0" in refused.stderr
+    assert "that of the promotion before by support 1.0.0" in refused.stderr
     server.told("promote", "forged", "2", "--verdict", passes, "--golden-set", changed["digest"])
     assert aliases(server, "forged") == {"production": 2, "previous": 1}
 
@@ -246,6 +247,18 @@ def test_files_that_were_changed_after_they_were_judged_are_not_promoted(
     assert "is no longer what version 1 was registered with" in done.stderr
     lake.export("swapped-1", b"swapped1")
     assert server.told("promote", "swapped", "1", "--verdict", passes)["stages"] == {"production": 1}
+
+
+def test_make_promote_believes_the_gate_of_the_stacks_file(
+    server: Server, lake: Lake, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (digest,) = registered(server, lake, recipe, "made", 1)
+    for name, value in server.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("REGISTRY_VERDICT_KEY", "/nowhere")
+    monkeypatch.setattr(promote, "settings_of", lambda stack: settings(verdictKey=server.gate.public))
+    promote.promote("made", 1, server.gate.write(tmp_path, model=digest), address=server.url)
+    assert aliases(server, "made") == {"production": 1}
 
 
 def test_each_bad_input_is_one_message(server: Server, lake: Lake, recipe: Path, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_another_golden_set_than_before_has_to_be_asked_for() -> None:
     verdicts.check_golden_set(verdict, None, "")
     verdicts.check_golden_set(verdict, verdict.golden_set, "")
     verdicts.check_golden_set(verdict, before, GOLDEN["digest"])
-    with pytest.raises(RegistryError, match=r"judged by support 0\.9\.0 .*say --golden-set d{64}"):
+    with pytest.raises(RegistryError, match=r"promotion before by support 0\.9\.0 .*say --golden-set d{64}"):
         verdicts.check_golden_set(verdict, before, "")
     with pytest.raises(RegistryError, match=r"golden set support 1\.0\.0 .*, not ffff"):
         verdicts.check_golden_set(verdict, before, "f" * 64)

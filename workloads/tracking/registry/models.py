@@ -197,7 +197,8 @@ class Registry:
         """The same files may be two models, each with questions of its own."""
         with self._calls():
             used = self.client.search_model_versions(f"tags.`{verdicts.DIGEST_TAG}` = '{verdict.digest}'")
-        others = {record.name.removesuffix(PROMOTIONS) for record in used} - {name}
+        promoted = {record.name for record in used if record.name.endswith(PROMOTIONS)}
+        others = {each.removesuffix(PROMOTIONS) for each in promoted} - {name}
         if others:
             raise RegistryError(
                 f"the verdict has promoted a version of {', '.join(sorted(others))}: run the golden set of {name} on it"

@@ -139,7 +139,7 @@ def check_golden_set(verdict: Verdict, last: GoldenSet | None, asked: str) -> No
         )
     if not asked and last and now.digest != last.digest:
         raise RegistryError(
-            f"the verdict is by the golden set {_named(now)}, and what is in production was judged by {_named(last)}: "
+            f"the verdict is by the golden set {_named(now)}, and that of the promotion before by {_named(last)}: "
             f"{AGAIN} by that, or say --golden-set {now.digest} where the set is to change"
         )
 
