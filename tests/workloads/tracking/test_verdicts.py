@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.workloads.tracking.gate import GOLDEN, Gate, document
 from workloads.tracking.registry import records, signatures, verdicts
@@ -83,7 +85,15 @@ def test_a_key_file_has_the_keys_of_before_too_and_nothing_else(tmp_path: Path) 
     keys = signatures.read(str(both))
     assert verdicts.read(older.write(tmp_path), keys).signer == signatures.fingerprint(older.key.public_key())
     other = "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZI\n-----END PUBLIC KEY-----\n"
-    for text in ("", "ssh-ed25519 AAAA", GATE.public.replace("PUBLIC", "PRIVATE"), GATE.public + other):
+    of_another_kind = generate_private_key(SECP256R1()).public_key()
+    curve = of_another_kind.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    for text in (
+        GATE.public + curve,
+        "",
+        "ssh-ed25519 AAAA",
+        GATE.public.replace("PUBLIC", "PRIVATE"),
+        GATE.public + other,
+    ):
         (wrong := tmp_path / "wrong.pem").write_text(text)
         with pytest.raises(RegistryError, match=r"is no public key.*openssl pkey"):
             signatures.read(str(wrong))
