@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # `make choose GPU=H100 COUNT=8`: each setting that is given becomes an option of the command.
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z_ a-z-) "$($(name))"))
 
-.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback page simulate reclaim alarm preflight bench burst dvc reproduce erase demo test unit coverage check architecture setup pins clean
+.PHONY: up preview down env doctor cost review audit choose advise catalog images environments settings showback page simulate reclaim alarm preflight bench burst dvc reproduce erase promote demo test unit coverage check architecture setup pins clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -99,6 +99,9 @@ erase: $(VENV)/ready-dev  ## A data principal's data, out of a stack's lake, wit
 
 demo: $(VENV)/ready-dev  ## The whole loop on this machine: data, training, serving, drift, a better model
 	@$(COMMAND) demo
+
+promote: $(VENV)/ready-dev  ## A version of a model into production, on the gate's signed verdict: MODEL=fraud VERSION=7 VERDICT=verdict.json
+	@$(COMMAND) promote --stack $(STACK) $(call options,MODEL VERSION VERDICT GOLDEN_SET ADDRESS)
 
 setup: $(VENV)/ready-dev  ## Install everything, build the tools
 	@$(COMMAND) setup

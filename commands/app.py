@@ -39,6 +39,7 @@ ROOMS = {
     "reproduce": "commands.reproduce",
     "erase": "commands.erase.command",
     "demo": "commands.demo.command",
+    "promote": "commands.promote",
 }
 
 

@@ -24,6 +24,23 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Promotion:
+    """What puts versions of models into production: `module` is run with `python -m` in the folder of `requirements`,
+    by an environment that has these.
+
+    key: of who signs the verdicts that count, PEM, by the setting `key_setting`. forward: the command that brings its
+    server to this machine's `port`.
+    """
+
+    requirements: Path
+    module: str
+    key: str | None
+    key_setting: str
+    forward: str
+    port: int
+
+
+@dataclass(frozen=True)
 class Kept:
     """What a workload keeps of data principals beside the lake, and how it is erased. `cache` says that it answers to
     `DELETE /cache/principals/<identifier>`."""
@@ -52,6 +69,9 @@ class Workload:
 
     program: Program | None = None
     """What makes its runs again, if it keeps records of them."""
+
+    promotion: Callable[[Any], Promotion] | None = None
+    """How versions of models go into production with its settings, for `make promote`."""
 
     keeps: Callable[[Any], Sequence[Kept]] | None = None
     """What it keeps of data principals with its settings, for `make erase`."""

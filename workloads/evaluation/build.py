@@ -33,6 +33,7 @@ def build(settings: Evaluation, sites: Sites) -> None:
         job = document(settings, server.model, server.engine.port, production)
         if settings.signing_secret:
             job["key"] = f"{KEY_FOLDER}/key.pem"
+            _measure(job, server)
         return RolloutGate(
             name,
             RolloutGateArgs(
@@ -62,6 +63,15 @@ def document(settings: Evaluation, model: str, port: int, production: str) -> di
         "rules": {to_camel(name): value for name, value in settings.rules.model_dump(by_alias=False).items()},
         "target": f"{{audit}}/{VERDICTS}{settings.server}",
     }
+
+
+def _measure(job: dict[str, Any], server: Any) -> None:
+    """A signed verdict names both models by their files, so that the registry promotes on it; reading them costs
+    minutes of the candidate's GPUs."""
+    if server.weights is not None:
+        job["candidate"]["weights"] = "{revision}"
+        # Whichever folder its engine names (programs/weights.py).
+        job["production"]["weights"] = "served"
 
 
 def _words(site: Site, settings: Evaluation, server: Any) -> dict[str, pulumi.Input[str]]:

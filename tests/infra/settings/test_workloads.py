@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -173,3 +176,33 @@ def test_every_flag_of_an_engine_is_one_that_nobody_else_may_give() -> None:
 def test_little_is_enough() -> None:
     serve = Serving(pool="a", model="m")
     assert (serve.max_model_len, serve.quantization, serve.engine_args, serve.image) == (None, None, [], None)
+
+
+def verdict_key(text: str) -> dict[str, str]:
+    asked = {"image": f"{OWN}/tracking:1", "verdictKey": text}
+    try:
+        reading.parse(stack(tracking=asked))
+    except SettingsError as error:
+        return {problem.path: str(problem) for problem in error.problems}
+    return {}
+
+
+def test_the_key_of_the_gate_is_public_of_ed25519_and_a_private_one_is_not_shown() -> None:
+    def pem(key: Any) -> str:
+        return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    key = Ed25519PrivateKey.generate()
+    public = pem(key.public_key())
+    assert verdict_key(f"now:\n{public}\nbefore:\n{pem(Ed25519PrivateKey.generate().public_key())}") == {}
+    path = "workloads.tracking.verdictKey"
+    for wrong in (
+        "",
+        "ssh-ed25519 AAAA",
+        public.replace("MC", "MD"),
+        pem(generate_private_key(SECP256R1()).public_key()),
+    ):
+        assert "public keys of Ed25519 in PEM" in verdict_key(wrong)[path]
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    refused = verdict_key(private)[path]
+    assert "must never leave its machine" in refused
+    assert private.splitlines()[1] not in refused

@@ -24,13 +24,17 @@ class Endpoint:
 
 
 @contextmanager
-def endpoint(answer: Callable[[str], Reply]) -> Iterator[Endpoint]:
-    """The endpoint, while a test runs; `answer` gets the last message."""
+def endpoint(answer: Callable[[str], Reply], served: str = "") -> Iterator[Endpoint]:
+    """The endpoint, while a test runs; `answer` gets the last message. `served`: the folder of `org/production`."""
     stopped = threading.Event()
     here = Endpoint("")
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            models = [{"id": "org/adapter", "root": "/adapter"}, {"id": "org/production", "root": served}]
+            self._send(200, json.dumps({"object": "list", "data": models}).encode())
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -41,7 +45,9 @@ def endpoint(answer: Callable[[str], Reply]) -> Iterator[Endpoint]:
                 self.close_connection = True
                 return
             status = reply if isinstance(reply, int) else 200
-            content = reply if isinstance(reply, bytes) else _body(reply, body["model"])
+            self._send(status, reply if isinstance(reply, bytes) else _body(reply, body["model"]))
+
+        def _send(self, status: int, content: bytes) -> None:
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(content)))

@@ -73,7 +73,10 @@ def test_the_program_is_there_with_a_job_that_it_reads(made: Any) -> None:
     assert job.golden_set.endswith("/golden/support") and job.golden_set.startswith("s3://")
     assert job.candidate.url == "http://localhost:8000/v1"
     assert job.candidate.revision.endswith("/released/qwen3")
-    assert job.production and job.production.url == "http://serve.serving.svc:8000/v1"
+    # A signed verdict names both by their files.
+    assert job.candidate.weights == job.candidate.revision
+    assert job.production and job.production.weights == "served"
+    assert job.production.url == "http://serve.serving.svc:8000/v1"
     assert (job.rules.margin, job.rules.min_slice, job.key) == (0.02, 0.8, "/etc/evaluation/key.pem")
     assert job.target.endswith(f"/{VERDICTS}serve")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,9 @@ from tests.workloads.evaluation.conftest import MAIN
 from tests.workloads.evaluation.endpoint import Reply, endpoint
 from tests.workloads.forks import Ended, Forks
 from workloads.evaluation.package import ROOT
+from workloads.evaluation.programs import weights
 from workloads.evaluation.programs.golden import read
+from workloads.evaluation.programs.job import Endpoint
 
 pytestmark = pytest.mark.slow
 
@@ -63,20 +66,22 @@ class Gate:
         before: Callable[[str], Reply] | None = None,
         /,
         env: Mapping[str, str] | None = None,
+        served: str = "",
         **more: Any,
     ) -> Ended:
         with (
             endpoint(candidate) as new,
-            endpoint(before or replies()) as old,
+            endpoint(before or replies(), served) as old,
             endpoint(replies()) as judge,
         ):
             asked = {"timeoutSeconds": 60, "retries": 0}
             changed = more.pop("candidate", {})
+            asked_before = {**asked, "weights": "served"} if served else asked
             job = {
                 "goldenSet": str(self.golden),
                 "digest": read(str(self.golden)).digest,
                 "candidate": {"url": new.url, "model": "org/candidate", "revision": "r2", **asked, **changed},
-                "production": {"url": old.url, "model": "org/production", **asked} if before else None,
+                "production": {"url": old.url, "model": "org/production", **asked_before} if before else None,
                 "judge": {"url": judge.url, "model": "judge", **asked},
                 "rules": self.rules,
                 "target": str(self.folder / "out"),
@@ -238,9 +243,38 @@ def test_a_signed_verdict_lets_its_own_revision_through_and_no_other(gate: Gate)
     assert verify("r3").code == 65 and "was changed" in verify("r3").errors
 
 
+def test_a_verdict_names_both_models_by_their_files(gate: Gate) -> None:
+    for name in ("new", "old"):
+        (files := gate.folder / name / "shards").mkdir(parents=True)
+        (files.parent / "config.json").write_text("{}")
+        (files / "model.safetensors").write_text(name)
+    # As whoever has the folder finds it.
+    listed = "find * -type f | LC_ALL=C sort | xargs sha256sum | sha256sum"
+    digests = {
+        name: subprocess.check_output(listed, shell=True, cwd=gate.folder / name, text=True).split()[0]
+        for name in ("new", "old")
+    }
+    candidate, production = {"weights": str(gate.folder / "new")}, f"file://{gate.folder}/old"
+    assert gate.run(replies(), replies(), candidate=candidate, served=production).code == 0
+    verdict = gate.verdict()
+    assert (verdict["model"]["revision"], verdict["baseline"]["revision"]) == (digests["new"], digests["old"])
+
+
+def test_production_whose_files_are_gone_or_of_a_hub_is_judged_without_them(tmp_path: Path) -> None:
+    def revision(root: str) -> str:
+        with endpoint(replies(), root) as here:
+            asked = {"url": here.url, "model": "org/production", "weights": "served"}
+            return weights.measured_as_served(Endpoint.model_validate(asked)).revision
+
+    (tmp_path / "config.json").write_text("{}")
+    assert revision(f"file://{tmp_path}") == weights.digest(str(tmp_path))
+    assert [revision(root) for root in (f"file://{tmp_path}/absent", "org/production", "")] == ["", "", ""]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"candidate": {"weights": "/nowhere"}}, "weights /nowhere are not there"),
         ({"digest": "0" * 64}, "it was changed"),
         ({"goldenSet": "/nowhere"}, "has no golden.yaml"),
         ({"judge": None}, "judge is not given"),

@@ -19,6 +19,7 @@ from localcloud.environments import environment
 from localcloud.processes import Process, free_port, start, stop, wait_until_listening
 from tests.workloads.moto_server import moto
 from tests.workloads.postgresql import postgresql
+from tests.workloads.tracking.gate import Gate
 
 TRACKING = Path(__file__).parents[3] / "workloads" / "tracking"
 BUCKET = "mumbai-models"
@@ -42,11 +43,13 @@ KEYS = {"AWS_ACCESS_KEY_ID": "unit", "AWS_SECRET_ACCESS_KEY": "unit", "AWS_DEFAU
 
 @dataclass
 class Server:
-    """MLflow's server, started as the pod starts it. `env` is its environment, and that of its clients."""
+    """MLflow's server, started as the pod starts it. `env` is its environment, and that of its clients. `gate`: whose
+    verdicts count."""
 
     python: Path
     home: Path
     env: Mapping[str, str]
+    gate: Gate = field(default_factory=Gate)
     port: int = field(default_factory=free_port)
 
     @property
@@ -103,8 +106,9 @@ class Server:
         return subprocess.CompletedProcess(words, code, out, error)
 
     def _environment(self, **more: str) -> dict[str, str]:
+        (key := self.home / "gate.pub").write_text(self.gate.public)
         own = {"MLFLOW_TRACKING_URI": self.url, "PYTHONPATH": str(TRACKING), "REGISTRY_WRITER": "unit"}
-        return {**os.environ, **self.env, **own, **more}
+        return {**os.environ, **self.env, **own, "REGISTRY_VERDICT_KEY": str(key), **more}
 
     def end(self) -> None:
         """End what runs."""

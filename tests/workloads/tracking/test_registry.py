@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 import requests
 
+from commands import promote
 from tests import browser
 from tests.workloads.tracking.conftest import Lake, Server
+from tests.workloads.tracking.gate import GOLDEN, Gate, settings
+from workloads.evaluation.programs import weights
 
 pytestmark = pytest.mark.slow
 
@@ -31,18 +34,6 @@ def recipe(tmp_path: Path) -> Path:
 def origin(recipe: Path, **other: str) -> list[str | Path]:
     given = {"data-commit": DATA, "code-commit": CODE, "image": IMAGE, "seed": "7", **other}
     return [*(word for name, value in given.items() for word in (f"--{name}", value)), "--recipe", recipe]
-
-
-def verdict(folder: Path, model: str, baseline: str = "", **other: Any) -> Path:
-    document: Mapping[str, Any] = {
-        "passed": True,
-        "reasons": [],
-        "model": {"revision": model},
-        "baseline": {"revision": baseline} if baseline else None,
-        **other,
-    }
-    (path := folder / f"verdict-{model[:8]}.json").write_text(json.dumps(document))
-    return path
 
 
 def registered(server: Server, lake: Lake, recipe: Path, model: str, count: int) -> list[str]:
@@ -76,10 +67,11 @@ def test_from_a_run_to_production_and_back(server: Server, lake: Lake, recipe: P
     # Again, as after an answer that was lost: the same version.
     assert server.told("register", "fraud", folder, *origin(recipe), "--run", run) == made
     assert aliases(server, "fraud") == {"candidate": 1}
-    server.told("promote", "fraud", "1", "--verdict", verdict(tmp_path, made["digest"]))
+    first_verdict = server.gate.write(tmp_path, model=made["digest"])
+    server.told("promote", "fraud", "1", "--verdict", first_verdict)
     second = server.told("register", "fraud", lake.export("fraud-2", b"two"), *origin(recipe, seed="8"))
     assert aliases(server, "fraud") == {"candidate": 2, "production": 1}
-    passes = verdict(tmp_path, second["digest"], made["digest"])
+    passes = server.gate.write(tmp_path, model=second["digest"], baseline=made["digest"])
     assert server.told("promote", "fraud", "2", "--verdict", passes)["stages"] == aliases(server, "fraud")
     assert aliases(server, "fraud") == {"production": 2, "previous": 1}
     server.told("deployed", "fraud", "2", "--at", "prod/serving/serve")
@@ -99,7 +91,15 @@ def test_from_a_run_to_production_and_back(server: Server, lake: Lake, recipe: P
         ("promote", 2),
         ("promote", 1),
     ]
+    rolled_back, _, promoted = found["changes"]
+    assert rolled_back["verdict"] is None
+    assert promoted["verdict"]["goldenSet"] == GOLDEN
+    assert promoted["verdict"]["signedBy"] == server.gate.fingerprint
     _look(page, tmp_path)
+    # With the file of a verdict alone nothing can be told of another model of the same files.
+    server.told("register", "cards", folder, *origin(recipe))
+    again = server.registry("promote", "cards", "1", "--verdict", first_verdict)
+    assert "the verdict has promoted a version of fraud" in again.stderr
 
 
 def _look(page: Path, folder: Path) -> None:
@@ -115,6 +115,7 @@ def _look(page: Path, folder: Path) -> None:
         in text
     )
     assert "prod/serving/serve" in text
+    assert "by support 1.0.0 dddddddddddd , 2026-11-28 05:00 UTC, signed by" in text
     assert window.colours(window.picture(page, folder / "lineage.png")) > 20
 
 
@@ -122,8 +123,11 @@ def test_of_two_writers_at_once_one_promotes_and_the_other_is_told(
     server: Server, lake: Lake, recipe: Path, tmp_path: Path
 ) -> None:
     first, second, third = registered(server, lake, recipe, "race", 3)
-    server.told("promote", "race", "1", "--verdict", verdict(tmp_path, first))
-    verdicts = {2: verdict(tmp_path, second, first), 3: verdict(tmp_path, third, first)}
+    server.told("promote", "race", "1", "--verdict", server.gate.write(tmp_path, model=first))
+    verdicts = {
+        2: server.gate.write(tmp_path, model=second, baseline=first),
+        3: server.gate.write(tmp_path, model=third, baseline=first),
+    }
     both = [
         server.begin("promote", "race", str(version), "--verdict", path) for version, path in verdicts.items()
     ]
@@ -173,7 +177,7 @@ def test_a_server_that_dies_in_a_promotion_comes_back_with_it(
     server: Server, lake: Lake, recipe: Path, tmp_path: Path
 ) -> None:
     (digest,) = registered(server, lake, recipe, "killed", 1)
-    words = ["promote", "killed", "1", "--verdict", verdict(tmp_path, digest)]
+    words = ["promote", "killed", "1", "--verdict", server.gate.write(tmp_path, model=digest)]
     with before_aliases(server) as (door, killed):
         ended = server.begin(*words, MLFLOW_TRACKING_URI=door, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1").end()
     assert killed.is_set()
@@ -188,12 +192,85 @@ def test_a_server_that_dies_in_a_promotion_comes_back_with_it(
     assert len(server.told("lineage", "killed")["changes"]) == 1
 
 
+FORGE = """
+import json, sys
+from mlflow import MlflowClient
+name, source, records = json.loads(sys.argv[1])
+for tags in records:
+    MlflowClient().create_model_version(f"{name}.promotions", source, tags=tags)
+print(json.dumps(len(records)))
+"""
+
+
+def test_a_promotion_written_beside_the_program_counts_for_nobody(
+    server: Server, lake: Lake, recipe: Path, tmp_path: Path
+) -> None:
+    first, second = registered(server, lake, recipe, "forged", 2)
+    server.told("promote", "forged", "1", "--verdict", server.gate.write(tmp_path, model=first))
+    record = {"action": "promote", "version": "2", "expects": "1", "by": "me", "at": "2026-11-28T05:00:00"}
+    forged = Gate().verdict(model=second, baseline=first).tags
+    records = [record, {**record, **forged}]
+    assert (
+        server.script(FORGE, json.dumps(["forged", "s3://mumbai-models/candidates/forged-2", records])) == 2
+    )
+    assert server.told("settle", "forged")["stages"] == {"candidate": 2, "production": 1}
+    newest, other, real = server.told("lineage", "forged")["changes"]
+    assert newest["refused"] == other["refused"] == "no verdict that the gate signed"
+    assert real["refused"] == ""
+    # With a key that is not the gate's nothing is taken away.
+    (wrong := tmp_path / "wrong.pub").write_text(Gate().public)
+    done = server.registry("--key", wrong, "settle", "forged")
+    assert "by --key nothing of forged is in production, and there are promotions" in done.stderr
+    assert aliases(server, "forged") == {"candidate": 2, "production": 1}
+    # The gate's own does, and by another golden set only where that is said.
+    changed = {**GOLDEN, "version": "2.0.0", "digest": "e" * 64}
+    passes = server.gate.write(tmp_path, model=second, baseline=first, goldenSet=changed)
+    refused = server.registry("promote", "forged", "2", "--verdict", passes)
+    assert "that of the promotion before by support 1.0.0" in refused.stderr
+    server.told("promote", "forged", "2", "--verdict", passes, "--golden-set", changed["digest"])
+    assert aliases(server, "forged") == {"production": 2, "previous": 1}
+
+
+def test_files_that_were_changed_after_they_were_judged_are_not_promoted(
+    server: Server, lake: Lake, recipe: Path, tmp_path: Path
+) -> None:
+    (digest,) = registered(server, lake, recipe, "swapped", 1)
+    # The gate comes to the same digest.
+    (copy := tmp_path / "copy").mkdir()
+    (copy / "config.json").write_text("{}")
+    (copy / "model.safetensors").write_text("swapped1")
+    assert weights.digest(str(copy)) == digest
+    passes = server.gate.write(tmp_path, model=digest)
+    lake.export("swapped-1", b"other weights")
+    done = server.registry("promote", "swapped", "1", "--verdict", passes)
+    assert done.returncode == 64
+    assert "is no longer what version 1 was registered with" in done.stderr
+    lake.export("swapped-1", b"swapped1")
+    assert server.told("promote", "swapped", "1", "--verdict", passes)["stages"] == {"production": 1}
+
+
+def test_make_promote_believes_the_gate_of_the_stacks_file(
+    server: Server, lake: Lake, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (digest,) = registered(server, lake, recipe, "made", 1)
+    for name, value in server.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("REGISTRY_VERDICT_KEY", "/nowhere")
+    monkeypatch.setattr(promote, "settings_of", lambda stack: settings(verdictKey=server.gate.public))
+    promote.promote("made", 1, server.gate.write(tmp_path, model=digest), address=server.url)
+    assert aliases(server, "made") == {"production": 1}
+
+
 def test_each_bad_input_is_one_message(server: Server, lake: Lake, recipe: Path, tmp_path: Path) -> None:
     (digest,) = registered(server, lake, recipe, "bad", 1)
     folder = lake.export("bad-1", b"bad1")
     lake.s3.put_object(Bucket="mumbai-models", Key="candidates/half/config.json", Body=b"{}")
-    good = verdict(tmp_path, digest)
-    failed = verdict(tmp_path, "9" * 64, passed=False, reasons=["hi: 0.61 < 0.8"])
+    good = server.gate.write(tmp_path, model=digest)
+    other = server.gate.write(tmp_path, model="9" * 64)
+    edited = server.gate.write(tmp_path, model=digest, passed=False)
+    edited.write_text(edited.read_text().replace("false", "true"))
+    forged = Gate().write(tmp_path, model=digest)
+    (absent := tmp_path / "absent").mkdir()
     refusals: dict[str, list[str | Path]] = {
         "is no folder of the lake": ["register", "bad", "/tmp/x", *origin(recipe)],
         "is empty, or not there": ["register", "bad", f"{folder}-absent", *origin(recipe)],
@@ -203,8 +280,26 @@ def test_each_bad_input_is_one_message(server: Server, lake: Lake, recipe: Path,
         "is no name of a model": ["register", "bad.promotions", folder, *origin(recipe)],
         "MLflow refuses it": ["register", "other", folder, *origin(recipe), "--run", "0" * 32],
         "has no version 7: it has 1": ["promote", "bad", "7", "--verdict", good],
-        "can't be read": ["promote", "bad", "1", "--verdict", tmp_path / "absent"],
-        "the verdict is of the model 999999999999": ["promote", "bad", "1", "--verdict", failed],
+        f"{absent}/verdict.json can't be read": ["promote", "bad", "1", "--verdict", absent / "verdict.json"],
+        "the verdict is of the model 999999999999": ["promote", "bad", "1", "--verdict", other],
+        "is not signed by the gate": ["promote", "bad", "1", "--verdict", edited],
+        f"is not signed by the gate ({server.gate.fingerprint[:12]})": [
+            "promote",
+            "bad",
+            "1",
+            "--verdict",
+            forged,
+        ],
+        "by the golden set support 1.0.0": [
+            "promote",
+            "bad",
+            "1",
+            "--verdict",
+            good,
+            "--golden-set",
+            "f" * 64,
+        ],
+        "no key of the gate": ["--key", "", "lineage", "bad"],
         "has no version to go back to": ["rollback", "bad"],
         "is no place": ["deployed", "bad", "1", "--at", "a b"],
         "Registered Model with name=absent not found": ["lineage", "absent"],

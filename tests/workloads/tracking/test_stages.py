@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.examples import examples
+from tests.workloads.tracking.gate import Gate
 from workloads.tracking.registry.stages import Change, history, stages
+
+SIGNED = Gate().verdict()
 
 
 def promote(number: int, version: int, expects: int) -> Change:
+    return Change(number, "promote", version, expects, verdict=SIGNED)
+
+
+def forged(number: int, version: int, expects: int) -> Change:
     return Change(number, "promote", version, expects)
 
 
@@ -42,6 +51,14 @@ def test_of_two_promotions_at_once_the_first_counts_and_the_other_is_refused_and
     assert (twice.production, twice.refused) == (1, {3})
 
 
+def test_a_promotion_that_the_gate_did_not_sign_changes_nothing_and_is_kept() -> None:
+    made = [promote(1, 1, 0), forged(2, 2, 1), promote(3, 3, 1)]
+    found = history(made)
+    assert (found.stack, found.promoted, found.refused) == ((1, 3), {1, 3}, {2})
+    # Not even one that says what is so already.
+    assert history([*made, forged(4, 3, 3)]).refused == {2, 4}
+
+
 @st.composite
 def changes(draw: st.DrawFn) -> list[Change]:
     """Of writers who each may have looked at any earlier time."""
@@ -51,7 +68,8 @@ def changes(draw: st.DrawFn) -> list[Change]:
         if seen.previous and draw(st.booleans()):
             made.append(rollback(number, seen.previous, seen.production))
         else:
-            made.append(promote(number, draw(st.integers(1, 5)), seen.production))
+            make = forged if draw(st.integers(0, 4)) == 0 else promote
+            made.append(make(number, draw(st.integers(1, 5)), seen.production))
     return made
 
 
@@ -63,7 +81,9 @@ def test_whoever_looks_sees_the_same_and_nobody_is_replaced_unseen(made: list[Ch
     assert history(shuffled) == history(made)
     for at, change in enumerate(made):
         before, after = history(made[:at]), history(made[: at + 1])
-        if change.version == before.production:
+        if change.forged:
+            assert (after.stack, after.refused - before.refused) == (before.stack, {change.number})
+        elif change.version == before.production:
             assert after == before
         elif change.number in after.refused:
             assert after.stack == before.stack
@@ -72,6 +92,6 @@ def test_whoever_looks_sees_the_same_and_nobody_is_replaced_unseen(made: list[Ch
             assert before.production == change.expects
             assert after.production == change.version
         # Sent twice, as by a client whose answer was lost, it counts once.
-        again = Change(change.number + 100, change.action, change.version, change.expects)
+        again = replace(change, number=change.number + 100)
         if change.number not in after.refused:
             assert history([*made[: at + 1], again]).stack == after.stack

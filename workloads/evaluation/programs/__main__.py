@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from workloads.evaluation.programs import golden, results, signature
+from workloads.evaluation.programs import golden, results, signature, weights
 from workloads.evaluation.programs.job import Endpoint, Gate
 from workloads.evaluation.programs.results import Results
 from workloads.evaluation.programs.signature import BlockedError
@@ -38,14 +38,15 @@ def gate(given: argparse.Namespace) -> int:
     cases = golden.read(job.golden_set, job.digest)
     key = signature.private_key(job.key) if job.key else None
     recorded = results.read(job.recorded, cases) if job.recorded else None
+    asked = weights.measured(job.candidate)
     # inspect-ai takes seconds to import.
     from workloads.evaluation.programs.evaluate import evaluate
     from workloads.evaluation.programs.page import page
     from workloads.evaluation.programs.summary import summary
 
-    candidate = evaluate(cases, job.candidate, job.judge)
+    candidate = evaluate(cases, asked, job.judge)
     if job.production and _exists(job.production):
-        recorded = evaluate(cases, job.production, job.judge)
+        recorded = evaluate(cases, weights.measured_as_served(job.production), job.judge)
     verdict = judge(cases, job.rules, candidate, recorded)
     raw = verdict.document().encode()
     files = [("results.json", candidate.document().encode()), *_baseline(recorded)]

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from workloads.evaluation.programs.cases import Model
 from workloads.training.trainer.recipe import RecipeError
 
+SERVED = "served"
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -21,6 +22,9 @@ class Endpoint(Model):
     model: str = Field(min_length=1)
     revision: str = ""
     """What tells it from others of its name: a commit, or the digest of its weights."""
+    weights: str | None = None
+    """The folder that it serves, a path, s3:// or gs://: the digest of its files is the revision then. `served` is the
+    one that vLLM says it serves, of what is in production."""
     key_variable: str = "EVALUATION_API_KEY"
     """The environment variable with its API key, if it asks for one."""
     max_tokens: int = Field(default=512, ge=1)

@@ -1,4 +1,7 @@
-"""python -m registry COMMAND …, with the server in MLFLOW_TRACKING_URI or --server. It prints JSON."""
+"""python -m registry COMMAND …. It prints JSON.
+
+The server is in MLFLOW_TRACKING_URI or --server, the gate's public key in REGISTRY_VERDICT_KEY or --key.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 
-from . import exports, lineage, origin, page, verdicts
+from . import exports, lineage, origin, page, signatures, verdicts
 from .errors import RegistryError
 from .models import Registry
 from .stages import History, stages
@@ -29,7 +32,8 @@ def main(arguments: list[str]) -> int:
     try:
         if not given.server:
             raise RegistryError("no server: give its address as --server or MLFLOW_TRACKING_URI")
-        print(json.dumps(given.do(Registry(given.server), given), indent=1, ensure_ascii=False))
+        given.keys = signatures.read(given.key)
+        print(json.dumps(given.do(Registry(given.server, given.keys), given), indent=1, ensure_ascii=False))
     except RegistryError as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
@@ -48,9 +52,9 @@ def _register(registry: Registry, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _promote(registry: Registry, given: argparse.Namespace) -> dict[str, Any]:
-    return _stages(
-        registry, given, registry.promote(given.model, given.version, verdicts.read(given.verdict))
-    )
+    verdict = verdicts.read(given.verdict, given.keys)
+    now = registry.promote(given.model, given.version, verdict, given.golden_set)
+    return _stages(registry, given, now)
 
 
 def _roll_back(registry: Registry, given: argparse.Namespace) -> dict[str, Any]:
@@ -84,6 +88,8 @@ def _stages(registry: Registry, given: argparse.Namespace, now: History) -> dict
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="registry", description=__doc__)
     parser.add_argument("--server", default=os.environ.get("MLFLOW_TRACKING_URI", ""), help="of MLflow")
+    own = os.environ.get("REGISTRY_VERDICT_KEY", "")
+    parser.add_argument("--key", default=own, help="PEM: whoever signs the verdicts that count")
     commands = parser.add_subparsers(required=True)
 
     def command(name: str, do: Any, help_text: str) -> argparse.ArgumentParser:
@@ -100,7 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     register.add_argument("--run", help="the ID of its run in MLflow")
     promote = command("promote", _promote, "a version into production")
     promote.add_argument("version", type=int)
-    promote.add_argument("--verdict", type=Path, required=True, help="verdict.json of the golden set")
+    promote.add_argument("--verdict", type=Path, required=True, help="verdict.json, its .sig beside it")
+    promote.add_argument("--golden-set", default="", help="the digest that it is by, if not the one before")
     command("rollback", _roll_back, "to what was in production before")
     command("settle", _settle, "set the aliases again, after a writer died")
     deployed = command("deployed", _deployed, "note where a version is served")

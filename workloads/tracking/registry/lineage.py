@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import asdict
 from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from .models import Registry
+from .models import Registry, moment
 from .stages import Change, history, stages
+from .verdicts import Verdict
 
 DEPLOYED = "deployed."
 # What a version's tags say of its run.
@@ -40,7 +41,7 @@ def _version(registry: Registry, version: ModelVersion) -> dict[str, Any]:
         "version": int(version.version),
         "digest": tags.get("digest", ""),
         "source": version.source,
-        "registered": datetime.fromtimestamp(version.creation_timestamp // 1000, UTC).isoformat(),
+        "registered": moment(version),
         "data": {"commit": tags.get("data.commit", "")},
         "run": {
             **_run(registry, version.run_id),
@@ -72,11 +73,24 @@ def _run(registry: Registry, run_id: str | None) -> dict[str, Any]:
 
 
 def _change(change: Change, refused: bool) -> dict[str, Any]:
+    why = "no verdict that the gate signed" if change.forged else "another came first"
     return {
         "action": change.action,
         "version": change.version,
         "by": change.by,
         "at": change.at,
-        "verdict": change.verdict,
-        "refused": refused,
+        "verdict": _verdict(change.verdict),
+        "refused": why if refused else "",
+    }
+
+
+def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
+    """What judged, and whose key says so."""
+    if verdict is None:
+        return None
+    return {
+        "digest": verdict.digest,
+        "goldenSet": asdict(verdict.golden_set),
+        "judged": verdict.at,
+        "signedBy": verdict.signer,
     }

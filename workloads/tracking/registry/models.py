@@ -2,7 +2,8 @@
 
 Promotions of `fraud` are versions of the model `fraud.promotions`: the server numbers those, so writers need no lock,
 and what is in production follows from them (stages.py). The aliases that MLflow shows are set from that, again by
-whoever comes next where a writer died before it did.
+whoever comes next where a writer died before it did. Whoever reaches the server can write a version of that model too:
+each record keeps the gate's signed verdict, and is checked by it whenever it is read.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import getpass
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -21,8 +22,9 @@ from mlflow.exceptions import MlflowException, RestException
 from mlflow.version import VERSION
 from packaging.version import InvalidVersion, Version
 
-from . import verdicts
+from . import exports, records, verdicts
 from .errors import RegistryError
+from .signatures import Keys
 from .stages import STAGES, Change, History, history, stages
 
 PROMOTIONS = ".promotions"
@@ -31,13 +33,13 @@ PAGE = 1000
 
 
 class Registry:
-    """The registry of one server.
+    """The registry of one server. `keys`: of the gates whose verdicts count.
 
     Every method raises RegistryError, with one message, where it can't do what is asked.
     """
 
-    def __init__(self, server: str) -> None:
-        self._server = server.rstrip("/")
+    def __init__(self, server: str, keys: Keys) -> None:
+        self._server, self._keys = server.rstrip("/"), keys
         self._check_server()
         self.client = MlflowClient(tracking_uri=self._server, registry_uri=self._server)
 
@@ -75,17 +77,29 @@ class Registry:
         self.settle(name)
         return number
 
-    def promote(self, name: str, version: int, verdict: verdicts.Verdict) -> History:
-        """Puts the version into production, on a verdict that lets it replace what is there now."""
+    def promote(self, name: str, version: int, verdict: verdicts.Verdict, golden_set: str = "") -> History:
+        """Puts the version into production, on a verdict that lets it replace what is there now.
+
+        golden_set: the digest of the set that it must be by; unless given, that of the promotion before.
+        """
         model = self._version(name, version)
-        now = history(self.changes(name))
+        changes = self.changes(name)
+        now = history(changes)
         if now.production == version:
             self.settle(name)
             return now
         there = self._version(name, now.production).tags.get("digest", "") if now.production else ""
-        verdicts.check(verdict, version, model.tags.get("digest", ""), now.production, there)
+        digest = model.tags.get("digest", "")
+        verdicts.check(verdict, version, digest, now.production, there)
+        verdicts.check_golden_set(verdict, _last_golden_set(changes, now), golden_set)
+        self._refuse_used_elsewhere(name, verdict)
+        if exports.digest(model.source) != digest:
+            raise RegistryError(
+                f"{model.source} is no longer what version {version} was registered with and the verdict is of: "
+                "register it as a new version, and run the golden set on that"
+            )
         return self._change(
-            name, Change(0, "promote", version, now.production, verdict=verdict.digest), model.source
+            name, Change(0, "promote", version, now.production, verdict=verdict), model.source
         )
 
     def roll_back(self, name: str) -> History:
@@ -136,30 +150,22 @@ class Registry:
 
     def changes(self, name: str) -> list[Change]:
         """All promotions and rollbacks, also those that were refused."""
-        return [
-            Change(
-                number=int(found.version),
-                action=found.tags["action"],
-                version=int(found.tags["version"]),
-                expects=int(found.tags["expects"]),
-                by=found.tags["by"],
-                at=found.tags["at"],
-                verdict=found.tags["verdict"],
-            )
-            for found in self.versions(name + PROMOTIONS)
+        digests = {int(version.version): version.tags.get("digest", "") for version in self.versions(name)}
+        found = [
+            records.read(int(each.version), moment(each), each.tags, digests, self._keys)
+            for each in self.versions(name + PROMOTIONS)
         ]
+        # As with another key. Settled by that, all aliases would be taken away.
+        if any(change.forged for change in found) and not history(found).production:
+            raise RegistryError(
+                f"by --key nothing of {name} is in production, and there are promotions: give the gate's public key, "
+                f"with those that it had before; what nobody signed is a version of {name}{PROMOTIONS}, to be deleted"
+            )
+        return found
 
     def _change(self, name: str, change: Change, source: str) -> History:
         self._make(name + PROMOTIONS)
-        tags = {
-            "action": change.action,
-            "version": str(change.version),
-            "expects": str(change.expects),
-            "by": _who(),
-            "at": _now(),
-            "verdict": change.verdict,
-        }
-        number = self._append(name + PROMOTIONS, source, tags, None)
+        number = self._append(name + PROMOTIONS, source, records.tags(change, _who(), _now()), None)
         now = self.settle(name)
         if number in now.refused:
             raise RegistryError(
@@ -187,6 +193,17 @@ class Registry:
             )
         return have[version]
 
+    def _refuse_used_elsewhere(self, name: str, verdict: verdicts.Verdict) -> None:
+        """The same files may be two models, each with questions of its own."""
+        with self._calls():
+            used = self.client.search_model_versions(f"tags.`{verdicts.DIGEST_TAG}` = '{verdict.digest}'")
+        promoted = {record.name for record in used if record.name.endswith(PROMOTIONS)}
+        others = {each.removesuffix(PROMOTIONS) for each in promoted} - {name}
+        if others:
+            raise RegistryError(
+                f"the verdict has promoted a version of {', '.join(sorted(others))}: run the golden set of {name} on it"
+            )
+
     def _refuse_other_origin(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
         other = {key: version.tags.get(key) for key in tags if version.tags.get(key) != tags[key]}
         if other:
@@ -208,6 +225,17 @@ class Registry:
             raise RegistryError(
                 f"{self._server} does not answer ({why}): run the same again when it does"
             ) from error
+
+
+def _last_golden_set(changes: Sequence[Change], now: History) -> verdicts.GoldenSet | None:
+    """Which judged the promotion that counted last; None before the first."""
+    counted = [change.verdict for change in changes if change.verdict and change.number not in now.refused]
+    return counted[-1].golden_set if counted else None
+
+
+def moment(version: ModelVersion) -> str:
+    """When the server was told of it."""
+    return datetime.fromtimestamp(version.creation_timestamp // 1000, UTC).isoformat()
 
 
 def _who() -> str:

@@ -81,10 +81,20 @@ def _short(digest: str, whole: str = "") -> str:
 def _changes(changes: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     rows = "".join(
         f"<tr><td>{_time(each['at'])}</td><td>{each['action']}</td><td>{each['version']}</td>"
-        f"<td>{'refused: another came first' if each['refused'] else ''}</td><td>{escape(each['by'])}</td>"
-        f"<td>{_short(each['verdict'])}</td></tr>"
+        f"<td>{'refused: ' + each['refused'] if each['refused'] else ''}</td><td>{escape(each['by'])}</td>"
+        f"<td>{_verdict(each['verdict'])}</td></tr>"
         for each in changes
     )
     if rows:
         head = "<tr><th>When</th><th>What</th><th>Version</th><th></th><th>By</th><th>Verdict</th></tr>"
         yield f'<h2>Promotions</h2><div class="scroll"><table>{head}{rows}</table></div>'
+
+
+def _verdict(verdict: Mapping[str, Any] | None) -> str:
+    if verdict is None:
+        return ""
+    golden = verdict["goldenSet"]
+    return (
+        f"{_short(verdict['digest'])} by {escape(golden['name'])} {escape(golden['version'])} "
+        f"{_short(golden['digest'])}, {_time(verdict['judged'])}, signed by {_short(verdict['signedBy'])}"
+    )

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from .verdicts import Verdict
+
 CANDIDATE, PRODUCTION, PREVIOUS = "candidate", "production", "previous"
 STAGES = (CANDIDATE, PRODUCTION, PREVIOUS)
 NOBODY = 0
@@ -15,7 +17,8 @@ NOBODY = 0
 class Change:
     """One promotion or rollback. The server numbers them: of two at once one is first, for everybody.
 
-    version: which is to be in production. expects: which was, when whoever asked looked; 0 for none.
+    version: which is to be in production. expects: which was, when whoever asked looked; 0 for none. verdict: the
+    signed one that lets that version replace the other; without it a promotion is none.
     """
 
     number: int
@@ -24,13 +27,18 @@ class Change:
     expects: int
     by: str = ""
     at: str = ""
-    verdict: str = ""
+    verdict: Verdict | None = None
+
+    @property
+    def forged(self) -> bool:
+        """Whether it was written beside this program: a promotion on no signed verdict."""
+        return self.action == "promote" and self.verdict is None
 
 
 @dataclass(frozen=True)
 class History:
     """`stack`: what was in production, the newest last, without what was rolled back. `promoted`: that too. `refused`:
-    the numbers of the changes that came after another on which they had not counted."""
+    the numbers of the changes that came after another on which they had not counted, or that are forged."""
 
     stack: tuple[int, ...] = ()
     promoted: frozenset[int] = frozenset()
@@ -52,6 +60,9 @@ def history(changes: Iterable[Change]) -> History:
     against that one alone. One that was sent twice counts once."""
     now = History()
     for change in sorted(changes, key=lambda change: change.number):
+        if change.forged:
+            now = replace(now, refused=now.refused | {change.number})
+            continue
         if change.version == now.production:
             continue
         rolls_back = change.action == "rollback"
