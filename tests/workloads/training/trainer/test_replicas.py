@@ -21,7 +21,9 @@ from tests.workloads.training.trainer.conftest import RECIPE, SECONDS, TRAINING,
 
 pytestmark = pytest.mark.slow
 
-CLOSE = 2e-5
+# Sums over more replicas are rounded otherwise: up to 8e-5 within 35 steps. One sample of the eight in its neighbour's
+# place, at any step, was 2.6e-3 and more (2026-11-28, forty steps of this model).
+CLOSE = 3e-4
 # The job never ends by itself, so that whoever comes back finds the others however slow the machine is.
 ENDLESS = {"steps": 100_000, "checkpoints": {"everySteps": 100_000}}
 
