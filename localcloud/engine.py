@@ -183,6 +183,11 @@ class Stack:
         folder = run_dir() / "state" / ".pulumi" / "stacks" / self._folder.parent.name
         return json.loads((folder / f"{self.name}.json").read_text())["checkpoint"].get("latest") or {}
 
+    def exported(self) -> dict[str, Any]:
+        """What `pulumi stack export --show-secrets` prints."""
+        state = self._stack.export_stack()
+        return {"version": state.version, "deployment": state.deployment}
+
     def outputs(self) -> dict:
         """The stack's outputs, by name."""
         return {name: output.value for name, output in self._stack.outputs().items()}

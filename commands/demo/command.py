@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from commands.demo.stages import STAGES
 from commands.page import policies
 from commands.page.command import drawn, write
 from commands.page.document import Figure
+from commands.page.state import State
 from commands.page.state import read as read_state
 from commands.reclaim.command import CannotReclaimError
 from commands.reclaim.interruption import NoticeLostError
@@ -52,7 +54,7 @@ def demo() -> None:
         found = stage.run(platform, record.items(DONE))
         record.put(DONE, stage.name, {**found, "stageSeconds": round(time.monotonic() - before)})
     file = run_dir() / "demo.html"
-    write(drawn_of(record.items(DONE)), file)
+    write(drawn_of(record.items(DONE), stood(platform)), file)
     console.print(f"[green]✓[/] {time.monotonic() - began:.0f} s; wrote {file}", soft_wrap=True)
 
 
@@ -63,10 +65,20 @@ def forget(record: Store, platform: Platform) -> None:
     platform.file.unlink(missing_ok=True)
 
 
-def drawn_of(done: Mapping[str, Mapping[str, Any]]) -> str:
+def stood(platform: Platform) -> State:
+    """The stack as it stands, secrets in the clear: the policies judge what is in them too."""
+    file = run_dir() / "state" / f"{STACK}.json"
+    file.write_text(json.dumps(platform.stack.exported()))
+    try:
+        return read_state(STACK, file)
+    finally:
+        file.unlink()
+
+
+def drawn_of(done: Mapping[str, Mapping[str, Any]], state: State) -> str:
     """The page: the stages, and the policies over what stands."""
     with step("Policies over the stack, for the page"):
-        judged = policies.judge(read_state(STACK, None), "default")
+        judged = policies.judge(state, "default")
     right = [sum(each["right"] for each in done[stage]["answers"]) for stage in ("serve", "promote")]
     figures = [
         Figure(

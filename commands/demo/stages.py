@@ -79,7 +79,10 @@ def train(platform: Platform, before: Mapping[str, Found]) -> Found:
 def losses(platform: Platform, job: str) -> dict[int, float]:
     """The loss at each step of which the pods of a job told."""
     said = jobs.log(platform, TRAINING, job)
-    return {int(at): float(loss) for at, loss in re.findall(r"\bstep=(\d+)/\d+ loss=(\S+)", said)}
+    # The pod that went on may come before the one that it followed.
+    return dict(
+        sorted((int(at), float(loss)) for at, loss in re.findall(r"\bstep=(\d+)/\d+ loss=(\S+)", said))
+    )
 
 
 def trained(platform: Platform, job: str, title: str) -> None:

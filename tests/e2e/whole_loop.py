@@ -56,6 +56,8 @@ def _run(environment: dict[str, str], folder: Path) -> None:
     page = (run_dir() / "demo.html").read_text()
     assert all(f'id="{part}"' in page for part in ("train", "serve", "gate", "drift", "rupees", "policies"))
     assert "<polyline" in page and "https://" not in page
+    # The pack over the stack with its secrets in the clear: one that it can't read is a violation.
+    assert "0 violations" in page
 
 
 def _killed(environment: dict[str, str], log: Path, at: str) -> None:
