@@ -12,8 +12,8 @@ import pytest
 from commands.demo import command, data, jobs, page
 from commands.demo.platform import Platform
 from commands.demo.stages import STAGES
-from commands.page.command import drawn
 from commands.page.document import Plot
+from commands.page.state import State
 from commands.stacks import settings_of
 from localcloud.store import Store
 from workloads.evaluation.programs import golden
@@ -86,7 +86,8 @@ def test_the_second_commit_has_what_the_first_has_not(tmp_path: Path) -> None:
 def test_the_page_has_every_stage_and_fetches_nothing() -> None:
     done = {stage: {**found, "stageSeconds": 60} for stage, found in DONE.items()}
     assert set(done) == {stage.name for stage in STAGES}
-    text = drawn("The whole loop", "", [], page.sections(done))
+    text = command.drawn_of(done, State("demo", [], Path("demo.json")))
+    assert "0 violations" in text and "1 right" in text
     for words in (
         "2.5 at 10, 0.2 at 20",
         ">500<",
