@@ -56,11 +56,12 @@ def put(platform: Platform, commit: int) -> dict[str, Any]:
     ]
     platform.put("curated", f"answers/{commit}/texts.jsonl", "\n".join(lines) + "\n")
     tokens = platform.folder("features", f"tokens/answers/{commit}")
-    platform.put("features", "tokens/answers/newest", f"{commit}\n")
     words = ["--source", platform.folder("curated", f"answers/{commit}"), "--to", tokens]
     said = platform.program(
         "training", "trainer.prepare", *words, "--tokenizer", "bytes", "--sequence-length", "256"
     )
+    # Only now: a training that begins by itself takes the commit that this names.
+    platform.put("features", "tokens/answers/newest", f"{commit}\n")
     return {"commit": commit, "questions": len(known), "texts": len(lines), "said": said.strip()}
 
 

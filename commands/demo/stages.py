@@ -16,6 +16,7 @@ from commands.demo.platform import STACK, DemoError, Platform
 from commands.reclaim import command as reclaim
 from commands.reclaim import interruption
 from commands.stacks import settings_of
+from localcloud.kubernetes.agent.stores import BESIDE
 
 FEATURES, TRAINING, COMPRESSION = "features", "training", "compression"
 EVALUATION, SERVING, GATEWAY, DRIFT = "evaluation", "serving", "gateway", "drift"
@@ -94,7 +95,7 @@ def export(platform: Platform, job: str, candidate: str, name: str) -> None:
     """What a job has learnt as a candidate, by a Job of an ML engineer."""
     source = jobs.job_of(platform, TRAINING, job)["spec"]["template"]["spec"]["containers"][0]
     flags = source["args"][:4]  # the recipe and the folder of the checkpoints
-    target = platform.folder("models", f"candidates/{candidate}").replace(".objects", "")
+    target = platform.folder("models", f"candidates/{candidate}").replace(BESIDE, "")
     command = ["python", "-m", "trainer.export", *flags, "--to", target]
     jobs.like(platform, TRAINING, job, f"export-{name}", command)
     jobs.succeeded(platform, TRAINING, f"export-{name}", f"Candidate {candidate}")

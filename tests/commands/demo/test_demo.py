@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,10 @@ class Written:
     """A platform that has but a lake, on this disk."""
 
     root: Path
+    order: list[str] = field(default_factory=list)
 
     def put(self, role: str, key: str, body: str) -> None:
+        self.order.append(key)
         file = self.root / role / key
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(body)
@@ -64,6 +66,7 @@ class Written:
         return str(self.root / role / path)
 
     def program(self, workload: str, module: str, *arguments: str) -> str:
+        self.order.append(module)
         return ""
 
 
@@ -74,6 +77,12 @@ def test_the_golden_set_is_the_one_that_the_stack_names(tmp_path: Path) -> None:
     assert asked
     read = golden.read(written.folder("curated", data.GOLDEN), asked.digest)
     assert found["cases"] == len(read.cases) == len(data.answers(data.LAST))
+
+
+def test_a_commit_is_named_once_its_tokens_are_there(tmp_path: Path) -> None:
+    written = Written(tmp_path)
+    data.put(written, 2)  # pyright: ignore[reportArgumentType]
+    assert written.order[-2:] == ["trainer.prepare", "tokens/answers/newest"]
 
 
 def test_the_second_commit_has_what_the_first_has_not(tmp_path: Path) -> None:
