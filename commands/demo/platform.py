@@ -89,8 +89,8 @@ class Platform:
         return {role: name + BESIDE for role, name in self.stack.outputs()["buckets"].items()}
 
     def folder(self, role: str, path: str) -> str:
-        """The address of a folder of the lake, for an engineer's programs."""
-        return f"s3://{self.buckets[role]}/{path}"
+        """The address of a folder of the lake, for an engineer's programs, which may be the first to write there."""
+        return f"s3://{self._made(self.buckets[role])}/{path}"
 
     def put(self, role: str, key: str, body: str) -> None:
         """Write an object as a data engineer."""
