@@ -126,7 +126,7 @@ coverage: $(VENV)/ready-dev  ## The tests without an engine, and the share of li
 check: $(VENV)/ready-dev  ## Format, lint, types, the order of the house
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/basedpyright
+	@$(BIN)/basedpyright --threads 2
 	@$(BIN)/lint-imports
 
 architecture: $(VENV)/ready-dev  ## Draw docs/architecture.svg anew from the imports of the code
