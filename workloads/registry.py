@@ -21,6 +21,7 @@ from workloads.drift.build import WORKLOAD as DRIFT
 from workloads.evaluation.build import WORKLOAD as EVALUATION
 from workloads.features.build import WORKLOAD as FEATURES
 from workloads.gateway.build import WORKLOAD as GATEWAY
+from workloads.lakefs.build import WORKLOAD as LAKEFS
 from workloads.proof.build import WORKLOAD as PROOF
 from workloads.rayserve.build import WORKLOAD as RAYSERVE
 from workloads.serving.build import WORKLOAD as SERVING
@@ -31,6 +32,7 @@ from workloads.workload import Workload
 # In the order in which they are built: what others use or wait for, and what proves or judges them, comes before them.
 WORKLOADS = (
     PROOF,
+    LAKEFS,
     TRACKING,
     TRAINING,
     EVALUATION,

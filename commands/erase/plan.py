@@ -16,7 +16,8 @@ HERE = ("table", "folder", "name", "bytes", "content")
 LEFT = {
     "name": "its name has the identifier: is all in it theirs? Then delete it",
     "bytes": "no table, and the identifier is in it: write it without, or delete it",
-    "content": "DVC names it by its content: take the rows out in the repository, dvc add, push and gc",
+    "content": "commits of DVC or lakeFS know its content: take the rows out in the repository, commit, and collect "
+    "the garbage",
 }
 
 

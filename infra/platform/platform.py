@@ -9,11 +9,12 @@ from pulumi_kubernetes.helm.v3 import Release
 
 from infra.contracts.cluster import GpuCluster
 from infra.contracts.database import Database
+from infra.contracts.helm import install
 from infra.contracts.needs import WorkloadNeeds
 from infra.contracts.platform_profile import PlatformProfile
 from infra.contracts.resource_options import after
 from infra.platform import opencost, values
-from infra.platform.charts import charts, install
+from infra.platform.charts import charts
 from infra.platform.database_secrets import create_database_secrets
 from infra.platform.images import from_mirrors, images
 from infra.platform.managed_prometheus import create_collection

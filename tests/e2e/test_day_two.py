@@ -186,6 +186,7 @@ ELSEWHERE = {
     "workloads.features": "a Deployment, a Redis and a CronJob of its own: tests/workloads/features",
     "workloads.rayserve": "a RayService of its own: tests/workloads/rayserve",
     "workloads.tracking": "a Deployment of its own: tests/workloads/tracking",
+    "workloads.lakefs": "values of its chart: tests/workloads/lakefs",
     "workloads.drift": "a CronJob and a Deployment of its own: tests/workloads/drift",
     "workloads.serving.maxModelLen": "arguments of the server: tests/workloads/serving",
     "workloads.serving.quantization": "arguments of the server: tests/workloads/serving",

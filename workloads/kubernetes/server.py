@@ -60,7 +60,7 @@ def deploy(server: Server, opts: pulumi.ResourceOptions) -> k8s.core.v1.Service:
         ),
         opts=opts,
     )
-    _disruption_budget(server, opts)
+    disruption_budget(server.name, server.namespace, server.labels, opts)
     ports = [
         k8s.core.v1.ServicePortArgs(name=name, port=port, target_port=name)
         for name, port in server.ports.items()
@@ -115,6 +115,35 @@ def needs_of(cpu: str, memory_mib: int) -> k8s.core.v1.ResourceRequirementsArgs:
     )
 
 
+def spread(labels: Mapping[str, str]) -> list[k8s.core.v1.TopologySpreadConstraintArgs]:
+    """Pods with these labels stand in other zones and on other nodes than each other, if there is room."""
+    return [
+        k8s.core.v1.TopologySpreadConstraintArgs(
+            max_skew=1,
+            topology_key=topology,
+            when_unsatisfiable="ScheduleAnyway",
+            label_selector=LabelSelectorArgs(match_labels=dict(labels)),
+        )
+        for topology in (ZONE_LABEL, HOSTNAME_LABEL)
+    ]
+
+
+def disruption_budget(
+    name: str, namespace: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions
+) -> k8s.policy.v1.PodDisruptionBudget:
+    """Of the pods with these labels one at a time may be sent away."""
+    return k8s.policy.v1.PodDisruptionBudget(
+        f"{name}-disruption-budget",
+        metadata=ObjectMetaArgs(name=name, namespace=namespace, labels=dict(labels)),
+        spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
+            max_unavailable=1,
+            unhealthy_pod_eviction_policy="AlwaysAllow",
+            selector=LabelSelectorArgs(match_labels=dict(labels)),
+        ),
+        opts=opts,
+    )
+
+
 def _strategy(server: Server) -> k8s.apps.v1.DeploymentStrategyArgs:
     if server.recreate:
         return k8s.apps.v1.DeploymentStrategyArgs(type="Recreate")
@@ -129,30 +158,8 @@ def _pod(server: Server) -> k8s.core.v1.PodSpecArgs:
         enable_service_links=False,
         priority_class_name=server.priority_class,
         termination_grace_period_seconds=server.grace_seconds,
-        topology_spread_constraints=[_spread(server, ZONE_LABEL), _spread(server, HOSTNAME_LABEL)],
+        topology_spread_constraints=spread(server.labels),
         security_context=pods.pod_security(),
         containers=[server.container],
         volumes=[*pods.scratch_volumes(SHARED_MEMORY_GIB), *server.volumes],
-    )
-
-
-def _spread(server: Server, topology: str) -> k8s.core.v1.TopologySpreadConstraintArgs:
-    return k8s.core.v1.TopologySpreadConstraintArgs(
-        max_skew=1,
-        topology_key=topology,
-        when_unsatisfiable="ScheduleAnyway",
-        label_selector=LabelSelectorArgs(match_labels=server.labels),
-    )
-
-
-def _disruption_budget(server: Server, opts: pulumi.ResourceOptions) -> k8s.policy.v1.PodDisruptionBudget:
-    return k8s.policy.v1.PodDisruptionBudget(
-        f"{server.name}-disruption-budget",
-        metadata=ObjectMetaArgs(name=server.name, namespace=server.namespace, labels=server.labels),
-        spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
-            max_unavailable=1,
-            unhealthy_pod_eviction_policy="AlwaysAllow",
-            selector=LabelSelectorArgs(match_labels=server.labels),
-        ),
-        opts=opts,
     )

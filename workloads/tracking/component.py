@@ -5,6 +5,7 @@ Flags, paths and variables: MLflow 3.17.2 (mlflow/cli, mlflow/environment_variab
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,12 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.contracts.cluster import GpuCluster
-from infra.contracts.labels import HOSTNAME_LABEL, ZONE_LABEL
 from infra.contracts.lake import Endpoint
 from infra.settings.workloads.tracking import Tracking
 from workloads.kubernetes import pods
 from workloads.kubernetes.database import database_environment, database_mount, database_volume
 from workloads.kubernetes.program_files import program_mount, program_texts, program_volume
+from workloads.kubernetes.server import disruption_budget, needs_of, spread
 from workloads.tracking.needs import APP, NAMESPACE, NEEDS, PORT, PORT_NAME
 
 # libpq's variables say the rest.
@@ -81,19 +82,12 @@ class TrackingServer(pulumi.ComponentResource):
                     rolling_update=k8s.apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
                 ),
                 template=k8s.core.v1.PodTemplateSpecArgs(
-                    metadata=ObjectMetaArgs(labels=labels), spec=_pod(name, args, selector, program)
+                    metadata=ObjectMetaArgs(labels=labels), spec=_pod(name, args, labels, program)
                 ),
             ),
             opts=child,
         )
-        k8s.policy.v1.PodDisruptionBudget(
-            f"{name}-disruption-budget",
-            metadata=metadata,
-            spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
-                max_unavailable=1, unhealthy_pod_eviction_policy="AlwaysAllow", selector=selector
-            ),
-            opts=child,
-        )
+        disruption_budget(name, NAMESPACE, labels, child)
         k8s.core.v1.Service(
             f"{name}-service",
             metadata=metadata,
@@ -120,21 +114,15 @@ def service_hosts(name: str) -> list[str]:
 
 
 def _pod(
-    name: str, args: TrackingServerArgs, selector: LabelSelectorArgs, program: k8s.core.v1.ConfigMap
+    name: str, args: TrackingServerArgs, labels: Mapping[str, str], program: k8s.core.v1.ConfigMap
 ) -> k8s.core.v1.PodSpecArgs:
-    spread = [
-        k8s.core.v1.TopologySpreadConstraintArgs(
-            max_skew=1, topology_key=topology, when_unsatisfiable="ScheduleAnyway", label_selector=selector
-        )
-        for topology in (ZONE_LABEL, HOSTNAME_LABEL)
-    ]
     return k8s.core.v1.PodSpecArgs(
         service_account_name=NAMESPACE,
         automount_service_account_token=False,
         enable_service_links=False,
         priority_class_name=NEEDS.priority_class,
         termination_grace_period_seconds=GRACE_SECONDS,
-        topology_spread_constraints=spread,
+        topology_spread_constraints=spread(labels),
         security_context=pods.pod_security(),
         init_containers=[_migration(args)],
         containers=[_server(name, args)],
@@ -149,7 +137,7 @@ def _migration(args: TrackingServerArgs) -> k8s.core.v1.ContainerArgs:
         command=["python", f"{PROGRAMS}/migrate.py"],
         env=pods.environment(_common()),
         env_from=[database_environment()],
-        resources=_resources("500m", WORKER_MIB),
+        resources=needs_of("500m", WORKER_MIB),
         security_context=pods.container_security(),
         volume_mounts=[*pods.scratch_mounts(), database_mount(), program_mount(PROGRAMS)],
     )
@@ -185,7 +173,7 @@ def _server(name: str, args: TrackingServerArgs) -> k8s.core.v1.ContainerArgs:
         env=[_pod_ip(), *pods.environment(values)],
         env_from=[database_environment(), *(pods.store_keys(args.endpoint) or [])],
         ports=[k8s.core.v1.ContainerPortArgs(name=PORT_NAME, container_port=PORT)],
-        resources=_resources("500m", PARENT_MIB + WORKER_MIB * args.settings.workers),
+        resources=needs_of("500m", PARENT_MIB + WORKER_MIB * args.settings.workers),
         security_context=pods.container_security(),
         startup_probe=_probe(period=3, failures=60),
         readiness_probe=_probe(period=5, failures=3),
@@ -209,12 +197,6 @@ def _common() -> dict[str, str]:
 def _pod_ip() -> k8s.core.v1.EnvVarArgs:
     field = k8s.core.v1.ObjectFieldSelectorArgs(field_path="status.podIP")
     return k8s.core.v1.EnvVarArgs(name="POD_IP", value_from=k8s.core.v1.EnvVarSourceArgs(field_ref=field))
-
-
-def _resources(cpu: str, memory_mib: int) -> k8s.core.v1.ResourceRequirementsArgs:
-    return k8s.core.v1.ResourceRequirementsArgs(
-        requests={"cpu": cpu, "memory": f"{memory_mib}Mi"}, limits={"memory": f"{2 * memory_mib}Mi"}
-    )
 
 
 def _probe(period: int, failures: int) -> k8s.core.v1.ProbeArgs:

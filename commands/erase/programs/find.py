@@ -18,8 +18,9 @@ from .table import Change, TableError, change
 # Weights and parts of checkpoints: no rows are in them, and they are large. Who trained on what is in RUN.
 WEIGHTS = {".safetensors", ".distcp", ".pt", ".pth", ".bin", ".onnx", ".gguf", ".pte"}
 RUN = "runs/run.json"
-# DVC names an object by the MD5 of its content: it can't be changed under that name.
-BY_CONTENT = re.compile(r"(?:^|/)files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
+# What can't be changed under its name: DVC's is the MD5 of the content, and commits of a store of branches keep the
+# length of what is in `data/` (lakeFS 1.84.0, pkg/upload/path_provider.go: two ids of rs/xid).
+BY_CONTENT = re.compile(r"(?:^|/)(?:files/md5/[0-9a-f]{2}/[0-9a-f]{30}|data/[0-9a-v]{20}/[0-9a-v]{20})$")
 # Fewer letters are in any large file by chance.
 SHORTEST_IN_BYTES = 5
 AT_ONCE = 8

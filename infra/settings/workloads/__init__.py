@@ -15,6 +15,7 @@ from infra.settings.workloads.drift import Drift
 from infra.settings.workloads.evaluation import Evaluation
 from infra.settings.workloads.features import Features
 from infra.settings.workloads.gateway import Gateway
+from infra.settings.workloads.lakefs import Lakefs
 from infra.settings.workloads.proof import Proof
 from infra.settings.workloads.rayserve import Rayserve
 from infra.settings.workloads.serving import Serving
@@ -51,6 +52,9 @@ class Workloads(Model):
     )
     tracking: Tracking | None = Field(
         default=None, description="MLflow: runs, models and their stages: docs/tracking.md."
+    )
+    lakefs: Lakefs | None = Field(
+        default=None, description="Branches of data in the lake, by lakeFS: docs/versions.md."
     )
     drift: Drift | None = Field(
         default=None, description="A watch over what a model is asked: docs/drift.md."

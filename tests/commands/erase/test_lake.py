@@ -122,6 +122,7 @@ def test_what_is_no_table_is_named_and_folders_of_theirs_are_hidden(either: Prog
         "notes/readme.txt": b"asked by acc-0000004.",
         "notes/other.txt": b"asked by acc-00000044",
         "curated/dvc/files/md5/d4/1d8cd98f00b204e9800998ecf8427e": lines(WHOM, "acc-1"),
+        "lakefs/fraud/data/gp0n1l7d77pn0cke6jjg/cg6p50nd77pn0cke6jk0": lines(WHOM, "acc-1"),
         "people/people.csv": b"id\nacc-0000004\n",
         "broken/torn.jsonl": lines(WHOM) + b'{"acc',
         "model/weights.safetensors": WHOM.encode(),
@@ -134,14 +135,25 @@ def test_what_is_no_table_is_named_and_folders_of_theirs_are_hidden(either: Prog
     assert kinds == dict(
         zip(
             objects,
-            ["folder", "name", "bytes", "other", "content", "columnless", "unreadable", "weights", "clear"],
+            [
+                "folder",
+                "name",
+                "bytes",
+                "other",
+                "content",
+                "content",
+                "columnless",
+                "unreadable",
+                "weights",
+                "clear",
+            ],
             strict=True,
         )
     )
     steps = plan(found, rules, TODAY)
     done = {(one.version.key.partition("/")[0], one.do) for one in steps}
     folder = f"account_id={WHOM}"
-    left = {(part, "left") for part in ("by-account", "notes", "curated", "broken")}
+    left = {(part, "left") for part in ("by-account", "notes", "curated", "lakefs", "broken")}
     assert done == {(folder, "remove"), (folder, "delete")} | left
     assert not any("failed" in one for one in carry_out(either, steps))
     assert not any(key.startswith(folder) for _, key, _ in either.contents(bucket))

@@ -1,0 +1,1 @@
+"""lakeFS: branches and commits of the lake's data."""
