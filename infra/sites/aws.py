@@ -43,7 +43,7 @@ from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings.aws import Aws
 from infra.settings.aws import ClusterAccess as Reaching
-from infra.settings.pools import AwsPool
+from infra.settings.aws_pools import AwsPool
 from infra.settings.stack import Settings
 from infra.sites.databases import with_database
 
