@@ -18,13 +18,13 @@ from tests.commands.page import small_state as small
 
 pytestmark = pytest.mark.e2e
 
-PASSWORD = "correct-horse-battery"
+STACK, PASSWORD = "secrets", "correct-horse-battery"
 
 
 @pytest.fixture
 def stack(environment: dict[str, str]) -> Iterator[str]:
     """A stack with one Secret; its state is given to the engine, and no provider is asked."""
-    opened = Stack(small.STACK, cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"]))
+    opened = Stack(STACK, cloud.environment(environment["INDIA_AI_INFRA_AWS_ENDPOINT"]))
     clear = {SIGNATURE: SECRET, "plaintext": json.dumps({"password": PASSWORD})}
     found = small.resource(
         "kubernetes:core/v1:Secret",
@@ -35,12 +35,14 @@ def stack(environment: dict[str, str]) -> Iterator[str]:
         parent="",
     )
     provider = small.resource("pulumi:providers:kubernetes", "eks", {}, parent="", id="some-id")
-    salt = yaml.safe_load((opened.folder / f"Pulumi.{small.STACK}.yaml").read_text())["encryptionsalt"]
+    salt = yaml.safe_load((opened.folder / f"Pulumi.{STACK}.yaml").read_text())["encryptionsalt"]
     secrets = {"type": "passphrase", "state": {"salt": salt}}
     state = {"resources": [provider, found], "secrets_providers": secrets}
+    # A name that no other test has.
+    state = json.loads(json.dumps(state).replace(f"urn:pulumi:{small.STACK}::", f"urn:pulumi:{STACK}::"))
     opened._stack.import_stack(Deployment(version=3, deployment=state))
-    yield small.STACK
-    opened._stack.workspace.remove_stack(small.STACK, force=True)
+    yield STACK
+    opened._stack.workspace.remove_stack(STACK, force=True)
 
 
 def test_the_policies_judge_what_only_the_engine_can_open(stack: str) -> None:
