@@ -28,7 +28,7 @@ from infra.contracts.governance import DataGovernance
 from infra.platform.opencost import price_sheet
 from infra.platform.platform import Platform, PlatformArgs
 from infra.settings.aws import Aws
-from infra.settings.pools import AwsPool
+from infra.settings.aws_pools import AwsPool
 from infra.settings.stack import Settings
 from infra.sites.aws import disk, existing_needs, reach
 

@@ -25,7 +25,7 @@ from infra.gcp.pools import Pools, PoolsArgs
 from infra.platform.opencost import price_sheet
 from infra.platform.platform import Platform, PlatformArgs
 from infra.settings.gcp import Gcp
-from infra.settings.pools import GooglePool
+from infra.settings.google_pools import GooglePool
 from infra.settings.stack import Settings
 from infra.sites.gcp import disk, find_existing, reach
 

@@ -24,8 +24,7 @@ from policies.reports.positions import NoPositionsError, positions
 from policies.reports.positions import resources_of as previewed
 from policies.reports.write import reports
 from policies.reports.write import write as write_reports
-from policies.runner.offline import analyse
-from policies.runner.states import StateFileError, analyzed_resources, resources_of
+from policies.runner.states import StateFileError, judge, resources_of
 
 _LINES = 50
 MARK = "<!-- india-dpdp findings -->"
@@ -45,7 +44,8 @@ def audit(
         Path, typer.Option(help="the folder of the stack's Pulumi.yaml, for lines of the program")
     ] = Path(),
 ) -> None:
-    """Audit a state; print what is found and write every report. Ends in 1 on violations."""
+    """Audit a state; print what is found and write every report. Ends in 1 on violations, and where a mandatory control
+    needs a value that is encrypted in the state."""
     try:
         resources = resources_of(state)
         given = schema.parse(config or profiles.file_of(profile))
@@ -54,14 +54,12 @@ def audit(
         raise typer.Exit(1) from None
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Resources", total=len(resources))
-        _, record = analyse(
-            list(analyzed_resources(resources)), given, lambda done: progress.update(task, completed=done)
-        )
+        record = judge(resources, given, lambda done: progress.update(task, completed=done))
     files = reports(record, positions(resources, project.resolve(), project.resolve()))
     write_reports(files, out)
     _show(record)
     console.print(f"wrote {out}: {', '.join(files)}", soft_wrap=True)
-    raise typer.Exit(any(finding.stops for finding in record.open))
+    raise typer.Exit(record.stops)
 
 
 @app.command()
@@ -130,7 +128,7 @@ def report(
     added = grown(old_baseline, Path(FILE)) if old_baseline else []
     for known in added:
         print(f"{FILE} grows by {known.control} {known.urn} {known.where}: a baseline only shrinks")
-    raise typer.Exit(found.stops or bool(added))
+    raise typer.Exit(record.stops or bool(added))
 
 
 @app.command()
@@ -143,11 +141,14 @@ def generate() -> None:
 
 def _show(record: Record) -> None:
     stops = sum(finding.stops for finding in record.open)
+    stopped = any(finding.stops for finding in record.of("encrypted"))
     looked = sum(control.resources > 0 or control.stack for control in record.controls)
     console.print(
         f"[bold]{record.stack}[/]: {record.resources} resources, {looked} controls: {stops} violations, "
         f"{len(record.open) - stops} advisories, {len(record.of('exempt'))} exempt, {len(record.of('baseline'))} of old"
     )
+    if record.not_judged:
+        console.print(f"  [{'red' if stopped else 'yellow'}]{escape(record.not_judged)}[/]", soft_wrap=True)
     for finding in record.open[:_LINES]:
         colour = "red" if finding.stops else "yellow"
         console.print(

@@ -32,6 +32,7 @@ from infra.pricing.rupees import format_inr
 from infra.settings.stack import Settings
 from localcloud.directories import run_dir
 from policies.configuration.profiles import UnknownProfileError, file_of
+from policies.framework.record import Record
 from policies.runner.states import StateFileError
 
 
@@ -124,9 +125,9 @@ def figures(state: State, graph: ResourceGraph, month: Month, judged: Judged) ->
         Figure(
             "Violations",
             str(stops),
-            f"and {_many(len(judged.record.open) - stops, 'advisory', 'advisories')}",
+            _advisories(judged.record),
             "policies",
-            "bad" if stops else "good",
+            policies.mood(judged.record),
         ),
     ]
 
@@ -138,6 +139,13 @@ def _code(text: str) -> Markup:
         for at, part in enumerate(text.split("`"))
     )
     return Markup().join(parts)
+
+
+def _advisories(record: Record) -> str:
+    advisories = sum(not finding.stops for finding in record.open)
+    unjudged = len({finding.urn for finding in record.of("encrypted")})
+    rest = f"; {_many(unjudged, 'resource')} not judged" if unjudged else ""
+    return f"and {_many(advisories, 'advisory', 'advisories')}{rest}"
 
 
 def _gpus(gpus: CostRange) -> str:

@@ -17,10 +17,15 @@ from policies.law import provisions
 from policies.pack import CONTROLS
 from policies.reports.evidence import STATUS, evidence
 from policies.reports.positions import positions
-from policies.runner.offline import analyse
-from policies.runner.states import analyzed_resources
+from policies.runner import states
 
-MOODS: Mapping[str, Mood] = {"fail": "bad", "unresolved": "bad", "advice": "warn", "pass": "good"}
+MOODS: Mapping[str, Mood] = {
+    "fail": "bad",
+    "unresolved": "bad",
+    "encrypted": "warn",
+    "advice": "warn",
+    "pass": "good",
+}
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,7 @@ def judge(state: State, profile: str) -> Judged:
     Raises:
         UnknownProfileError: there is no such profile.
     """
-    config = schema.parse(file_of(profile))
-    _, record = analyse(list(analyzed_resources(state.resources)), config)
+    record = states.judge(state.judged, schema.parse(file_of(profile)))
     return Judged(record, evidence(record, positions(state.resources, PROJECT, PROJECT)), profile)
 
 
@@ -56,13 +60,21 @@ def section(judged: Judged) -> Section:
         _controls(judged.evidence["controls"]),
     ]
     words = [
-        Cell(f"{said}.", "bad" if stops else "good"),
+        Cell(f"{said}.", mood(record)),
+        *([Cell(f"{record.not_judged}.", "warn")] if record.not_judged else []),
         Cell(
             f"{'No' if not answered else len(answered)} findings are answered for by an exemption or the baseline."
         ),
         Cell(f"{judged.evidence['note']} `make audit` writes all of it for auditors."),
     ]
     return Section("policies", "Policies", words, tables)
+
+
+def mood(record: Record) -> Mood:
+    """How the policies look: good only where all could be judged."""
+    if any(finding.stops for finding in record.open):
+        return "bad"
+    return "warn" if record.not_judged else "good"
 
 
 def _findings(record: Record) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from infra.geography import REGIONS
 from infra.pricing.resources import Resource, ResourceGraph
 from infra.settings.stack import Settings
 from infra.stacks import PROJECT, file_of
+from localcloud import cloud
 from localcloud.directories import run_dir
-from policies.runner.states import resources_of
+from localcloud.engine import Stack
+from policies.runner.states import encrypted, resources_in, resources_of, sealed
 
 CLUSTERS = {"aws:eks/cluster:Cluster": "region", "gcp:container/cluster:Cluster": "location"}
 _CLOUDS = {"aws": "AWS", "gcp": "Google Cloud"}
@@ -25,11 +27,23 @@ class NoStateError(Exception):
 
 @dataclass(frozen=True)
 class State:
-    """A stack's resources as its state file has them, without those that wait to be deleted. `source` is the file."""
+    """A stack's resources as its state file has them, without those that wait to be deleted.
+
+    resources: without the plaintext of secrets, so that none is on a page.
+    source: the file.
+    clear: the same with the plaintext, where it could be had: for the policies, whose findings say where a secret is
+        and never what.
+    """
 
     stack: str
     resources: Sequence[Mapping[str, Any]]
     source: Path
+    clear: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
+
+    @property
+    def judged(self) -> Sequence[Mapping[str, Any]]:
+        """What the policies judge."""
+        return self.resources if self.clear is None else self.clear
 
     @property
     def changed(self) -> str:
@@ -70,7 +84,14 @@ def read(stack: str, file: Path | None) -> State:
     stood = [one for one in resources if one.get("custom")]
     if not stood:
         raise NoStateError(f"nothing of {stack if file is None else file} stands: {what_to_do}")
-    return State(_stack_of(stood[0]["urn"]), resources, source)
+    clear = _in_the_clear(stack) if file is None and any(map(encrypted, resources)) else resources
+    return State(_stack_of(stood[0]["urn"]), sealed(resources), source, clear)
+
+
+def _in_the_clear(stack: str) -> list[dict[str, Any]]:
+    """The resources of a stack on the local cloud with their secrets, which the engine opens; no file has them."""
+    opened = Stack(stack, cloud.environment(cloud.aws_endpoint() or ""))
+    return resources_in(opened.exported())
 
 
 def _stack_of(urn: str) -> str:

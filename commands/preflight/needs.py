@@ -21,7 +21,8 @@ from infra.catalog.tables import DATA, Basis, Row, Words, read
 from infra.pricing.nodes import NODE_GROUP, Nodes, nodes_of
 from infra.pricing.resources import Resource, ResourceGraph
 from infra.settings.aws import Aws
-from infra.settings.pools import SYSTEM_POOL, AwsPool
+from infra.settings.aws_pools import AwsPool
+from infra.settings.pools import SYSTEM_POOL
 
 HERE = Path(__file__).parent
 SUBNET, NAT, ENDPOINT = (

@@ -42,7 +42,8 @@ from infra.contracts.labels import (
     POOL_LABEL,
     ZONE_LABEL,
 )
-from infra.settings.pools import SYSTEM_POOL, GooglePool, GpuPool
+from infra.settings.google_pools import GooglePool
+from infra.settings.pools import SYSTEM_POOL, GpuPool
 from infra.settings.purchase import ON_DEMAND, RESERVED, SPOT
 from localcloud.directories import bin_dir, crds_dir, run_dir
 from localcloud.kubernetes import clusters, karpenter

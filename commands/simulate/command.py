@@ -27,7 +27,7 @@ from commands.simulate.trace import Row, TraceError, pool_of
 from commands.simulate.trace import read as read_trace
 from infra.aws import karpenter_pools
 from infra.catalog.risk import reclaims_per_hour
-from infra.settings.pools import GooglePool
+from infra.settings.google_pools import GooglePool
 from localcloud.directories import run_dir
 from localcloud.kubernetes.api import ApiError, UnreachableError
 from localcloud.kubernetes.clusters import ClusterError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from infra.settings.fields import LARGEST_PREFIX, SMALLEST_PREFIX
+from infra.settings.networks import LARGEST_PREFIX, SMALLEST_PREFIX
 
 MAX_ZONES = 3
 

@@ -16,7 +16,7 @@ from infra.catalog.mig import check_sharing
 from infra.catalog.resolved import Resolve, ResolvedPool, resolve
 from infra.geography import Cloud, regions_of
 from infra.settings.errors import NOTHING, Problem
-from infra.settings.fields import LARGEST_PODS_PREFIX, LARGEST_PREFIX
+from infra.settings.networks import LARGEST_PODS_PREFIX, LARGEST_PREFIX
 from infra.settings.pools import GpuPool
 from infra.settings.purchase import FLEX_START, in_words
 from infra.settings.valid_parts import CloudParts, Parts

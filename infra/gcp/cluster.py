@@ -15,7 +15,8 @@ from infra.contracts.governance import DataGovernance
 from infra.gcp import nodes, tags
 from infra.gcp.existing_network import AnyNetwork
 from infra.gcp.iam import Project
-from infra.settings.pools import SYSTEM_POOL, GoogleSystemPool
+from infra.settings.google_pools import GoogleSystemPool
+from infra.settings.pools import SYSTEM_POOL
 
 CONTROL_PLANE = ("APISERVER", "SCHEDULER", "CONTROLLER_MANAGER")
 LOGS = ("SYSTEM_COMPONENTS", "WORKLOADS", *CONTROL_PLANE)

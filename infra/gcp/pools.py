@@ -33,7 +33,7 @@ from infra.gcp.cluster import Cluster
 from infra.gcp.fabric import Fabric, FabricArgs
 from infra.gcp.fabric_pods import DRIVER_ENVIRONMENT, fabric_pod
 from infra.gcp.iam import Project
-from infra.settings.pools import FLEX_START_HOURS, GooglePool
+from infra.settings.google_pools import FLEX_START_HOURS, GooglePool
 from infra.settings.purchase import FLEX_START, SPOT, Purchase
 from infra.settings.sharing import MIG
 

@@ -27,8 +27,9 @@ from infra.contracts import prometheus
 from infra.contracts.labels import INSTANCE_TYPE_LABEL
 from infra.contracts.platform_profile import PlatformProfile
 from infra.platform.charts import charts
+from infra.settings.google_pools import GooglePool
 from infra.settings.money import Currency
-from infra.settings.pools import SYSTEM_POOL, GooglePool, GpuPool
+from infra.settings.pools import SYSTEM_POOL, GpuPool
 from infra.settings.purchase import ON_DEMAND
 
 COLUMNS = (

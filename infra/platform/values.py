@@ -24,7 +24,7 @@ from infra.contracts.labels import (
 )
 from infra.contracts.platform_profile import PlatformProfile
 from infra.platform.namespaces import QUEUED
-from infra.settings.fields import ON_PREMISES_NODE_MASK
+from infra.settings.networks import ON_PREMISES_NODE_MASK
 
 Values = dict[str, Any]
 Receivers = Mapping[str, Sequence[Mapping[str, Any]]]

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from infra.geography import regions_of
+from infra.settings.aws_pools import AwsPool
 from infra.settings.database import AwsDatabase
 from infra.settings.errors import refuse
 from infra.settings.fields import (
@@ -18,15 +19,14 @@ from infra.settings.fields import (
     KubernetesVersion,
     LogRetentionDays,
     PrincipalArn,
-    PrivateCidr,
     PullSecretArn,
-    ReachingCidr,
     SecurityGroupId,
     SubnetId,
     VpcId,
 )
 from infra.settings.model import Model
-from infra.settings.pools import AwsPool, SystemPool
+from infra.settings.networks import PrivateCidr, ReachingCidr
+from infra.settings.pools import SystemPool
 from infra.spelling import nearest
 
 # AWS Budgets mails a notification to no more addresses (AWS Budgets quotas).

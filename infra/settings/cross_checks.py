@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 
 from infra.settings.errors import NOTHING, Problem
-from infra.settings.fields import PRIVATE_NETWORKS
+from infra.settings.networks import PRIVATE_NETWORKS
 from infra.settings.pools import SYSTEM_POOL
 from infra.settings.valid_parts import Parts
 from infra.settings.workloads.workload import OWN_REGISTRY

@@ -19,12 +19,10 @@ from infra.settings.fields import (
     GoogleSubnetName,
     IamMember,
     KubernetesVersion,
-    PodsCidr,
-    PrivateCidr,
-    ReachingCidr,
 )
+from infra.settings.google_pools import GooglePool, GoogleSystemPool
 from infra.settings.model import Model
-from infra.settings.pools import GooglePool, GoogleSystemPool
+from infra.settings.networks import PodsCidr, PrivateCidr, ReachingCidr
 
 # Cloud Billing Budget API, NotificationsRule.
 MOST_BUDGET_CHANNELS = 5

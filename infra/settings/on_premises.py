@@ -8,17 +8,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from infra.settings.errors import refuse
-from infra.settings.fields import (
-    ON_PREMISES_NODE_MASK,
-    AwsRegion,
-    Certificates,
-    DnsLabel,
-    OnPremisesCidr,
-    OnPremisesPodsCidr,
-    PeerAddress,
-    StoreEndpoint,
-)
+from infra.settings.fields import AwsRegion, Certificates, DnsLabel, StoreEndpoint
 from infra.settings.model import Model
+from infra.settings.networks import ON_PREMISES_NODE_MASK, OnPremisesCidr, OnPremisesPodsCidr, PeerAddress
 
 # "Hybrid nodes overview", EKS User Guide, read 2026-11: so many networks of nodes, and so many of pods, a cluster.
 MOST_NETWORKS = 15

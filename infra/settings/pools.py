@@ -1,4 +1,4 @@
-"""Settings of pools: those of every cloud, and those of AWS or Google alone."""
+"""Settings of pools on every cloud: with GPUs, and the one that runs the operators."""
 
 from __future__ import annotations
 
@@ -8,25 +8,17 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
 from infra.settings.errors import refuse
-from infra.settings.fields import CapacityReservation, DnsLabel, GoogleReservation
+from infra.settings.fields import CapacityReservation, DnsLabel
 from infra.settings.model import Model
 from infra.settings.purchase import (
     CAPACITY_BLOCK,
-    FLEX_START,
-    ON_DEMAND,
     RESERVED,
     SPOT,
     Purchase,
     Purchases,
-    in_words,
-    on_aws,
-    on_google,
 )
-from infra.settings.sharing import MIG, TIME_SLICING, Sharing
+from infra.settings.sharing import Sharing
 
-# A node pool's name has 40 characters, less the longest way of buying.
-GOOGLE_POOL_NAME = 29
-FLEX_START_HOURS = 168
 SYSTEM_POOL = "system"
 # EC2's own limit on a placement group's name.
 PlacementGroup = Annotated[str, Field(pattern=r"^[ -~]{1,255}$")]
@@ -35,7 +27,7 @@ FABRICS: tuple[Fabric, ...] = get_args(Fabric)
 AWS_FABRICS, GOOGLE_FABRICS = ("none", "efa"), ("none", "tcpx", "rdma")
 
 
-def _one_of(words: Sequence[str]) -> WithJsonSchema:
+def one_of(words: Sequence[str]) -> WithJsonSchema:
     """What editors and docs offer of a setting that one cloud takes fewer words for."""
     return WithJsonSchema({"type": "string", "enum": list(words)})
 
@@ -56,18 +48,6 @@ class SystemPool(Model):
     @classmethod
     def _min_fits_max(cls, least: int, info: ValidationInfo) -> int:
         return _at_most(least, info.data.get("max_nodes"))
-
-
-class GoogleSystemPool(SystemPool):
-    """Nodes without GPUs, which run the operators."""
-
-    machine_type: str = Field(default="e2-standard-4", description="The machine type, without GPUs.")
-    max_nodes: int = Field(
-        default=4,
-        ge=1,
-        description="The most nodes, in the whole region. GKE's autoscaler adds those above `minNodes`.",
-    )
-    min_nodes: int = Field(default=2, ge=1, description="Nodes that are always there, in the whole region.")
 
 
 class GpuPool(Model):
@@ -231,7 +211,7 @@ class GpuPool(Model):
     def _only_an_elastic_pool_has_a_chain(
         cls, purchases: tuple[Purchase, ...], info: ValidationInfo
     ) -> tuple[Purchase, ...]:
-        if len(purchases) > 1 and _is_static(info.data):
+        if len(purchases) > 1 and is_static(info.data):
             raise refuse("one way: only a pool that grows from zero has a chain", near=purchases[0])
         if CAPACITY_BLOCK in purchases and info.data.get("elastic"):
             raise refuse(
@@ -273,7 +253,7 @@ class GpuPool(Model):
     def _min_fits_max(cls, least: int | None, info: ValidationInfo) -> int | None:
         if least is None:
             return None
-        if least and not _is_static(info.data):
+        if least and not is_static(info.data):
             raise refuse("only with a fabric or placementGroup: other pools grow from zero", near="0")
         most, gpus, per_node = (info.data.get(key) for key in ("max_nodes", "max_gpus", "gpus_per_node"))
         return _at_most(least, most or (gpus // per_node if gpus and per_node else None))
@@ -290,12 +270,12 @@ class GpuPool(Model):
     @field_validator("expected_nodes")
     @classmethod
     def _standing_nodes_are_expected(cls, nodes: float | None, info: ValidationInfo) -> float | None:
-        if nodes is not None and _is_static(info.data):
+        if nodes is not None and is_static(info.data):
             raise refuse("only for a pool that grows from zero: the nodes of this one are always there")
         return nodes
 
 
-def _is_static(given: Mapping[str, Any]) -> bool:
+def is_static(given: Mapping[str, Any]) -> bool:
     """`GpuPool.static` of what has been read so far."""
     return _is_together(given) and not given.get("elastic")
 
@@ -307,145 +287,6 @@ def _is_together(given: Mapping[str, Any]) -> bool:
         or given.get("fabric", "none") != "none"
         or CAPACITY_BLOCK in given.get("purchase", ())
     )
-
-
-class AwsPool(GpuPool):
-    """Nodes on AWS with one kind of GPU."""
-
-    fabric: Annotated[Fabric, _one_of(AWS_FABRICS)] = Field(
-        default="none",
-        description="The fast network between nodes. A pool with one is static, unless it is `elastic`.",
-    )
-    placement_group: bool | PlacementGroup = Field(
-        default=False,
-        description="Nodes are close to each other, and the pool is static. The name of a group is for "
-        "`reserved` alone: that which the reservation was made in, for a new group has none of its "
-        "machines.",
-    )
-
-    @field_validator("purchase")
-    @classmethod
-    def _purchases_of_aws(cls, purchases: tuple[Purchase, ...], info: ValidationInfo) -> tuple[Purchase, ...]:
-        on_aws(purchases)
-        group = info.data.get("placement_group")
-        other = in_words(
-            [purchase for purchase in purchases if purchase not in (RESERVED, CAPACITY_BLOCK)] or [ON_DEMAND]
-        )
-        if CAPACITY_BLOCK in purchases and group:
-            raise refuse(
-                "without placementGroup: the machines of a capacity block are close already, in no group",
-                near=other,
-            )
-        if RESERVED in purchases and group is True:
-            raise refuse(
-                "with placementGroup: the name of the group that the reservation was made in, or without it",
-                near=other,
-            )
-        if RESERVED not in purchases and isinstance(group, str):
-            raise refuse(
-                "with placementGroup: true, which makes a group for the pool: only reserved takes the name of a group"
-            )
-        return purchases
-
-    @field_validator("fabric")
-    @classmethod
-    def _fabric_of_aws(cls, fabric: str) -> str:
-        if fabric not in AWS_FABRICS:
-            raise refuse(f"{', '.join(AWS_FABRICS)}: only Google has {fabric}", near="efa")
-        return fabric
-
-    @field_validator("sharing")
-    @classmethod
-    def _sharing_of_aws(cls, sharing: Sharing | None) -> Sharing | None:
-        if sharing and sharing.mode == MIG:
-            raise refuse(
-                f"mode: {TIME_SLICING}: a node of EKS is cut only after pods may have begun on it (docs/sharing.md)"
-            )
-        return sharing
-
-
-class GooglePool(GpuPool):
-    """Nodes on Google Cloud with one kind of GPU."""
-
-    name: DnsLabel = Field(
-        description=f"The pool's name, which workloads name it by, such as train: a letter first, {GOOGLE_POOL_NAME} "
-        "characters at most, for longer names are made of it. No other pool of the stack has it.",
-    )
-    fabric: Annotated[Fabric, _one_of(GOOGLE_FABRICS)] = Field(
-        default="none",
-        description="The fast network between nodes: `tcpx` for 8 × H100, `rdma` for 8 × H200. A pool with "
-        "one is static, unless it is `elastic`.",
-    )
-    placement_group: Annotated[bool | PlacementGroup, WithJsonSchema({"type": "boolean"})] = Field(
-        default=False, description="Nodes are close to each other (compact placement). Such a pool is static."
-    )
-    capacity_reservation: GoogleReservation | None = Field(
-        default=None,
-        validate_default=True,
-        description="What `reserved` takes from: the name of the reservation, such as batch-2027.",
-    )
-    max_run_hours: int | None = Field(
-        default=None,
-        ge=1,
-        le=FLEX_START_HOURS,
-        description=f"With `flex-start`: hours after which such a node ends. {FLEX_START_HOURS}, a week, unless given.",
-    )
-
-    @property
-    def taken_names(self) -> tuple[str, ...]:
-        """Names that no other pool may have: its own, and those of its GKE node pools."""
-        return (self.name, *map(self.node_pool, self.purchase))
-
-    def node_pool(self, purchase: str) -> str:
-        """The name of its GKE node pool for one way of buying. Each way of a chain has one, whatever their order."""
-        return f"{self.name}-{purchase}" if self.has_fallback else self.name
-
-    @field_validator("placement_group")
-    @classmethod
-    def _no_name_of_a_group(cls, group: bool | str) -> bool | str:
-        if isinstance(group, str):
-            raise refuse("true or false: only on AWS does it take the name of a group", near="true")
-        return group
-
-    @field_validator("name")
-    @classmethod
-    def _name_that_google_takes(cls, name: str) -> str:
-        if name[0].isdigit() or len(name) > GOOGLE_POOL_NAME:
-            near = (f"pool-{name}" if name[0].isdigit() else name)[:GOOGLE_POOL_NAME].rstrip("-")
-            raise refuse(
-                f"a letter first, and {GOOGLE_POOL_NAME} letters, digits and dashes at most", near=near
-            )
-        return name
-
-    @field_validator("purchase")
-    @classmethod
-    def _purchases_of_google(
-        cls, purchases: tuple[Purchase, ...], info: ValidationInfo
-    ) -> tuple[Purchase, ...]:
-        on_google(purchases)
-        if FLEX_START in purchases and (info.data.get("placement_group") or _is_static(info.data)):
-            near = in_words([purchase for purchase in purchases if purchase != FLEX_START] or [SPOT])
-            raise refuse(
-                "without flex-start, whose nodes come when Google has some and in no placement group: a pool with a "
-                "fabric can have it if it is elastic",
-                near=near,
-            )
-        return purchases
-
-    @field_validator("max_run_hours")
-    @classmethod
-    def _only_flex_start_ends(cls, hours: int | None, info: ValidationInfo) -> int | None:
-        if hours is not None and FLEX_START not in info.data.get("purchase", (FLEX_START,)):
-            raise refuse("only with flex-start in purchase: other nodes do not end by themselves")
-        return hours
-
-    @field_validator("fabric")
-    @classmethod
-    def _fabric_of_google(cls, fabric: str, info: ValidationInfo) -> str:
-        if fabric not in GOOGLE_FABRICS:
-            near = "tcpx" if info.data.get("gpu") == "H100" else "rdma"
-            raise refuse(f"{', '.join(GOOGLE_FABRICS)}: only AWS has {fabric}", near=near)
-        return fabric
 
 
 def _at_most(least: int, most: int | None) -> int:

@@ -11,12 +11,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from infra.geography import Cloud
 from infra.settings.aws import Cluster, ClusterAccess, Network
+from infra.settings.aws_pools import AwsPool
 from infra.settings.errors import Problem
-from infra.settings.fields import OnPremisesCidr, OnPremisesPodsCidr
 from infra.settings.gcp import GoogleCluster, GoogleClusterAccess, GoogleNetwork
+from infra.settings.google_pools import GooglePool, GoogleSystemPool
 from infra.settings.money import Credit, Currency
+from infra.settings.networks import OnPremisesCidr, OnPremisesPodsCidr
 from infra.settings.on_premises import OnPremisesPool
-from infra.settings.pools import AwsPool, GooglePool, GoogleSystemPool, GpuPool, SystemPool
+from infra.settings.pools import GpuPool, SystemPool
 from infra.settings.workloads import kinds
 from infra.settings.workloads.workload import WorkloadSettings
 

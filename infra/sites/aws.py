@@ -1,9 +1,9 @@
-"""The platform in one AWS region, with its lake in the other one too if the stack asks for it."""
+"""The platform in one AWS region."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pulumi
 import pulumi_aws as aws
@@ -20,21 +20,16 @@ from infra.aws.deployer import Deployer, administrators, caller
 from infra.aws.endpoints import ENDPOINTS, GUARDDUTY
 from infra.aws.existing_network import AnyNetwork, ExistingNetwork, Needs, NetworkFacts, look
 from infra.aws.hybrid_nodes import HybridNodes, HybridNodesArgs
-from infra.aws.iam import Account
 from infra.aws.jump_host import PROXY_URL, JumpHost, JumpHostArgs
 from infra.aws.karpenter import Karpenter, KarpenterArgs
-from infra.aws.keys import DATABASE, EVERY_STACKS, Keys, KeysArgs
-from infra.aws.lake import Lake, LakeArgs, audit_bucket
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.on_premises_vpn import OnPremisesVpn, OnPremisesVpnArgs
 from infra.aws.platform_profile import PROFILE
 from infra.aws.pod_environment import lake_environment
 from infra.aws.pools import Pools, PoolsArgs
 from infra.aws.registry import Registry, RegistryArgs
-from infra.aws.replica import Replica, ReplicaArgs
 from infra.catalog.resolved import ResolvedPool
 from infra.contracts.database import Database
-from infra.contracts.governance import DataGovernance
 from infra.contracts.grants import by_role
 from infra.contracts.needs import WorkloadNeeds, on
 from infra.contracts.site import Site
@@ -43,39 +38,10 @@ from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings.aws import Aws
 from infra.settings.aws import ClusterAccess as Reaching
-from infra.settings.pools import AwsPool
+from infra.settings.aws_pools import AwsPool
 from infra.settings.stack import Settings
+from infra.sites.aws_foundation import Foundation, LakeReplica, foundation
 from infra.sites.databases import with_database
-
-
-@dataclass(frozen=True)
-class LakeReplica:
-    """The lake in the other region, the addresses of S3 there, and whether workloads use it now."""
-
-    lake: contracts.Lake
-    region: str
-    s3_cidrs: pulumi.Output[list[str]]
-    failover: bool
-
-
-@dataclass(frozen=True)
-class Foundation:
-    """What the whole site stands on. `name` is that of the cluster, and the start of other names in AWS; `pools` are
-    resolved within the zones of the network; `needs` are of the workloads that may run here; `watched` says whether
-    GuardDuty's agent runs on the nodes; `opts` names the provider of the region."""
-
-    name: str
-    settings: Settings
-    cloud: Aws
-    pools: Sequence[ResolvedPool[AwsPool]]
-    needs: Sequence[WorkloadNeeds]
-    account: Account
-    governance: DataGovernance
-    keys: Keys
-    lake: Lake
-    replica: LakeReplica | None
-    watched: bool
-    opts: pulumi.ResourceOptions
 
 
 def site(
@@ -97,7 +63,7 @@ def site(
     existing = look(asked, existing_needs(name, cloud, resolved), provider) if asked else None
 
     here = {"aws", "onPremises"} if settings.on_premises else {"aws"}  # a site's nodes are the same cluster's
-    base = _foundation(name, settings, cloud, resolved, on(here, needs), provider)
+    base = foundation(name, settings, cloud, resolved, on(here, needs), provider)
     topic_arn = _audit(base).topic_arn
     _spend_budget(base)
     network = _network(base, existing)
@@ -116,43 +82,6 @@ def site(
     data = base.replica.lake if base.replica and base.replica.failover else base.lake.lake
     registry = pulumi.Output.concat(base.account.id, f".dkr.ecr.{cloud.region}.amazonaws.com")
     return Site(gpus, data, registry, joined.node_configs if joined else {}, host.tunnel if host else None)
-
-
-def _foundation(
-    name: str,
-    settings: Settings,
-    cloud: Aws,
-    resolved: Sequence[ResolvedPool[AwsPool]],
-    needs: Sequence[WorkloadNeeds],
-    provider: aws.Provider,
-) -> Foundation:
-    """The data, its keys, and who and what everything else is made for."""
-    opts = pulumi.ResourceOptions(provider=provider)
-    account = Account.current(cloud.region, pulumi.InvokeOptions(provider=provider))
-    governance = DataGovernance(
-        settings.data_class, settings.owner, settings.purpose, settings.retention_days
-    )
-    keys_args = KeysArgs(
-        account,
-        governance,
-        name,
-        trail_name=name,
-        protect=cloud.protect_data,
-        audit_bucket=audit_bucket("lake"),
-        uses=(*EVERY_STACKS, *([DATABASE] if with_database(settings, "aws", needs) else [])),
-    )
-    keys = Keys("keys", keys_args, opts)
-    lake_args = LakeArgs(
-        account, governance, keys.lake, keys.logs, trail_name=name, protect=cloud.protect_data
-    )
-    lake = Lake("lake", lake_args, opts)
-    # The agent would report to no detector; and Runtime Monitoring doesn't support clusters with nodes on premises
-    # (GuardDuty user guide, "Prerequisites for Amazon EKS cluster support").
-    watched = cloud.audit.guardduty and settings.on_premises is None
-    base = Foundation(
-        name, settings, cloud, resolved, needs, account, governance, keys, lake, None, watched, opts
-    )
-    return replace(base, replica=_replica(base, provider))
 
 
 def _audit(base: Foundation) -> Audit:
@@ -268,35 +197,6 @@ def _databases(
         base.cloud.protect_data,
     )
     return Databases("databases", args, base.opts).by_workload
-
-
-def _replica(base: Foundation, home: aws.Provider) -> LakeReplica | None:
-    """The lake a second time, if the stack asks for it."""
-    asked = base.cloud.replica
-    if asked is None:
-        return None
-    provider = aws.Provider(
-        "aws-replica",
-        region=asked.region,
-        default_tags={"tags": tags.defaults(pulumi.get_project(), pulumi.get_stack(), base.settings.owner)},
-    )
-    there = Account(base.account.id, asked.region)
-    args = ReplicaArgs(
-        base.account,
-        there,
-        base.governance,
-        base.lake,
-        base.keys.lake,
-        base.name,
-        provider,
-        base.cloud.protect_data,
-    )
-    made = Replica("replica", args, pulumi.ResourceOptions(provider=home))
-    s3 = aws.ec2.get_prefix_list_output(
-        name=f"com.amazonaws.{asked.region}.s3", opts=pulumi.InvokeOutputOptions(provider=provider)
-    )
-    addresses = s3.cidr_blocks.apply(lambda cidrs: [str(cidr) for cidr in cidrs or ()])
-    return LakeReplica(made.lake, asked.region, addresses, asked.failover)
 
 
 def _cluster_services(

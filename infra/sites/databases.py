@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from infra.contracts.needs import Place, WorkloadNeeds
+from infra.settings.aws_pools import AwsPool
+from infra.settings.google_pools import GooglePool
 from infra.settings.on_premises import OnPremisesPool
-from infra.settings.pools import AwsPool, GooglePool
 from infra.settings.stack import Settings
 from infra.settings.workloads.workload import InOneCloud
 

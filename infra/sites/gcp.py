@@ -41,7 +41,7 @@ from infra.platform.platform import Platform, PlatformArgs
 from infra.platform.storage import Disk
 from infra.settings.cross_checks import GOOGLE_FABRIC_CIDR
 from infra.settings.gcp import Gcp, GoogleClusterAccess
-from infra.settings.pools import GooglePool
+from infra.settings.google_pools import GooglePool
 from infra.settings.stack import Settings
 from infra.sites.databases import with_database
 

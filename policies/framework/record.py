@@ -22,7 +22,8 @@ FILE = "INDIA_DPDP_FINDINGS"
 VERSION = 1
 _LONGEST_VALUE = 120
 
-Outcome = Literal["fail", "unresolved", "exempt", "baseline"]
+# `encrypted`: a state that was audited keeps the value as ciphertext; it is not known, as `unresolved` is in a preview.
+Outcome = Literal["fail", "unresolved", "encrypted", "exempt", "baseline"]
 Level = Literal["mandatory", "advisory", "remediate", "disabled"]
 
 
@@ -66,8 +67,9 @@ class ReportedFinding(_Entry):
 
     @property
     def stops(self) -> bool:
-        """Whether it ends a preview or an update."""
-        return self.outcome in ("fail", "unresolved") and self.level in ("mandatory", "remediate")
+        """Whether it ends a preview, an update or an audit."""
+        stopping = self.outcome in ("fail", "unresolved", "encrypted")
+        return stopping and self.level in ("mandatory", "remediate")
 
     @property
     def fingerprint(self) -> str:
@@ -111,6 +113,23 @@ class Record(_Entry):
     def open(self) -> list[ReportedFinding]:
         """The findings that neither an exemption nor the baseline covers, the worst first."""
         return sorted(self.of("fail", "unresolved"), key=_worst_first)
+
+    @property
+    def stops(self) -> bool:
+        """Whether anything that was found, or could not be judged, ends a preview, an update or an audit."""
+        return any(finding.stops for finding in self.findings)
+
+    @property
+    def not_judged(self) -> str:
+        """What a state's ciphertext kept from the controls, once for the whole state; empty where nothing did."""
+        found = self.of("encrypted")
+        count = len({finding.urn for finding in found})
+        if not count:
+            return ""
+        return (
+            f"Not judged: {count} {'resource' if count == 1 else 'resources'} whose values are secret in this export; "
+            "`pulumi stack export --show-secrets`, piped into STATE=/dev/stdin, lets the policies judge them"
+        )
 
 
 class NoRecordError(Exception):

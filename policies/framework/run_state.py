@@ -152,7 +152,7 @@ class RunState:
 
     def _veiled(self, finding: ReportedFinding) -> ReportedFinding:
         """Without a value that is a secret, holds one, or is part of one."""
-        inside = [path for path in self._secrets.get(finding.urn, ()) if _touch(path, finding.where)]
+        inside = [path for path in self._secrets.get(finding.urn, ()) if touch(path, finding.where)]
         return finding.model_copy(update={"value": "(secret)"}) if inside else finding
 
     def _answered(self, finding: ReportedFinding) -> ReportedFinding:
@@ -160,7 +160,7 @@ class RunState:
         return finding.model_copy(update={"outcome": answer[0], "answer": answer[1]}) if answer else finding
 
 
-def _touch(one: str, other: str) -> bool:
+def touch(one: str, other: str) -> bool:
     """Whether a path is in another, or the other in it."""
     shorter, longer = sorted((one, other), key=len)
     return longer.startswith(shorter) and longer[len(shorter) :][:1] in ("", ".", "[")

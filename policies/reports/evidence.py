@@ -22,6 +22,7 @@ PAGE = Path(__file__).with_name("evidence.html.j2")
 STATUS = {
     "fail": "fail",
     "unresolved": "unresolved",
+    "encrypted": "not judged",
     "advice": "advice",
     "exempt": "exempt",
     "baseline": "of old",
@@ -38,10 +39,11 @@ COLUMNS = (
 def status(control: ControlRun, found: list[ReportedFinding]) -> str:
     """A key of STATUS: the worst of what was found; `nothing` where no resource of the stack is of its kind."""
     kinds = {one.outcome for one in found}
-    if any(one.stops and one.outcome == "fail" for one in found):
-        return "fail"
-    if any(one.stops for one in found):
-        return "unresolved"
+    for kind in ("fail", "unresolved"):
+        if any(one.stops and one.outcome == kind for one in found):
+            return kind
+    if "encrypted" in kinds:
+        return "encrypted"
     if kinds & {"fail", "unresolved"}:
         return "advice"
     for answered in ("exempt", "baseline"):
@@ -60,6 +62,7 @@ def evidence(record: Record, positions: Positions) -> dict[str, Any]:
         "project": record.project,
         "made": record.made.isoformat(),
         "resources": record.resources,
+        "notJudged": record.not_judged,
         "note": "What was asked and found in one run: no statement of compliance, and no legal advice.",
         "controls": [_control(record, control, positions) for control in record.controls],
     }

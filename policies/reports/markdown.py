@@ -52,6 +52,7 @@ def policies(found: Compared, record: Record, positions: Positions, room: int) -
         "",
         f"{_count(advice, 'advisory', 'advisories')}, {exempt} exempt, {old} in the baseline; "
         f"{record.pack} {record.pack_version} over {record.resources} resources.",
+        *(["", f"{record.not_judged}."] if record.not_judged else []),
     ]
     tables = [
         ("New", [finding for finding in found.new if finding.stops]),

@@ -39,6 +39,10 @@ def sarif(record: Record, positions: Positions) -> dict[str, Any]:
         "results": [_result(finding, index[finding.control], positions, seen) for finding in found],
         "properties": {"left out": len(record.open) - len(found)},
     }
+    if record.not_judged:
+        level = "error" if any(finding.stops for finding in record.of("encrypted")) else "warning"
+        notice = {"level": level, "message": {"text": record.not_judged}}
+        run["invocations"] = [{"executionSuccessful": True, "toolExecutionNotifications": [notice]}]
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 

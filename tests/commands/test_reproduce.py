@@ -10,6 +10,16 @@ import pytest
 
 from commands import reproduce as room
 from commands.__main__ import main
+from localcloud.directories import PROJECT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("given", "handed"), [(["ANYWAY=1"], True), ([], False), (["ANYWAY="], False)])
+def test_make_hands_on_whether_to_make_it_again_anyway(given: list[str], handed: bool) -> None:
+    words = ["make", "-n", "reproduce", "RUN=s3://lake/jobs/train", *given]
+    ran = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=True)
+    (line,) = (line for line in ran.stdout.splitlines() if "reproduce" in line)
+    assert ("--anyway" in line.split()) == handed
 
 
 @pytest.mark.parametrize("code", [0, 1, 64])

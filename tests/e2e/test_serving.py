@@ -30,8 +30,9 @@ from localcloud.kubernetes.agent.stores import ASSOCIATION
 from localcloud.kubernetes.api import MERGE, Api
 from tests.e2e.waiting import wait
 from tests.infra.platform.gpu_cluster import SERVE, gpu_cluster
-from workloads.serving.component import ModelServer, ModelServerArgs
+from workloads.serving.component import ModelServer
 from workloads.serving.engines import engines
+from workloads.serving.pod import ModelServerArgs
 
 pytestmark = [
     pytest.mark.e2e,

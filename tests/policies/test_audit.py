@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,80 @@ def test_a_state_abroad_has_the_findings_of_a_preview(tmp_path: Path) -> None:
 
 
 def test_a_secret_is_not_known_and_never_a_pass(tmp_path: Path) -> None:
-    assert open_of(run(tmp_path, state({}, region=SECRET))[2]) == [("DPDP-RES-02", "unresolved", "region")]
+    code, said, record = run(tmp_path, state({}, region=SECRET))
+    assert code == 1 and "Not judged: 1 resource whose values are secret" in said
+    assert record and [(one.control, one.outcome) for one in record.findings if one.stops] == [
+        ("DPDP-RES-02", "encrypted")
+    ]
+
+
+def kubernetes_secrets(*values: Any) -> dict[str, Any]:
+    """A state with a Secret of each value."""
+    urn = "urn:pulumi:prod::shop::kubernetes:core/v1:Secret::secret-{}"
+    made = [
+        resource(
+            urn.format(at), {"metadata": {"name": f"secret-{at}", "namespace": "a"}, "stringData": value}
+        )
+        for at, value in enumerate(values)
+    ]
+    return {"version": 3, "deployment": {"resources": made}}
+
+
+def clear(value: Any) -> dict[str, Any]:
+    """A secret, as `--show-secrets` has it."""
+    return {SIGNATURE: SECRET_SIGNATURE, "plaintext": json.dumps(value)}
+
+
+def test_what_a_plain_export_hides_is_said_once_and_is_neither_a_violation_nor_clean(tmp_path: Path) -> None:
+    hidden = kubernetes_secrets(SECRET, SECRET, {"password": SECRET})
+    code, said, record = run(tmp_path, hidden)
+    assert code == 1, "mandatory controls need what they can't know, as in a preview"
+    assert "0 violations" in said and said.count("ot judged") == 1
+    assert "3 resources whose values are secret in this export; `pulumi stack export --show-secrets`" in said
+    assert open_of(record) == []
+    kept = json.loads((tmp_path / "out" / "evidence.json").read_text())
+    assert record and kept["notJudged"] == record.not_judged
+    unjudged = {one["id"] for one in kept["controls"] if one["status"] == "encrypted"}
+    assert unjudged > {"DPDP-ACC-04", "DPDP-K8S-01"}
+    assert kept["notJudged"] in (tmp_path / "out" / "evidence.html").read_text().replace("&#39;", "'")
+    sarif = json.loads((tmp_path / "out" / "findings.sarif").read_text())["runs"][0]
+    (notice,) = sarif["invocations"][0]["toolExecutionNotifications"]
+    assert sarif["results"] == [] and notice == {"level": "error", "message": {"text": kept["notJudged"]}}
+    suite = (tmp_path / "out" / "junit.xml").read_text()
+    assert 'failures="0"' in suite and 'errors="0"' not in suite
+
+    config = tmp_path / "config.json"
+    config.write_text('{"dpdp-unresolved-values": "advisory"}')
+    code, said, _ = run(tmp_path, hidden, "--config", str(config))
+    assert code == 0 and "Not judged: 3 resources" in said
+    config.write_text('{"dpdp-unresolved-values": "disabled"}')
+    code, said, _ = run(tmp_path, hidden, "--config", str(config))
+    assert code == 0 and "ot judged" not in said
+
+
+def test_secrets_in_the_clear_are_judged_and_nothing_of_them_is_written(tmp_path: Path) -> None:
+    values = {"password": "correct-horse-battery", "HOST": "xy12345.us-east-1.snowflakecomputing.com"}
+    shown = kubernetes_secrets(clear(values), {"password": clear(values["password"])})
+    # A property that is no Kubernetes Secret's, whose value a finding would show.
+    abroad = state({"region": clear("us-east-1")})["deployment"]["resources"]
+    shown["deployment"]["resources"] += abroad
+    code, said, record = run(tmp_path, shown)
+    assert code == 1 and "ot judged" not in said
+    assert {control for control, *_ in open_of(record)} >= {"DPDP-K8S-01", "DPDP-RES-01"}
+    files = [file.read_text() for file in (tmp_path / "out").iterdir()]
+    assert len(files) == 6
+    for text in (said, *files):
+        assert not any(value in text for value in values.values())
+        assert "= us-east-1" not in text and "= &#39;us-east-1" not in text
+
+
+def test_a_state_is_read_from_a_pipe_so_that_no_file_has_the_secrets(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as out:
+        json.dump(kubernetes_secrets({"password": clear("correct-horse-battery")}), out)
+    result = CliRunner().invoke(cli.app, ["audit", f"/dev/fd/{reader}", "--out", str(tmp_path)])
+    os.close(reader)
+    assert result.exit_code == 0, result.output
 
 
 def test_a_secret_in_the_clear_is_read(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_those_daemon_sets_are_of_charts_that_the_platform_installs():
 def test_a_container_with_gpus_finds_the_driver_in_every_pool_of_google():
     from infra.catalog.resolved import resolve
     from infra.gcp.pools import describe
-    from infra.settings.pools import GooglePool
+    from infra.settings.google_pools import GooglePool
     from workloads.kubernetes.placement import nccl_environment
 
     for given in ALONE["cluster"]["pools"]:

@@ -17,7 +17,8 @@ from workloads.kubernetes import pods
 from workloads.kubernetes.program_files import filled, program_mount, program_texts, program_volume
 from workloads.kubernetes.program_job import DOCUMENT
 from workloads.kubernetes.ways import Callers, open_ways
-from workloads.serving.component import HEALTHY_SECONDS, ModelServerArgs, sidecar_pod
+from workloads.serving.component import HEALTHY_SECONDS
+from workloads.serving.pod import ModelServerArgs, sidecar_pod
 
 APP = "rollout-gate"
 DIRECTORY = "/opt/evaluation"

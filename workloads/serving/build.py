@@ -21,7 +21,8 @@ def build(settings: Serving, sites: Sites) -> None:
     """The model server, where its pool is; what nobody could check about it is logged."""
     # The SDK of Kubernetes, which only who builds waits for.
     from workloads.serving import scaling
-    from workloads.serving.component import Floor, ModelServer, ModelServerArgs
+    from workloads.serving.component import ModelServer
+    from workloads.serving.pod import Floor, ModelServerArgs
 
     site = sites.with_pool(settings.pool)
     if unchecked := advice.unchecked(settings):

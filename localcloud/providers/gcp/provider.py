@@ -19,6 +19,7 @@ from typing_extensions import override
 from localcloud import google_deployer, google_networks
 from localcloud.directories import run_dir
 from localcloud.providers.gcp import habits, shapes
+from localcloud.providers.gcp.partly_known import first, given_in, merged, not_known
 from localcloud.providers.gcp.refusals import refusals
 from localcloud.providers.gcp.replaced import replaced
 from localcloud.providers.gcp.side_effects import SIDE_EFFECTS, raised_version
@@ -95,7 +96,7 @@ class Gcp(Provider):
         found = _row(resource)
         if resource.preview:
             self._plan(found, self._scope(found, inputs)["id"], inputs)
-            return "", _merged(_unknown(found.outputs), _shown(inputs)) | self._labels(found, inputs)
+            return "", merged(not_known(found.outputs), given_in(inputs)) | self._labels(found, inputs)
         drawn: Values = {
             "digits": str(10**18 + secrets.randbelow(9 * 10**18)),
             "created": self._now().strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -270,7 +271,7 @@ class Gcp(Provider):
 
     def _scope(self, found: Row, inputs: Values, drawn: Values | None = None) -> Values:
         """What the templates of the table may use. `drawn` is what it was given when it was made, unknown before."""
-        given = {name: value for name, value in _shown(inputs).items() if value is not None}
+        given = {name: value for name, value in given_in(inputs).items() if value is not None}
         later: Values = drawn or dict.fromkeys(("digits", "created", "played"), UNKNOWN)
         scope = {**self._place(given), **later, **given, "id": UNKNOWN, "old": {}}
         if "service" in given:
@@ -294,10 +295,10 @@ class Gcp(Provider):
 
     def _place(self, given: Values) -> Values:
         """Where something is: as it says itself, or as its provider does."""
-        project = _first(given.get("project"), self._config.get("project"), os.environ.get("GOOGLE_PROJECT"))
+        project = first(given.get("project"), self._config.get("project"), os.environ.get("GOOGLE_PROJECT"))
         if project is None:
             raise ResourceError("the gcp provider has no project: set `project` on gcp.Provider")
-        region = _first(given.get("region"), self._config.get("region"))
+        region = first(given.get("region"), self._config.get("region"))
         within = _LOCATION.match(given["cluster"]) if isinstance(given.get("cluster"), str) else None
         zone = self._config.get("zone")
         return {
@@ -307,7 +308,7 @@ class Gcp(Provider):
             else str(10**11 + int(_digest(project).hex(), 16) % 10**11),
             "region": region,
             "zone": zone,
-            "location": _first(given.get("location"), within[1] if within else None, region, zone),
+            "location": first(given.get("location"), within[1] if within else None, region, zone),
             "zones": UNKNOWN if region is UNKNOWN else [f"{region}-{letter}" for letter in "abc"],
             "gke": {
                 "versions": sorted({channel["default"] for channel in channels().values()}, reverse=True),
@@ -334,14 +335,14 @@ class Gcp(Provider):
 
     def _outputs(self, found: Row, inputs: Values, drawn: Values) -> Values:
         added = render(found.outputs, self._scope(found, inputs, drawn))
-        return _merged(added, _shown(inputs)) | self._labels(found, inputs)
+        return merged(added, given_in(inputs)) | self._labels(found, inputs)
 
     def _labels(self, found: Row, inputs: Values) -> Values:
         """Every label that Google has, beside those that the program gave, as the real provider shows them."""
         if not found.labels:
             return {}
-        own: Any = _first(inputs.get(found.labels), {})
-        default: Any = _first(self._config.get("defaultLabels"), {})
+        own: Any = first(inputs.get(found.labels), {})
+        default: Any = first(self._config.get("defaultLabels"), {})
         if UNKNOWN in (own, default):
             return {"pulumiLabels": UNKNOWN, "effectiveLabels": UNKNOWN}
         every = {**default, **own, **ATTRIBUTION}
@@ -371,10 +372,6 @@ def _named(found: Row, resource: Resource, old_inputs: Values, inputs: Values) -
     }
 
 
-def _shown(inputs: Values) -> Values:
-    return {name: value for name, value in inputs.items() if name != "__defaults"}
-
-
 def _binding(given: Values) -> Any:
     """How the id of a member's grant ends: the same role under another condition is another grant
     (terraform-provider-google, tpgiamresource/resource_iam_member.go)."""
@@ -382,25 +379,6 @@ def _binding(given: Values) -> Any:
     title = UNKNOWN if condition is UNKNOWN else condition.get("title", "")
     parts = [given["role"], given["member"], *([title] if title else ())]
     return UNKNOWN if UNKNOWN in parts else "/".join(parts)
-
-
-def _first(*values: Any) -> Any:
-    """The first that is given; what is not known yet is given."""
-    return next((value for value in values if value is not None), None)
-
-
-def _unknown(template: Any) -> Any:
-    """What a preview knows of the outputs that Google adds: where they are."""
-    return (
-        {name: _unknown(part) for name, part in template.items()} if isinstance(template, dict) else UNKNOWN
-    )
-
-
-def _merged(under: Any, over: Any) -> Any:
-    """`over`, with what only `under` has, at every depth."""
-    if not (isinstance(under, dict) and isinstance(over, dict)):
-        return under if over is None else over
-    return {**under, **{name: _merged(under.get(name), value) for name, value in over.items()}}
 
 
 def _digest(*parts: Any) -> bytes:

@@ -13,7 +13,8 @@ from commands.choose.show_risk import show_risk
 from infra.catalog import risk
 from infra.catalog.choose import Asked, choose
 from infra.catalog.machines import MONTH_HOURS
-from infra.settings.pools import GooglePool, GpuPool
+from infra.settings.google_pools import GooglePool
+from infra.settings.pools import GpuPool
 
 MUMBAI, GOOGLE = "ap-south-1", "asia-south1"
 

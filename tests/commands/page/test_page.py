@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commands.cost.command import as_json
-from commands.page import alerts, command, month
+from commands.page import alerts, command, month, policies
+from commands.page import state as state_of
 from commands.page.command import PageFileError, page
 from commands.page.lineage import LineageError
 from commands.page.state import NoStateError, read
@@ -23,6 +25,7 @@ from infra.pricing.resources import Resource
 from infra.pricing.rupees import format_inr
 from infra.stacks import StackFileError
 from policies.configuration.profiles import UnknownProfileError
+from policies.runner import states
 from policies.runner.states import StateFileError
 from tests.browser import Browser, NoBrowserError, find
 from tests.commands.page import small_state as small
@@ -218,6 +221,74 @@ def test_findings_and_the_law_that_asks(tables: Tables) -> None:
     assert "erases personal data" in law["DPDP Act s.8(7)"][0]
     assert all(statuses and controls for _, _, statuses, controls in law.values())
     assert len(tables.of("All ")) > len(law)
+
+
+def secret(name: str, value: Any) -> dict[str, Any]:
+    return small.resource(
+        "kubernetes:core/v1:Secret", name, {"metadata": {"name": name}, "stringData": value}, small.K8S
+    )
+
+
+def test_secrets_that_a_state_hides_are_said_once_and_are_no_violations(
+    tables: Tables, tmp_path: Path
+) -> None:
+    hidden = {states.SIGNATURE: states.SECRET, "ciphertext": "v1:abc"}
+    resources = [*small.resources(), secret("one", hidden), secret("two", {"password": hidden})]
+    page(state=small.written(tmp_path, resources), out=tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    assert text.count("Not judged: 2 resources whose values are secret in this export") == 1
+    assert "; 2 resources not judged" in text and "v1:abc" not in text
+    assert Tables(text).of("Findings") == tables.of("Findings")
+    status = {control: status for control, _, status, *_ in Tables(text).of("All ")}
+    assert status["DPDP-K8S-01"] == "not judged"
+
+
+def test_secrets_in_the_clear_are_judged_and_are_not_on_the_page(tmp_path: Path) -> None:
+    def clear(value: Any) -> dict[str, Any]:
+        return {states.SIGNATURE: states.SECRET, "plaintext": json.dumps(value)}
+
+    values = {"password": "correct-horse-battery", "HOST": "xy12345.us-east-1.snowflakecomputing.com"}
+    # Findings name a host by its value, but not where it is a secret.
+    hosts = {"metadata": {"name": "hosts"}, "data": clear(values)}
+    # The alerts show to whom mail goes.
+    mail = {"topic": small.TOPIC, "endpoint": clear("nobody.knows@b.in")}
+    also = small.resource("aws:sns/topicSubscription:TopicSubscription", "also", mail, small.AWS)
+    host = small.resource("kubernetes:core/v1:ConfigMap", "hosts", hosts, small.K8S)
+    resources = [*small.resources(), also, host, secret("db", clear(values))]
+    page(state=small.written(tmp_path, resources), out=tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    found = {(row[1], row[2]) for row in Tables(text).of("Findings")}
+    assert {("DPDP-K8S-01", "db"), ("DPDP-K8S-01", "hosts")} <= found
+    assert "ot judged" not in text and text.count("(secret) is of Snowflake") == 1
+    assert not [value for value in (*values.values(), "nobody.knows", "plaintext") if value in text]
+
+
+def test_the_engine_opens_the_secrets_of_a_stack_that_stands_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked only where there are some: it takes seconds. The real one is in tests/e2e/test_stack.py."""
+    monkeypatch.setenv("INDIA_AI_INFRA_RUN", str(tmp_path))
+    asked: list[str] = []
+
+    class Engine:
+        def __init__(self, stack: str, _environment: Mapping[str, str]) -> None:
+            asked.append(stack)
+
+        def exported(self) -> dict[str, Any]:
+            opened = {states.SIGNATURE: states.SECRET, "plaintext": '{"password": "correct-horse-battery"}'}
+            return {"deployment": {"resources": [secret("db", opened)]}}
+
+    monkeypatch.setattr(state_of, "Stack", Engine)
+    file = tmp_path / "state" / ".pulumi" / "stacks" / "india-ai-infra" / "prod.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(small.written(tmp_path).read_text())
+    assert read("prod", None).judged == read("prod", None).resources and asked == []
+    hidden = {states.SIGNATURE: states.SECRET, "ciphertext": "v1:abc"}
+    file.write_text(small.written(tmp_path, [*small.resources(), secret("db", hidden)]).read_text())
+    found = read("prod", None)
+    assert asked == ["prod"] and "correct-horse" in json.dumps(found.judged)
+    assert "correct-horse" not in json.dumps(found.resources) + repr(found)
+    assert policies.judge(found, "default").record.not_judged == ""
 
 
 def test_a_browser_lays_it_out_on_a_phone_and_a_desk_and_asks_for_nothing(

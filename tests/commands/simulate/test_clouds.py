@@ -19,7 +19,9 @@ from commands.simulate.replay import Replay, Rules
 from commands.simulate.trace import COLUMNS, Row
 from infra.catalog.machines import machine
 from infra.catalog.resolved import resolve
-from infra.settings.pools import SYSTEM_POOL, AwsPool, GooglePool
+from infra.settings.aws_pools import AwsPool
+from infra.settings.google_pools import GooglePool
+from infra.settings.pools import SYSTEM_POOL
 from localcloud.kubernetes.compute_classes import HEAVIEST
 from tests.examples import examples
 

@@ -21,7 +21,7 @@ from commands.simulate.design import NoDesignError
 from commands.simulate.trace import Row
 from infra.catalog.resolved import resolve
 from infra.pricing.rupees import format_inr
-from infra.settings.pools import AwsPool
+from infra.settings.aws_pools import AwsPool
 from tests import browser
 
 pytestmark = pytest.mark.slow

@@ -30,7 +30,7 @@ from infra.settings import reading
 from infra.settings.errors import Problem, SettingsError
 from infra.settings.workloads.serving import Serving
 from tests.examples import examples
-from workloads.serving.component import ModelServerArgs
+from workloads.serving.pod import ModelServerArgs
 
 PROJECT = Path(__file__).parents[3]
 # Pools that Mumbai has, and what else a stack of tests says.

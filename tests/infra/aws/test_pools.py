@@ -21,7 +21,9 @@ from infra.catalog.choose import Asked, choose
 from infra.catalog.machines import machine
 from infra.catalog.resolved import resolve
 from infra.contracts import Pool
-from infra.settings.pools import AwsPool, GooglePool, GpuPool, SystemPool
+from infra.settings.aws_pools import AwsPool
+from infra.settings.google_pools import GooglePool
+from infra.settings.pools import GpuPool, SystemPool
 from infra.settings.sharing import Sharing
 from tests.mock_engine import once
 from tests.schemas import validate

@@ -18,7 +18,9 @@ from infra.catalog import resolved
 from infra.catalog.choose import Choice, NoMachineError
 from infra.catalog.machines import everywhere
 from infra.catalog.resolved import ResolvedPool, resolve, resolver
-from infra.settings.pools import AwsPool, GooglePool, GpuPool
+from infra.settings.aws_pools import AwsPool
+from infra.settings.google_pools import GooglePool
+from infra.settings.pools import GpuPool
 from tests.program.whole_stacks import config_of, run_anew
 
 ROOT = Path(__file__).parents[3]

@@ -8,7 +8,7 @@ import pytest
 
 from infra.gcp.cluster import Cluster, ClusterArgs, kubeconfig
 from infra.gcp.network import Network, NetworkArgs
-from infra.settings.pools import GoogleSystemPool
+from infra.settings.google_pools import GoogleSystemPool
 
 CIDRS = ("10.64.0.0/20", "10.68.0.0/14", "10.65.0.0/20")
 

@@ -15,7 +15,7 @@ from infra.gcp.fabric import KINDS
 from infra.gcp.network import Network, NetworkArgs
 from infra.gcp.pools import ACCELERATORS, Pools, PoolsArgs
 from infra.gcp.pools import describe as described
-from infra.settings.pools import GOOGLE_POOL_NAME, GooglePool, GoogleSystemPool
+from infra.settings.google_pools import GOOGLE_POOL_NAME, GooglePool, GoogleSystemPool
 from infra.settings.sharing import Sharing
 from tests.mock_engine import once
 

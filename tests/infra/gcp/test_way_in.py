@@ -11,7 +11,7 @@ import pytest
 from infra.gcp.cluster import Cluster, ClusterArgs, Reach
 from infra.gcp.jump_host import IAP, PROXY_URL, TUNNEL_PORT, JumpHost, JumpHostArgs
 from infra.gcp.network import Network, NetworkArgs
-from infra.settings.pools import GoogleSystemPool
+from infra.settings.google_pools import GoogleSystemPool
 
 CIDRS = ("10.64.0.0/20", "10.68.0.0/14", "10.65.0.0/20")
 MEMBERS = ["group:platform@example.in", "serviceAccount:ci@p-1.iam.gserviceaccount.com"]

@@ -17,8 +17,10 @@ from infra.catalog.resolved import resolve
 from infra.platform import opencost
 from infra.platform.namespaces import NAMESPACES
 from infra.settings import reading
+from infra.settings.aws_pools import AwsPool
+from infra.settings.google_pools import GooglePool
 from infra.settings.money import Currency
-from infra.settings.pools import AwsPool, GooglePool, GpuPool
+from infra.settings.pools import GpuPool
 from tests.infra.platform.gpu_cluster import PROFILES
 from tests.program.whole_stacks import config_of
 

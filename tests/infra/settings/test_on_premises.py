@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from infra.catalog.offered import check_offered
 from infra.settings import reading
 from infra.settings.errors import Problem, SettingsError
-from infra.settings.fields import ON_PREMISES_NETWORKS
+from infra.settings.networks import ON_PREMISES_NETWORKS
 from infra.settings.on_premises import MOST_NETWORKS
 from tests.examples import examples
 from tests.infra.settings.site_on_premises import CERTIFICATE, on_premises

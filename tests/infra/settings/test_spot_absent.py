@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from commands.stacks import settings_of
-from infra.settings.pools import AwsPool
+from infra.settings.aws_pools import AwsPool
 from infra.settings.stack import Settings
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from policies.controls.access import acc_02_03_public_endpoints as exposure
-from policies.controls.access import acc_04_06_identity as identity
+from policies.controls.access.acc_05_least_privilege import ATTACHMENTS, IDENTITY_POLICIES
+from policies.controls.access.acc_06_node_metadata import NODES
 from policies.controls.encryption import enc_02_databases as databases
 from policies.controls.encryption import enc_03_transport as transport
 from policies.controls.encryption import enc_06_07_ai_artefacts as ai_artefacts
@@ -39,10 +40,10 @@ def test_tables_name_types_and_properties_of_the_installed_providers() -> None:
         *((type_, path) for type_, pairs in ai_artefacts.NODES.items() for pair in pairs for path in pair),
         *((type_, want.path) for type_, wants in transport.ENDPOINTS.items() for want in wants),
         *((type_, want.path) for type_, wants in exposure.OPENINGS.items() for want in wants),
-        *((type_, want.path) for type_, wants in identity.NODES.items() for want in wants),
+        *((type_, want.path) for type_, wants in NODES.items() for want in wants),
         *((type_, name) for type_, (name, _) in transport.USERS.items()),
-        *((type_, path) for type_, path in identity.IDENTITY_POLICIES.items()),
-        *((type_, path) for type_, path in identity.ATTACHMENTS.items()),
+        *((type_, path) for type_, path in IDENTITY_POLICIES.items()),
+        *((type_, path) for type_, path in ATTACHMENTS.items()),
         *((type_, block) for type_, (block, _, _) in exposure.RULES.items()),
         *((type_, "") for control in CONTROLS for type_ in control.types if type_.count(":") == 2),
     ]

@@ -9,7 +9,8 @@ import pytest
 
 from tests.infra.platform.gpu_cluster import SERVE, gpu_cluster
 from workloads.kubernetes.placement import capacity, pool_for, resources
-from workloads.serving.component import ModelServer, ModelServerArgs
+from workloads.serving.component import ModelServer
+from workloads.serving.pod import ModelServerArgs
 
 SHARED = replace(SERVE, gpus_per_node=4, gpu_parts=4, gpu_memory_share=0.25, limits={"nvidia.com/gpu": "4"})
 

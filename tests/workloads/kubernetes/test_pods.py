@@ -11,7 +11,8 @@ import pytest
 from infra.aws.pod_environment import lake_environment, store_environment
 from tests.infra.platform.gpu_cluster import SERVE, TRAIN, gpu_cluster
 from workloads.proof.component import FabricProof, FabricProofArgs, LakeProof, LakeProofArgs
-from workloads.serving.component import ModelServer, ModelServerArgs
+from workloads.serving.component import ModelServer
+from workloads.serving.pod import ModelServerArgs
 from workloads.training.component import TrainingJob
 from workloads.training.pod import TrainingJobArgs
 

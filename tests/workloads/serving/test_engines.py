@@ -24,9 +24,10 @@ from tests.infra.platform.gpu_cluster import SERVE, gpu_cluster
 from workloads.serving import fetch_adapters
 from workloads.serving.build import needs_for
 from workloads.serving.checks import check_engine
-from workloads.serving.component import ModelServer, ModelServerArgs
+from workloads.serving.component import ModelServer
 from workloads.serving.engines import engines, flags_of
 from workloads.serving.needs import NEEDS
+from workloads.serving.pod import ModelServerArgs
 
 OPTIONAL = set(optional(Serving(pool="l4", model="m")))
 LAKE = "{models}/released"

@@ -22,7 +22,8 @@ from tests.infra.platform.test_rules import promtool, run  # noqa: F401
 from workloads.serving import scaling
 from workloads.serving.check_floor import FLOOR, check_floor
 from workloads.serving.check_scale import check_scale
-from workloads.serving.component import Floor, ModelServer, ModelServerArgs
+from workloads.serving.component import ModelServer
+from workloads.serving.pod import Floor, ModelServerArgs
 
 MODEL = "Qwen/Qwen3-8B"
 STEADY = replace(

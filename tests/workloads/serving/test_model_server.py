@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from infra.contracts import labels
 from tests.infra.platform.gpu_cluster import SERVE, TRAIN, gpu_cluster
-from workloads.serving import component
-from workloads.serving.component import ModelServer, ModelServerArgs
+from workloads.serving.component import ModelServer
+from workloads.serving.needs import NEEDS
+from workloads.serving.pod import ModelServerArgs, drain_split
 
 WEIGHTS = "s3://mumbai-models/qwen3-8b"
 
@@ -88,7 +89,7 @@ def test_a_replica_answers_to_the_end_before_it_goes(pod, container):
 
 @given(st.integers(15, 600))
 def test_whatever_the_grace_it_is_forgotten_drains_and_leaves(grace):
-    forget, drain = component.drain_split(grace)
+    forget, drain = drain_split(grace)
     assert 3 <= forget <= 10
     assert drain >= 10
     assert forget + drain < grace
@@ -137,7 +138,7 @@ def test_it_stands_on_its_pool_and_prefers_to_spread(pod):
     assert {constraint["whenUnsatisfiable"] for constraint in pod["topologySpreadConstraints"]} == {
         "ScheduleAnyway"
     }
-    assert pod["priorityClassName"] == component.NEEDS.priority_class
+    assert pod["priorityClassName"] == NEEDS.priority_class
 
 
 def test_it_passes_pod_security_restricted(pod, container):

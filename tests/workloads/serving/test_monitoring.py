@@ -15,8 +15,8 @@ from tests.workloads.registered import NEEDS
 from tests.workloads.serving.engine_metrics import exported
 from workloads.kubernetes.grafana import expressions
 from workloads.serving.alerts import ALERTS, SERVER, SERVER_LABEL
-from workloads.serving.component import _labels
 from workloads.serving.dashboard import DASHBOARD, ONE, PANELS
+from workloads.serving.pod import labels_of
 
 RUNBOOK = Path(__file__).parents[3] / "docs/scaling.md"
 # Of the platform: kube-state-metrics (docs/metrics/workload/pod-metrics.md, cluster/node-metrics.md), and OpenCost
@@ -39,7 +39,7 @@ def test_each_metric_of_a_panel_or_a_rule_is_one_that_is_exported() -> None:
 
 def test_series_have_the_servers_name() -> None:
     assert re.sub(r"\W", "_", SERVER_LABEL) == SERVER
-    assert SERVER_LABEL in _labels("chat")
+    assert SERVER_LABEL in labels_of("chat")
     (monitor,) = next(each for each in NEEDS if each.name == "serving").monitors
     assert monitor.labels == (SERVER_LABEL,)
     for expression in expressions(PANELS, ONE):

@@ -27,7 +27,8 @@ from tests.workloads.serving.engine_metrics import exported
 from workloads.serving import scaling
 from workloads.serving.check_scale import GATEWAY, check_scale
 from workloads.serving.cold_start import cold_start, parts
-from workloads.serving.component import ModelServer, ModelServerArgs
+from workloads.serving.component import ModelServer
+from workloads.serving.pod import ModelServerArgs
 
 MODEL = "Qwen/Qwen3-8B"
 ON_DEMAND = replace(SERVE, purchase=("on-demand",))

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import Any
 from urllib.request import Request, urlopen
 
 import fsspec
 
 from workloads.evaluation.programs.job import SERVED, Endpoint
-from workloads.training.trainer.publication import listed, refusals
+from workloads.training.trainer.publication import file_digest, listed, refusals
 from workloads.training.trainer.recipe import RecipeError
-
-_CHUNK = 1 << 22
 
 
 def measured(endpoint: Endpoint) -> Endpoint:
@@ -44,16 +41,8 @@ def digest(folder: str) -> str:
         paths = {path[len(root) + 1 :]: path for path in listed(files, root)}
         if not paths:
             raise RecipeError(f"weights {folder} are not there: give the folder that the candidate serves")
-        lines = (f"{_digest_of(files, path)}  {name}\n" for name, path in sorted(paths.items()))
+        lines = (f"{file_digest(files, path)}  {name}\n" for name, path in sorted(paths.items()))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _digest_of(files: Any, path: str) -> str:
-    found = hashlib.sha256()
-    with files.open(path, "rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            found.update(chunk)
-    return found.hexdigest()
 
 
 def _served(endpoint: Endpoint) -> str:

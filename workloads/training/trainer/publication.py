@@ -194,6 +194,15 @@ def listed(files: Any, root: str) -> list[str]:
     return list(files.find(bucket, prefix=f"{key}/" if key else ""))
 
 
+def file_digest(files: Any, path: str) -> str:
+    """The SHA-256 of one file of a store."""
+    digest = hashlib.sha256()
+    with files.open(path, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
 @contextlib.contextmanager
 def refusals(uri: str) -> Iterator[None]:
     """Turns a store that denies, and a disk that is full or can't be written, into one message."""

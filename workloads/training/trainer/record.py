@@ -20,11 +20,10 @@ import fsspec
 
 from .data import INDEX
 from .ledger import RUNS_FOLDER
-from .publication import Folder, listed, refusals
+from .publication import Folder, file_digest, listed, refusals
 from .recipe import BUILTIN, TINY, Recipe, RecipeError
 
 RUN = "run.json"
-_CHUNK = 1 << 22
 
 
 def keep(folder: Folder, recipe: Recipe, device: str, ranks: int) -> None:
@@ -133,15 +132,6 @@ def digests(uri: str, endings: tuple[str, ...]) -> dict[str, str]:
         files, root = fsspec.core.url_to_fs(uri.rstrip("/"))
         paths = sorted(path for path in listed(files, root) if path.endswith(endings))
         return {path[len(root) :].lstrip("/"): file_digest(files, path) for path in paths}
-
-
-def file_digest(files: Any, path: str) -> str:
-    """The SHA-256 of one file of a store."""
-    digest = hashlib.sha256()
-    with files.open(path, "rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _exists(folder: Folder) -> bool:

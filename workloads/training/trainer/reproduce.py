@@ -25,7 +25,7 @@ from . import record
 from .data import INDEX
 from .launch import REFUSED
 from .ledger import RUNS_FOLDER
-from .publication import Folder, Published
+from .publication import Folder, Published, file_digest
 from .recipe import BUILTIN, Recipe, RecipeError
 
 WEIGHTS = (".distcp", ".safetensors")
@@ -149,7 +149,7 @@ def _wrong_file(uri: str, start: dict[str, Any]) -> str | None:
     files, root = fsspec.core.url_to_fs(uri.rstrip("/"))
     for name, digest in _with_shards(files, root, wanted):
         try:
-            found = record.file_digest(files, f"{root}/{name}")
+            found = file_digest(files, f"{root}/{name}")
         except FileNotFoundError:
             return f"{uri}/{name} is not there"
         if found != digest:

@@ -1,10 +1,7 @@
 """What an update writes, a refresh reads: every property that our stacks give, and what makes a new resource.
 
-The rows of `test_aws_provider` are made once, against a moto of their own; each change is made, read back and undone.
+The rows of `steps` are made once, against a moto of their own; each change is made, read back and undone.
 """
-
-# Fixtures of another module are imported, and named again where a test takes them.
-# ruff: noqa: F401, F811
 
 from __future__ import annotations
 
@@ -19,19 +16,9 @@ from hypothesis import strategies as st
 
 from localcloud.providers.aws import table as aws_table
 from localcloud.providers.protocol import UNKNOWN, ResourceError, Values
-from tests.localcloud.providers.aws.test_provider import (
-    DEFAULT_TAGS,
-    STEPS,
-    TRUST,
-    Step,
-    World,
-    allow,
-    endpoint,
-    own,
-    played,
-    sdk,
-    world,
-)
+from tests.localcloud.providers.aws.steps import STEPS
+from tests.localcloud.providers.aws.test_table import sdk
+from tests.localcloud.providers.aws.world import DEFAULT_TAGS, TRUST, Step, World, allow, own
 from tests.program import test_hybrid, test_program
 
 pytestmark = pytest.mark.slow

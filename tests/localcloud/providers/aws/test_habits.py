@@ -1,8 +1,5 @@
 """AWS' habits: each row of the table is played by the local cloud, in a scenario of its own, against a moto."""
 
-# Fixtures of another module are imported, and named again where a test takes them.
-# ruff: noqa: F401, F811
-
 from __future__ import annotations
 
 import json
@@ -21,16 +18,8 @@ from localcloud.providers.aws import habits as aws_habits
 from localcloud.providers.aws import table as aws_table
 from localcloud.providers.aws.api import Api
 from localcloud.providers.aws.provider import Aws
-from localcloud.providers.protocol import Resource, ResourceError, Values
-from tests.localcloud.providers.aws.test_provider import (
-    REGION,
-    TRUST,
-    World,
-    about,
-    endpoint,
-    played,
-    world,
-)
+from localcloud.providers.protocol import ResourceError, Values
+from tests.localcloud.providers.aws.world import REGION, TRUST, World, about
 
 pytestmark = pytest.mark.slow
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from localcloud.directories import PROJECT
+from localcloud.environments import environment
 from tests.workloads.training.trainer.conftest import Ranks
 from tests.workloads.training.trainer.test_prepare import PREPARED
 
@@ -36,10 +43,10 @@ def data(script: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def run(ranks: Ranks, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run of two ranks on prepared data."""
+    """The folder of a run of two ranks on prepared data, which the pod names and the recipe does not."""
     folder = tmp_path_factory.mktemp("run") / "checkpoints"
-    recipe = {"steps": 6, "data": {"uri": str(data), "seed": 4, "commit": "v1"}}
-    ended = ranks.start(folder, 2, env=CODE, **recipe).end()
+    recipe = {"steps": 6, "data": {"uri": f"{data}-of-yesterday", "seed": 4, "commit": "v1"}}
+    ended = ranks.start(folder, 2, env=CODE, arguments=["--data-uri", str(data)], **recipe).end()
     assert ended.codes == [0, 0], ended.output
     return folder
 
@@ -81,6 +88,7 @@ def test_the_record_says_what_the_run_was(run: Path, data: Path) -> None:
     assert start["ranks"] == 2
     assert start["device"] == "cpu"
     assert start["data"]["commit"] == "v1"
+    assert start["recipe"]["data"]["uri"] == str(data), "the folder that was trained on, of --data-uri"
     assert list(start["data"]["files"]) == ["index.json"]
     assert start["arithmetic"]["threads"] == 1
     assert start["arithmetic"]["deterministicAlgorithms"]
@@ -118,6 +126,85 @@ def test_a_byte_of_data_that_changed_is_named(run: Path, data: Path, script: Rep
     assert f"{data.parent}/gone/index.json is not there" in script(
         REPRODUCE, str(run), "--data", f"{data.parent}/gone"
     )
+
+
+# The training itself, which takes a quarter of a minute, is in the test of a run that is made again.
+ANYWAY = """
+import sys
+from trainer import reproduce
+def trained(start, recipe, scratch):
+    print("asked", start["ranks"], recipe.steps, recipe.data.uri)
+    return reproduce.Folder(sys.argv[1]).published()[0]
+reproduce.train_again = trained
+print("code", reproduce.main(sys.argv[1:]))
+"""
+
+
+def test_what_differs_is_made_again_where_somebody_says_so_and_is_listed(
+    run: Path, data: Path, changed: Any, script: Reproduce
+) -> None:
+    """With --anyway, on data that are elsewhere today."""
+    moved = data.with_name("moved")
+    data.rename(moved)
+    changed(_library)
+    try:
+        printed = script(ANYWAY, str(run), "--anyway", "--data", str(moved))
+    finally:
+        moved.rename(data)
+    assert f"asked 2 6 {moved}\n" in printed
+    assert "code 0" in printed, printed
+    assert "the same: 6 losses" in printed
+    (listed,) = re.findall(r"^not as recorded: (.*)", printed, re.M)
+    assert listed.startswith("other versions here: numpy 1.0 (") and "no-such-library 2 (none here)" in listed
+
+
+AGAIN = """
+import json, sys
+from pathlib import Path
+from trainer import record, reproduce
+from trainer.publication import Folder
+from trainer.recipe import RecipeError
+run, dvc, scratch, data = sys.argv[1:5]
+start = record.read(Folder(run))[-1]
+start["recipe"]["data"] |= json.loads(data)
+start["data"]["files"] |= json.loads(sys.argv[5])
+Path(scratch).mkdir()
+try:
+    print("data", reproduce.data_again(start, None, Path(dvc), Path(scratch)))
+except RecipeError as error:
+    print("refused", error)
+"""
+
+
+def test_data_that_dvc_versions_are_fetched_from_its_remote(
+    run: Path, data: Path, script: Reproduce, tmp_path: Path
+) -> None:
+    dvc = environment(PROJECT / "commands" / "dvc" / "requirements.txt").with_name("dvc")
+    ours, remote, gone = tmp_path / "ours", tmp_path / "remote", str(tmp_path / "gone")
+    shutil.copytree(data, ours / "data")
+    for words in ("init --no-scm", f"remote add --default lake {remote}", "add data", "push"):
+        quiet = {**os.environ, "DVC_NO_ANALYTICS": "1"}
+        subprocess.run([dvc, *words.split()], cwd=ours, env=quiet, capture_output=True, check=True)
+    (out,) = yaml.safe_load((ours / "data.dvc").read_text())["outs"]
+    versioned = {"uri": gone, "commit": out["md5"], "remote": str(remote)}
+
+    def again(name: str, files: Mapping[str, str] | None = None, **changed: str) -> str:
+        words = (json.dumps({**versioned, **changed}), json.dumps(files or {}))
+        return script(AGAIN, str(run), str(dvc), str(tmp_path / name), *words)
+
+    printed = again("one")
+    assert f"event=fetching reason='{gone}/index.json is not there' commit={out['md5']}" in printed
+    fetched = Path(printed.rpartition("data ")[2].strip())
+    assert {file.name for file in fetched.iterdir()} == {file.name for file in data.iterdir()}
+    assert all((fetched / file.name).read_bytes() == file.read_bytes() for file in data.iterdir())
+
+    unknown = f"{'0' * 32}.dir"
+    assert f"refused the data {unknown} can't be had from {remote}: dvc pull: " in again(
+        "two", commit=unknown
+    )
+    other = again("three", {"index.json": "1" * 64})
+    assert f"refused the data of {out['md5']} are not those of the run: " in other
+    assert "/index.json is not as it was: SHA-256 " in other and f"…, and {'1' * 16}… then" in other
 
 
 def _library(start: dict[str, Any]) -> None:
