@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -54,7 +53,7 @@ def demo() -> None:
         found = stage.run(platform, record.items(DONE))
         record.put(DONE, stage.name, {**found, "stageSeconds": round(time.monotonic() - before)})
     file = run_dir() / "demo.html"
-    write(drawn_of(record.items(DONE), stood(platform)), file)
+    write(drawn_of(record.items(DONE), read_state(STACK, None)), file)
     console.print(f"[green]✓[/] {time.monotonic() - began:.0f} s; wrote {file}", soft_wrap=True)
 
 
@@ -63,16 +62,6 @@ def forget(record: Store, platform: Platform) -> None:
     for name in record.items(DONE):
         record.delete(DONE, name)
     platform.file.unlink(missing_ok=True)
-
-
-def stood(platform: Platform) -> State:
-    """The stack as it stands, secrets in the clear: the policies judge what is in them too."""
-    file = run_dir() / "state" / f"{STACK}.json"
-    file.write_text(json.dumps(platform.stack.exported()))
-    try:
-        return read_state(STACK, file)
-    finally:
-        file.unlink()
 
 
 def drawn_of(done: Mapping[str, Mapping[str, Any]], state: State) -> str:
