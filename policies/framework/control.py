@@ -257,7 +257,7 @@ def _stack_validation(
 def _avoidable(
     check: StackCheck, supposed: Stack, settings: Settings, found: Sequence[tuple[str, Finding | Unknown]]
 ) -> Mapping[str, int]:
-    """As `_count_spared`, by URN, for each resource that a stack policy has found something at."""
+    """As `_count_avoidable`, by URN, for each resource that a stack policy has found something at."""
     counts = {urn: len(of_urn) for urn, of_urn in _by_urn(found, Finding).items() if urn}
     if not counts:
         return {}
