@@ -9,7 +9,8 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,15 +102,13 @@ class Stack:
         self._project = project
         self._pack = pack
         self._folder = self._workspace()
-        self._stack = automation.create_or_select_stack(
-            name,
-            work_dir=str(self._folder),
-            opts=automation.LocalWorkspaceOptions(
-                env_vars={**env, **_ONE_WRITE},
-                pulumi_home=env["PULUMI_HOME"],
-                pulumi_command=_cli(run_dir()),
-            ),
+        options = automation.LocalWorkspaceOptions(
+            env_vars={**env, **_ONE_WRITE},
+            pulumi_home=env["PULUMI_HOME"],
+            pulumi_command=_cli(run_dir()),
         )
+        with _refusals():
+            self._stack = automation.create_or_select_stack(name, work_dir=str(self._folder), opts=options)
 
     def preview(self, on_step: OnStep | None = None, policies: bool = True) -> Outcome:
         """What an update would change; `on_step` hears of each step."""
@@ -184,8 +183,9 @@ class Stack:
         return json.loads((folder / f"{self.name}.json").read_text())["checkpoint"].get("latest") or {}
 
     def exported(self) -> dict[str, Any]:
-        """What `pulumi stack export --show-secrets` prints."""
-        state = self._stack.export_stack()
+        """What `pulumi stack export --show-secrets` prints. EngineError: the engine can't open its secrets."""
+        with _refusals():
+            state = self._stack.export_stack()
         return {"version": state.version, "deployment": state.deployment}
 
     def outputs(self) -> dict:
@@ -239,6 +239,15 @@ class Stack:
                 outcome.faults.append(Fault("", str(error)))
         outcome.seconds = time.monotonic() - began
         return outcome
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the engine refuses, as an EngineError in its own words, without what it was called with."""
+    try:
+        yield
+    except automation.CommandError as error:
+        raise EngineError(str(error).rpartition("stderr: ")[2].removeprefix("error: ").strip()) from None
 
 
 @functools.cache

@@ -31,6 +31,7 @@ from infra.pricing.resources import ResourceGraph
 from infra.pricing.rupees import format_inr
 from infra.settings.stack import Settings
 from localcloud.directories import run_dir
+from localcloud.engine import EngineError
 from policies.configuration.profiles import UnknownProfileError, file_of
 from policies.framework.record import Record
 from policies.runner.states import StateFileError
@@ -40,7 +41,7 @@ class PageFileError(Exception):
     """The page can't be written; the message says where."""
 
 
-ERRORS = (PageFileError, NoStateError, StateFileError, LineageError, UnknownProfileError)
+ERRORS = (PageFileError, NoStateError, StateFileError, EngineError, LineageError, UnknownProfileError)
 PAGE = Path(__file__).with_name("page.html.j2")
 
 
@@ -143,8 +144,7 @@ def _code(text: str) -> Markup:
 
 def _advisories(record: Record) -> str:
     advisories = sum(not finding.stops for finding in record.open)
-    unjudged = len({finding.urn for finding in record.of("encrypted")})
-    rest = f"; {_many(unjudged, 'resource')} not judged" if unjudged else ""
+    rest = f"; {_many(record.unjudged, 'resource')} not judged" if record.unjudged else ""
     return f"and {_many(advisories, 'advisory', 'advisories')}{rest}"
 
 

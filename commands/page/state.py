@@ -14,7 +14,7 @@ from infra.settings.stack import Settings
 from infra.stacks import PROJECT, file_of
 from localcloud import cloud
 from localcloud.directories import run_dir
-from localcloud.engine import Stack
+from localcloud.engine import EngineError, Stack
 from policies.runner.states import encrypted, resources_in, resources_of, sealed
 
 CLUSTERS = {"aws:eks/cluster:Cluster": "region", "gcp:container/cluster:Cluster": "location"}
@@ -72,6 +72,7 @@ def read(stack: str, file: Path | None) -> State:
         StackFileError: there is no such stack.
         NoStateError: the stack does not stand.
         StateFileError: the file is no state.
+        EngineError: the stack has secrets that the engine can't open.
     """
     source = file or run_dir() / "state" / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
     what_to_do = (
@@ -84,14 +85,17 @@ def read(stack: str, file: Path | None) -> State:
     stood = [one for one in resources if one.get("custom")]
     if not stood:
         raise NoStateError(f"nothing of {stack if file is None else file} stands: {what_to_do}")
-    clear = _in_the_clear(stack) if file is None and any(map(encrypted, resources)) else resources
+    clear = _in_the_clear(stack, source) if file is None and any(map(encrypted, resources)) else resources
     return State(_stack_of(stood[0]["urn"]), sealed(resources), source, clear)
 
 
-def _in_the_clear(stack: str) -> list[dict[str, Any]]:
+def _in_the_clear(stack: str, source: Path) -> list[dict[str, Any]]:
     """The resources of a stack on the local cloud with their secrets, which the engine opens; no file has them."""
-    opened = Stack(stack, cloud.environment(cloud.aws_endpoint() or ""))
-    return resources_in(opened.exported())
+    try:
+        return resources_in(Stack(stack, cloud.environment(cloud.aws_endpoint() or "")).exported())
+    except (EngineError, OSError) as error:
+        shut = f"`make page STATE={source}` leaves them shut"
+        raise EngineError(f"the secrets of {stack} can't be opened: {error}; {shut}") from None
 
 
 def _stack_of(urn: str) -> str:

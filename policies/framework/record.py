@@ -120,10 +120,14 @@ class Record(_Entry):
         return any(finding.stops for finding in self.findings)
 
     @property
+    def unjudged(self) -> int:
+        """How many resources a state's ciphertext kept from a control."""
+        return len({finding.urn for finding in self.of("encrypted")})
+
+    @property
     def not_judged(self) -> str:
-        """What a state's ciphertext kept from the controls, once for the whole state; empty where nothing did."""
-        found = self.of("encrypted")
-        count = len({finding.urn for finding in found})
+        """The same as a sentence, once for the whole state; empty where nothing was kept from them."""
+        count = self.unjudged
         if not count:
             return ""
         return (

@@ -14,13 +14,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY
+
 from policies.framework.record import Record, ReportedFinding
 from policies.framework.run_state import touch
 from policies.framework.unknowns import Path as PropertyPath
 from policies.framework.unknowns import dotted, leaves
 from policies.runner.offline import UNKNOWN, AnalyzedResource, Config, Provider, analyse
 
-SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+SIGNATURE, SECRET = SPECIAL_SIG_KEY, SPECIAL_SECRET_SIG
 # Letters of a secret that no sentence has by chance.
 _SHORTEST = 8
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from pulumi.automation import Deployment
 from commands.page import policies
 from commands.page.state import read
 from localcloud import cloud
-from localcloud.engine import Stack
+from localcloud.engine import EngineError, Stack
 from policies.runner.states import SECRET, SIGNATURE
 from tests.commands.page import small_state as small
 
@@ -53,3 +54,18 @@ def test_the_policies_judge_what_only_the_engine_can_open(stack: str) -> None:
     record = policies.judge(found, "default").record
     assert record.resources == 2 and record.not_judged == ""
     assert PASSWORD not in record.model_dump_json()
+
+
+def test_secrets_that_the_engine_can_not_open_are_one_message(stack: str) -> None:
+    file = read(stack, None).source
+    whole = file.read_text()
+    file.write_text(re.sub('("ciphertext": *"v1:)[^"]{6}', r"\1AAAAAA", whole))
+    try:
+        with pytest.raises(
+            EngineError, match=f"secrets of {STACK} can't be opened: .*authentication"
+        ) as error:
+            read(stack, None)
+        assert f"`make page STATE={file}`" in str(error.value) and "code:" not in str(error.value)
+        assert read(stack, file).judged
+    finally:
+        file.write_text(whole)

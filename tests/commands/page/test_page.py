@@ -266,7 +266,7 @@ def test_secrets_in_the_clear_are_judged_and_are_not_on_the_page(tmp_path: Path)
 def test_the_engine_opens_the_secrets_of_a_stack_that_stands_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is asked only where there are some: it takes seconds. The real one is in tests/e2e/test_stack.py."""
+    """It is asked only where there are some: it takes seconds. The real one is in tests/e2e/test_page.py."""
     monkeypatch.setenv("INDIA_AI_INFRA_RUN", str(tmp_path))
     asked: list[str] = []
 
